@@ -1,0 +1,49 @@
+# make demo   the whole pipeline on the authored sample, offline
+# make test   notebooks, package and README in step; every notebook executed; pytest
+# make lab    JupyterLab on the notebooks
+# make sync   after editing a notebook: package, clean notebooks, README
+# make execute NB=nbs/01_votes.ipynb   run a notebook and keep its outputs
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+# PyTorch comes first: a free choice can bring gigabytes of CUDA packages. On Linux without a GPU:
+# make test PIP_TORCH="--index-url https://download.pytorch.org/whl/cpu"
+PIP_TORCH ?=
+
+export PATH := $(BIN):$(PATH)
+export PIP_REQUIRE_VIRTUALENV := 1
+
+.PHONY: demo test lab sync check execute clean
+
+$(READY): settings.ini setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q "setuptools>=77" wheel
+	$(BIN)/pip install -q -c constraints.txt $(PIP_TORCH) torch
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+demo: $(READY)
+	plurality demo --out demo
+
+test: $(READY) check
+	TQDM_DISABLE=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
+	python -m pytest -q tests
+
+check: $(READY)
+	python .ci/sync.py --check
+
+sync: $(READY)
+	python .ci/sync.py --write
+
+NB ?= $(wildcard nbs/*.ipynb nbs/tutorials/*.ipynb)
+execute: $(READY)
+	TQDM_DISABLE=1 jupyter nbconvert --to notebook --execute --inplace --log-level ERROR $(NB)
+	nbdev_clean
+
+lab: $(READY)
+	jupyter lab --notebook-dir nbs
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info _docs _proc demo

@@ -1,0 +1,45 @@
+"Packaging from `settings.ini`, the one place where name, version and requirements stand."
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import setup
+
+here = Path(__file__).parent
+parser = ConfigParser(delimiters=["="], interpolation=None)
+parser.read(here / "settings.ini", encoding="utf-8")
+cfg = parser["DEFAULT"]
+extras = {
+    key.removesuffix("_requirements"): value.split()
+    for key, value in cfg.items()
+    if key.endswith("_requirements")
+}
+name = cfg["lib_name"]
+
+setup(
+    name=name,
+    version=cfg["version"],
+    description=cfg["description"],
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author=cfg["author"],
+    author_email=cfg["author_email"],
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    url=cfg["git_url"],
+    keywords=cfg["keywords"],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+    python_requires=f">={cfg['min_python']}",
+    install_requires=cfg["requirements"].split(),
+    extras_require=extras,
+    packages=[name],
+    package_data={name: ["data/*.jsonl", "data/*.html"]},
+    entry_points={
+        "console_scripts": [f"plurality={name}.cli:main"],
+        "nbdev": [f"{name}={name}._modidx:d"],
+    },
+)
