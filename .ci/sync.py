@@ -5,6 +5,7 @@
 """
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,15 +25,19 @@ def write_readme(root: Path) -> None:
     from traitlets.config import Config
 
     keep = [p.populate_language, p.strip_ansi, p.hide_line, p.filter_stream_, p.rm_export, p.clean_magics, p.hide_]
-    nbp = NBProcessor(root / "nbs" / "index.ipynb", procs=keep)
+    path = root / "nbs" / "index.ipynb"
+    nbp = NBProcessor(path, procs=keep)
     nbp.process()
+    outputs = {c.id: [o for o in c.get("outputs", []) if o.get("name") != "stderr"] for c in nbformat.read(path, 4).cells}
     cells = [nbformat.v4.new_markdown_cell(c.source) if c.cell_type == "markdown"
-             else nbformat.v4.new_code_cell(c.source, outputs=nbformat.from_dict(c.get("outputs", []))) for c in nbp.nb.cells]
+             else nbformat.v4.new_code_cell(c.source, outputs=outputs[c.id]) for c in nbp.nb.cells]
     nb = nbformat.v4.new_notebook(cells=cells, metadata=dict(language_info=dict(name="python")))
     plain = Config(NbConvertBase=dict(display_data_priority=["image/svg+xml", "image/png", "text/markdown", "text/plain"]))
     body, files = MarkdownExporter(config=plain).from_notebook_node(nb)
     if files.get("outputs"):
         raise SystemExit(f"nbs/index.ipynb: figures as cell outputs do not reach README.md: {list(files['outputs'])}")
+    body = re.sub(r"\]\((?!https?:|#|mailto:)", "](nbs/", body)  # the README stands one folder above the notebook
+    body = re.sub(r"\n{3,}", "\n\n", body)
     (root / "README.md").write_text(WARNING + "\n" + body.strip() + "\n", encoding="utf-8")
 
 

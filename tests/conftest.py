@@ -1,0 +1,17 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real():
+    "Path of a real data file, or a skip that says where it was looked for."
+    root = Path(os.environ.get("PLURALITY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+    def find(name):
+        if not (root / name).exists():
+            pytest.skip(f"real data not at hand: {name} not in {root} ($PLURALITY_DATA)")
+        return root / name
+
+    return find
