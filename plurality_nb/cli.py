@@ -147,7 +147,7 @@ def train(data:Data, out:Annotated[Path, typer.Option(help='Folder of the model.
     trained = train_probe(ds, objective, votes, missing=missing, exclude=out_of_bounds, seed=seed, name=out.name, progress=_bars())
     trained.settings |= dict(data=read_settings(data), command=_command())
     _say(f'wrote {trained.save(out)}')
-    for k in ['objective', 'pairs', 'prompts', 'best_step', 'validation_loss']: print(f'{k:15} {trained.settings[k]}')
+    for k in ['objective', 'pairs', 'prompts', 'steps', 'validation_loss']: print(f'{k:15} {trained.settings[k]}')
 
 # %% ../nbs/17_cli.ipynb #score
 @app.command()

@@ -8,8 +8,7 @@ __all__ = ['FEATURES', 'QUADRANTS', 'VOTERS', 'OUTCOMES', 'digest', 'group_id', 
            'chosen_sign', 'swap_sides', 'split_dialogues', 'trl_row', 'from_trl', 'to_trl', 'bar']
 
 # %% ../nbs/00_comparisons.ipynb #imports
-import hashlib,json,math
-import logging,os
+import hashlib,json,logging,math,os
 from collections.abc import Callable,Iterable,Mapping
 
 import numpy as np
@@ -108,7 +107,7 @@ def _number(row, col, ok, want):
     return x
 
 # %% ../nbs/00_comparisons.ipynb #count
-def _count(x): return 0<=x<2**31 and x==int(x) if math.isfinite(x) else False
+def _count(x): return math.isfinite(x) and 0<=x<2**31 and x==int(x)
 def _weight(x): return math.isfinite(x) and x>=0
 def _unit(x): return 0<=x<=1
 

@@ -89,7 +89,7 @@ def _rows(models, votes, include_seen, baselines):
     seen = seen&(not include_seen)
     keep = ~(unvoted|unscored|seen)
     left_out = dict(unvoted=int(unvoted.sum()), unscored=int((unscored&~unvoted).sum()), seen=int((seen&~unvoted&~unscored).sum()))
-    if not keep.any(): raise ContractError('rows', f'pairs with {votes} votes and rewards that no model was trained on', f'{left_out} of {len(base)}')
+    if not keep.any(): raise ContractError('rows', f'pairs with {votes} votes and rewards that no model was trained on', f'{left_out} of {len(base)}', 'Collect or choose other `votes`, score all rows, or train with these prompts excluded')
     if any(left_out.values()): _log.warning(f'correlate leaves out of {len(base)} pairs: '+', '.join(f'{n} {k}' for k,n in left_out.items() if n)
         +('; a model was trained on the prompts it has seen' if left_out['seen'] else ''))
     return out[keep],left_out

@@ -23,7 +23,7 @@ SIMULATED = 'simulated users: this shows the mechanics, it is not evidence'
 def load_sample()->Dataset: # 256 comparisons with `written_quadrant`, `domain`, `quality_a`, `quality_b`
     "The pairs written for this project, without votes."
     text = (files('plurality_nb')/'data'/'sample.jsonl').read_text(encoding='utf-8')
-    return to_comparisons(map(json.loads, text.splitlines()), where='sample')
+    return to_comparisons(map(json.loads, text.splitlines()), lambda r: r|dict(source='sample'), where='sample')
 
 # %% ../nbs/02_simulation.ipynb #taste-features
 TASTES = ['length', 'structure', 'warmth', 'caution', 'ornament']
@@ -47,10 +47,10 @@ class Population:
     "Users with Gaussian tastes over `TASTES`; known qualities, by hash of prompt and response."
     quality:dict = field(default_factory=dict, repr=False) # from `quality_key` to 1..5; unknown texts count 3
     mean:tuple = (-.1, .25, .2, -.15, -.1) # (5,): what the average user likes, utility per unit
-    spread:float = .35    # standard deviation of tastes around `mean`
-    mood:float = .5       # standard deviation of one judgement's noise
-    threshold:float = .45 # utility below which a difference is a tie
-    weight:float = .7     # utility of one point of quality
+    spread:float = .6     # standard deviation of tastes around `mean`
+    mood:float = .35      # standard deviation of one judgement's noise
+    threshold:float = .35 # utility below which a difference is a tie
+    weight:float = .45    # utility of one point of quality
 
     def differences(self, prompts, first, second):
         "(pairs,) difference of quality and (pairs, 5) of features, first - second."

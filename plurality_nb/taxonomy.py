@@ -35,7 +35,7 @@ def plurality_classifier(
     "Tells prompts with many good answers from those with one."
     from sklearn.linear_model import LogisticRegression
     p = plurality_prompts()
-    return LogisticRegression(C=3, max_iter=1000).fit(embed(p.prompt.tolist(), encoder), p.plural)
+    return LogisticRegression(max_iter=1000).fit(embed(p.prompt.tolist(), encoder), p.plural)
 
 def score_plurality(
     prompts:list[str], # as from `prompt_text`

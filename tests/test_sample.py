@@ -45,7 +45,7 @@ def test_the_better_one_is_not_the_longer_one(rows):
 
 def test_plurality_prompts(rows):
     p = plurality_prompts()
-    assert len(p) >= 300 and p.prompt.is_unique and abs(p.plural.mean() - 0.5) < 0.03
+    assert len(p) >= 600 and p.prompt.is_unique and abs(p.plural.mean() - 0.5) < 0.03
     assert set(p.prompt).isdisjoint(prompt_text(r["prompt"]) for r in rows)
     length = p.groupby("plural").prompt.apply(lambda s: s.str.split().str.len().median())
     assert 0.6 < length[0] / length[1] < 1.67
