@@ -40,7 +40,7 @@ def describe(
         rows[[f'{who} {c}' for c in ['votes', 'tie rate', 'split', 'decisiveness']]] = np.stack([a+b+tie, tie_rate(a, b, tie), vote_split(a, b), decisiveness(a, b, tie)], 1)
     parts = {'overall': rows, **{q: rows[rows.quadrant==q] for q in QUADRANTS if (rows.quadrant==q).any()}}
     numbers = [c for c in rows if c not in ('quadrant', 'group')]
-    return pd.DataFrame({q: dict(pairs=len(p), prompts=p.group.nunique(), **p[numbers].mean()) for q,p in parts.items()}).T
+    return pd.DataFrame({q: dict(pairs=len(p), prompts=p.group.nunique(), **p[numbers].mean()) for q,p in parts.items()}).T.astype(dict(pairs=int, prompts=int))
 
 # %% ../nbs/15_report.ipynb #svg
 def svg(
