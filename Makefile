@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 # PyTorch comes first: a free choice can bring gigabytes of CUDA packages. On Linux without a GPU:
-# make test PIP_TORCH="--index-url https://download.pytorch.org/whl/cpu"
+# make test PIP_TORCH="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_TORCH ?=
 
 export PATH := $(BIN):$(PATH)
