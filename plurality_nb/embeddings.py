@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from platformdirs import user_cache_dir
 
 from .comparisons import ContractError
+from .files import cache_folder
 
 # %% ../nbs/04_embeddings.ipynb #encoder-folder
 ENCODER = 'sentence-transformers/all-MiniLM-L6-v2'
@@ -71,10 +71,10 @@ def _encode(texts, model, progress):
 
 # %% ../nbs/04_embeddings.ipynb #cache
 def _cache(folder):
-    where = os.environ.get('PLURALITY_CACHE') or user_cache_dir('plurality_nb')
-    if where=='off': return sqlite3.connect(':memory:')
-    Path(where).mkdir(parents=True, exist_ok=True)
-    return sqlite3.connect(Path(where)/f'embeddings-{_weights_id(folder)}.sqlite', timeout=60)
+    where = cache_folder()
+    if where is None: return sqlite3.connect(':memory:')
+    where.mkdir(parents=True, exist_ok=True)
+    return sqlite3.connect(where/f'embeddings-{_weights_id(folder)}.sqlite', timeout=60)
 
 def _known(db, keys):
     db.execute('create table if not exists vectors (key text primary key, vector blob)')

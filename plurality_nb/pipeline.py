@@ -18,7 +18,7 @@ from .judges import Judge
 from .plots import plot_forest,plot_prediction
 from .report import svg,write_report
 from .simulation import PopulationJudge,SIMULATED,load_sample,rate,sample_population
-from .sources import replacing,save_comparisons
+from .files import replacing,save_comparisons
 from .taxonomy import label_taxonomy
 from .training import cross_score
 from .votes import add_margins,draw_labels

@@ -25,7 +25,7 @@ from .comparisons import QUADRANTS
 from .correlation import STATISTICS,side_by_side
 from .plots import plot_forest,plot_prediction
 from .simulation import SIMULATED,is_simulated
-from .sources import replacing
+from .files import replacing
 from .votes import decisiveness,tie_rate,vote_split,votes_of
 
 # %% ../nbs/15_report.ipynb #describe

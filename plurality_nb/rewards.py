@@ -19,7 +19,7 @@ from torch import Tensor,nn
 from . import __version__
 from .comparisons import ContractError,digest,with_columns
 from .embeddings import ENCODER,embed
-from .sources import replacing
+from .files import replacing
 
 # %% ../nbs/06_rewards.ipynb #baseline-rewards
 BASELINES = ['longer response', 'random']

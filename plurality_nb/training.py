@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from .comparisons import ContractError,bar,chosen_sign,numbers,take,with_columns
+from .arrow import take
+from .comparisons import ContractError,bar,chosen_sign,numbers,with_columns
 from .embeddings import ENCODER
 from .objectives import OBJECTIVES,OBJECTIVE_SETTINGS,pair_losses
 from .rewards import Probe,RewardModel,probe_inputs

@@ -6,7 +6,8 @@ import pytest
 
 from plurality_nb import cli
 from plurality_nb.comparisons import swap_sides
-from plurality_nb.sources import load_comparisons, read_settings, save_comparisons
+from plurality_nb.files import read_settings, save_comparisons
+from plurality_nb.sources import load_comparisons
 
 
 @pytest.fixture
@@ -91,4 +92,73 @@ def test_lenient_loading_leaves_a_reject_file(run, real, tmp_path):
     assert [r["row"] for r in rejects] == [97, 98, 100, 101, 102] and {r["reason"] for r in rejects} == {"`response1` is not text", "`response2` is not text"}
     code, out, _ = run("inspect", path, "--lenient", "--json")
     facts = json.loads(out)
-    assert (facts["read"], facts["kept"], facts["empty"]) == (568, 511, 40) and facts["votes"]["overall"]["pairs"] == 511
+    assert [facts["loading"][k] for k in ("read", "kept", "empty")] == [568, 511, 40] and facts["votes"]["human"]["pairs"] == 511
+
+
+PEOPLE = [dict(prompt=f"Which tea {i}?", response_a="Assam.", response_b="Oolong.", ballots=[
+    dict(annotator=f"u{i}", vote="a" if i % 3 else "tie", traits=dict(country="NO")), dict(annotator=f"v{i}", vote="b", traits=dict(country="IT"))]) for i in range(6)]
+
+
+def test_inspect_restricts_and_splits_votes(run, tmp_path):
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(r) + "\n" for r in PEOPLE))
+    votes = lambda *more: json.loads(run("inspect", "p.jsonl", "--json", *more)[1])["votes"]["human"]
+    assert votes()["votes"] == 12 and votes()["agreement"]["pairwise"] == 0
+    assert votes("--where", "country=NO")["votes"] == 6 and votes("--where", "country=NO")["tie_rate"] == pytest.approx(1 / 3)
+    assert votes("--where", "country=NO,IT", "--where", "annotator=u1,v2")["votes"] == 2
+    code, out, err = run("inspect", "p.jsonl", "--split-by", "country")
+    assert code == 0 and "Krippendorff" in out and out.rstrip().splitlines()[-1].split()[:3] in (["IT", "6.0", "6.0"], ["NO", "6.0", "6.0"])
+    code, out, err = run("inspect", "p.jsonl", "--where", "age=7")
+    assert code == 1 and "want traits that the ballots have: ['country'], got 'age'" in err
+    assert run("inspect", "p.jsonl", "--where", "country")[0] == 2 and run("inspect", "p.jsonl", "--map", "x")[0] == 2
+    code, out, err = run("select", "p.jsonl", "--where", "country=IT", "--out", "it.jsonl")
+    assert code == 0 and sum(load_comparisons("it.jsonl")["human_b"]) == 6 and sum(load_comparisons("it.jsonl")["human_a"]) == 0
+    assert read_settings("it.jsonl")["select"]["where"] == ["country=IT"]
+
+
+def test_pairs_go_to_people_and_come_back(run, tmp_path):
+    import csv
+
+    assert run(*"vote sample --judge population --votes 4 --out v.parquet".split())[0] == 0
+    code, out, err = run(*"select v.parquet -n 12 --out sheet.csv".split())
+    assert code == 0 and "fill in `vote`" in err, err
+    rows = list(csv.DictReader(open("sheet.csv")))
+    assert len(rows) == 12 and set(rows[0]) == {"pair_id", "prompt", "conversation", "response_a", "response_b", "vote", "annotator"}
+    for r, vote in zip(rows, ["a", "b", "tie", ""] * 3):
+        r |= dict(vote=vote, annotator="kim", annotator_country="NO")
+    for name, table in {"kim.csv": rows, "bad.csv": [rows[0] | dict(vote="left")], "changed.csv": [rows[0] | dict(response_a="?")]}.items():
+        with open(name, "w", newline="") as f:
+            out = csv.DictWriter(f, rows[0])
+            out.writeheader()
+            out.writerows(table)
+    assert json.loads(run("inspect", "kim.csv", "--json")[1])["voters"]["traits"] == dict(country=dict(values=1, ballots=dict(NO=9)))
+    code, out, err = run(*"select v.parquet --votes-from kim.csv --out people.parquet".split())
+    assert code == 0, err
+    people, before = load_comparisons("people.parquet"), load_comparisons("v.parquet")
+    assert len(people) == len(before) and people["judge_a"][:] == before["judge_a"][:] and people["domain"][:] == before["domain"][:]
+    by_id = {r["pair_id"]: r for r in people if r["human_a"] is not None}
+    assert len(by_id) == 9
+    for r in rows:
+        if r["vote"] == "":
+            assert r["pair_id"] not in by_id
+        else:
+            got = by_id[r["pair_id"]]
+            won = "tie" if r["vote"] == "tie" else "a" if got["response_a"] == r[f"response_{r['vote']}"] else "b"
+            assert [got[f"human_{o}"] for o in ("a", "b", "tie")] == [float(won == o) for o in ("a", "b", "tie")]
+    code, out, err = run(*"select people.parquet -n 300 --by random --out rest.csv".split())
+    assert code == 0 and f"only {len(before) - 9} pairs to choose from, 300 wanted" in err
+    code, out, err = run(*"select v.parquet --votes-from bad.csv --out x.parquet".split())
+    assert code == 1 and "row 0: `vote`: want one of" in err and not (tmp_path / "x.parquet").exists()
+    code, out, err = run(*"select v.parquet --votes-from changed.csv --out x.parquet".split())
+    assert code == 1 and "The texts were changed" in err
+    assert run(*"select sample -n 5 --out s.csv".split())[0] == 1 and run(*"select v.parquet -n 5 --by judge-model --out s.csv".split())[0] == 1
+
+
+def test_own_columns_and_parts_from_the_shell(run, tmp_path):
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(dict(question=f"{i}?", good="yes", bad="no")) + "\n" for i in range(40)))
+    code, out, err = run("inspect", "q.jsonl")
+    assert code == 1 and "--map prompt=question,chosen=good,rejected=bad" in err
+    how = ["--map", "prompt=question,chosen=good,rejected=bad", "--json"]
+    assert json.loads(run("inspect", "q.jsonl", *how)[1])["rows"] == 40
+    parts = [json.loads(run("inspect", "q.jsonl", *how, "--part", p)[1])["rows"] for p in ("train", "validation", "test")]
+    assert sum(parts) == 40 and parts[0] > 20
+    assert "hh_rlhf:harmless-base" in run("sources")[1] and json.loads(run("formats", "--json")[1])["trl"] == ["chosen", "rejected"]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.comparisons import ContractError, swap_sides, take, to_comparisons, with_columns
+from plurality_nb.arrow import take
+from plurality_nb.comparisons import ContractError, swap_sides, to_comparisons, with_columns
 from plurality_nb.correlation import compare, correlate, weighted_statistics
 
 

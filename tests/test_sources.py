@@ -25,6 +25,18 @@ CASES = {
     "negative votes": (".jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(human_a=-1)) + "\n", "`human_a` is not a whole number >= 0", 1),
     "half a person": (".json", json.dumps([GOOD, GOOD | dict(human_a=0.5)]), "`human_a` is not a whole number >= 0", 1),
     "label": (".csv", "prompt,response_a,response_b,label\nHi,a,b,1\nHi,a,c,0.7\n", "`label` is not 1 (A), 0 (B), 0.5 (tie) or null", 1),
+    "a vote of nan": (".jsonl", json.dumps(GOOD | dict(human_a=float("nan"))) + "\n" + json.dumps(GOOD | dict(label=float("inf"))) + "\n", "`label` is not 1 (A), 0 (B), 0.5 (tie) or null", 1),
+    "response of another type": (".json", json.dumps([GOOD, GOOD | dict(response_b=True)]), "`response_b` is not text", 1),
+    "null response": (".json", json.dumps([GOOD, GOOD | dict(response_b=None)]), "`response_b` is not text", 1),
+    "missing prompt": (".jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(prompt=None)) + "\n", "no prompt", 1),
+    "a role that is no text": (".json", json.dumps([GOOD, GOOD | dict(prompt=[dict(role=1, content="x")])]), "`prompt` is not text, or a list of {role, content} with text in both", 1),
+    "too many cells": (".csv", "prompt,response_a,response_b\nHi,a,b\nHi,a,b,c\n", "more or fewer cells than the header", 1),
+    "bytes that are no text in a CSV": (".csv", b"prompt,response_a,response_b\nHi,a,b\nHi,\xff,c\nHi,a,d\n", "not text in UTF-8", 1),
+    "a broken element of a list": (".json", json.dumps([GOOD])[:-1] + ", {]", "not a whole JSON list", 1),
+    "a number of a million digits": (".jsonl", json.dumps(GOOD) + '\n{"prompt": "Hi", "response_a": "a", "response_b": ' + "9" * 10**6 + "}\n", "not a JSON object", 1),
+    "nested too deeply": (".jsonl", json.dumps(GOOD) + '\n{"x": ' + "[" * 10**5 + "]" * 10**5 + "}\n", "not a JSON object", 1),
+    "votes fewer than ballots": (".json", json.dumps([GOOD, GOOD | dict(human_b=1, ballots=[dict(annotator="u", vote="a")])]), "`human_a` is not at least the 1 votes that `ballots` holds", 1),
+    "ballot for nobody": (".json", json.dumps([GOOD, GOOD | dict(ballots=[dict(annotator="u", vote="c")])]), "`ballots` is not a list of {annotator, vote, traits} with text in all, a vote one of ['a', 'b', 'tie'] or null", 1),
     "missing column later": (".jsonl", json.dumps(GOOD) + "\n" + json.dumps(dict(prompt="Hi")) + "\n", "no `response_a`", 1),
 }
 
@@ -44,8 +56,13 @@ def test_bad_rows_are_named_when_strict_and_counted_when_lenient(name, tmp_path)
 
 WHOLE = {
     "zero rows": (".jsonl", "", "no rows|at least one comparison"),
-    "not a list": (".json", "{}", "a list of objects"),
-    "broken": (".json", "[1,", "a JSON file"),
+    "an object that is no row": (".json", '{"data": []}', r"got \['data'\]"),
+    "an object over several lines": (".json", '{\n "data": []\n}', "want a JSON object"),
+    "a list cut short": (".json", "[", "a whole JSON list"),
+    "a header alone": (".csv", "prompt,response_a,response_b\n", "at least one comparison"),
+    "a header with repeats": (".csv", "prompt,response_a,response_a\nx,y,z\n", "a header without repeats"),
+    "no parquet": (".parquet", "PAR1", "a parquet file"),
+    "no gzip": (".jsonl.gz.txt", "x", "want a .jsonl"),
     "unknown columns": (".csv", "question,good,bad\na,b,c\n", r"question.*The nearest is"),
     "unknown kind": (".xlsx", "x", "want a .jsonl"),
 }
@@ -78,20 +95,79 @@ def test_a_byte_order_mark_and_a_conversation_in_a_csv(tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    from plurality_nb import sources
+    from plurality_nb import files
     path = write(tmp_path / "data.jsonl", json.dumps(GOOD) + "\n")
     ds = load_comparisons(path)
-    old = sources.save_comparisons(ds, tmp_path / "out.jsonl").read_bytes()
+    old = files.save_comparisons(ds, tmp_path / "out.jsonl").read_bytes()
 
-    def fail(ds, p):
-        p.write_text("half")
+    def fail(ds, f):
+        f.write("half")
         raise OSError("disk full")
 
-    monkeypatch.setitem(sources._WRITERS, ".jsonl", fail)
+    monkeypatch.setitem(files._WRITERS, ".jsonl", fail)
     with pytest.raises(OSError):
-        sources.save_comparisons(ds, tmp_path / "out.jsonl")
+        files.save_comparisons(ds, tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_bytes() == old
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data.jsonl", "out.jsonl", "out.jsonl.json"]
+
+
+def test_lines_of_ten_megabytes(tmp_path):
+    rows = [GOOD | dict(response_a=c * 10**7) for c in "xyz"]
+    path = write(tmp_path / "data.jsonl.gz", "".join(json.dumps(r) + "\n" for r in rows))
+    ds = load_comparisons(path)
+    assert [len(a) for a in ds["response_a"]] == [10**7] * 3 and ds["response_a"][2][-1] == "z"
+
+
+def test_odd_pairs_are_kept_counted_and_named(tmp_path):
+    rows = [GOOD, GOOD | dict(response_b=" \u2003\n"), GOOD | dict(response_a="x", response_b="x"), GOOD, dict(prompt="Hi", response_a="Hey", response_b="Hello")]
+    ds, account = read_comparisons(write(tmp_path / "data.json", json.dumps(rows)), merge=False)
+    assert [account[k] for k in ("read", "kept", "empty", "identical", "repeated", "merged")] == [5, 5, 1, 1, 2, 0]
+    assert account["named"] == dict(empty=[ds["pair_id"][1]], identical=[ds["pair_id"][2]], repeated=[ds["pair_id"][0]])
+    assert read_comparisons(rows)[1]["merged"] == 2
+
+
+def test_strict_loading_names_the_first_bad_rows_and_counts_the_rest(tmp_path):
+    with pytest.raises(ContractError, match=r"got 50 that are none:(\n  row \d+: .*){20}\n  ... and 30 more"):
+        load_comparisons([GOOD] * 10 + [GOOD | dict(response_a=1)] * 50)
+    ds, account = read_comparisons([GOOD] + [GOOD | dict(response_a=1)] * 5000, strict=False, rejects=tmp_path / "r.jsonl")
+    assert account["rejected"] == {"`response_a` is not text": 5000} and len((tmp_path / "r.jsonl").read_text().splitlines()) == 5000
+
+
+def test_columns_can_be_named(tmp_path):
+    path = write(tmp_path / "d.json", json.dumps([dict(ask=dict(q="Hi"), good="x", bad="y", extra=1)]))
+    with pytest.raises(ContractError, match="`ask.w`: want a column of every row"):
+        load_comparisons(path, columns=dict(prompt="ask.w", chosen="good", rejected="bad"))
+    ds = load_comparisons(path, columns=dict(prompt="ask.q", chosen="good", rejected="bad"))
+    assert ds["prompt"][0][0]["content"] == "Hi" and ds["extra"][:] == [1] and not {"ask", "good", "bad"} & set(ds.column_names)
+    with pytest.raises(ContractError, match="`format`: want one of"):
+        load_comparisons(path, format="x")
+
+
+def test_a_format_can_be_forced():
+    row = dict(instruction="Hi", output_1="x", output_2="y", preference=1, annotator_index=2)
+    assert load_comparisons([row])["human_a"][:] == [1]
+    assert load_comparisons([row], format="alpaca_eval")["judge_a"][:] == [1]
+
+
+def test_large_tables_live_on_disk(monkeypatch, tmp_path):
+    from plurality_nb import arrow
+    rows = [dict(prompt=f"{i // 2}?", response_a="x" * 50, response_b=f"{i}", n=i if i < 900 else i + 0.5) for i in range(3000)]
+    plain = load_comparisons(rows + rows[:7])
+    monkeypatch.setattr(arrow.Spool.__init__, "__defaults__", (None, None, 50_000))
+    ds = load_comparisons(rows + rows[:7])
+    assert ds.cache_files and not plain.cache_files
+    assert ds.to_dict() == plain.to_dict()
+    from plurality_nb.files import save_comparisons
+    for kind in (".parquet", ".jsonl.gz", ".csv"):
+        assert load_comparisons(save_comparisons(ds, tmp_path / f"x{kind}")).to_dict() == plain.to_dict()
+
+
+def test_parts_are_the_same_whatever_else_is_loaded():
+    rows = [dict(prompt=f"{i // 2}?", response_a="x", response_b=f"{i}") for i in range(600)]
+    parts = {p: load_comparisons(rows, part=p)["group"][:] for p in ("train", "validation", "test")}
+    assert sum(map(len, parts.values())) == 600 and 0.7 < len(parts["train"]) / 600 < 0.9
+    assert set(load_comparisons(rows[:100], part="test")["group"]) <= set(parts["test"])
+    assert set(load_comparisons(rows, part="test", seed=1)["group"]) != set(parts["test"])
 
 
 def test_limit_is_a_reproducible_draw():

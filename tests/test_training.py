@@ -63,7 +63,8 @@ def test_trl_trains_on_to_trl_unchanged(ready, tmp_path):
     "A tiny BERT made on the spot, TRL's own trainer, the margin column taken up: a larger margin is a larger loss."
     transformers = pytest.importorskip("transformers")
     trl = pytest.importorskip("trl")
-    from plurality_nb.comparisons import take, to_trl
+    from plurality_nb.arrow import take
+    from plurality_nb.comparisons import to_trl
     from plurality_nb.embeddings import encoder_folder
 
     data = to_trl(take(ready, np.arange(24)))
