@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FEATURES', 'QUADRANTS', 'VOTERS', 'OUTCOMES', 'PARTS', 'digest', 'group_id', 'pair_id', 'ContractError', 'LeftOut',
            'as_messages', 'check_row', 'orient', 'from_rows', 'with_columns', 'to_comparisons', 'validate', 'numbers',
-           'chosen_sign', 'turn_ballots', 'swap_sides', 'split_by_group', 'split_dialogues', 'trl_row', 'from_trl',
-           'to_trl', 'bar']
+           'chosen_sign', 'turn_ballots', 'swap_sides', 'part_of', 'split_by_group', 'split_dialogues', 'trl_row',
+           'from_trl', 'to_trl', 'bar']
 
 # %% ../nbs/00_comparisons.ipynb #imports
 import gc,hashlib,json,logging,math,os
@@ -413,16 +413,24 @@ def swap_sides(
 # %% ../nbs/00_comparisons.ipynb #split-by-group
 PARTS = dict(train=.8, validation=.1, test=.1)
 
-def split_by_group(
+def part_of(
     ds:Dataset, # comparisons
     fractions:Mapping=PARTS, # part to its expected share of the prompts; they sum to 1
     seed=0,
-)->dict: # part to its comparisons
-    "Comparisons in parts that share no prompt."
+)->np.ndarray: # (rows,): the part's place in `fractions`, from 0
+    "Which part each comparison belongs to."
     if not math.isclose(sum(fractions.values()), 1) or min(fractions.values())<0: raise ContractError('fractions', 'shares >= 0 that sum to 1', f'{dict(fractions)}')
     groups = ds.select_columns(['group']).with_format('arrow')[:]['group'].combine_chunks().dictionary_encode()
     at = np.array([int(_sha(f'{seed}:{g}'), 16)/2**64 for g in groups.dictionary.to_pylist()])[groups.indices.to_numpy()]
-    part = np.minimum(np.searchsorted(np.cumsum(list(fractions.values())), at, side='right'), len(fractions)-1)
+    return np.minimum(np.searchsorted(np.cumsum(list(fractions.values())), at, side='right'), len(fractions)-1)
+
+def split_by_group(
+    ds:Dataset, # comparisons
+    fractions:Mapping=PARTS, # as for `part_of`
+    seed=0,
+)->dict: # part to its comparisons
+    "Comparisons in parts that share no prompt."
+    part = part_of(ds, fractions, seed)
     return {name: take(ds, part==i) for i,name in enumerate(fractions)}
 
 # %% ../nbs/00_comparisons.ipynb #split-dialogues
@@ -431,7 +439,7 @@ def split_dialogues(
     rejected:list[dict], # conversation that ends with the other
 )->tuple: # prompt, chosen, rejected
     "The shared conversation and the two last turns."
-    n = len(os.path.commonprefix([_turns(chosen), _turns(rejected)])) if chosen and rejected else 0
+    n = len(os.path.commonprefix([_turns(chosen), _turns(rejected)]))//2 if chosen and rejected else 0 # a turn is a role and a content
     n = min(n, len(chosen)-1, len(rejected)-1)
     if n<0 or len(chosen)!=n+1 or len(rejected)!=n+1 or {chosen[-1]['role'], rejected[-1]['role']}!={'assistant'}:
         raise ContractError('chosen', 'conversations that differ in their last turn, by the assistant, alone',

@@ -6,12 +6,13 @@
 __all__ = ['FORMATS', 'Format', 'detect_format', 'renamed', 'transcript_turns', 'as_vote', 'sign_vote', 'score_vote', 'ranks']
 
 # %% ../nbs/03_formats.ipynb #imports
-import ast,itertools,json,math,re
+import itertools,math,re
 from collections.abc import Callable,Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
 from .comparisons import ContractError,LeftOut,orient,pair_id,split_dialogues,trl_row
+from .files import Cell,as_number,as_talk,looks_like_talk,parsed
 
 # %% ../nbs/03_formats.ipynb #format
 class Format(NamedTuple):
@@ -30,6 +31,12 @@ def _format(*columns, fits=lambda row: True, **names):
 
 def _without(row, *used): return {c: v for c,v in row.items() if c not in used}
 
+def _nested(row, c):
+    "A column that holds a list or an object, which some sets, and every CSV, write as text."
+    x = parsed(row[c])
+    if isinstance(x, str): raise ContractError(c, 'a list or an object, or text that holds one as JSON', repr(x)[:60], reason=f'`{c}` is no list or object')
+    return x
+
 # %% ../nbs/03_formats.ipynb #detect-format
 _ALSO = dict(prompt=('question', 'instruction', 'query', 'input', 'context'), chosen=('good', 'better', 'preferred', 'winner', 'accepted'),
     rejected=('bad', 'worse', 'loser', 'dispreferred')) # what people call a column, for the hint
@@ -41,7 +48,7 @@ def _unknown(row):
     near = max(shared, key=shared.get)
     if shared[near]<.5: near = 'trl'
     lost = ['prompt']*(near=='trl' and 'prompt' not in row)+[c for c in FORMATS[near].columns if c not in row]
-    free,like = [c for c in row if c not in FORMATS[near].columns],[]
+    free,like = [c for c in row if isinstance(c, str) and c not in FORMATS[near].columns],[]
     for c in lost:
         meant = next((x for w in (c, *_ALSO.get(c, ())) for x in get_close_matches(w, free, 1, .7)), 'COLUMN')
         like.append(f'{c}={meant}'); free = [x for x in free if x!=meant]
@@ -93,8 +100,13 @@ def _is_transcript(row): return isinstance(row['chosen'], str) and row['chosen']
 @_format('prompt', 'response_a', 'response_b')
 def _comparisons(row): return dict(row)
 
+def _with_talks(row):
+    "A row with the conversations that its cells hold."
+    sides = ['chosen', 'rejected']*(looks_like_talk(row['chosen']) and looks_like_talk(row['rejected']))
+    return {c: as_talk(x, c) if c in sides or (c=='prompt' and looks_like_talk(x)) else x for c,x in row.items()}
+
 @_format('chosen', 'rejected', fits=lambda row: not _is_transcript(row))
-def _trl(row): return trl_row(row)
+def _trl(row): return trl_row(_with_talks(row))
 
 @_format('chosen', 'rejected', fits=_is_transcript)
 def _hh(row):
@@ -108,6 +120,7 @@ def as_vote(
     column:str,   # the source's name for it, for the message
 )->str|None:
     "A source's word as a vote; raises where it is none of `names`."
+    if not (isinstance(x, str) and x in names): x = as_number(x)
     if x is None or x!=x: return None
     if isinstance(x, bool) or x not in names: raise ContractError(column, f'one of {list(names)} or null', repr(x)[:60], reason=f'unknown vote in `{column}`')
     return names[x]
@@ -118,6 +131,7 @@ def sign_vote(
     most=3,      # largest strength; -100 stands for one who would not choose
 )->str|None:
     "The sign of a strength as a vote."
+    x = as_number(x)
     if x is None or x!=x or x==-100: return None
     if isinstance(x, bool) or not isinstance(x, (int, float)) or abs(x)>most: raise ContractError(column, f'a number in [-{most}, {most}], -100 or null', repr(x)[:60])
     return 'a' if x<0 else 'b' if x>0 else 'tie'
@@ -128,6 +142,7 @@ def score_vote(
     column='score', # the source's name for it
 )->str|None: # null where a score is missing
     "Two scores as a vote."
+    a,b = as_number(a),as_number(b)
     for x in (a, b):
         if x is not None and (isinstance(x, bool) or not isinstance(x, (int, float))): raise ContractError(column, 'a number or null', repr(x)[:60])
     if a is None or b is None or a!=a or b!=b: return None
@@ -149,15 +164,15 @@ def _judged(vote, n=1): return {f'judge_{o}': n*float(vote==o) for o in ('a', 'b
 # %% ../nbs/03_formats.ipynb #webgpt
 @_format('question', 'answer_0', 'answer_1', 'score_0', 'score_1', prompt='question', response_a='answer_0', response_b='answer_1')
 def _webgpt(row):
-    asked = row['question']
+    asked = parsed(row['question'])
     vote = score_vote(row['score_0'], row['score_1'], 'score_0')
-    return dict(prompt=asked['full_text'] if isinstance(asked, Mapping) else asked, response_a=row['answer_0'], response_b=row['answer_1'],
-        label=_LABEL.get(vote), label_source='annotator', score_a=row['score_0'], score_b=row['score_1'])
+    return dict(prompt=asked['full_text'] if isinstance(asked, Mapping) else row['question'], response_a=row['answer_0'], response_b=row['answer_1'],
+        label=_LABEL.get(vote), label_source='annotator', score_a=as_number(row['score_0']), score_b=as_number(row['score_1']))
 
 @_format('records', prompt='records', response_a='records', response_b='records')
 def _webgpt_raw(row):
     "The file that the authors publish: a line is a list of two records, which a reader calls `records`."
-    a,b = row['records']
+    a,b = _nested(row, 'records')
     return _webgpt(dict(question=a['question'], answer_0=a['answer'], answer_1=b['answer'], score_0=a['score'], score_1=b['score']))
 
 def _post(info):
@@ -167,15 +182,15 @@ def _post(info):
 
 @_format('info', 'summaries', 'choice', 'worker', prompt='info', response_a='summaries', response_b='summaries')
 def _summaries(row):
-    a,b = row['summaries']
-    return dict(_one(as_vote(row['choice'], {0: 'a', 1: 'b'}, 'choice'), row['worker']), prompt=_post(row['info']),
+    a,b = _nested(row, 'summaries')
+    return dict(_one(as_vote(row['choice'], {0: 'a', 1: 'b'}, 'choice'), row['worker']), prompt=_post(_nested(row, 'info')),
         response_a=a['text'], response_b=b['text'], policy_a=a.get('policy'), policy_b=b.get('policy'), batch=row.get('batch'))
 
 @_format('history', 'human_ref_A', 'human_ref_B', 'labels', prompt='history', response_a='human_ref_A', response_b='human_ref_B')
 def _shp(row):
     return dict(prompt=row['history'], response_a=row['human_ref_A'], response_b=row['human_ref_B'],
         label=_LABEL.get(as_vote(row['labels'], {1: 'a', 0: 'b'}, 'labels')), label_source='upvotes',
-        upvotes_a=row.get('score_A'), upvotes_b=row.get('score_B'), domain=row.get('domain'))
+        upvotes_a=as_number(row.get('score_A')), upvotes_b=as_number(row.get('score_B')), domain=row.get('domain'))
 
 # %% ../nbs/03_formats.ipynb #content
 def _content(x):
@@ -184,9 +199,9 @@ def _content(x):
     if any(b.get('type')!='text' for b in x): raise LeftOut('holds more than text')
     return '\n'.join(b['text'] for b in x)
 
-def _talk(x):
-    "The messages of one side, which some sets write as JSON text."
-    return [dict(role=m['role'], content=_content(m['content'])) for m in (json.loads(x) if isinstance(x, str) else x)]
+def _talk(row, c):
+    "The messages of one side, which some sets write as text."
+    return [dict(role=m['role'], content=_content(m['content'])) for m in _nested(row, c)]
 
 def _first_turns(a, b):
     "Prompt and first answer of two conversations."
@@ -201,14 +216,15 @@ def _rater(vote, judge, traits=None):
 
 @_format('question_id', 'model_a', 'model_b', 'winner', 'judge', 'conversation_a', 'conversation_b', 'turn', fits=lambda row: 'tstamp' not in row)
 def _mt_bench(row):
-    if row['turn']!=1: raise LeftOut('a later turn, before which the sides differ')
-    judge = row['judge'][0] if isinstance(row['judge'], (list, tuple)) else row['judge']
-    return dict(_first_turns(_talk(row['conversation_a']), _talk(row['conversation_b'])), **_rater(as_vote(row['winner'], _WINNER, 'winner'), judge),
+    if as_number(row['turn'])!=1: raise LeftOut('a later turn, before which the sides differ')
+    judge = parsed(row['judge'])
+    if isinstance(judge, (list, tuple)): judge = judge[0]
+    return dict(_first_turns(_talk(row, 'conversation_a'), _talk(row, 'conversation_b')), **_rater(as_vote(row['winner'], _WINNER, 'winner'), judge),
         model_a=row['model_a'], model_b=row['model_b'])
 
 @_format('model_a', 'model_b', 'winner', 'conversation_a', 'conversation_b')
 def _arena(row):
-    a,b = _talk(row['conversation_a']),_talk(row['conversation_b'])
+    a,b = _talk(row, 'conversation_a'),_talk(row, 'conversation_b')
     if sum(m['role']=='user' for m in a)>1: raise LeftOut('several turns, in which the sides differ')
     judge = row.get('judge') or row.get('judge_hash')
     return dict(_first_turns(a, b), **_rater(as_vote(row['winner'], _WINNER, 'winner'), judge),
@@ -216,13 +232,13 @@ def _arena(row):
 
 def _winner(row):
     "The one of three columns that holds a 1."
-    won = [o for o,c in zip(('a', 'b', 'tie'), ['winner_model_a', 'winner_model_b', 'winner_tie']) if int(row[c])==1]
+    won = [o for o,c in zip(('a', 'b', 'tie'), ['winner_model_a', 'winner_model_b', 'winner_tie']) if float(row[c])==1]
     if len(won)!=1: raise ContractError('winner_model_a', 'one of three winners', f'{len(won)}', reason='no single winner')
     return won[0]
 
 @_format('prompt', 'response_a', 'response_b', 'winner_model_a', 'winner_model_b', 'winner_tie')
 def _arena_55k(row):
-    asked,a,b = (json.loads(row[c]) if isinstance(row[c], str) else row[c] for c in ['prompt', 'response_a', 'response_b'])
+    asked,a,b = (_nested(row, c) for c in ['prompt', 'response_a', 'response_b'])
     if len(asked)!=1: raise LeftOut('several turns, in which the sides differ')
     return dict(prompt=asked[0], response_a=a[0], response_b=b[0], label=_LABEL[_winner(row)], label_source='annotator',
         model_a=row.get('model_a'), model_b=row.get('model_b'))
@@ -249,22 +265,21 @@ _MULTIPREF = {'A-is-clearly-better': 'a', 'A-is-slightly-better': 'a', 'Tie': 't
 @_format('text', 'completion_a', 'completion_b', 'normal_worker_annotations', 'expert_worker_annotations', prompt='text', response_a='completion_a', response_b='completion_b')
 def _multipref(row):
     ballots = [_ballot(as_vote(v['overall_pref'], _MULTIPREF, 'overall_pref'), v.get('evaluator'), dict(expertise=kind))
-               for kind in ('normal', 'expert') for v in row[f'{kind}_worker_annotations'] or []]
+               for kind in ('normal', 'expert') for v in _nested(row, f'{kind}_worker_annotations') or []]
     return dict(prompt=row['text'], response_a=row['completion_a'], response_b=row['completion_b'], ballots=ballots,
         model_a=row.get('model_a'), model_b=row.get('model_b'), category=row.get('category'))
 
 @_format('prompt', 'response_1', 'response_2', 'preference_strength', response_a='response_1', response_b='response_2')
 def _helpsteer2(row):
-    votes = row.get('all_preferences_unprocessed') or []
-    if isinstance(votes, str): votes = ast.literal_eval(votes) # some copies hold the list as Python wrote it
+    votes = _nested({'all_preferences_unprocessed': None, **row}, 'all_preferences_unprocessed') or [] # text in some copies
     return dict(prompt=row['prompt'], response_a=row['response_1'], response_b=row['response_2'],
         ballots=[_ballot(sign_vote(v['strength'], 'strength')) for v in votes],
         label=_LABEL.get(sign_vote(row['preference_strength'], 'preference_strength')), label_source='majority', split=row.get('split'))
 
 @_format('context', 'response1', 'response2', 'overall_preference', 'individual_preference', prompt='context', response_a='response1', response_b='response2')
 def _helpsteer3(row):
-    return dict(prompt=row['context'], response_a=row['response1'], response_b=row['response2'],
-        ballots=[_ballot(sign_vote(v['score'], 'score')) for v in row['individual_preference'] or []],
+    return dict(prompt=_nested(row, 'context'), response_a=row['response1'], response_b=row['response2'],
+        ballots=[_ballot(sign_vote(v['score'], 'score')) for v in _nested(row, 'individual_preference') or []],
         label=_LABEL.get(sign_vote(row['overall_preference'], 'overall_preference')), label_source='majority',
         domain=row.get('domain'), language=row.get('language'))
 
@@ -276,7 +291,7 @@ def _every_two(texts, vote, shared):
 
 @_format('instruction', 'completions', prompt='instruction', response_a='completions', response_b='completions')
 def _ultrafeedback(row):
-    made = row['completions'] or []
+    made = _nested(row, 'completions') or []
     scores = [c.get('overall_score') for c in made]
     return _every_two([c['response'] for c in made], lambda i, j: _judged(score_vote(scores[i], scores[j], 'overall_score')),
         dict(prompt=row['instruction'], subset=row.get('source')))
@@ -285,7 +300,7 @@ def _ultrafeedback(row):
 @_format('conversation_id', 'user_id', 'conversation_history', prompt='conversation_history', response_a='conversation_history', response_b='conversation_history')
 def _prism(row):
     out,said = [],[]
-    turns = itertools.groupby(sorted(row['conversation_history'], key=lambda m: m['turn']), key=lambda m: m['turn'])
+    turns = itertools.groupby(sorted(_nested(row, 'conversation_history'), key=lambda m: m['turn']), key=lambda m: m['turn'])
     for _,turn in turns:
         turn = list(turn)
         said = said+[dict(role='user', content=m['content']) for m in turn if m['role']=='user']
@@ -304,6 +319,7 @@ def _has_best(row, turn): return row.get(f'{turn}_turn_prompt') and row.get(f'{t
 
 @_format('conversation_id', 'annotator_id', 'first_turn_prompt', 'first_turn_preferred_response', prompt='first_turn_prompt')
 def _community_alignment(row):
+    row = {c: None if isinstance(x, Cell) and x=='' else x for c,x in row.items()}
     out,said,traits = [],[],{t: row.get(f'annotator_{t}') for t in _WHO}
     for turn in ['first', 'second', 'third', 'fourth']:
         if not _has_best(row, turn): break
@@ -335,10 +351,11 @@ def _ranked(assessment):
 
 @_format('prompt', 'responses', 'metadata', response_a='responses', response_b='responses')
 def _collective_alignment(row):
-    asked = row['prompt']
+    asked = parsed(row['prompt'])
+    if not (isinstance(asked, Mapping) and 'messages' in asked): asked = row['prompt']
     if isinstance(asked, Mapping): asked = [dict(role=m.get('role') or m['author']['role'], content=_message_text(m)) for m in asked['messages']]
-    made = {r['response_index']: '\n'.join(map(_message_text, r['messages'])) for r in row['responses']}
-    keys,people = list(made),[(x.get('annotator_id'), _ranked(x)) for x in row['metadata'].get('assessments') or []]
+    made = {r['response_index']: '\n'.join(map(_message_text, r['messages'])) for r in _nested(row, 'responses')}
+    keys,people = list(made),[(x.get('annotator_id'), _ranked(x)) for x in _nested(row, 'metadata').get('assessments') or []]
     def votes(i, j):
         cast = [_ballot(score_vote(-places[keys[i]], -places[keys[j]]), who) for who,places in people if keys[i] in places and keys[j] in places]
         return dict(ballots=cast) if cast else None
@@ -347,7 +364,7 @@ def _collective_alignment(row):
 # %% ../nbs/03_formats.ipynb #alpaca-eval
 @_format('instruction', 'output_1', 'output_2', 'preference', prompt='instruction', response_a='output_1', response_b='output_2')
 def _alpaca_eval(row):
-    p = row['preference']
+    p = as_number(row['preference'])
     if p is not None and (isinstance(p, bool) or not isinstance(p, (int, float)) or not (1<=p<=2 or p==0 or p!=p)):
         raise ContractError('preference', 'a number in [1, 2], 0 for a tie, or null', repr(p)[:60])
     votes = {} if p is None or p!=p else _judged('tie') if p==0 else dict(judge_a=2-p, judge_b=p-1, judge_tie=0)
@@ -356,22 +373,23 @@ def _alpaca_eval(row):
 
 @_format('input', 'output_1', 'output_2', 'label', prompt='input', response_a='output_1', response_b='output_2')
 def _llmbar(row):
-    votes = [as_vote(v['winner'], {'1': 'a', '2': 'b'}, 'winner') for v in row.get('votes') or []]
+    votes = [as_vote(v['winner'], {'1': 'a', '2': 'b'}, 'winner') for v in parsed(row.get('votes')) or []]
     return dict(_without(row, 'input', 'output_1', 'output_2', 'label', 'votes'), prompt=row['input'],
         response_a=row['output_1'], response_b=row['output_2'], label=_LABEL.get(as_vote(row['label'], {1: 'a', 2: 'b'}, 'label')),
         label_source='annotator', **({f'judge_{o}': votes.count(o) for o in ('a', 'b', 'tie')} if votes else {}))
 
 @_format('prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected')
 def _ultrafeedback_binarized(row):
-    told = trl_row(_without(row, 'messages', 'score_chosen', 'score_rejected'))
+    told = trl_row(_with_talks(_without(row, 'messages', 'score_chosen', 'score_rejected')))
     laid = orient(told['prompt'], told.pop('chosen'), told.pop('rejected'))
-    a,b = (row['score_chosen'], row['score_rejected'])[::1 if laid['label'] else -1]
+    a,b = (as_number(row['score_chosen']), as_number(row['score_rejected']))[::1 if laid['label'] else -1]
     vote = score_vote(a, b, 'score_chosen')
     return told | laid | _judged(vote) | dict(label=_LABEL.get(vote), label_source='judge', score_a=a, score_b=b)
 
 # %% ../nbs/03_formats.ipynb #softmax
 def _softmax(logits, column):
     "Logits as probabilities; None where the judge gave none."
+    logits = parsed(logits)
     if logits is None or (isinstance(logits, list) and any(x is None or x!=x for x in logits)): return None
     if not (isinstance(logits, list) and len(logits)==3 and all(isinstance(x, (int, float)) and math.isfinite(x) for x in logits)):
         raise ContractError(column, 'logits for A, B and a tie', repr(logits)[:60])
@@ -394,7 +412,7 @@ def _sheet(row):
     vote = as_vote(row['vote'].strip() if isinstance(row['vote'], str) else row['vote'], _CAST, 'vote')
     if vote is None: raise LeftOut('no vote given')
     traits = {c.removeprefix('annotator_'): v for c,v in row.items() if c.startswith('annotator_') and v}
-    talk = json.loads(row['conversation']) if isinstance(row['conversation'], str) else row['conversation']
+    talk = _nested(row, 'conversation')
     if (own := pair_id(talk, row['response_a'], row['response_b']))!=row['pair_id']:
         raise ContractError('pair_id', f'{own}, the hash of the texts', repr(row['pair_id'])[:40], 'The texts were changed since the sheet was written', reason='texts of a sheet changed')
     return dict(prompt=talk, response_a=row['response_a'], response_b=row['response_b'], ballots=[_ballot(vote, row['annotator'] or None, traits)])

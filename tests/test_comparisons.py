@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.arrow import take
+from plurality_nb import arrow, sources
+from plurality_nb.arrow import Spool, take
 from plurality_nb.comparisons import FEATURES, ContractError, check_row, from_trl, swap_sides, to_comparisons, to_trl, with_columns
 from plurality_nb.files import save_comparisons
 from plurality_nb.formats import FORMATS
-from plurality_nb.sources import load_comparisons, merge_pairs
+from plurality_nb.sources import load_comparisons, merge_pairs, merge_rows
 
 text = st.text(max_size=30)
 turns = st.lists(st.fixed_dictionaries(dict(role=st.sampled_from(["user", "assistant", "system"]), content=text)), min_size=1, max_size=3)
@@ -82,8 +83,123 @@ def test_merging_does_not_depend_on_the_order_of_rows(rows, order, turn):
         cast = {k: sum(r[f"{w}_{o}"] or 0 for r in rows if r["pair_id"] == k for o in ("a", "b", "tie")) for k in one}
         for k, r in one.items():
             total = sum(r[f"{w}_{o}"] or 0 for o in ("a", "b", "tie"))
-            loose = [x for x in rows if x["pair_id"] == k and x["label"] is not None and x["human_a"] is None]
-            assert math.isclose(total, cast[k] + (len(loose) if w == "human" and len(loose) > 1 else 0), rel_tol=1e-5)
+            same = [x for x in rows if x["pair_id"] == k]
+            loose = [x for x in same if x["label"] is not None and x["human_a"] is None]
+            counts = len(loose) > 1 or len({x["label"] for x in same} - {None}) > 1 or any(x["human_a"] is not None for x in same)
+            assert math.isclose(total, cast[k] + (len(loose) if w == "human" and counts else 0), rel_tol=1e-5)
+
+
+told = st.fixed_dictionaries({}, optional=dict(
+    label=st.sampled_from([None, 0, 0.5, 1]), label_source=st.sampled_from([None, "annotator", "majority", "drawn", "upvotes"]), human_a=count, human_b=count, judge_a=weight, judge_tie=weight,
+    ballots=st.lists(ballot, max_size=2), margin=st.sampled_from([None, 0.5]), seen=st.sampled_from([None, True, False])))
+
+
+@settings(max_examples=500, deadline=None)
+@given(some=st.lists(told, min_size=1, max_size=4), more=st.lists(told, min_size=1, max_size=4), turn=st.lists(st.booleans(), min_size=8, max_size=8))
+def test_merging_in_steps_is_merging_at_once(some, more, turn):
+    rows = [dict(prompt="p", response_a="x", response_b="y", **t) for t in some + more]
+    rows = [check_row(r if not r.get("ballots") else {c: v for c, v in r.items() if c not in ("human_a", "human_b")}) for r in rows]
+    rows = [sources._turned(r) if t else r for r, t in zip(rows, turn)]
+    merged = lambda rows: check_row(merge_rows(rows))
+    once, steps = merged(rows), merged([merged(rows[: len(some)]), *rows[len(some) :]])
+    for c in ("response_a", "response_b", "label", "human_a", "human_b", "human_tie", "ballots", "seen", "margin"):
+        assert once[c] == steps[c], c
+    assert once["label"] is not None or (once["label_source"] == "conflicting") == (steps["label_source"] == "conflicting")
+    for o in ("a", "b", "tie"):
+        assert (once[f"judge_{o}"] is None) == (steps[f"judge_{o}"] is None) and math.isclose(once[f"judge_{o}"] or 0, steps[f"judge_{o}"] or 0, rel_tol=1e-5)
+
+
+G = dict(prompt="Hi", response_a="x", response_b="y")
+MERGES = {
+    "a judge's vote and a label": ([dict(judge_a=1), dict(label=1, quadrant="plural_alike", margin=0.5, n=3)], dict(label=1, judge_a=1, human_a=None, quadrant="plural_alike", margin=0.5, n=3)),
+    "votes against a label": ([dict(label=1, human_a=3, human_b=0), dict(label=0)], dict(label=None, label_source="conflicting", human_a=3, human_b=1, human_tie=0)),
+    "votes and a label": ([dict(human_a=3), dict(label=1)], dict(label=1, human_a=4, human_b=0, human_tie=0)),
+    "one label": ([dict(label=1, label_source="annotator"), dict(label_source="annotator")], dict(label=1, label_source="annotator", human_a=None)),
+    "two labels": ([dict(label=1), dict(label=1)], dict(label=1, human_a=2, human_b=0)),
+    "a label against the upvotes": ([dict(label=1), dict(label=0, label_source="upvotes")], dict(label=None, human_a=1, human_b=0)),
+    "labels that nobody gave": ([dict(label=1, label_source="upvotes"), dict(label=1, label_source="upvotes")], dict(label=1, label_source="upvotes", human_a=None)),
+}
+
+
+@pytest.mark.parametrize("name", MERGES)
+def test_what_merging_keeps(name):
+    rows, want = MERGES[name]
+    for rs in (rows, rows[::-1]):
+        ds = merge_pairs(to_comparisons([G | r for r in rs]))
+        assert len(ds) == 1 and {c: ds[c][0] for c in want} == want
+
+
+@pytest.mark.parametrize("column, one, two", [("human_a", 2**31 - 1, 1), ("judge_a", 3e38, 3e38)])
+def test_sums_that_do_not_fit_name_the_pair_and_its_rows(column, one, two):
+    rows = [dict(prompt="Ho", response_a="x", response_b="y"), G | {column: one}, dict(prompt="Ha", response_a="x", response_b="y"), G | {column: two}]
+    for strict in (True, False):
+        with pytest.raises(ContractError, match=rf"rows: pair {to_comparisons([G])['pair_id'][0]}, merged from rows 1, 3: `{column}`: want .* >= 0, got .*--no-merge"):
+            load_comparisons(rows, strict=strict)
+    assert len(load_comparisons(rows, merge=False)) == 4
+
+
+def test_merging_reads_the_repeated_rows_alone_and_few_large_ones_at_once(monkeypatch):
+    rows = [dict(prompt=f"{i}", response_a="x" * 50_000, response_b="y", n=i) for i in range(60)]
+    rows += [r | dict(n=100) for r in rows[40:2:-1]]
+    plain = merge_pairs(to_comparisons(rows))
+    assert plain["n"][:] == [None if 2 < i < 41 else i for i in range(60)] and [p[0]["content"] for p in plain["prompt"]] == [f"{i}" for i in range(60)]
+    asked, pieces, gathered = [], [], arrow.gathered
+
+    def watched(ds, rows):
+        asked.extend(rows)
+        for t in gathered(ds, rows):
+            pieces.append(t.nbytes)
+            yield t
+
+    monkeypatch.setattr(arrow, "HELD", 300_000)
+    monkeypatch.setattr(sources, "gathered", watched)
+    assert merge_pairs(to_comparisons(rows)).to_dict() == plain.to_dict()
+    assert sorted(asked) == [*range(3, 41), *range(60, 98)] and max(pieces) < 400_000
+
+
+@quick
+@given(n=st.integers(1, 40), rows=st.lists(st.integers(-40, 39), max_size=60), held=st.sampled_from([1, 500, 2**27]), mapped=st.booleans())
+def test_taken_rows_are_the_rows_asked_for(n, rows, held, mapped):
+    spool = Spool(held=300)
+    for i in range(n):
+        spool.add(dict(n=[i], text=["x" * i], deep=[[dict(a=i)] * (i % 3)]))
+    ds = spool.dataset()
+    if mapped:
+        ds = ds.select(range(n - 1, -1, -1))
+    rows = [r for r in rows if -n <= r < n]
+    before, arrow.HELD = arrow.HELD, held
+    try:
+        assert take(ds, rows).to_list() == [ds[r] for r in rows]
+    finally:
+        arrow.HELD = before
+
+
+def test_parts_of_a_large_table_are_not_made_of_single_rows(monkeypatch):
+    monkeypatch.setattr(Spool.__init__, "__defaults__", (None, None, 50_000))
+    ds = to_comparisons([dict(prompt=f"{i}", response_a="x", response_b="y") for i in range(5000)])
+    some = np.sort(np.random.default_rng(0).choice(5000, 4000, replace=False))
+    for rows in (some, some[::-1], np.stack([some[:2000], some[2000:]], 1).ravel()):
+        part = take(ds, rows)
+        assert part.cache_files and len(part.data.to_batches()) < 50 and part["prompt"][17][0]["content"] == f"{rows[17]}"
+
+
+def said(*texts):
+    return [dict(role="assistant" if i % 2 else "user", content=t) for i, t in enumerate(texts)]
+
+
+PARTED = {"at once": (["0", "1"], ["Z", "2"]), "early": (["0", "1", "2", "3"], ["Z", "1", "2", "4"]), "in the middle": (["0", "1", "2", "3", "4", "5"], ["0", "1", "Z", "3", "4", "6"]),
+          "in an answer": (["0", "1", "2", "3"], ["0", "Z", "2", "4"])}
+
+
+@pytest.mark.parametrize("name", PARTED)
+def test_dialogues_that_part_before_the_last_turn_are_bad_rows(name):
+    chosen, rejected = (said(*texts) for texts in PARTED[name])
+    transcript = lambda talk: "".join(f"\n\n{'Human' if t['role'] == 'user' else 'Assistant'}: {t['content']}" for t in talk)
+    for row in (dict(chosen=chosen, rejected=rejected), dict(prompt=said("Hi", "Yes?"), chosen=chosen, rejected=rejected), dict(chosen=transcript(chosen), rejected=transcript(rejected))):
+        with pytest.raises(ContractError, match="row 0: `chosen`: want conversations that differ in their last turn"):
+            load_comparisons([row])
+    whole = dict(chosen=chosen, rejected=chosen[:-1] + rejected[-1:])
+    assert [t["content"] for t in load_comparisons([whole])["prompt"][0]] == PARTED[name][0][:-1]
 
 
 junk = st.recursive(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)), lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=5), x, max_size=3), max_leaves=5)
@@ -97,6 +213,13 @@ def test_no_row_raises_anything_but_our_own_error(r):
             read(r)
         except ContractError as e:
             assert "want" in str(e) and "got" in str(e)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=st.lists(st.one_of(junk, st.dictionaries(st.one_of(st.integers(), st.text(max_size=3), st.none()), junk, max_size=3)), max_size=3), strict=st.booleans())
+def test_no_rows_raise_anything_but_our_own_error(rows, strict):
+    with pytest.raises(ContractError, match="row|columns"):
+        load_comparisons(rows, strict=strict)
 
 
 def test_lone_surrogates_are_named():

@@ -2,6 +2,7 @@
 import gzip
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from datasets import Dataset, DatasetDict
@@ -109,6 +110,11 @@ def binarized(chosen, rejected):
     return dict(prompt="Name a tea.", prompt_id="p", chosen=talk("Name a tea.", "Assam"), rejected=talk("Name a tea.", "Oolong"), messages=talk("Name a tea.", "Assam"), score_chosen=chosen, score_rejected=rejected)
 
 
+def arena_100k(winner, a, b, who, spell=json.dumps):
+    return dict(question_id="q", model_a="x", model_b="y", winner=winner, conversation_a=spell(a), conversation_b=spell(b), turn=len(a) // 2, anony=True, language="English", tstamp=1.7e9,
+                conv_metadata=dict(sum_assistant_a_tokens=9, header_count_a=dict(h1=0)), is_code=False, is_refusal=False, dedup_tag=dict(high_freq=False, sampled=True), category_tag=dict(math_v01=dict(math=False)), judge_hash=who)
+
+
 # format: rows in its schema, then what must come of them: (A's text, B's text) to label and votes of people (a, b, tie) or of judges
 N = (None, None, None)
 CASES = {
@@ -131,6 +137,8 @@ CASES = {
                  {("Hello", "Hey"): (None, (1, 1, 1), (0, 1, 0))}),
     "arena": ([arena("tie (bothbad)", talk("Hi", "Hello"), talk("Hi", "Hey"), "arena_user_1"), arena("model_a", talk("Hi", "Hello", "x", "y"), talk("Hi", "Hey", "x", "z"), "arena_user_2")],
               {("Hello", "Hey"): (0.5, (0, 0, 1), N)}),
+    "arena 100k": ([arena_100k("model_b", talk("Hi", "Hello"), talk("Hi", "Hey"), "h1"), arena_100k("tie (bothbad)", talk("Hi", "Hello"), talk("Hi", "Hey"), "h2", str),
+                    arena_100k("model_a", talk("Hi", "Hello", "x", "y"), talk("Hi", "Hey", "x", "z"), "h3")], {("Hello", "Hey"): (None, (0, 1, 1), N)}),
     "arena_55k": ([dict(id=1, model_a="x", model_b="y", prompt=json.dumps(["Hi"]), response_a=json.dumps(["Hello"]), response_b=json.dumps(["Hey"]), winner_model_a=0, winner_model_b=1, winner_tie=0)],
                   {("Hello", "Hey"): (0, N, N)}),
     "community_alignment": ([community(1, "in", "b"), community(2, "us", "a")],
@@ -178,6 +186,32 @@ def test_votes_counted_by_hand(name, tmp_path):
     keeps_order = name.split()[0] not in ("hh", "trl", "ultrafeedback_binarized", "summaries", "alpaca_farm", "mt_bench")
     if keeps_order:  # the source's own order, whoever won
         assert [(r["response_a"], r["response_b"]) for r in ds] == list(want)
+
+
+SPELLINGS = {"JSON": lambda x: json.dumps(x), "Python": str, "NumPy": lambda x: str(np.array(x, dtype=object)) if isinstance(x, list) and x and isinstance(x[0], dict) else str(x)}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("name", CASES)
+def test_a_csv_holds_the_same_votes(name, spelling, tmp_path):
+    from plurality_nb.comparisons import FEATURES, pair_id
+    rows = [r | dict(pair_id=pair_id("Tea?", "Yes", "No")) if name == "sheet" else r for r in CASES[name][0]]
+    spell = lambda x: SPELLINGS[spelling](x) if isinstance(x, (list, dict)) else x
+    pd.DataFrame([{c: spell(x) for c, x in r.items()} for r in rows]).to_csv(tmp_path / "x.csv", index=False)
+    ds, want = load_comparisons(tmp_path / "x.csv"), load_comparisons(rows)
+    for c in FEATURES:
+        assert ds[c][:] == want[c][:], c
+
+
+def test_arena_100k_in_its_own_schema():
+    "Conversations are text there, and a hash tells who judged."
+    rows = CASES["arena 100k"][0]
+    assert detect_format(rows[0]) == "arena"
+    ds, account = read_comparisons(rows)
+    assert account["left_out"] == {"several turns, in which the sides differ": 1}
+    assert [(b["annotator"], b["vote"]) for b in ds["ballots"][0]] == [("h1", "b"), ("h2", "tie")] and ds["language"][:] == ["English"]
+    with pytest.raises(ContractError, match="row 0: `conversation_a`: want a list or an object, or text that holds one as JSON"):
+        load_comparisons([rows[0] | dict(conversation_a="Hi"), rows[1]])
 
 
 def test_every_format_has_a_case():
@@ -264,7 +298,7 @@ def hub(monkeypatch, tmp_path):
     return asked, shelf
 
 
-@pytest.mark.parametrize("name", [k for k in SOURCES if k not in ("sample", "pandalm", "alpaca_eval")])
+@pytest.mark.parametrize("name", [k for k in SOURCES if k not in ("sample", "alpaca_eval")])
 def test_named_sources_find_their_configuration(name, hub):
     asked, shelf = hub
     s = SOURCES[name]
@@ -278,6 +312,11 @@ def test_named_sources_find_their_configuration(name, hub):
         shelf[s.id, s.people, None, None] = dict(train=[dict(user_id="u1", age="18-24")])
     ds = load_comparisons(name)
     assert len(ds) >= 1 and set(ds["source"]) == {name}
+    if "/" in s.id and " " not in s.id:  # its id on the Hub is another name for it
+        first = [*asked]
+        asked.clear()
+        same = load_comparisons(s.id)
+        assert same.to_dict() == ds.to_dict() and (asked == first or s.files)
     assert all(key == s.id or key.startswith("https://") for key, *_ in asked) and not any("trust_remote_code" in how for *_, how in asked)
     if s.people:
         assert ds["ballots"][0][0]["traits"] == [dict(name="age", value="18-24")]
@@ -315,8 +354,58 @@ def test_subsets_splits_and_judges(hub):
     assert load_comparisons("helpsteer2")["label"][:] == [0] and load_comparisons("helpsteer2", split="val")["label"][:] == [1]
     with pytest.raises(ContractError, match="a file that can be fetched, got KeyError.*give its path"):
         load_comparisons("webgpt")
-    with pytest.raises(ContractError, match="testset-v1.json.*get it there"):
-        load_comparisons("pandalm")
+    with pytest.raises(ContractError, match="annotations.json.*get it there"):
+        load_comparisons("alpaca_eval")
+    with pytest.raises(ContractError, match=r"`split`: want one of \['train', 'val'\], got 'bogus'"):
+        load_comparisons("helpsteer2", split="bogus")
+    assert load_comparisons("helpsteer2", split="validation")["label"][:] == [1]
+    cnndm = SOURCES["summarize_from_feedback"].files.format(subset="cnndm2")
+    shelf[cnndm] = [summary(1, "w") | dict(split="valid1")]
+    with pytest.raises(ContractError, match=r"summarize_from_feedback:cnndm2: `split`: want one of \['valid1'\], got 'train'"):
+        load_comparisons("summarize_from_feedback:cnndm2")
+    assert len(load_comparisons("summarize_from_feedback:cnndm2", split="validation")) == 1
+
+
+def test_a_hub_id_of_a_source_is_that_source(hub):
+    asked, shelf = hub
+    shelf[SOURCES["webgpt"].files] = CASES["webgpt_raw"][0]
+    assert load_comparisons("openai/webgpt_comparisons")["source"][:] == ["webgpt"]
+    shelf["Anthropic/hh-rlhf", None, "harmless-base", None] = dict(train=CASES["hh"][0])
+    assert load_comparisons("Anthropic/hh-rlhf:harmless-base")["source"][:] == ["hh_rlhf"]
+    shelf["nvidia/HelpSteer2", None, "preference", None] = dict(train=[helpsteer2(1, 1)])
+    for id in ("nvidia/HelpSteer2", "nvidia/helpsteer2", "nvidia/HelpSteer2:preference"):
+        assert load_comparisons(id)["source"][:] == ["helpsteer2"]
+    shelf[SOURCES["alpaca_farm"].files] = CASES["alpaca_farm"][0]
+    for id in ("tatsu-lab/alpaca_eval", "tatsu-lab/alpaca_eval:alpaca_farm_human_crossannotations"):
+        assert load_comparisons(id)["source"][:] == ["alpaca_farm"]
+    with pytest.raises(ContractError, match="alpaca_farm, which has no subsets, got alpaca_farm:other"):
+        load_comparisons("tatsu-lab/alpaca_eval:other")
+    shelf["allenai/multipref", "human_overall_binarized", None, None] = dict(train=[dict(prompt="Hi", chosen="a", rejected="b")])
+    assert load_comparisons("allenai/multipref:human_overall_binarized")["source"][:] == ["allenai/multipref"]
+    s = SOURCES["arena_llm_judges"]
+    shelf[s.files] = [judged()]
+    for f in s.judges:
+        shelf[f"{s.files.rpartition('/')[0]}/{f}/J.jsonl"] = [dict(id=1, logit_A=0.0, logit_B=0.0, logit_C=0.0)]
+    assert load_comparisons(f"{s.id}:J")["judge_a"][:] == pytest.approx([2 / 3])
+
+
+@pytest.mark.parametrize("name, only", [("webgpt", "train"), ("sample", "train"), ("pandalm", "test"), ("alpaca_farm", "validation"), ("collective_alignment", "train"), ("llmbar:Natural", "train")])
+def test_a_split_that_a_source_has_not_is_an_error(name, only, hub):
+    asked, shelf = hub
+    s = SOURCES[name.partition(":")[0]]
+    if s.files:
+        shelf[s.files.format(subset=name.partition(":")[2])] = next(v[0] for k, v in CASES.items() if k == s.format)
+    for split in ("bogus", "validation" if only != "validation" else "test"):
+        with pytest.raises(ContractError, match=f"`split`: want '{only}', the only one of {s and name.partition(':')[0]}, got '{split}'"):
+            load_comparisons(name, split=split)
+    assert load_comparisons(name, split=only).to_dict() == load_comparisons(name).to_dict()
+
+
+def test_pandalm_is_fetched_from_github(hub):
+    asked, shelf = hub
+    url = "https://raw.githubusercontent.com/WeOpenML/PandaLM/main/data/testset-v1.json"
+    shelf[url] = CASES["pandalm"][0]
+    assert load_comparisons("pandalm")["human_a"][:] == [2] and asked[-1][0] == url
 
 
 def test_any_trl_form_on_the_hub_and_in_a_file(hub, tmp_path):

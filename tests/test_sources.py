@@ -1,8 +1,10 @@
 import gzip
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from datasets import Dataset, DatasetDict
 
 from plurality_nb.comparisons import ContractError
 from plurality_nb.sources import load_comparisons, read_comparisons
@@ -173,6 +175,133 @@ def test_parts_are_the_same_whatever_else_is_loaded():
 def test_limit_is_a_reproducible_draw():
     draw = lambda seed: load_comparisons("sample", limit=20, seed=seed)["pair_id"][:]
     assert draw(0) == draw(0) != draw(1) and len(draw(0)) == 20
+
+
+OTHER = {
+    "a text": (["x"], "row 0: `row`: want an object with named columns, got 'x'"),
+    "null": ([None], "row 0: `row`: want an object with named columns, got None"),
+    "a column that is no text": ([{1: 2}], r"`columns`: want those of a known format .*got \[1\]"),
+    "a column that is no text, later": ([GOOD, {1: 2}], "row 1: "),
+    "one row": (GOOD, r"`data`: want .*got one dict. One row goes into a list, `\[row\]`"),
+    "columns": ({c: [x] for c, x in GOOD.items()}, "Dataset.from_dict"),
+    "a number": (3, "`data`: want a name, a path, or rows"),
+    "bytes": (b"x.jsonl", "`data`: want a name, a path, or rows"),
+    "nothing": ([], "want at least one comparison"),
+    "an empty table": (pd.DataFrame(GOOD, index=[]), "want at least one comparison"),
+    "a long name": ("x" * 5000, "No such file here"),
+    "a name that no file has": ("x\0.jsonl", "No such file here"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_what_holds_no_rows_is_named(name):
+    data, message = OTHER[name]
+    with pytest.raises(ContractError, match=message) as e:
+        load_comparisons(data)
+    assert len(str(e.value)) < 1500
+    if name != "a column that is no text, later":
+        with pytest.raises(ContractError):
+            load_comparisons(data, strict=False)
+
+
+def test_rows_that_are_none_are_set_aside_wherever_they_stand():
+    for rows in (["x", GOOD], [GOOD, "x"], [None, GOOD, 3]):
+        ds, account = read_comparisons(rows, strict=False)
+        assert len(ds) == 1 and account["rejected"] == {"not an object": len(rows) - 1}
+
+
+def test_a_data_frame_is_rows():
+    table = pd.DataFrame([GOOD | dict(human_a=3.0, n=1, words=np.array(["a", "b"])), GOOD | dict(response_a="x", n=2)])
+    ds = load_comparisons(table)
+    assert ds["human_a"][:] == [3, None] and ds["n"][:] == [1, 2] and ds["words"][:] == [["a", "b"], None]
+    with pytest.raises(ContractError, match="row 1: `response_a`: want text, got None"):
+        load_comparisons(pd.DataFrame([GOOD, GOOD | dict(response_a=None)]))
+    user, yes, no = ([dict(role=r, content=c)] for r, c in [("user", "Tea?"), ("assistant", "Yes"), ("assistant", "No")])
+    for wrap in (list, np.array):
+        ds = load_comparisons(pd.DataFrame([dict(prompt=wrap(user), chosen=wrap(yes), rejected=wrap(no))] * 2501), merge=False)
+        assert len(ds) == 2501 and {ds["response_a"][0], ds["response_b"][0]} == {"Yes", "No"} and ds["prompt"][2500] == user
+    assert load_comparisons(pd.DataFrame([GOOD | dict(n=pd.NA)]))["n"][:] == [None]
+
+
+def test_people_that_are_not_there_are_named(tmp_path):
+    for people, message in [(tmp_path / "none.csv", "`people`: want a file, or rows, got .*none.csv.*No such file here"), ("x" * 5000, "`people`: want a file"), ([3], "people: row 0: `people`: want rows with named columns"),
+                            ([{1: 2}], "`people`: want a column whose name ends in 'id'"), (dict(user_id="u"), "`people`: want .*got one dict"), (3, "`people`: want")]:
+        with pytest.raises(ContractError, match=message):
+            load_comparisons([GOOD], people=people)
+    write(tmp_path / "people.csv", "user_id,age,note\nu,18-24,\n")
+    rows = [GOOD | dict(ballots=[dict(annotator="u", vote="a")])]
+    for people in (tmp_path / "people.csv", pd.DataFrame([dict(user_id="u", age="18-24", note=None)])):
+        assert load_comparisons(rows, format="comparisons", people=people)["ballots"][0][0]["traits"] == [dict(name="age", value="18-24")]
+
+
+@pytest.mark.parametrize("limit", [0, 2.5, "3"])
+def test_a_limit_is_a_whole_number(limit):
+    with pytest.raises(ContractError, match="`limit`: want a whole number >= 1"):
+        load_comparisons([GOOD], limit=limit)
+
+
+def test_a_split_of_a_file_is_what_its_column_says(tmp_path):
+    rows = [GOOD | dict(response_b=str(i), split=s) for i, s in enumerate(["train", "val", "valid2", "test", "train"])]
+    table = pd.DataFrame(rows)
+    table.to_csv(tmp_path / "x.csv", index=False)
+    table.to_parquet(tmp_path / "x.parquet")
+    write(tmp_path / "x.jsonl.gz", "".join(json.dumps(r) + "\n" for r in rows))
+    Dataset.from_list(rows).save_to_disk(tmp_path / "x")
+    for data in (*(tmp_path / n for n in ("x.csv", "x.parquet", "x.jsonl.gz", "x")), rows, table, Dataset.from_list(rows)):
+        for split, kept in [(None, "01234"), ("train", "04"), ("validation", "12"), ("valid2", "2"), ("test", "3")]:
+            ds, account = read_comparisons(data, split=split)
+            assert "".join(ds["response_b"]) == kept and account["left_out"] == ({f"not of the split {split!r}": 5 - len(kept)} if split else {})
+        with pytest.raises(ContractError, match=r"`split`: want one of \['train', 'val', 'valid2', 'test'\], got 'bogus'.*--split"):
+            load_comparisons(data, split="bogus")
+    write(tmp_path / "x.jsonl.gz", json.dumps(GOOD) + "\n")
+    for data in (tmp_path / "x.jsonl.gz", [GOOD]):
+        for split in ("bogus", "train"):
+            with pytest.raises(ContractError, match=f"`split`: want a column `split` in the rows, or data that has splits, got '{split}'"):
+                load_comparisons(data, split=split)
+    both = DatasetDict(train=Dataset.from_list(rows[:2]), test=Dataset.from_list(rows[2:]))
+    assert len(load_comparisons(both)) == 2 and len(load_comparisons(both, split="test")) == 3
+    with pytest.raises(ContractError, match=r"`split`: want one of \['train', 'test'\], got 'dev'"):
+        load_comparisons(both, split="dev")
+
+
+def test_row_numbers_stay_the_files_where_a_split_is_asked_for():
+    rows = [GOOD | dict(split="train"), GOOD | dict(split="test"), GOOD | dict(split="train", response_a=3)]
+    with pytest.raises(ContractError, match="row 2: `response_a`"):
+        load_comparisons(rows, split="train")
+
+
+def test_conversations_in_a_csv(tmp_path):
+    user, yes, no = (dict(role=r, content=c) for r, c in [("user", "It's {a} } {'b'} \"tea\"?\n"), ("assistant", "Yes, it's"), ("assistant", 'No "tea"')])
+    forms = [dict(prompt=[user], chosen=[yes], rejected=[no]), dict(chosen=[user, yes], rejected=[user, no])]
+    want = load_comparisons([forms[0]])
+    for spell in (json.dumps, str, lambda talk: str(np.array(talk, dtype=object))):
+        for form in forms:
+            pd.DataFrame([{c: spell(talk) for c, talk in form.items()}]).to_csv(tmp_path / "x.csv", index=False)
+            ds = load_comparisons(tmp_path / "x.csv")
+            assert (ds["pair_id"][:], ds["prompt"][:], ds["label"][:]) == (want["pair_id"][:], want["prompt"][:], want["label"][:])
+    pd.DataFrame([dict(prompt="Hi", good=json.dumps([yes]), bad=json.dumps([no])), dict(prompt="Hi", good="[{'role': 'assistant', 'content': 'x", bad=json.dumps([no]))]).to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(ContractError, match="row 1: `good`: want a whole conversation as JSON"):
+        load_comparisons(tmp_path / "x.csv", columns=dict(chosen="good", rejected="bad"))
+
+
+def test_a_response_in_a_csv_is_text_whatever_it_looks_like(tmp_path):
+    looks = ["3", "[1, 2]", '{"a": 1}', "", "null", "1e5", "[{'a': 1}]", json.dumps([dict(role="assistant", content="x")])]
+    pd.DataFrame([dict(prompt="3", chosen=x, rejected="No.") for x in looks]).to_csv(tmp_path / "trl.csv", index=False)
+    ds = load_comparisons(tmp_path / "trl.csv")
+    assert [r["response_a"] if r["label"] == 1 else r["response_b"] for r in ds] == looks and ds["prompt"][0][0]["content"] == "3"
+    pd.DataFrame([dict(prompt="3", response_a=x, response_b=f"{x} ") for x in looks]).to_csv(tmp_path / "own.csv", index=False)
+    assert load_comparisons(tmp_path / "own.csv")["response_a"][:] == looks
+
+
+def test_numbers_in_a_csv_are_typed_under_the_name_they_are_given(tmp_path):
+    path = write(tmp_path / "x.csv", "prompt,response_a,response_b,va,vb,label,n\nHi,1,2,3,,0.5,7\nHi,a,b,,,,8\n")
+    ds = load_comparisons(path, columns=dict(human_a="va", human_b="vb"))
+    assert [ds[c][:] for c in ("human_a", "human_b", "label", "n")] == [[3, None], [0, None], [0.5, None], ["7", "8"]]
+    with pytest.raises(ContractError, match="`n`: want 1 .A., 0 .B., 0.5 .tie. or null, got 7.0 .float."):
+        load_comparisons(path, columns=dict(label="n"))
+    with pytest.raises(ContractError, match="`response_a`: want a whole number >= 0, got 'a' .str."):
+        load_comparisons(path, columns=dict(human_a="response_a", response_a="n"))
+    assert load_comparisons(path, merge=False, columns=dict(response_a="va"))["response_a"][:] == ["3", ""]
 
 
 def test_pandalm(real):
