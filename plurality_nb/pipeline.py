@@ -6,12 +6,14 @@
 __all__ = ['augment', 'train_contenders', 'verdict', 'run_demo']
 
 # %% ../nbs/16_pipeline.ipynb #imports
+import json
 from pathlib import Path
 
 import pandas as pd
 from datasets import Dataset
 
-from .augment import add_votes,ask_both_orders,order_effects
+from .augment import add_votes,ask_both_orders
+from .bias import order_effects
 from .comparisons import bar
 from .correlation import compare,correlate
 from .judges import Judge
@@ -34,10 +36,10 @@ def augment(
     progress=True,
 )->tuple: # the same rows with votes, labels and margins; what the order of the responses did
     "Comparisons that a margin can be trained on."
-    votes = ask_both_orders(ds, judge, n_votes, progress=progress)
+    votes = ask_both_orders(ds, judge, n_votes, progress=progress).votes
     ds = add_votes(ds, votes)
     if relabel and all(l is None for l in ds['label']): ds = draw_labels(ds, 'judge', seed=seed)
-    return add_margins(ds, 'decisiveness', scale),order_effects(votes, getattr(judge, 'ordered', True))
+    return add_margins(ds, 'decisiveness', scale),order_effects(votes, ds['group'][:], getattr(judge, 'ordered', True))
 
 # %% ../nbs/16_pipeline.ipynb #train-contenders
 def train_contenders(
@@ -81,7 +83,7 @@ def run_demo(
     ds = rate(ds, crowd, n_people, seed=seed+1)
     models = train_contenders(ds, scale, seed=seed, progress=progress)
     table = correlate(models, n_boot=n_boot, seed=seed); gap = compare(models, 'baseline', n_boot=n_boot, seed=seed)
-    settings = dict(demo=dict(n_people=n_people, n_votes=n_votes, scale=scale, n_boot=n_boot, seed=seed, folds=5), order_effects=order)
+    settings = dict(demo=dict(n_people=n_people, n_votes=n_votes, scale=scale, n_boot=n_boot, seed=seed, folds=5), order_effects=json.loads(order.to_json(orient='index')))
     for name,m in models.items(): save_comparisons(m, out/f"{name.replace(' ', '_')}.parquet", settings, command=command, seed=seed)
     with replacing(out/'correlation.csv') as tmp: table.to_csv(tmp, index=False)
     for name,ax in [('forest', plot_forest(table, note=SIMULATED)), ('prediction', plot_prediction(models['margin']))]:

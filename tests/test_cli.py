@@ -109,6 +109,8 @@ def test_inspect_restricts_and_splits_votes(run, tmp_path):
     assert code == 0 and "Krippendorff" in out and out.rstrip().splitlines()[-1].split()[:3] in (["IT", "6.0", "6.0"], ["NO", "6.0", "6.0"])
     code, out, err = run("inspect", "p.jsonl", "--where", "age=7")
     assert code == 1 and "want traits that the ballots have: ['country'], got 'age'" in err
+    (tmp_path / "j.jsonl").write_text((tmp_path / "p.jsonl").read_text().replace("NO", "Norway, north"))
+    assert json.loads(run("inspect", "j.jsonl", "--json", "--where", "country=Norway, north", "--where", "country=IT")[1])["votes"]["human"]["votes"] == 12
     assert run("inspect", "p.jsonl", "--where", "country")[0] == 2 and run("inspect", "p.jsonl", "--map", "x")[0] == 2
     code, out, err = run("select", "p.jsonl", "--where", "country=IT", "--out", "it.jsonl")
     assert code == 0 and sum(load_comparisons("it.jsonl")["human_b"]) == 6 and sum(load_comparisons("it.jsonl")["human_a"]) == 0
@@ -162,3 +164,66 @@ def test_own_columns_and_parts_from_the_shell(run, tmp_path):
     parts = [json.loads(run("inspect", "q.jsonl", *how, "--part", p)[1])["rows"] for p in ("train", "validation", "test")]
     assert sum(parts) == 40 and parts[0] > 20
     assert "hh_rlhf:harmless-base" in run("sources")[1] and json.loads(run("formats", "--json")[1])["trl"] == ["chosen", "rejected"]
+
+
+def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
+    from chat_server import ChatServer, reply
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-this-test")
+    with ChatServer() as server:
+        vote = f"vote sample --limit 10 --judge chat:m --base-url {server.url} --server-seed 1 --votes 4".split()
+        code, out, err = run(*vote, "--dry-run", "--price-in", "1", "--price-out", "2", "--json")
+        plan = json.loads(out)
+        assert code == 0 and plan["questions"] == 40 and plan["cost"] > 0 and plan["host"] == server.url.split("/")[2] and not server.bodies
+        code, out, err = run(*vote, "--store", "v.sqlite", "--max-questions", "12", "--out", "v.parquet")
+        assert code == 0 and "stopped by --max-questions: 28 answers not asked for" in err and "no votes for 7 of 10 pairs" in caplog.text
+        code, out, err = run(*vote, "--store", "v.sqlite", "--out", "v.parquet", "--correct-order", "--json")
+        told = json.loads(out)
+        assert code == 0 and told["stored"] == 12 and told["asked"] == 28 and told["order"]["first_rate"]["low"] <= told["order"]["first_rate"]["value"]
+        how = read_settings("v.parquet")["vote"]
+        assert how["identity"]["judge"] == "m" and how["corrected"] and how["host"] == plan["host"]
+        whole = load_comparisons("v.parquet")
+        assert all(abs(a + b + t - 4) < 1e-6 for a, b, t in zip(whole["judge_a"], whole["judge_b"], whole["judge_tie"]))
+        for i in (1, 2):
+            assert run(*vote, "--shard", f"{i}/2", "--store", f"{i}.sqlite", "--out", f"{i}.jsonl")[0] == 0
+        assert sum(len(load_comparisons(f"{i}.jsonl")) for i in (1, 2)) == 10
+        code, out, err = run("store", "merge", "1.sqlite", "2.sqlite", "--out", "both.sqlite")
+        assert code == 0 and "40 answers added" in err
+        assert [r["answers"] for r in json.loads(run("store", "show", "both.sqlite", "--json")[1])] == [40]
+        asked = len(server.bodies)
+        assert run(*vote, "--store", "both.sqlite", "--out", "again.parquet", "--correct-order")[0] == 0 and len(server.bodies) == asked
+        assert load_comparisons("again.parquet")["judge_a"][:] == whole["judge_a"][:]
+    assert server.keys == {"Bearer sk-secret-of-this-test"}
+    assert not [p for p in tmp_path.iterdir() if b"sk-secret" in p.read_bytes()]
+    crowd = ["vote", "sample", "--limit", "3", "--judge", "chat:m", "--mode", "crowd", "--no-ties", "--examples", "rated.jsonl", "--n-examples", "2", "--out", "crowd.parquet"]
+    (tmp_path / "rated.jsonl").write_text("".join(json.dumps(r) + "\n" for r in PEOPLE))
+    with ChatServer(lambda body, h: reply("A=7 B=3")) as server:
+        code, out, err = run(*crowd, "--base-url", server.url, "--votes", "6")
+        assert code == 0 and len(server.bodies) == 6 and {len(b["messages"]) for b in server.bodies} == {5}, err
+        assert load_comparisons("crowd.parquet")["judge_a"][:] == [3, 3, 3] and server.bodies[0]["messages"][1]["content"].startswith("A=")
+    code, out, err = run(*vote, "--retries", "0", "--out", "gone.parquet", "--seed", "3")
+    assert code == 1 and "questions in a row got no answer" in err and "Traceback" not in err and not (tmp_path / "gone.parquet").exists()
+    assert run(*vote)[0] == 2 and run(*vote, "--shard", "3/2", "--out", "x.parquet")[0] == 2
+    for wrong, message in [(["--extra", "[1"], "`extra`: want a JSON object"), (["--personas", "nowhere.txt"], "`personas`: want a text file"),
+                           (["--max-cost", "1"], "`max_cost`: want prices"), (["--device", "cpu"], "`device`: want a judge with such a setting, not chat")]:
+        code, out, err = run(*vote, *wrong, "--out", "x.parquet")
+        assert code == 1 and message in err, err
+
+
+def test_votes_are_calibrated_by_people_from_the_shell(run, tmp_path):
+    from plurality_nb.augment import collect_votes
+    from plurality_nb.simulation import PopulationJudge, load_sample, rate, sample_population
+    crowd = sample_population()
+    both = rate(collect_votes(load_sample(), PopulationJudge(crowd, dispersion=0.4)), crowd, 9)
+    save_comparisons(both.select(range(150)), "rated.parquet")
+    save_comparisons(both.select(range(150, 256)).remove_columns(["human_a", "human_b", "human_tie"]), "votes.parquet")
+    for method in ("logistic", "isotonic"):
+        code, out, err = run(*f"calibrate votes.parquet --rated rated.parquet --method {method} --out c.parquet".split())
+        assert code == 0, err
+        new, old = load_comparisons("c.parquet"), load_comparisons("votes.parquet")
+        assert read_settings("c.parquet")["calibrate"]["method"] == method and new["judge_a"][:] != old["judge_a"][:]
+        assert all(abs(a + b + t - 10) < 1e-4 for a, b, t in zip(new["judge_a"], new["judge_b"], new["judge_tie"]))
+    code, out, err = run(*"calibrate rated.parquet --out c.parquet --json".split())
+    told = json.loads(out)
+    assert code == 0 and told["disagreement before"]["ratio"]["value"] > told["disagreement after"]["ratio"]["value"] > 0
+    code, out, err = run(*"calibrate votes.parquet --out c.parquet".split())
+    assert code == 1 and "`plurality select`" in err

@@ -2,7 +2,9 @@
 
 python tests/benchmarks/load.py [--rows 1000000]
 
-Prints one JSON line: seconds of the loading call, rows a second and peak resident memory of both, and the ratio of the seconds.
+Prints one JSON line: rows kept, seconds of the loading call, rows read a second and peak resident memory of both, and the ratio of the
+seconds; then the same of loading nine tenths (`limit`), the training part (`part`), and a file as long in which every pair stands twice
+(`repeated`), which one row a pair is made of.
 """
 import argparse
 import gzip
@@ -16,32 +18,36 @@ from pathlib import Path
 OURS = """
 from plurality_nb.sources import load_comparisons
 start = time.perf_counter()
-ds = load_comparisons(sys.argv[1])
+ds = load_comparisons(sys.argv[1], {})
 """
 BARE = """
 from datasets import load_dataset
 start = time.perf_counter()
-ds = load_dataset("json", data_files=sys.argv[1], split="train", cache_dir=sys.argv[2])
+ds = load_dataset("json", data_files=sys.argv[1], split="train", cache_dir=sys.argv[3])
 """
 FRAME = """
 import json, resource, sys, time
 {}
 seconds = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-print(json.dumps(dict(rows=len(ds), seconds=round(seconds, 2), rows_per_second=round(len(ds) / seconds), peak_mib=round(peak / 2**20))))
+print(json.dumps(dict(rows=len(ds), seconds=round(seconds, 2), rows_per_second=round(int(sys.argv[2]) / seconds), peak_mib=round(peak / 2**20))))
 """
 
 
-def generate(path, rows):
-    "Two pairs a prompt; a prompt has some 100 characters, a response some 250."
-    draw = random.Random(0)
-    words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 10))) for _ in range(5000)]
+def generate(path, rows, times=1):
+    "Two pairs a prompt; a prompt has some 100 characters, a response some 250. Again from the start until each pair was written so often, every third time the other way round."
     with gzip.open(path, "wt", compresslevel=1, encoding="utf-8") as f:
-        for i in range(rows):
-            say = lambda n: " ".join(draw.choices(words, k=n))
-            if i % 2 == 0:
-                prompt = f"{i} {say(14)}"
-            f.write(json.dumps(dict(prompt=prompt, chosen=say(36), rejected=say(36))) + "\n")
+        for again in range(times):
+            draw = random.Random(0)
+            words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 10))) for _ in range(5000)]
+            for i in range(rows // times):
+                say = lambda n: " ".join(draw.choices(words, k=n))
+                if i % 2 == 0:
+                    prompt = f"{i} {say(14)}"
+                won, lost = say(36), say(36)
+                if again and i % 3 == 0:
+                    won, lost = lost, won
+                f.write(json.dumps(dict(prompt=prompt, chosen=won, rejected=lost)) + "\n")
 
 
 def measure(code, *args):
@@ -57,12 +63,15 @@ def main():
     parser.add_argument("--repeats", type=int, default=1, help="measure so often, in turn, and print the fastest of each")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "pairs.jsonl.gz"
-        generate(path, args.rows)
-        runs = [(measure(OURS, path), measure(BARE, path, f"{folder}/cache{i}")) for i in range(args.repeats)]
-        ours, bare = (min(r, key=lambda m: m["seconds"]) for r in zip(*runs))
-        ratio = round(ours["seconds"] / bare["seconds"], 2)
-        print(json.dumps(dict(benchmark="load", rows=args.rows, file_mib=round(path.stat().st_size / 2**20), plurality_nb=ours, load_dataset=bare, ratio=ratio)))
+        path, twice, n = Path(folder) / "pairs.jsonl.gz", Path(folder) / "twice.jsonl.gz", args.rows
+        generate(path, n)
+        generate(twice, n, 2)
+        how = dict(plurality_nb=(path, ""), limit=(path, f"limit={n * 9 // 10}"), part=(path, "part='train'"), repeated=(twice, ""))
+        cases = {k: lambda i, f=f, given=given: measure(OURS.format(given), f, n) for k, (f, given) in how.items()}
+        cases["load_dataset"] = lambda i: measure(BARE, path, n, f"{folder}/cache{i}")
+        best = {k: min((case(i) for i in range(args.repeats)), key=lambda m: m["seconds"]) for k, case in cases.items()}
+        ratio = round(best["plurality_nb"]["seconds"] / best["load_dataset"]["seconds"], 2)
+        print(json.dumps(dict(benchmark="load", rows=n, file_mib=round(path.stat().st_size / 2**20), **best, ratio=ratio)))
 
 
 if __name__ == "__main__":

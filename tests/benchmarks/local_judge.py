@@ -1,0 +1,176 @@
+"""Judges real pairs with a random Qwen3 by `LocalJudge`, and by a plain forward pass over every question.
+
+python tests/benchmarks/local_judge.py [--pairs 40] [--repeats 3] [--clock processor --threads 1]
+
+The data files are looked for in $PLURALITY_DATA, or in shared/data beside the repository. Pairs are all those on prompts drawn at
+random. The vocabulary, of 32,000, is learned from the responses: in this small model its last layer is over half of the work, in a
+Qwen3-0.6B a quarter, so `over_plain` flatters a large model; `over_last_logit` leaves that layer out on both sides.
+
+Sides: `local_judge`; `plain`, `model(input_ids).logits[0, -1]` for one question after the other; `last_logit`, the same with
+`logits_to_keep=1`; `sampled`, ten answers a pair of two tokens each by `generate`, tried on a few pairs alone. All of them render and
+tokenise. The sides take turns on a few prompts at a time, `--repeats` times, and the fastest of each counts. Where others use
+the machine too, `--clock processor` with one thread counts what a side computed, not what it waited for. Prints one JSON line.
+"""
+import argparse
+import json
+import os
+import random
+import sys
+import time
+import warnings
+from pathlib import Path
+
+FILES = ["alpaca_eval_gpt4_turbo_votes.jsonl.gz", "hh_harmless_base_test.jsonl.gz"]
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{m['role']}}\n{{m['content']}}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n\n</think>\n\n{% endif %}"
+)
+
+
+def data_folder():
+    folder = Path(os.environ.get("PLURALITY_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+    lacking = [f for f in FILES if not (folder / f).exists()]
+    if lacking:
+        sys.exit(f"{', '.join(lacking)} not in {folder}: set PLURALITY_DATA to the folder that holds the files")
+    return folder
+
+
+def make_tokenizer(texts, size):
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    specials = ["<|im_start|>", "<|im_end|>"]
+    bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), special_tokens=specials, show_progress=False))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|im_end|>", additional_special_tokens=specials[:1])
+    tokenizer.chat_template = CHAT
+    return tokenizer
+
+
+def make_model(tokenizer, layers, width):
+    import torch
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    torch.manual_seed(0)
+    heads = width // 64
+    config = Qwen3Config(
+        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=width * 8 // 3, num_hidden_layers=layers, num_attention_heads=heads,
+        num_key_value_heads=max(1, heads // 3), head_dim=64, max_position_embeddings=32768, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )
+    return Qwen3ForCausalLM(config).eval()
+
+
+def draw_questions(ds, pairs, slice_pairs=8):
+    "Both orders of the pairs on some prompts, a few prompts a slice."
+    from plurality_nb.asking import Question
+
+    rows = {}
+    for group, *row in zip(ds["group"], ds["prompt"], ds["response_a"], ds["response_b"]):
+        rows.setdefault(group, []).append(row)
+    groups = sorted(rows)
+    random.Random(0).shuffle(groups)
+    slices, used = [[]], 0
+    while sum(map(len, slices)) < 2 * pairs:
+        if len(slices[-1]) >= 2 * slice_pairs:
+            slices.append([])
+        slices[-1] += [Question(p, *ab) for p, a, b in rows[groups[used]] for ab in ((a, b), (b, a))]
+        used += 1
+    return slices, used
+
+
+def measure(judge, slices, repeats, sampled, clock):
+    "Pairs a second of every side, and how far the probabilities are apart."
+    import torch
+
+    from plurality_nb.causal import rendered
+
+    model, tokenizer, letters = judge.model, judge.tokenizer, judge.likelihood.letters
+    ids = lambda q: tokenizer(rendered(judge.asking.messages(q), tokenizer), add_special_tokens=False, return_tensors="pt")["input_ids"]
+    said = lambda logits: [float(logits.softmax(-1)[t].sum()) for t in letters.values()]
+
+    def local_judge(asked):
+        answers = {i: a for i, (a,) in judge.answers(asked)}
+        return [list(json.loads(answers[i].raw).values()) for i in range(len(asked))]
+
+    def plain(asked):
+        return [said(model(ids(q)).logits[0, -1]) for q in asked]
+
+    def last_logit(asked):
+        return [said(model(ids(q), logits_to_keep=1).logits[0, -1]) for q in asked]
+
+    def generated(asked):
+        for q in asked:
+            model.generate(ids(q), do_sample=True, num_return_sequences=5, max_new_tokens=2, min_new_tokens=2)
+
+    def timed(side, asked):
+        judge._row.cache_clear()
+        start = clock()
+        got = side(asked)
+        return clock() - start, got
+
+    sides, seconds, off = [local_judge, plain, last_logit], {}, 0
+    with torch.inference_mode():
+        for side in (*sides, generated):  # what only a first call costs
+            side(slices[0][:2])
+        for asked in slices:
+            runs = [[timed(side, asked) for side in sides] for _ in range(repeats)]
+            for k, side in enumerate(sides):
+                seconds[side.__name__] = seconds.get(side.__name__, 0) + min(run[k][0] for run in runs)
+            off = max(off, max(abs(x - y) / y for p, q in zip(runs[0][0][1], runs[0][1][1]) for x, y in zip(p, q)))
+        few = slices[0][: 2 * sampled]
+        slow = min(timed(generated, few)[0] for _ in range(repeats)) / len(few)
+    questions = sum(map(len, slices))
+    return {k: questions / 2 / t for k, t in seconds.items()} | dict(sampled=1 / (2 * slow)), off
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=40)
+    parser.add_argument("--sampled", type=int, default=2, help="pairs for which answers are sampled")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--width", type=int, default=384, help="a multiple of 192")
+    parser.add_argument("--vocabulary", type=int, default=32_000)
+    parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    args = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    os.environ["TQDM_DISABLE"] = "1"
+    folder = data_folder()
+
+    import torch
+    import transformers
+
+    from plurality_nb import __version__
+    from plurality_nb.causal import LocalJudge, prefix_tree, rendered
+    from plurality_nb.sources import load_comparisons
+
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(args.threads)
+    data = {f: load_comparisons(folder / f, strict=False) for f in FILES}
+    tokenizer = make_tokenizer((t for ds in data.values() for side in "ab" for t in ds[f"response_{side}"]), args.vocabulary)
+    model = make_model(tokenizer, args.layers, args.width)
+    judge = LocalJudge(model, tokenizer, judge_id="random", min_mass=0)
+    weights = sum(p.numel() for p in model.parameters())
+    out = dict(
+        benchmark="local_judge", model=dict(kind="Qwen3", layers=args.layers, width=args.width, vocabulary=len(tokenizer), parameters=weights, dtype="float32"),
+        clock=args.clock, threads=args.threads, versions=dict(plurality_nb=__version__, torch=torch.__version__, transformers=transformers.__version__), load_before=round(os.getloadavg()[0], 1),
+    )
+    for name, ds in data.items():
+        slices, prompts = draw_questions(ds, args.pairs)
+        questions = sum(slices, [])
+        rate, off = measure(judge, slices, args.repeats, args.sampled, time.perf_counter if args.clock == "wall" else time.process_time)
+        rows = sorted(tokenizer([rendered(judge.asking.messages(q), tokenizer) for q in questions], add_special_tokens=False)["input_ids"])
+        total, needed = sum(map(len, rows)), sum(len(t) for _, t in prefix_tree(rows)[0])
+        out[name.partition("_")[0]] = dict(
+            pairs=len(questions) // 2, prompts=prompts, tokens_a_question=round(total / len(rows)), tokens=total, not_shared=round(needed / total, 3),
+            pairs_per_second={k: round(v, 3) for k, v in rate.items()}, sampled_extrapolated_from=args.sampled,
+            over_plain=round(rate["local_judge"] / rate["plain"], 2), over_last_logit=round(rate["local_judge"] / rate["last_logit"], 2),
+            over_sampled=round(rate["local_judge"] / rate["sampled"], 1), relative_error=float(f"{off:.1g}"),
+        )
+    print(json.dumps(out | dict(load_after=round(os.getloadavg()[0], 1))))
+
+
+if __name__ == "__main__":
+    main()
