@@ -7,6 +7,7 @@ __all__ = ['Case', 'cases', 'Budget', 'plan_votes', 'Asked', 'ask_both_orders', 
 
 # %% ../nbs/09_augment.ipynb #imports
 import logging,os,time,uuid
+from collections import Counter
 from collections.abc import Iterator,Mapping,Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -128,6 +129,7 @@ class _Tally:
     def __init__(self, rows, weight, budget, bar):
         self.votes,self.weight,self.budget,self.bar = np.zeros((rows, 2, 4)),weight,budget,bar
         self.count = dict(stored=0, asked=0, failed=0, unanswered=0, tokens_in=0, tokens_out=0)
+        self.reasons = Counter() # why answers failed or did not come
         self.open = np.zeros(3) # answers, tokens read, tokens written at most, of the questions under way
 
     def add(self, case, answer):
@@ -137,6 +139,7 @@ class _Tally:
         self.votes[case.row, case.order] += turned if case.order else vote
         if case.question.first==case.question.second: self.votes[case.row, 1] += turned
         self.count['failed'] += answer.error is not None and answer.raw is not None
+        if answer.error: self.reasons[answer.error[:100]] += 1
         self.bar.update()
 
     def came(self, cost, answers):
@@ -214,7 +217,7 @@ _log = logging.getLogger(__name__)
 class Asked(NamedTuple):
     "What a run gathered."
     votes:np.ndarray # (rows, 2, 4): A first and B first; votes for A, B, tie; failed
-    account:dict     # `wanted` answers, of which `stored` before, `asked` now, `unanswered`, `unasked`; `failed`; `tokens_in`, `tokens_out`, `cost`; `seconds`; `stopped`: the limit that was met
+    account:dict     # `wanted` answers, of which `stored` before, `asked` now, `unanswered`, `unasked`; `failed`; `tokens_in`, `tokens_out`, `cost`; `seconds`; `stopped`: the limit that was met; `reasons` of failures, the most frequent
 
 def _plain_votes(ds, judge, n_votes, progress, size=256):
     "Votes of a judge that has nothing but `ask`."
@@ -255,7 +258,7 @@ def ask_both_orders(
     c = tally.count
     same = sum(a==b for a,b in zip(ds['response_a'], ds['response_b']))*(wanted//(2*len(ds)) if len(ds) else 0)
     account = dict(wanted=wanted-same, **c, unasked=wanted-same-c['stored']-c['asked']-c['unanswered'], cost=tally.cost())
-    return Asked(tally.votes, account|dict(seconds=round(time.perf_counter()-start, 1), stopped=run.stopped))
+    return Asked(tally.votes, account|dict(seconds=round(time.perf_counter()-start, 1), stopped=run.stopped, reasons=dict(tally.reasons.most_common(5))))
 
 # %% ../nbs/09_augment.ipynb #add-votes
 def add_votes(

@@ -170,6 +170,7 @@ _ASKING = dict(
     crowd=(int|None, _opt(_ASK, 'People that mode crowd imagines; 10 if not given.', min=2), None),
     examples=(Path|None, _opt(_ASK, "Pairs that people rated, to show in mode crowd."), None),
     n_examples=(int|None, _opt(_ASK, 'Of them, in each question; 4 if not given.', min=1), None),
+    min_mass=(float|None, _opt(_ASK, 'Probability that the answer letters must hold together, in mode likelihood; 0.1 if not given.', min=0, max=1), None),
     temperature=(float|None, _opt(_ASK, 'Of sampling; 0 in mode crowd, else 1, if not given.', min=0), None),
     reply_tokens=(int|None, _opt(_ASK, 'Tokens an answer may have, thinking included; 512 if not given.', min=1), None),
     judge_id=(str|None, _opt(_ASK, 'What the model is, where its name does not say; part of what a stored answer is known by.'), None),
@@ -260,9 +261,10 @@ def _tell(facts, as_json):
     "Facts and tables for people, or as JSON."
     if as_json: print(json.dumps({k: json.loads(v.to_json(orient='index')) if hasattr(v, 'to_json') else v for k,v in facts.items()}, indent=1)); return
     for k,v in facts.items():
-        if not hasattr(v, 'to_json') and v is not None: print(f'{k:14} {v:,.10g}' if isinstance(v, (int, float)) else f'{k:14} {v}')
+        if isinstance(v, dict): print(*(f'{n:>14,} {why}' for why,n in v.items()), sep='\n', end='\n'*bool(v))
+        elif not hasattr(v, 'to_json') and v is not None: print(f'{k:14} {v:,.10g}' if isinstance(v, (int, float)) else f'{k:14} {v}')
     for k,v in facts.items():
-        if hasattr(v, 'to_json'): print(f'\n{k} [95% interval]\n'+'\n'.join(f'{n:14} '+(f'{r.value:.3f} [{r.low:.3f}, {r.high:.3f}]' if r.value==r.value else 'unknown: the order was not recorded') for n,r in v.iterrows()))
+        if hasattr(v, 'to_json'): print(f'\n{k} [95% interval]\n'+'\n'.join(f'{n:14} '+(f'{r.value:.3f} [{r.low:.3f}, {r.high:.3f}]' if r.value==r.value else 'unknown: nothing decided, or no order recorded') for n,r in v.iterrows()))
 
 # %% ../nbs/17_cli.ipynb #calibrate
 @app.command()
