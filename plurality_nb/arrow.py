@@ -170,6 +170,7 @@ def _gather(parts, starts, rows):
         if rising: yield pa.Table.from_batches([piece]); continue
         pieces.append(piece); size += piece.nbytes
         if size>HELD and len(rows)>1:
+            del pieces,piece
             for half in np.array_split(rows, 2): yield from _gather(parts, starts, half)
             return
     if not rising: yield pa.Table.from_batches(pieces).combine_chunks().take(pa.array(np.argsort(order)))

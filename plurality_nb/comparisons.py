@@ -106,7 +106,9 @@ def as_messages(
     prompt:str|list[dict], # a user's text, or a conversation of `role`, `content`
 )->list[dict]: # (turns,): at least one
     "The prompt as a conversation; raises `ContractError` for anything else."
-    if isinstance(prompt, str): prompt = [dict(role='user', content=prompt)]
+    if isinstance(prompt, str):
+        prompt = [dict(role='user', content=_text(prompt, 'prompt'))]
+        if prompt[0]['content'] and not prompt[0]['content'].isspace(): return prompt
     want = 'text, or a list of {role, content} with text in both'
     if prompt is None: raise ContractError('prompt', want, 'none', reason='no prompt')
     if not isinstance(prompt, (list, tuple)): raise ContractError('prompt', want, _short(prompt))
@@ -410,7 +412,7 @@ def swap_sides(
     if 'ballots' in ds.column_names: new['ballots'] = turn_ballots(ds['ballots'][:])
     return with_columns(turned, **new)
 
-# %% ../nbs/00_comparisons.ipynb #split-by-group
+# %% ../nbs/00_comparisons.ipynb #part-of
 PARTS = dict(train=.8, validation=.1, test=.1)
 
 def part_of(
@@ -424,6 +426,7 @@ def part_of(
     at = np.array([int(_sha(f'{seed}:{g}'), 16)/2**64 for g in groups.dictionary.to_pylist()])[groups.indices.to_numpy()]
     return np.minimum(np.searchsorted(np.cumsum(list(fractions.values())), at, side='right'), len(fractions)-1)
 
+# %% ../nbs/00_comparisons.ipynb #split-by-group
 def split_by_group(
     ds:Dataset, # comparisons
     fractions:Mapping=PARTS, # as for `part_of`

@@ -260,12 +260,7 @@ def _saved(path, split):
 _VALIDATION = r'(val(id(ation)?)?|dev)\d*'
 _SPLITS = {'train': r'train(ing)?\d*', 'test': r'test\d*', **dict.fromkeys(['validation', 'valid', 'val', 'dev'], _VALIDATION)}
 
-def of_split(
-    rows:Iterable,  # mappings; anything else passes
-    split:str|None, # None takes all
-)->Iterable: # the rows of the split, and a `LeftOut` in place of each other one
-    "The rows that a column `split` says are of one split."
-    if split is None: yield from rows; return
+def _of_one_split(rows, split):
     found,fits = {},False
     for r in rows:
         own = str(r.get('split')) if isinstance(r, Mapping) else None
@@ -276,6 +271,13 @@ def of_split(
     if found and not fits:
         want = 'a column `split` in the rows, or data that has splits' if list(found)==['None'] else f'one of {list(found)}'
         raise ContractError('split', want, repr(split), 'Name one that is there with `split=`, `--split`, or none for all rows of a file')
+
+def of_split(
+    rows:Iterable,  # mappings; anything else passes
+    split:str|None, # None takes all
+)->Iterable: # the rows of the split, and a `LeftOut` in place of each other one
+    "The rows that a column `split` says are of one split."
+    return rows if split is None else _of_one_split(rows, split)
 
 # %% ../nbs/03_files.ipynb #read-rows
 READABLE = ['.jsonl', '.json', '.csv', '.parquet']

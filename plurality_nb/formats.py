@@ -102,6 +102,7 @@ def _comparisons(row): return dict(row)
 
 def _with_talks(row):
     "A row with the conversations that its cells hold."
+    if not isinstance(row['chosen'], Cell): return row
     sides = ['chosen', 'rejected']*(looks_like_talk(row['chosen']) and looks_like_talk(row['rejected']))
     return {c: as_talk(x, c) if c in sides or (c=='prompt' and looks_like_talk(x)) else x for c,x in row.items()}
 

@@ -194,6 +194,7 @@ def _source_of(data):
     if subset in (s.config or s.data_dir or 'default', ''): return known,None
     return (known,subset) if s.files or subset in s.subsets else (None,None)
 
+# %% ../nbs/03_sources.ipynb #open-source
 def open_source(
     data:str|Path|Iterable, # source's name, file, folder, Hub id, or rows
     split:str|None=None, # None is `train` where there is one
@@ -244,7 +245,7 @@ def _turned(row):
 def _agreed(values):
     "What all who say something agree on."
     told = [v for v in values if v is not None]
-    return told[0] if told and all(v==told[0] for v in told) else None
+    return told[0] if told and told.count(told[0])==len(told) else None
 
 _CONFLICT,_ANYBODY = 'conflicting',(None, 'annotator')
 
@@ -318,6 +319,7 @@ def _shared_people(people):
     if not _exists(people): raise ContractError('people', 'a file, or rows', repr(str(people)[:200]), 'No such file here')
     return read_people(read_rows(people))
 
+# %% ../nbs/03_sources.ipynb #converter
 def _who_cast(ballot, people):
     own = ballot.get('traits') or {}
     return ballot|dict(traits=people.get(ballot.get('annotator'), {})|(own if isinstance(own, Mapping) else {t['name']: t['value'] for t in own}))

@@ -9,7 +9,8 @@ Qwen3-0.6B a quarter, so `over_plain` flatters a large model; `over_last_logit` 
 Sides: `local_judge`; `plain`, `model(input_ids).logits[0, -1]` for one question after the other; `last_logit`, the same with
 `logits_to_keep=1`; `sampled`, ten answers a pair of two tokens each by `generate`, tried on a few pairs alone. All of them render and
 tokenise. The sides take turns on a few prompts at a time, `--repeats` times, and the fastest of each counts. Where others use
-the machine too, `--clock processor` with one thread counts what a side computed, not what it waited for. Prints one JSON line.
+the machine too, `--clock processor` with one thread counts what a side computed, not what it waited for. `products` are
+the matrix products of the first prompts without attention, in GFLOP: the same on any machine. Prints one JSON line.
 """
 import argparse
 import json
@@ -80,8 +81,9 @@ def draw_questions(ds, pairs, slice_pairs=8):
 
 
 def measure(judge, slices, repeats, sampled, clock):
-    "Pairs a second of every side, and how far the probabilities are apart."
+    "Pairs a second of every side, their matrix products, and how far the probabilities are apart."
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
     from plurality_nb.causal import rendered
 
@@ -103,6 +105,11 @@ def measure(judge, slices, repeats, sampled, clock):
         for q in asked:
             model.generate(ids(q), do_sample=True, num_return_sequences=5, max_new_tokens=2, min_new_tokens=2)
 
+    def products(side, asked):
+        with FlopCounterMode(display=False) as counter:
+            side(asked)
+        return round(counter.get_total_flops() / 1e9, 1)
+
     def timed(side, asked):
         judge._row.cache_clear()
         start = clock()
@@ -113,6 +120,7 @@ def measure(judge, slices, repeats, sampled, clock):
     with torch.inference_mode():
         for side in (*sides, generated):  # what only a first call costs
             side(slices[0][:2])
+        work = {side.__name__: products(side, slices[0]) for side in sides}
         for asked in slices:
             runs = [[timed(side, asked) for side in sides] for _ in range(repeats)]
             for k, side in enumerate(sides):
@@ -121,7 +129,7 @@ def measure(judge, slices, repeats, sampled, clock):
         few = slices[0][: 2 * sampled]
         slow = min(timed(generated, few)[0] for _ in range(repeats)) / len(few)
     questions = sum(map(len, slices))
-    return {k: questions / 2 / t for k, t in seconds.items()} | dict(sampled=1 / (2 * slow)), off
+    return {k: questions / 2 / t for k, t in seconds.items()} | dict(sampled=1 / (2 * slow)), work, off
 
 
 def main():
@@ -160,12 +168,12 @@ def main():
     for name, ds in data.items():
         slices, prompts = draw_questions(ds, args.pairs)
         questions = sum(slices, [])
-        rate, off = measure(judge, slices, args.repeats, args.sampled, time.perf_counter if args.clock == "wall" else time.process_time)
+        rate, work, off = measure(judge, slices, args.repeats, args.sampled, time.perf_counter if args.clock == "wall" else time.process_time)
         rows = sorted(tokenizer([rendered(judge.asking.messages(q), tokenizer) for q in questions], add_special_tokens=False)["input_ids"])
         total, needed = sum(map(len, rows)), sum(len(t) for _, t in prefix_tree(rows)[0])
         out[name.partition("_")[0]] = dict(
             pairs=len(questions) // 2, prompts=prompts, tokens_a_question=round(total / len(rows)), tokens=total, not_shared=round(needed / total, 3),
-            pairs_per_second={k: round(v, 3) for k, v in rate.items()}, sampled_extrapolated_from=args.sampled,
+            pairs_per_second={k: round(v, 3) for k, v in rate.items()}, sampled_extrapolated_from=args.sampled, products=work,
             over_plain=round(rate["local_judge"] / rate["plain"], 2), over_last_logit=round(rate["local_judge"] / rate["last_logit"], 2),
             over_sampled=round(rate["local_judge"] / rate["sampled"], 1), relative_error=float(f"{off:.1g}"),
         )
