@@ -10,9 +10,6 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 from scipy.special import expit,logit
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold
 
 from .bias import rate_interval
 from .comparisons import VOTERS,ContractError,with_columns
@@ -43,8 +40,10 @@ def _fit(method, share, n, people, voters):
     x,y = np.concatenate([share, 1-share]),np.concatenate([people, 1-people])
     w,m = np.concatenate([voters]*2),np.concatenate([n]*2)
     if method=='isotonic':
+        from sklearn.isotonic import IsotonicRegression # here, since importing scikit-learn draws a random number
         fit = IsotonicRegression(y_min=0, y_max=1, out_of_bounds='clip').fit(x, y, sample_weight=w)
         return lambda s, k: (fit.predict(s)+1-fit.predict(1-s))/2
+    from sklearn.linear_model import LogisticRegression
     z = _log_odds(x, m)[:, None]
     fit = LogisticRegression(C=100., fit_intercept=False).fit(np.concatenate([z, z]), np.repeat([1, 0], len(z)), sample_weight=np.concatenate([w*y, w*(1-y)]))
     return lambda s, k: expit(fit.coef_.item()*_log_odds(s, k))
@@ -58,6 +57,7 @@ def calibrated_shares(
     seed=0,     # of the folds
 )->np.ndarray: # (rows,): in [0, 1], nan without judge's votes
     "People's share of A as the judge's votes foretell it; no row is foretold by votes on its own prompt."
+    from sklearn.model_selection import GroupKFold
     if method not in METHODS: raise ContractError('method', f'one of {METHODS}', repr(method))
     of = lambda d: (vote_share(*(j := votes_of(d, 'judge'))), sum(j), vote_share(*(h := votes_of(d))), sum(h), np.array(d['group'][:], dtype=object))
     known = [x[~np.isnan(k[0]+k[2])] for k in [of(ds if rated is None else rated)] for x in k]
