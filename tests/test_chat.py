@@ -254,7 +254,7 @@ def test_a_server_that_is_gone_ends_the_run_soon(tmp_path):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     judge = ChatJudge("m", base_url=f"http://127.0.0.1:{port}/v1", retries=0, concurrency=2)
-    with pytest.raises(JudgeError, match="8 questions in a row got no answer.*no connection.*kept in"):
+    with pytest.raises(JudgeError, match=r"\d+ questions in a row got no answer.*no connection.*kept in"):
         ask_both_orders(load_sample(), judge, 4, store=tmp_path / "v.sqlite", progress=False)
 
 
