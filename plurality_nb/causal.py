@@ -246,7 +246,7 @@ class LocalJudge(Judge):
         ties=False,  # whether C, neither is better, is an allowed answer
         min_mass=.1, # probability that the letters must hold together
         max_length:int|None=None, # tokens in a question; None: as many as the model was made for
-        batch_tokens=8192, # computed in one pass, unless one question alone has more
+        batch_tokens=4096, # computed in one pass, unless one question alone has more
         share=True,  # compute common beginnings once
     ):
         self.model,self.tokenizer,self.judge_id,self.batch_tokens,self.known = model.eval(),tokenizer,judge_id,batch_tokens,{}
@@ -263,7 +263,7 @@ class LocalJudge(Judge):
         device:str|None=None, # None: cuda, mps or cpu, the first there is
         dtype:str|None=None,  # None: as stored; float32 on a CPU
         trust_remote_code=False, # run code that comes with the model
-        judge_id:str|None=None, ties=False, min_mass=.1, max_length:int|None=None, batch_tokens=8192, share=True, # as above
+        judge_id:str|None=None, ties=False, min_mass=.1, max_length:int|None=None, batch_tokens=4096, share=True, # as above
     ):
         "The judge of that name."
         import torch

@@ -58,13 +58,13 @@ def test_a_run_killed_twenty_times_asks_nothing_twice_and_loses_nothing(tmp_path
             process = start(waiting.pop(0))
             waiting.append(collect(server, tmp_path / "v.sqlite"))
             assert server.started.wait(60)
-            time.sleep(draw.uniform(0, 0.18))
+            time.sleep(draw.uniform(0, 0.12))
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL, "killed after its end: the kill tested nothing"
         before = sum(server.answered.values())
         last, idle = finish(start(waiting[0])), waiting[1]
         idle.kill()
-        assert 100 < before and last["stored"] < 500  # the kills came in the middle of the work
+        assert 20 < before and last["stored"] < 500  # the kills came in the middle of the work
     assert last["stored"] + last["asked"] == last["wanted"] == 500 and last["unanswered"] == last["failed"] == 0
     assert len(server.answered) == 500
     assert sum(server.answered.values()) - 500 <= kills * CONCURRENCY
