@@ -41,7 +41,7 @@ def _side(m, name):
     letter = next(x for x in (m[f'{name}n'], m[f'{name}p'], m[f'{name}b']) if x)
     return 'first' if letter in 'Aa1' else 'second'
 
-# %% ../nbs/07_answers.ipynb #own-words
+# %% ../nbs/07_answers.ipynb #quotations
 _REASON = r'(?:think|thinking|reasoning|analysis)'
 _THINKING = re.compile(rf'^[ \t]*<({_REASON})>.*?(?:</\1>|\Z)', re.S|re.I|re.M)
 _CLOSING = re.compile(rf'</{_REASON}>', re.I) # some servers leave out the opening tag
@@ -60,6 +60,7 @@ _REPORTS = (r'(?i:\b(?:sa(?:ys|id)|claim(?:s|ed|ing)|stat(?:es|ed)|assert(?:s|ed
 _REPORTED = re.compile(rf'(?:(?<!\bI )(?<!\bwe )(?<!have ){_REPORTS}(?:(?!\b(?:and(?! that)|so|thus|therefore)\b)[^,;.]){{0,80}}|(?i:\baccording to\b)[^;.]{{0,80}}|\A\W*that\s*)\Z') # whose words follow
 _INVISIBLE = re.compile('[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]')
 
+# %% ../nbs/07_answers.ipynb #hidden
 def _plain(text, cased=False):
     words = re.findall(r'[^\W_]+', _INVISIBLE.sub('', unicodedata.normalize('NFKC', text)))
     return ' '.join(w if cased and w in 'AB' else w.lower() for w in words)
@@ -82,6 +83,7 @@ def _spoken(text):
     ends = [m.end() for m in _CLOSING.finditer(_hidden(text, ended=True))] if _CLOSING.search(text) else []
     return text[ends[-1] if ends else 0:].strip('\n ')
 
+# %% ../nbs/07_answers.ipynb #own-words
 def own_words(
     text:str,                # what the judge wrote
     texts:Sequence[str]=(),  # what it was given to judge
@@ -126,7 +128,7 @@ _CONCLUDES = re.compile(r'(?i)^\W*(?:therefore|thus|so|hence|overall|in conclusi
 _CLAUSE = re.compile(r'(?i)[;]\s+(?=\w+\s)|,?\s+(?:but|while|whereas|although|though|because|since)\s+|,\s+and\s+(?:therefore,?\s+)?')
 _COLON = re.compile(r':\s+(?=\w+\s)')
 
-# %% ../nbs/07_answers.ipynb #read-verdict
+# %% ../nbs/07_answers.ipynb #claims
 def _claims(sentence, longest=1000):
     "The sides that a sentence calls better."
     if sentence.rstrip().endswith('?') or len(sentence)>longest: return set()
@@ -140,6 +142,7 @@ def _claims(sentence, longest=1000):
             if not hits and (m := _CLAIM_TIE.search(part)) and not re.search(r"(?i)\b(?:not|if|whether)\b|n[’']t\b", part) and not _REPORTED.search(clause[:at+m.start()]): found.add('tie')
     return found
 
+# %% ../nbs/07_answers.ipynb #ends
 def _whole(text, longest=80):
     "The side that a short text names if it does nothing else."
     if len(text)>longest: return None
@@ -159,6 +162,7 @@ def _ends(lines):
     if not last and not _claims(end): last = _whole(end)
     return first,last
 
+# %% ../nbs/07_answers.ipynb #read-verdict
 def read_verdict(
     text:str,               # what the judge wrote
     texts:Sequence[str]=(), # what it was given to judge; their sentences are not its verdict

@@ -48,13 +48,13 @@ class Judge:
 
     def identity(self)->dict: # what JSON can hold
         "Everything about this judge that could change an answer."
-        raise NotImplementedError(f'{type(self).__name__} does not say what it is: define `identity`')
+        raise TypeError(f'{type(self).__name__} does not say what it is: define `identity`')
 
     def answers(self,
         questions:Iterable[Question], # taken one by one as there is room
     )->Iterator[tuple[int, list[Answer]]]: # number of the question, and an answer for each of its votes
         "The answers as they come; one counts as taken when the next is asked for."
-        raise NotImplementedError(f'{type(self).__name__} cannot answer: define `answers`')
+        raise TypeError(f'{type(self).__name__} cannot answer: define `answers`')
 
     def read(self, raw:str, question:Question, **facts)->Answer: # of one vote
         "The vote in a stored raw answer."

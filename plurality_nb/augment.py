@@ -8,7 +8,7 @@ __all__ = ['Case', 'cases', 'Budget', 'plan_votes', 'Asked', 'ask_both_orders', 
 # %% ../nbs/09_augment.ipynb #imports
 import logging,os,time,uuid
 from collections import Counter
-from collections.abc import Iterator,Mapping,Sequence
+from collections.abc import Iterator,Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -40,10 +40,15 @@ def _some(items, n):
     items = iter(items)
     while (part := list(islice(items, n))): yield part
 
+def _half(n_votes):
+    "Votes for each order."
+    if n_votes<2 or n_votes%2: raise ContractError('n_votes', 'an even number >= 2, half for each order', repr(n_votes))
+    return n_votes//2
+
 def _answers_wanted(judge, n_votes, personas):
     "Answers for each order of a pair."
-    if n_votes<2 or n_votes%2: raise ContractError('n_votes', 'an even number >= 2, half for each order', repr(n_votes))
-    return n_votes//2 if judge.samples or personas else 1
+    half = _half(n_votes)
+    return half if judge.samples or personas else 1
 
 def cases(
     ds:Dataset, # comparisons
@@ -152,12 +157,14 @@ class _Tally:
 
     def cost(self): return self.budget.cost(self.count['tokens_in'], self.count['tokens_out'])
 
-    def room(self, wanted, cost):
-        "How many of the wanted answers may be asked for, each at such a cost, and the limit that says so."
-        done = np.array([self.count[k] for k in ['asked', 'tokens_in', 'tokens_out']])+self.open
-        if (most := self.budget.max_questions) is not None: wanted = min(wanted, max(1, int(most-done[0])))
-        limit = self.budget.exceeded(*(done+[wanted, *cost]))
-        return (0, limit) if limit else (wanted, None)
+    def room(self, wanted):
+        "How many of the wanted answers the limit of questions has room for; at least one, for `exceeded` to refuse."
+        most = self.budget.max_questions
+        return wanted if most is None else min(wanted, max(1, int(most-self.count['asked']-self.open[0])))
+
+    def exceeded(self, cost):
+        "The limit that one more question would break."
+        return self.budget.exceeded(*(self.open+cost+[self.count[k] for k in ['asked', 'tokens_in', 'tokens_out']]))
 
 # %% ../nbs/09_augment.ipynb #collector
 class _Collector:
@@ -182,11 +189,11 @@ class _Collector:
             have = self.store.get([c.keys[i] for c,wanted in some for i in wanted])
             for c,wanted in some:
                 for part in _requests(c, [i for i in wanted if not self.found(c, i, have.get(c.keys[i]))], self.judge.per_request):
-                    n,self.stopped = self.tally.room(len(part), self.judge.estimate(_asked(c, part)))
-                    if self.stopped: return
-                    part = part[:n]; q = _asked(c, part); keys = [c.keys[i] for i in part]
+                    part = part[:self.tally.room(len(part))]
+                    q,keys = _asked(c, part),[c.keys[i] for i in part]
+                    cost = np.array([len(part), *self.judge.estimate(q)], dtype=float)
+                    if (limit := self.tally.exceeded(cost)): self.stopped = limit; return
                     if self.busy.intersection(keys) or not self.store.claim(keys, self.retry): self.late.append((c, part)); continue
-                    cost = np.array([n, *self.judge.estimate(q)], dtype=float)
                     self.sent[number] = c,part,cost; self.busy.update(keys); self.tally.open += cost; number += 1
                     yield q
 
@@ -221,9 +228,8 @@ class Asked(NamedTuple):
 
 def _plain_votes(ds, judge, n_votes, progress, size=256):
     "Votes of a judge that has nothing but `ask`."
-    if n_votes<2 or n_votes%2: raise ContractError('n_votes', 'an even number >= 2, half for each order', repr(n_votes))
-    rows = zip(ds['prompt'], ds['response_a'], ds['response_b'])
-    questions = _some((Question(p, *ab, n_votes//2) for p,a,b in rows for ab in [(a, b), (b, a)]), size)
+    half,rows = _half(n_votes),zip(ds['prompt'], ds['response_a'], ds['response_b'])
+    questions = _some((Question(p, *ab, half) for p,a,b in rows for ab in [(a, b), (b, a)]), size)
     parts = bar(questions, f'votes of {judge.name}', progress, total=-(-2*len(ds)//size), unit_scale=size, unit=' questions')
     votes = np.concatenate([judge.ask(p) for p in parts]).astype(float).reshape(-1, 2, 4)
     votes[:, 1, :2] = votes[:, 1, 1::-1]
@@ -255,9 +261,9 @@ def ask_both_orders(
         except JudgeError as e:
             kept_where = f"{tally.count['asked']} answers of this run are kept in {store}; the same call goes on from there" if store else 'No store was given, so nothing is kept'
             raise JudgeError(f'{e}. {kept_where}') from None
-    c = tally.count
-    same = sum(a==b for a,b in zip(ds['response_a'], ds['response_b']))*(wanted//(2*len(ds)) if len(ds) else 0)
-    account = dict(wanted=wanted-same, **c, unasked=wanted-same-c['stored']-c['asked']-c['unanswered'], cost=tally.cost())
+    c,same = tally.count,sum(a==b for a,b in zip(ds['response_a'], ds['response_b'])) # pairs asked about in one order
+    wanted -= same*wanted//(2*len(ds))
+    account = dict(wanted=wanted, **c, unasked=wanted-c['stored']-c['asked']-c['unanswered'], cost=tally.cost())
     return Asked(tally.votes, account|dict(seconds=round(time.perf_counter()-start, 1), stopped=run.stopped, reasons=dict(tally.reasons.most_common(5))))
 
 # %% ../nbs/09_augment.ipynb #add-votes

@@ -96,7 +96,7 @@ def _attend(module, query, key, value, attention_mask=None, scaling=None, tree=N
     "Attention of every node to its path; (1, tokens, heads, dim)."
     import torch
     from torch.nn.functional import scaled_dot_product_attention
-    if tree is None or softcap is not None or s_aux is not None: raise NotImplementedError('attention of another kind')
+    if tree is None or softcap is not None or s_aux is not None: raise ValueError('attention of another kind')
     out,groups = query.new_empty(1, query.shape[2], query.shape[1], value.shape[3]),query.shape[1]//key.shape[1]
     if groups>1 and query.device.type!='cpu': # no fast kernel there takes groups of heads and a mask
         key,value = (x.repeat_interleave(groups, 1) for x in (key, value))

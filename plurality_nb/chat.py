@@ -12,10 +12,8 @@ from concurrent.futures import FIRST_COMPLETED,wait
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from datasets import Dataset
-
 from .answers import Answer
-from .asking import Asking,Judge,Question
+from .asking import Asking,Judge
 from .comparisons import ContractError
 
 # %% ../nbs/07_chat.ipynb #judgeerror
@@ -100,7 +98,7 @@ def _client(base_url, timeout, retries):
     key = None if os.environ.get('OPENAI_API_KEY') or not (url and is_local(url)) else 'none'
     try: return openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=retries)
     except openai.OpenAIError as e:
-        raise ContractError('judge', 'a key for the server', 'none', 'Set OPENAI_API_KEY in the environment; for a server of your own, name it with `base_url`, --base-url') from e
+        raise ContractError('judge', 'a key for the server', 'none', 'Set OPENAI_API_KEY in the environment, to any text where the server wants none; name a server of your own with `base_url`, `--base-url`') from e
 
 # %% ../nbs/07_chat.ipynb #chatjudge
 _log = logging.getLogger(__name__)
@@ -180,7 +178,7 @@ class _Talk:
             if k: await asyncio.sleep(.5*2**k)
             start = time.perf_counter()
             try:
-                body = await self._sent(self._request(q), q)
+                body = await self._sent(q)
                 return [Answer(error=body, raw='')]*q.votes if isinstance(body, str) else self._read(body, q, time.perf_counter()-start)
             except (LookupError, TypeError, AttributeError, ValueError) as e: why = f'no whole answer ({type(e).__name__}: {str(e)[:60]})'
         raise Unanswered(why)
@@ -193,12 +191,13 @@ class _Talk:
         if j.asking.mode=='likelihood': return out | {'logprobs': True, 'top_logprobs': 20, self.limit: 1}
         return out | {self.limit: j.reply_tokens}
 
-    async def _sent(self, request, q):
+    async def _sent(self, q):
         "What the server sent; text where it refuses this question for good."
         import openai
+        request = self._request(q)
         try: return (await self.client.chat.completions.with_raw_response.create(**request)).http_response.json()
         except openai.APIStatusError as e:
-            if self._learned(e, request): return await self._sent(self._request(q), q)
+            if self._learned(e, request): return await self._sent(q)
             return self._refusal(e)
         except openai.APITimeoutError: raise Unanswered(f'nothing within {self.judge.timeout:g} s') from None
         except openai.APIConnectionError as e: raise Unanswered(f'no connection ({type(e.__cause__ or e).__name__})') from None
@@ -229,8 +228,9 @@ class _Talk:
         if not choices: raise LookupError('no choices')
         n,out = len(choices),[]
         if n<min(q.votes, self.judge.per_request): self._one_by_one('ignores')
+        read,(each,rest) = int(use.get('prompt_tokens') or 0),divmod(int(use.get('completion_tokens') or 0), n)
         for k,c in enumerate(choices):
-            facts = dict(tokens_in=int(use.get('prompt_tokens') or 0)*(k==0), tokens_out=int(use.get('completion_tokens') or 0)//n, seconds=seconds/n)
+            facts = dict(tokens_in=0 if k else read, tokens_out=each if k else each+rest, seconds=seconds/n) # a request's rest is its first answer's
             raw,why = self._said(c)
             a = Answer(error=why, raw=raw, **facts) if why else self.judge.read(raw, q, **facts)
             if a.error and not why and c.get('finish_reason')=='length' and self.judge.asking.mode!='likelihood': a = a._replace(error=f'{a.error}, cut off at {self.judge.reply_tokens} tokens')

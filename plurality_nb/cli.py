@@ -185,6 +185,8 @@ _ASKING = dict(
     device=(str|None, _opt(_LOCAL, 'cuda, mps or cpu; the best there is if not given.'), None),
     dtype=(str|None, _opt(_LOCAL, 'Of the weights, such as bfloat16.'), None),
     trust_remote_code=(bool|None, _opt(_LOCAL, "Run code that comes with the model. Only for models you would let do anything on this machine.", '--trust-remote-code'), None))
+
+# %% ../nbs/17_cli.ipynb #voting
 _VOTING = dict(
     store=(Path|None, _opt(_RUN, 'SQLite file that keeps every answer: the same command, started again, asks only what it lacks.'), None),
     retry_failed=(bool, _opt(_RUN, 'Ask again what was answered without a readable vote.', '--retry-failed'), False),
@@ -198,6 +200,7 @@ _VOTING = dict(
     price_in=(float|None, _opt(_RUN, 'Of a million tokens read.', min=0), None),
     price_out=(float|None, _opt(_RUN, 'Of a million tokens written.', min=0), None))
 
+# %% ../nbs/17_cli.ipynb #judge
 def _judge(name, how, seed):
     "The judge with what was given of its settings."
     from plurality_nb.comparisons import ContractError
@@ -250,6 +253,7 @@ def vote(data:Data, load, how, run,
     _save(ds, out, dict(vote=note|{k: r['value'] for k,r in effects.iterrows() if r['value']==r['value']}), [data], seed)
     _tell(dict(account, order=effects, **_spread(ds)), as_json)
 
+# %% ../nbs/17_cli.ipynb #tell
 def _spread(ds):
     "How far the votes spread against people's, where there are both."
     from plurality_nb.calibration import dispersion

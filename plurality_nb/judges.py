@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
-from .asking import Asking,Judge,Question
+from .asking import Asking,Judge
 from .causal import LocalJudge
 from .chat import ChatJudge
 from .comparisons import ContractError,pair_id

@@ -23,7 +23,7 @@ from datasets import Dataset,DatasetDict,concatenate_datasets,load_dataset
 from huggingface_hub import hf_hub_download
 
 from .arrow import batches,gathered,scratch,take
-from .comparisons import FEATURES,OUTCOMES,PARTS,VOTERS,ContractError,bar,digest,part_of,to_comparisons,turn_ballots
+from .comparisons import OUTCOMES,PARTS,VOTERS,ContractError,bar,digest,part_of,to_comparisons,turn_ballots
 from .files import READABLE,Cell,cache_folder,note_types,of_split,pick_split,read_rows,replacing,typed
 from .formats import FORMATS,detect_format,renamed
 from .simulation import load_sample

@@ -36,15 +36,15 @@ def answer_keys(
 
 # %% ../nbs/07_store.ipynb #schema
 _FORMAT = 0x706c7574 # marks the file as a store
-_SCHEMA = '''
+_ANSWERS = dict(key='text primary key', judge='text not null', pair_id='text not null', vote='integer not null', persona='text',
+    first='real not null', second='real not null', tie='real not null', error='text', raw='text', tokens_in='integer', tokens_out='integer', seconds='real',
+    reader='text', run='text not null', answered='real not null')
+_SCHEMA = f'''
 create table if not exists judges (judge text primary key, identity text not null);
 create table if not exists runs (run text primary key, started real not null, note text not null);
-create table if not exists answers (key text primary key, judge text not null, pair_id text not null, vote integer not null, persona text,
-    first real not null, second real not null, tie real not null, error text, raw text, tokens_in integer, tokens_out integer, seconds real,
-    reader text, run text not null, answered real not null) without rowid;
+create table if not exists answers ({', '.join(f'{c} {kind}' for c,kind in _ANSWERS.items())}) without rowid;
 create table if not exists claims (key text primary key, owner text not null) without rowid;
 '''
-_COLUMNS = [c.split()[0] for c in _SCHEMA.split('answers (')[1].split(') without')[0].replace('\n', ' ').split(', ')]
 
 def _me(): return f'{os.getpid()}:{psutil.Process().create_time():.2f}:{uuid.uuid4().hex[:8]}'
 
@@ -70,13 +70,23 @@ class VoteStore:
         try: self._open()
         except sqlite3.DatabaseError as e: self._refuse(str(e))
 
-    def _open(self):
+    def _open(self, patience=60):
+        "Waits for processes that are just making or leaving the file: SQLite's own time-out does not cover a change of its journal."
+        until = time.monotonic()+patience
+        while True:
+            try: return self._made()
+            except sqlite3.OperationalError as e:
+                if e.sqlite_errorcode&0xff!=sqlite3.SQLITE_BUSY or time.monotonic()>until: raise
+                self.db.rollback(); time.sleep(.02)
+
+    def _made(self):
+        self.db.execute('begin immediate') # the file is another's or ours as a whole
         found = self.db.execute('pragma application_id').fetchone()[0]
         if found!=_FORMAT and self.db.execute('select count(*) from sqlite_master').fetchone()[0]: self._refuse('a database of another kind')
-        self.db.execute('pragma journal_mode=wal'); self.db.execute('pragma synchronous=normal')
-        self.db.executescript(f'pragma application_id={_FORMAT};{_SCHEMA}')
+        for s in [f'pragma application_id={_FORMAT}', *_SCHEMA.strip().split(';')]: self.db.execute(s)
         gone = [o for o, in self.db.execute('select distinct owner from claims') if not _alive(o)]
-        with self.db: self.db.execute(f'delete from claims where owner in ({_marks(gone)})', gone)
+        self.db.execute(f'delete from claims where owner in ({_marks(gone)})', gone); self.db.commit()
+        self.db.execute('pragma journal_mode=wal'); self.db.execute('pragma synchronous=normal')
 
     def _refuse(self, got):
         self.db.close()
@@ -112,7 +122,7 @@ class VoteStore:
         with self.db:
             self.db.execute('insert or ignore into runs values (?, ?, ?)', [self.run, now, json.dumps(self.note)])
             self.db.execute('insert or ignore into judges values (?, ?)', [who, json.dumps(judge, sort_keys=True)])
-            self.db.executemany(f'insert or replace into answers values ({_marks(_COLUMNS)})', rows)
+            self.db.executemany(f'insert or replace into answers values ({_marks(_ANSWERS)})', rows)
             self.db.execute(f'delete from claims where key in ({_marks(keys)})', list(keys))
 
     def reread(self,
@@ -150,7 +160,7 @@ def merge_stores(
     for p in paths:
         if not p.is_file(): raise ContractError('store', 'a file', 'none', where=str(p))
         VoteStore(p).close() # refuses what is no store
-    mend = f"{', '.join(f'{c}=excluded.{c}' for c in _COLUMNS[1:])} where answers.error is not null and excluded.error is null"
+    mend = f"{', '.join(f'{c}=excluded.{c}' for c in _ANSWERS if c!='key')} where answers.error is not null and excluded.error is null"
     with VoteStore(into) as store:
         changed = 0
         for p in paths:
@@ -158,7 +168,7 @@ def merge_stores(
             store.db.execute('attach ? as other', [str(p)])
             with store.db:
                 for t in ['judges', 'runs']: store.db.execute(f'insert or ignore into {t} select * from other.{t}')
-                changed += store.db.execute(f"insert into answers select {', '.join(_COLUMNS)} from other.answers where true on conflict (key) do update set {mend}").rowcount
+                changed += store.db.execute(f"insert into answers select {', '.join(_ANSWERS)} from other.answers where true on conflict (key) do update set {mend}").rowcount
             store.db.execute('detach other')
         return changed
 

@@ -1,5 +1,4 @@
 "What judges write is read as they meant it or not at all, whatever the judged texts say; and no text leaves its fence."
-import json
 import re
 import signal
 from contextlib import contextmanager

@@ -1,5 +1,6 @@
 "Collections that are killed, shared, limited and read again."
 import json
+import multiprocessing
 import random
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from chat_server import ChatServer, letter, name_of, reply
+from chat_server import ChatServer
 
 from plurality_nb.answers import Answer
 from plurality_nb.asking import Judge
@@ -71,6 +72,28 @@ def test_a_run_killed_twenty_times_asks_nothing_twice_and_loses_nothing(tmp_path
     with ChatServer() as undisturbed:
         whole = finish(start(collect(undisturbed, tmp_path / "w.sqlite")))
     assert set(undisturbed.answered.values()) == {1} and last["votes"] == whole["votes"]
+
+
+def open_stores(folder, together, failed):
+    for k in range(30):
+        together.wait(60)
+        try:
+            VoteStore(folder / f"{k}.sqlite").close()
+        except Exception as e:
+            failed.put(str(e))
+    failed.put(None)
+
+
+def test_a_new_store_is_made_once_whoever_comes(tmp_path):
+    spawn = multiprocessing.get_context("spawn")
+    together, failed = spawn.Barrier(4), spawn.Queue()
+    processes = [spawn.Process(target=open_stores, args=(tmp_path, together, failed)) for _ in range(4)]
+    for p in processes:
+        p.start()
+    came = [failed.get(timeout=120)]
+    while came.count(None) < 4:
+        came.append(failed.get(timeout=120))
+    assert came == [None] * 4
 
 
 def test_processes_that_share_a_store_share_the_work(tmp_path):
