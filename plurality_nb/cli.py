@@ -337,7 +337,7 @@ def train(data:Data, out:Annotated[Path, typer.Option(help='Folder of the model.
     "Train a reward model, stopped on held-out prompts."
     from plurality_nb.files import read_settings
     from plurality_nb.sources import load_comparisons
-    from plurality_nb.training import train_probe
+    from plurality_nb.probe import train_probe
     ds,_ = _load(data, merge=False)
     out_of_bounds = {g for f in exclude or [] for g in load_comparisons(f, strict=False)['group'][:]}
     trained = train_probe(ds, objective, votes, missing=missing, exclude=out_of_bounds, seed=seed, name=out.name, progress=_bars())

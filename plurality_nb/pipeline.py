@@ -22,7 +22,7 @@ from .report import svg,write_report
 from .simulation import PopulationJudge,SIMULATED,load_sample,rate,sample_population
 from .files import replacing,save_comparisons
 from .taxonomy import label_taxonomy
-from .training import cross_score
+from .probe import cross_score
 from .votes import add_margins,draw_labels
 
 # %% ../nbs/16_pipeline.ipynb #augment
