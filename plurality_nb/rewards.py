@@ -26,7 +26,7 @@ from .embeddings import ENCODER,embed
 from .files import replacing
 from .models import best_device,load_pretrained
 from .packing import micro_batches,moved,packable,pair_rewards,sharing_gap,tree_attention
-from .tokens import prompt_text,reading_form,tokenize_comparisons
+from .tokens import has_types,prompt_text,reading_form,tokenize_comparisons
 
 _log = logging.getLogger(__name__)
 
@@ -217,7 +217,7 @@ class Classifier(RewardModel):
 
     def _scored(self, pairs, type_0):
         out = np.empty((2, len(pairs))); device = next(self.model.parameters()).device
-        first = type_0 if self.form=='pair' and getattr(self.model.config, 'type_vocab_size', 0)>1 else None
+        first = type_0 if has_types(self.tokenizer, self.model.config, self.form) else None
         with torch.inference_mode(), tree_attention(self.model) if self.share else nullcontext():
             for piece in micro_batches(pairs, self.max_tokens, self.pad, self.share, first):
                 out[:, piece['pairs'].numpy()] = pair_rewards(self.model, moved(piece, device)).float().cpu().numpy()

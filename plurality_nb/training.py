@@ -30,7 +30,7 @@ from .packing import classifier_in,micro_batches,packable,pair_rewards,tree_atte
 from .probe import cross_score,train_probe
 from .rewards import may_share,write_training
 from .targets import training_targets
-from .tokens import LONG_PAIRS,reading_form,tokenize_comparisons
+from .tokens import LONG_PAIRS,has_types,reading_form,tokenize_comparisons
 from .votes import vote_share,votes_of
 
 _log = logging.getLogger(__name__)
@@ -184,7 +184,7 @@ class MarginTrainer(RewardTrainer):
         super().__init__(model, args, train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=processing_class, **kwargs)
         self.sums,self._rows = _Sums(),None
         config = self.model.config.get_text_config()
-        self.data_collator = ComparisonCollator(args.max_tokens_per_microbatch, config.pad_token_id, self._shares(), self.form=='pair' and getattr(config, 'type_vocab_size', 0)>1)
+        self.data_collator = ComparisonCollator(args.max_tokens_per_microbatch, config.pad_token_id, self._shares(), has_types(self.processing_class, config, self.form))
         self._size = sum(p.numel() for p in self.model.parameters())
 
     def _send_telemetry(self): "Nothing leaves the machine."

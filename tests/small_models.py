@@ -19,7 +19,7 @@ def small_tokenizer(encoder=False, template=True, size=600):
     inside.train_from_iterator(load_sample()["response_a"], trainers.BpeTrainer(vocab_size=size, initial_alphabet=letters, special_tokens=specials, show_progress=False))
     if encoder:
         inside.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 1), ("</s>", 2)])
-        return PreTrainedTokenizerFast(tokenizer_object=inside, pad_token="<pad>", cls_token="<s>", sep_token="</s>")
+        return PreTrainedTokenizerFast(tokenizer_object=inside, pad_token="<pad>", cls_token="<s>", sep_token="</s>", model_input_names=["input_ids", "token_type_ids", "attention_mask"])
     made = PreTrainedTokenizerFast(tokenizer_object=inside, pad_token="<pad>", eos_token="<|im_end|>")
     made.chat_template = CHAT if template else None
     return made
