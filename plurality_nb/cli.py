@@ -327,38 +327,95 @@ def margin(data:Data, out:Out,
     _save(add_margins(ds, kind, scale, votes, seed), out, dict(margin=dict(kind=kind, scale=scale, votes=votes, seed=seed)), [data], seed)
 
 # %% ../nbs/17_cli.ipynb #train
+_FULL,_FINE = 'Full models','Full models: memory and speed'
+_TRAINING = dict(
+    eval_data=(Path|None, _opt(_FULL, 'Comparisons to evaluate on, after each epoch and at the end; with --exclude their prompts stay out of training.', '--eval'), None),
+    epochs=(float|None, _opt(_FULL, 'Passes over the pairs; 3 if not given.', min=0), None),
+    max_steps=(int|None, _opt(_FULL, 'Steps of the optimizer, in place of --epochs.', min=1), None),
+    batch_size=(int|None, _opt(_FULL, 'Pairs in a step, on each device; 64 if not given.', min=1), None),
+    lr=(float|None, _opt(_FULL, 'Learning rate; 0.0001 if not given, as in TRL.', min=0), None),
+    lora=(int, _opt(_FULL, 'Rank of an adapter on all linear layers; 0 trains all weights.', min=0), 0),
+    max_length=(int|None, _opt(_FULL, 'Tokens of a prompt with a response; 1024 if not given.', min=1), None),
+    long_pairs=(Literal['drop', 'truncate_prompt', 'error']|None, _opt(_FULL, 'Longer pairs: leave out, cut the prompt at its beginning, or stop; drop if not given.'), None),
+    center=(float|None, _opt(_FULL, 'Pull rewards to mean zero with this weight, such as 0.01.', min=0), None),
+    max_tokens=(int|None, _opt(_FINE, 'Tokens in memory at once; 2048 on a CPU, else 16384, if not given. The result does not depend on it.', min=1), None),
+    bf16=(bool|None, _opt(_FINE, 'Compute in bfloat16; on a GPU if not given.'), None),
+    gradient_checkpointing=(bool|None, _opt(_FINE, 'Compute activations anew in the backward pass: less memory, a third more time.', '--gradient-checkpointing'), None),
+    prefix_sharing=(Literal['auto', 'on', 'off']|None, _opt(_FINE, 'Compute what both responses have in common once: auto where a check finds no difference.'), None),
+    save_steps=(int|None, _opt(_FINE, 'Steps between checkpoints; 200 if not given. The same command goes on from the last one.', min=1), None),
+    restart=(bool, _opt(_FINE, 'Forget a run that was killed.', '--restart'), False),
+    trust_remote_code=(bool|None, _opt(_FINE, 'Run code that comes with the model. Only for models you would let do anything on this machine.', '--trust-remote-code'), None),
+    settings=(str|None, _opt(_FINE, 'Any other setting of TRL or transformers, such as warmup_steps=50,weight_decay=0.1.', '--set', metavar='NAME=VALUE,...'), None))
+_CALLED = dict(epochs='num_train_epochs', batch_size='per_device_train_batch_size', lr='learning_rate', center='center_rewards_coefficient', max_tokens='max_tokens_per_microbatch')
+
+def _value(text):
+    try: return json.loads(text)
+    except ValueError: return {'True': True, 'False': False, 'None': None}.get(text, text)
+
+def _train_full(ds, model, out, full, **settings):
+    "What was trained, and its settings."
+    from plurality_nb.sources import load_comparisons
+    from plurality_nb.training import train_model
+    logging.getLogger('plurality_nb.training').setLevel(logging.INFO)
+    how = {_CALLED.get(k, k): v for k,v in full.items() if k not in ('eval_data', 'lora', 'restart', 'settings')}
+    more = {k: _value(v) for k,v in _pairs(full['settings'], '--set').items()}
+    rated = load_comparisons(full['eval_data'], strict=False) if full['eval_data'] else None
+    if rated is not None: how |= dict(eval_strategy='epoch')
+    trainer = train_model(ds, model, out, rated, lora=full['lora'], restart=full['restart'], progress=_bars(), **settings, **how|more)
+    _say(f'wrote {out}')
+    return trainer.trained|trainer.evaluated
+
 @app.command()
-def train(data:Data, out:Annotated[Path, typer.Option(help='Folder of the model.')],
-    model:Annotated[Literal['probe'], typer.Option(help='What to train: a head on frozen sentence embeddings.')]='probe',
+@_gathers('full', _TRAINING)
+def train(data:Data, out:Annotated[Path, typer.Option(help='Folder of the model.')], full,
+    model:Annotated[str, typer.Option(help="What to train: 'probe', a head on frozen sentence embeddings, in seconds; or the Hub id or folder of a model of transformers.")]='probe',
     objective:Annotated[Literal['bt', 'margin', 'signed_margin', 'votes', 'posterior', 'smoothing'], typer.Option(help='Loss: plain Bradley-Terry, a margin, or the votes themselves.')]='margin',
     votes:Whose='judge', seed:Seed=0,
     exclude:Annotated[list[Path]|None, typer.Option(help='Comparisons whose prompts must not be learned from, such as the evaluation data; may be given several times.')]=None,
-    missing:Annotated[Literal['drop', 'raise'], typer.Option(help='Rows that the objective cannot use.')]='drop'):
-    "Train a reward model, stopped on held-out prompts."
+    missing:Annotated[Literal['drop', 'raise', 'label'], typer.Option(help='Rows that the objective cannot use: leave out, stop, or train on their label alone.')]='drop'):
+    """Train a reward model: a probe, stopped on held-out prompts, or any sequence classifier.
+
+    On several devices: `accelerate launch -m plurality_nb.cli train ...`. A full model that was killed goes on when the same command is given again.
+    """
+    from plurality_nb.comparisons import ContractError
     from plurality_nb.files import read_settings
-    from plurality_nb.sources import load_comparisons
     from plurality_nb.probe import train_probe
+    from plurality_nb.sources import load_comparisons
     ds,_ = _load(data, merge=False)
     out_of_bounds = {g for f in exclude or [] for g in load_comparisons(f, strict=False)['group'][:]}
-    trained = train_probe(ds, objective, votes, missing=missing, exclude=out_of_bounds, seed=seed, name=out.name, progress=_bars())
-    trained.settings |= dict(data=read_settings(data), command=_command())
-    _say(f'wrote {trained.save(out)}')
-    for k in ['objective', 'pairs', 'prompts', 'steps', 'validation_loss']: print(f'{k:15} {trained.settings[k]}')
+    note,common = dict(data=read_settings(data), command=_command()),dict(objective=objective, votes=votes, missing=missing, exclude=out_of_bounds, seed=seed)
+    if model=='probe':
+        if (odd := [k for k,v in full.items() if v]): raise ContractError('model', f"a full model for {', '.join(odd)}", "'probe'", 'Name one with --model')
+        trained = train_probe(ds, name=out.name, progress=_bars(), **common); trained.settings |= note
+        _say(f'wrote {trained.save(out)}'); found = trained.settings
+    else: found = _train_full(ds, model, out, full, note=note, **common)
+    for k in ['objective', 'pairs', 'prompts', 'steps', 'validation_loss', *(k for k in found if k.startswith('eval_'))]:
+        if k in found: print(f'{k:20} {found[k]}')
 
 # %% ../nbs/17_cli.ipynb #score
+_SCORING = dict(
+    revision=(str|None, _opt(_FULL, 'On the Hub.'), None),
+    max_length=(int|None, _opt(_FULL, 'Tokens of a prompt with a response; as many as the model was made for if not given. Longer prompts are cut at their beginning.', min=1), None),
+    max_tokens=(int|None, _opt(_FULL, 'Tokens in memory at once; the result does not depend on it.', min=1), None),
+    device=(str|None, _opt(_FULL, 'cuda, mps or cpu; the best there is if not given.'), None),
+    dtype=(str|None, _opt(_FULL, 'Of the weights, such as bfloat16.'), None),
+    trust_remote_code=(bool|None, _opt(_FULL, 'Run code that comes with the model. Only for models you would let do anything on this machine.', '--trust-remote-code'), None))
+
 @app.command()
 @_reads
-def score(data:Data, out:Out, load,
-    model:Annotated[str, typer.Option(help="Folder of a trained model, or 'longer response' or 'random'.")],
+@_gathers('full', _SCORING)
+def score(data:Data, out:Out, load, full,
+    model:Annotated[str, typer.Option(help="Folder of a trained model, Hub id of a sequence classifier with one label, or 'longer response' or 'random'.")],
     seed:Seed=0):
     "Give both responses a reward, and mark the prompts that the model was trained on."
     from plurality_nb.rewards import BASELINES,RewardModel
     from plurality_nb.rewards import score as give
     ds,_ = load(data, out)
-    loaded = model if model in BASELINES else RewardModel.load(model)
-    name,how = (model, {}) if model in BASELINES else (loaded.name, loaded.settings)
+    loaded = model if model in BASELINES else RewardModel.load(model, **{k: v for k,v in full.items() if v is not None})
+    name,how = (model, {}) if model in BASELINES else (loaded.name, loaded.settings|getattr(loaded, 'known', {}))
     scored = give(ds, loaded, seed, _bars())
     if (n := sum(scored['seen'])): _say(f'warning: {name} was trained on the prompts of {n} of {len(ds)} pairs; they are marked in `seen` and left out of statistics')
+    if (n := sum(r is None for r in scored['reward_a'])): _say(f'warning: {n} of {len(ds)} pairs have no reward: their responses alone are longer than the model reads')
     _save(scored, out, dict(score=dict(model=name, settings=how)), [data, model], seed)
 
 # %% ../nbs/17_cli.ipynb #select

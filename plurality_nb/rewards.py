@@ -25,7 +25,7 @@ from .comparisons import ContractError,bar,check_row,digest,from_rows,numbers,wi
 from .embeddings import ENCODER,embed
 from .files import replacing
 from .models import best_device,load_pretrained
-from .packing import micro_batches,moved,packable,pair_rewards,sharing_gap,tree_attention
+from .packing import micro_batches,moved,packable,pair_rewards,shares_up_to,sharing_gap,tree_attention
 from .tokens import has_types,prompt_text,reading_form,tokenize_comparisons
 
 _log = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ class Classifier(RewardModel):
         out = np.full((2, len(ds)), np.nan); self.model.eval()
         for start in bar(range(0, len(read), _WINDOW), f'scoring by {self.name}', progress):
             part = read[start:start+_WINDOW]; pairs = list(zip(part['ids_a'], part['ids_b']))
-            if self.share is None: self.share = may_share(self.model, pairs[:4], self.pad)
+            if self.share is None: self.share = may_share(self.model, pairs[:4], self.pad, self.max_length)
             out[:, part['row']] = self._scored(pairs, part['type_0'])
         return out[0],out[1]
 
@@ -227,9 +227,11 @@ def may_share(
     model:nn.Module, # `packable`
     pairs:Sequence,  # a few (tokens, tokens)
     pad=0,           # the padding token
+    max_length:int|None=None, # tokens in the longest row that will come
 )->bool:
     "Whether sharing makes no difference to a model; a warning says if it does."
     try:
+        if (max_length or 10**9)>shares_up_to(model.config): raise ValueError(f'the model is not made for it beyond {shares_up_to(model.config)} tokens')
         gap = sharing_gap(model, pairs, pad)
         if gap<=(1e-4 if next(model.parameters()).dtype.itemsize>2 else .1): return True
         why = f'changes a reward by {gap:.2g}'

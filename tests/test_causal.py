@@ -14,8 +14,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 import plurality_nb.causal as causal
+import plurality_nb.packing as packing
 from plurality_nb.asking import Question
-from plurality_nb.causal import LocalJudge, answer_tokens, prefix_tree, rendered
+from plurality_nb.causal import LocalJudge, answer_tokens, rendered
 from plurality_nb.comparisons import ContractError
 from plurality_nb.simulation import load_sample
 
@@ -56,7 +57,7 @@ def make(kind, vocabulary, **kwargs):
     size = dict(vocab_size=vocabulary, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=2048, initializer_range=0.3)
     own = dict(
         Llama=dict(num_key_value_heads=2), Qwen3=dict(num_key_value_heads=2, head_dim=8), GPTNeoX={}, GPT2=dict(n_positions=2048, n_inner=64), Mistral=dict(num_key_value_heads=2),
-        OPT=dict(ffn_dim=64, word_embed_proj_dim=32), Phi3=dict(pad_token_id=0), Gemma2=dict(num_key_value_heads=2, head_dim=8), Bloom=dict(n_layer=2, n_head=4), Mamba=dict(state_size=4),
+        OPT=dict(ffn_dim=64, word_embed_proj_dim=32), Phi3=dict(pad_token_id=0), Gemma3Text=dict(num_key_value_heads=2, head_dim=8, pad_token_id=0), Gemma2=dict(num_key_value_heads=2, head_dim=8), Bloom=dict(n_layer=2, n_head=4), Mamba=dict(state_size=4),
     )[kind]
     torch.manual_seed(0)
     settings = {k: v for k, v in (size | own | kwargs).items() if kind != "GPT2" or k != "max_position_embeddings"}
@@ -93,11 +94,14 @@ def judged(kind, tokenizer, **kwargs):
     return LocalJudge(make(kind, len(tokenizer), **kwargs), tokenizer, judge_id="random", **settings)
 
 
-@pytest.mark.parametrize("kind, template", [("Llama", True), ("Llama", False), ("Qwen3", True), ("GPTNeoX", True), ("GPT2", False), ("OPT", False), ("Phi3", True)])
-def test_shared_beginnings_change_nothing(kind, template, tokenizer, sample, monkeypatch):
+@pytest.mark.parametrize("kind, template, kwargs", [
+    ("Llama", True, {}), ("Llama", False, {}), ("Qwen3", True, {}), ("GPTNeoX", True, {}), ("GPT2", False, {}), ("OPT", False, {}), ("Phi3", True, {}),
+    ("Mistral", True, dict(sliding_window=400)), ("Mistral", True, dict(sliding_window=520)), ("Gemma3Text", True, dict(sliding_window=32, layer_types=["sliding_attention", "full_attention"])),
+])
+def test_shared_beginnings_change_nothing(kind, template, kwargs, tokenizer, sample, monkeypatch):
     if not template:
         monkeypatch.setattr(tokenizer, "chat_template", None)
-    judge, asked = judged(kind, tokenizer, ties=True, min_mass=0), questions(sample)
+    judge, asked = judged(kind, tokenizer, ties=True, min_mass=0, **kwargs), questions(sample)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         got = probabilities(judge, asked)
@@ -107,8 +111,6 @@ def test_shared_beginnings_change_nothing(kind, template, tokenizer, sample, mon
 
 
 @pytest.mark.parametrize("kind, kwargs, told", [
-    ("Mistral", dict(sliding_window=32), None),  # known from its configuration
-    ("Mistral", dict(sliding_window=520), None),  # some questions fit the window, some do not
     ("Gemma2", dict(sliding_window=2048), "attention of another kind"),  # caps its scores
     ("Bloom", {}, "changes a vote by"),  # positions are distances
     ("Mamba", {}, None),  # no attention at all
@@ -127,8 +129,7 @@ def test_models_that_cannot_share_are_read_plainly(kind, kwargs, told, tokenizer
 
 def test_a_wrong_way_to_share_is_noticed_once(tokenizer, sample, monkeypatch):
     judge, asked = judged("Llama", tokenizer), questions(sample)
-    layout = causal._layout
-    monkeypatch.setattr(causal, "_layout", lambda *args: ([0] * len((out := layout(*args))[0]), out[1]))
+    monkeypatch.setattr(packing.Tree, "positions", property(lambda self: [0] * self.starts[-1]))
     with pytest.warns(UserWarning, match="changes a vote by") as caught:
         got = [probabilities(judge, asked) for _ in range(2)]
     assert len(caught) == 1
@@ -202,20 +203,6 @@ def test_spellings_that_say_nothing_are_dropped():
     with pytest.raises(ContractError, match="begin differently after the prompt"):
         answer_tokens("Answer", made)  # "AnswerA" is another word
     assert answer_tokens("Answer ", made) == dict(A=[3], B=[4])
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_tree_holds_its_rows(seed):
-    draw = random.Random(seed)
-    rows = sorted([draw.randint(0, 2) for _ in range(draw.randint(1, 12))] for _ in range(30))
-    nodes, ends = prefix_tree(rows, piece=draw.choice([1, 3, 256]))
-    spelled = []
-    for parent, tokens in nodes:
-        spelled.append([*(spelled[parent] if parent is not None else []), *tokens])
-    assert [spelled[e] for e in ends] == rows
-    assert sum(len(t) for _, t in nodes) == len({tuple(r[:i]) for r in rows for i in range(1, len(r) + 1)})
-    siblings = [(parent, tokens[0]) for parent, tokens in nodes]
-    assert len(set(siblings)) == len(siblings)
 
 
 def test_a_folder_is_known_by_what_is_in_it(tokenizer, tmp_path, sample):

@@ -146,3 +146,17 @@ def test_flex_attention_along_the_tree_is_the_same():
             want = flex_attention(q, k, v, block_mask=tree.block_mask(window, "cpu"), enable_gqa=True)
         got, _ = _attend(None, q, k, v, tree=tree, sliding_window=window)
         torch.testing.assert_close(got, want.transpose(1, 2), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_tree_holds_its_rows(seed):
+    draw = random.Random(seed)
+    rows = sorted([draw.randint(0, 2) for _ in range(draw.randint(1, 12))] for _ in range(30))
+    nodes, ends = prefix_tree(rows, piece=draw.choice([1, 3, 256]))
+    spelled = []
+    for parent, tokens in nodes:
+        spelled.append([*(spelled[parent] if parent is not None else []), *tokens])
+    assert [spelled[e] for e in ends] == rows
+    assert sum(len(t) for _, t in nodes) == len({tuple(r[:i]) for r in rows for i in range(1, len(r) + 1)})
+    siblings = [(parent, tokens[0]) for parent, tokens in nodes]
+    assert len(set(siblings)) == len(siblings)

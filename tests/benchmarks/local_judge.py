@@ -151,7 +151,8 @@ def main():
     import transformers
 
     from plurality_nb import __version__
-    from plurality_nb.causal import LocalJudge, prefix_tree, rendered
+    from plurality_nb.causal import LocalJudge, rendered
+    from plurality_nb.packing import prefix_tree
     from plurality_nb.sources import load_comparisons
 
     transformers.logging.set_verbosity_error()
