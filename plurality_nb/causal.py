@@ -72,12 +72,11 @@ def _logits(model, ids, rows, columns, **inputs):
 def _shared_logits(model, rows):
     "Every common beginning computed once; `rows` are sorted."
     import torch
-    from plurality_nb.packing import Tree,prefix_tree,tree_attention
-    nodes,ends = prefix_tree(rows)
-    tree = Tree(nodes)
-    with tree_attention(model):
-        return _logits(model, [[t for _,tokens in nodes for t in tokens]], [0]*len(rows), [tree.starts[e+1]-1 for e in ends],
-            position_ids=torch.tensor([tree.positions], device=model.device), tree=tree)
+    from plurality_nb.packing import Tree,ends_only,prefix_tree,tree_attention
+    nodes,at = prefix_tree(rows)
+    tree = Tree(nodes); ends = [tree.starts[e+1]-1 for e in at]
+    with tree_attention(model),ends_only(model.base_model, tree, torch.tensor(ends, device=model.device)):
+        return _logits(model, [[t for _,tokens in nodes for t in tokens]], [0]*len(rows), ends, position_ids=torch.tensor([tree.positions], device=model.device), tree=tree)
 
 def _plain_logits(model, rows, budget):
     "Every row by itself, batched with others about as long and padded on the right."
@@ -123,7 +122,7 @@ class _Likelihood:
             off = float((a-b).abs().max())
             if off<=(1e-4 if exact else .05): return
             why = f'changes a vote by {off:.2g}'
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e: why = f'fails: {e}'
+        except (AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as e: why = f'fails: {e}'
         self.reach = 0
         warn(f'sharing common beginnings {why}; {type(self.model).__name__} reads each question by itself')
 

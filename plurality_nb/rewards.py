@@ -211,7 +211,7 @@ class Classifier(RewardModel):
         out = np.full((2, len(ds)), np.nan); self.model.eval()
         for start in bar(range(0, len(read), _WINDOW), f'scoring by {self.name}', progress):
             part = read[start:start+_WINDOW]; pairs = list(zip(part['ids_a'], part['ids_b']))
-            if self.share is None: self.share = may_share(self.model, pairs[:4], self.pad, self.max_length)
+            if self.share is None: self.share = may_share(self.model, pairs[:4], self.pad, self.max_length, brief=True)
             out[:, part['row']] = self._scored(pairs, part['type_0'])
         return out[0],out[1]
 
@@ -219,7 +219,7 @@ class Classifier(RewardModel):
         out = np.empty((2, len(pairs))); device = next(self.model.parameters()).device
         first = type_0 if has_types(self.tokenizer, self.model.config, self.form) else None
         with torch.inference_mode(), tree_attention(self.model) if self.share else nullcontext():
-            for piece in micro_batches(pairs, self.max_tokens, self.pad, self.share, first):
+            for piece in micro_batches(pairs, self.max_tokens, self.pad, self.share, first, brief=True):
                 out[:, piece['pairs'].numpy()] = pair_rewards(self.model, moved(piece, device)).float().cpu().numpy()
         return out
 
@@ -228,14 +228,15 @@ def may_share(
     pairs:Sequence,  # a few (tokens, tokens)
     pad=0,           # the padding token
     max_length:int|None=None, # tokens in the longest row that will come
+    brief=False,     # the last layer finishes the rows' last tokens alone
 )->bool:
     "Whether sharing makes no difference to a model; a warning says if it does."
     try:
         if (max_length or 10**9)>shares_up_to(model.config): raise ValueError(f'the model is not made for it beyond {shares_up_to(model.config)} tokens')
-        gap = sharing_gap(model, pairs, pad)
+        gap = sharing_gap(model, pairs, pad, brief)
         if gap<=(1e-4 if next(model.parameters()).dtype.itemsize>2 else .1): return True
         why = f'changes a reward by {gap:.2g}'
-    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e: why = f'fails: {e}'
+    except (AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as e: why = f'fails: {e}'
     _log.warning(f'sharing common beginnings {why}; {type(model).__name__} reads each response by itself')
     return False
 
