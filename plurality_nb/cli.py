@@ -356,12 +356,13 @@ def _train_full(ds, model, out, full, **settings):
     "What was trained, and its settings."
     from plurality_nb.sources import load_comparisons
     from plurality_nb.training import train_model
-    logging.getLogger('plurality_nb.training').setLevel(logging.INFO)
+    told = logging.getLogger('plurality_nb.training'); told.setLevel(logging.INFO); told.addHandler(said := logging.StreamHandler(sys.stderr))
     how = {_CALLED.get(k, k): v for k,v in full.items() if k not in ('eval_data', 'lora', 'restart', 'settings')}
     more = {k: _value(v) for k,v in _pairs(full['settings'], '--set').items()}
     rated = load_comparisons(full['eval_data'], strict=False) if full['eval_data'] else None
     if rated is not None: how |= dict(eval_strategy='epoch')
-    trainer = train_model(ds, model, out, rated, lora=full['lora'], restart=full['restart'], progress=_bars(), **settings, **how|more)
+    try: trainer = train_model(ds, model, out, rated, lora=full['lora'], restart=full['restart'], progress=_bars(), **settings, **how|more)
+    finally: told.removeHandler(said)
     _say(f'wrote {out}')
     return trainer.trained|trainer.evaluated
 

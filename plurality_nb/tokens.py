@@ -6,7 +6,7 @@
 __all__ = ['FORMS', 'LONG_PAIRS', 'prompt_text', 'reading_form', 'has_types', 'encode', 'tokenize_comparisons']
 
 # %% ../nbs/05_tokens.ipynb #imports
-import logging
+import hashlib,logging
 from collections.abc import Sequence
 from contextlib import contextmanager
 from os.path import commonprefix
@@ -16,6 +16,7 @@ from datasets import Dataset
 
 from .arrow import scratch
 from .comparisons import ContractError,digest
+from .files import cache_folder
 
 # %% ../nbs/05_tokens.ipynb #prompt-text
 def prompt_text(
@@ -105,6 +106,21 @@ def _bars(progress):
     finally:
         if not shown: datasets.enable_progress_bars()
 
+def _texts(ds):
+    "A hash of the rows' texts."
+    h = hashlib.sha256()
+    for b in ds.with_format('arrow').iter(1000):
+        for c in ds.column_names: h.update(b[c].combine_chunks().to_pandas().to_json().encode())
+    return h.hexdigest()
+
+def _place(name, rows):
+    "Where tokens are kept: beside others that later runs may ask for again, or for this process alone."
+    folder = cache_folder() if rows>=_MANY else None
+    where = folder/'tokens' if folder else scratch()
+    where.mkdir(parents=True, exist_ok=True)
+    return str(where/f'{name}.arrow')
+_MANY = 2000
+
 def _known(tokenizer):
     "What tokens depend on."
     inside = tokenizer.backend_tokenizer.to_str() if getattr(tokenizer, 'backend_tokenizer', None) else repr(sorted(tokenizer.get_vocab().items()))
@@ -130,11 +146,11 @@ def tokenize_comparisons(
         kept = [(*t, r) for t,r in zip(found, rows) if t]
         return dict(zip(_TOKENS, map(list, zip(*kept)))) if kept else {c: [] for c in _TOKENS}
     ids = datasets.List(datasets.Value('int32'))
-    made = digest([ds._fingerprint, _known(tokenizer), form, str(max_length), long_pairs])
+    texts = ds.select_columns(['prompt', 'response_a', 'response_b'])
+    made = digest([_texts(texts), _known(tokenizer), form, str(max_length), long_pairs])
     with _bars(progress):
-        out = ds.select_columns(['prompt', 'response_a', 'response_b']).map(tokens, with_indices=True, batched=True, batch_size=500, num_proc=num_proc, new_fingerprint=made, desc='tokens',
-            remove_columns=['prompt', 'response_a', 'response_b'], features=datasets.Features({c: ids if c.startswith('ids') else datasets.Value('int32') for c in _TOKENS}),
-            cache_file_name=None if ds.cache_files else str(scratch()/f'{made}.arrow'))
+        out = texts.map(tokens, with_indices=True, batched=True, batch_size=500, num_proc=num_proc, new_fingerprint=made, cache_file_name=_place(made, len(ds)), load_from_cache_file=True,
+            remove_columns=texts.column_names, features=datasets.Features({c: ids if c.startswith('ids') else datasets.Value('int32') for c in _TOKENS}), desc='tokens')
     _tell_long(ds, out, max_length, long_pairs)
     return out
 

@@ -8,7 +8,7 @@ __all__ = ['MarginConfig', 'ComparisonCollator', 'MarginTrainer', 'ProgressLine'
 # %% ../nbs/12_training.ipynb #imports
 import json,logging,os,random,shutil
 from contextlib import contextmanager,nullcontext
-from dataclasses import dataclass,field
+from dataclasses import dataclass,field,fields
 from pathlib import Path
 from time import perf_counter
 
@@ -65,6 +65,7 @@ class MarginConfig(RewardConfig):
         if self.max_tokens_per_microbatch is not None and self.max_tokens_per_microbatch<1: raise ContractError('max_tokens_per_microbatch', 'a number of tokens >= 1', repr(self.max_tokens_per_microbatch))
         slow = self.use_cpu or best_device()=='cpu'
         if self.bf16 is None and slow: self.bf16 = False
+        if slow: self.dataloader_pin_memory = False
         if self.max_tokens_per_microbatch is None: self.max_tokens_per_microbatch = 2048 if slow else 16384
         super().__post_init__()
 
@@ -372,16 +373,18 @@ def train_model(
     **settings,     # of `MarginConfig`
 )->MarginTrainer: # trained, with `evaluated`
     "A full reward model, trained; the same call goes on where one was killed."
+    if (odd := sorted(set(settings)-{f.name for f in fields(MarginConfig)})): raise ContractError('settings', 'settings of `MarginConfig`', ', '.join(odd), 'See its documentation, or that of RewardConfig in TRL')
     out = Path(out); run = out.with_name(f'{out.name}.run'); ds = exclude_groups(ds, exclude)
     what = dict(model=str(model), lora=lora, **{k: v for k,v in settings.items() if v is not None}, data=digest([str(ds[c][:]) for c in ['pair_id', 'label', 'margin', 'judge_a', 'judge_b', 'human_a', 'human_b']]))
     _same_run(run, what, restart)
-    keep = dict(save_strategy='steps', save_steps=200, save_total_limit=2, report_to='none', disable_tqdm=not progress)
+    keep = dict(save_strategy='steps', save_steps=200, save_total_limit=2, logging_first_step=True, report_to='none', disable_tqdm=not progress)
     args = MarginConfig(str(run), **keep|{k: v for k,v in settings.items() if v is not None})
     trainer = MarginTrainer(str(model), args, ds, eval_dataset, peft_config=_lora(lora) if lora else None, callbacks=[ProgressLine(progress)])
     trainer.note = dict(note or {})
     for c in (PrinterCallback, ProgressCallback): trainer.remove_callback(c)
     trainer.train(resume_from_checkpoint=_last_whole(run))
-    if eval_dataset is not None: trainer.evaluate()
+    fresh = any(h['step']==trainer.state.global_step and any(k.startswith('eval_') for k in h) for h in trainer.state.log_history)
+    if eval_dataset is not None and not fresh: trainer.evaluate()
     made = out.with_name(f'.{out.name}.saving')
     trainer.save_model(str(made)); trainer.create_model_card(out.name)
     if trainer.is_world_process_zero():

@@ -227,3 +227,60 @@ def test_votes_are_calibrated_by_people_from_the_shell(run, tmp_path):
     assert code == 0 and told["disagreement before"]["ratio"]["value"] > told["disagreement after"]["ratio"]["value"] > 0
     code, out, err = run(*"calibrate votes.parquet --out c.parquet".split())
     assert code == 1 and "`plurality select`" in err
+
+
+@pytest.fixture
+def base(tmp_path):
+    from small_models import small_model, small_tokenizer
+    small_model("Qwen3").save_pretrained(tmp_path / "base")
+    small_tokenizer().save_pretrained(tmp_path / "base")
+    return "base"
+
+
+def test_a_full_model_is_trained_scored_and_correlated(run, base, tmp_path):
+    for step in ["vote sample --judge population --votes 4 --limit 80 --out v.parquet", "draw-labels v.parquet --how majority --out l.parquet", "margin l.parquet --out m.parquet",
+                 "select m.parquet --part test --out people.parquet"]:
+        code, _, err = run(*step.split())
+        assert code == 0, err
+    code, out, err = run(*"train m.parquet --model base --eval people.parquet --exclude people.parquet --epochs 2 --batch-size 16 --lr 1e-3 --set warmup_steps=1,weight_decay=0.1 --out mine".split())
+    assert code == 0, err
+    assert "wrote mine" in err and "eval_spearman_judges" in out and "{" not in out
+    assert "step 4 of" in err and "pairs per second" in err
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["base", "mine"]
+    code, _, err = run(*"score m.parquet --model mine --out s.parquet".split())
+    assert code == 0 and "was trained on the prompts of" in err
+    settings = read_settings("s.parquet")["score"]["settings"]
+    assert settings["objective"] == "margin" and settings["command"].startswith("plurality train") and settings["data"]["margin"]["kind"] == "decisiveness" and len(settings["weights"]) == 16
+    code, out, _ = run(*"correlate s.parquet --votes judge --by none --n-boot 0".split())
+    assert code == 0 and "mine" in out
+    assert run(*"train m.parquet --epochs 2 --out p".split())[0] == 1  # a probe has no epochs
+    code, _, err = run(*"train m.parquet --model base --set no_such_setting=1 --out x".split())
+    assert code == 1 and "no_such_setting" in err and "Traceback" not in err
+
+
+def test_a_killed_command_goes_on(run, base, tmp_path, monkeypatch):
+    from plurality_nb.training import MarginTrainer
+    for step in ["vote sample --judge population --votes 4 --limit 60 --out v.parquet", "draw-labels v.parquet --how majority --out l.parquet"]:
+        assert run(*step.split())[0] == 0
+    command = "train l.parquet --model base --objective bt --max-steps 5 --batch-size 8 --save-steps 2 --out mine"
+    step, done = MarginTrainer.training_step, []
+
+    def dies(self, *args):
+        if len(done) == 3:
+            raise RuntimeError("the power went")
+        done.append(1)
+        return step(self, *args)
+
+    monkeypatch.setattr(MarginTrainer, "training_step", dies)
+    code, _, err = run(*command.split())
+    assert code == 1 and "the power went" in err and not (tmp_path / "mine").exists()
+    (tmp_path / "mine.run" / "checkpoint-4").mkdir()  # broke off as it was written
+    monkeypatch.setattr(MarginTrainer, "training_step", lambda self, *args: (done.append(1), step(self, *args))[1])
+    code, _, err = run(*command.replace("--max-steps 5", "--max-steps 6").split())
+    assert code == 1 and "was begun with, got other max_steps" in err and "--restart" in err
+    code, out, err = run(*command.split())
+    assert code == 0, err
+    assert len(done) == 3 + 3  # from the checkpoint of step 2
+    assert not (tmp_path / "mine.run").exists() and (tmp_path / "mine" / "model.safetensors").exists()
+    code, out, err = run(*f"{command} --restart".split())
+    assert code == 0 and len(done) == 6 + 5
