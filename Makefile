@@ -29,7 +29,8 @@ demo: $(READY)
 
 test: $(READY) check
 	TQDM_DISABLE=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
-	python -m pytest -q tests
+	python -m pytest -q tests/test_package.py
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --ignore tests/test_package.py tests
 
 check: $(READY)
 	python .ci/sync.py --check

@@ -356,13 +356,16 @@ def _train_full(ds, model, out, full, **settings):
     "What was trained, and its settings."
     from plurality_nb.sources import load_comparisons
     from plurality_nb.training import train_model
-    told = logging.getLogger('plurality_nb.training'); told.setLevel(logging.INFO); told.addHandler(said := logging.StreamHandler(sys.stderr))
+    from transformers.utils import logging as chatter
+    told = logging.getLogger('plurality_nb.training'); told.setLevel(logging.INFO); told.addHandler(said := logging.StreamHandler(sys.stderr)); told.propagate = False
+    chatter.set_verbosity_error() # that the head is new, for instance
     how = {_CALLED.get(k, k): v for k,v in full.items() if k not in ('eval_data', 'lora', 'restart', 'settings')}
     more = {k: _value(v) for k,v in _pairs(full['settings'], '--set').items()}
     rated = load_comparisons(full['eval_data'], strict=False) if full['eval_data'] else None
     if rated is not None: how |= dict(eval_strategy='epoch')
     try: trainer = train_model(ds, model, out, rated, lora=full['lora'], restart=full['restart'], progress=_bars(), **settings, **how|more)
-    finally: told.removeHandler(said)
+    finally: told.removeHandler(said); told.propagate = True
+    if not trainer.is_world_process_zero(): sys.exit(0) # one of several tells
     _say(f'wrote {out}')
     return trainer.trained|trainer.evaluated
 
@@ -376,7 +379,7 @@ def train(data:Data, out:Annotated[Path, typer.Option(help='Folder of the model.
     missing:Annotated[Literal['drop', 'raise', 'label'], typer.Option(help='Rows that the objective cannot use: leave out, stop, or train on their label alone.')]='drop'):
     """Train a reward model: a probe, stopped on held-out prompts, or any sequence classifier.
 
-    On several devices: `accelerate launch -m plurality_nb.cli train ...`. A full model that was killed goes on when the same command is given again.
+    On several devices: `accelerate launch $(which plurality) train ...`. A full model that was killed goes on when the same command is given again.
     """
     from plurality_nb.comparisons import ContractError
     from plurality_nb.files import read_settings

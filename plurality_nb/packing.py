@@ -16,8 +16,6 @@ from os.path import commonprefix
 import torch
 from torch import Tensor,nn
 
-from .comparisons import ContractError
-
 # %% ../nbs/05_packing.ipynb #prefix-tree
 def prefix_tree(
     rows:list,  # of tokens; sorted

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from os.path import commonprefix
 
 import datasets
+import numpy as np
 from datasets import Dataset
 
 from .arrow import scratch
@@ -145,19 +146,20 @@ def tokenize_comparisons(
         found = _row_tokens(batch['prompt'], batch['response_a'], batch['response_b'], tokenizer, form, max_length, long_pairs)
         kept = [(*t, r) for t,r in zip(found, rows) if t]
         return dict(zip(_TOKENS, map(list, zip(*kept)))) if kept else {c: [] for c in _TOKENS}
-    ids = datasets.List(datasets.Value('int32'))
+    features = datasets.Features({c: datasets.List(datasets.Value('int32')) if c.startswith('ids') else datasets.Value('int32') for c in _TOKENS})
+    if not len(ds): return Dataset.from_dict({c: [] for c in _TOKENS}, features)
     texts = ds.select_columns(['prompt', 'response_a', 'response_b'])
     made = digest([_texts(texts), _known(tokenizer), form, str(max_length), long_pairs])
     with _bars(progress):
         out = texts.map(tokens, with_indices=True, batched=True, batch_size=500, num_proc=num_proc, new_fingerprint=made, cache_file_name=_place(made, len(ds)), load_from_cache_file=True,
-            remove_columns=texts.column_names, features=datasets.Features({c: ids if c.startswith('ids') else datasets.Value('int32') for c in _TOKENS}), desc='tokens')
+            remove_columns=texts.column_names, features=features, desc='tokens')
     _tell_long(ds, out, max_length, long_pairs)
     return out
 
 _TOKENS = ['ids_a', 'ids_b', 'type_0', 'cut', 'row']
 
 def _tell_long(ds, out, most, long_pairs):
-    lost,cut = len(ds)-len(out),sum(map(bool, out['cut'][:]))
+    lost,cut = len(ds)-len(out),int(np.count_nonzero(out.with_format('numpy')['cut'][:]))
     if lost and long_pairs=='error':
         first = next(i for i,r in enumerate([*out['row'][:], -1]) if i!=r)
         raise ContractError('max_length', f'pairs of up to {most} tokens', f'{lost} longer ones of {len(ds)}, the first in row {first}', "Raise it, or say `long_pairs='drop'` or 'truncate_prompt'")

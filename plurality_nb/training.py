@@ -26,13 +26,12 @@ from trl import RewardConfig,RewardTrainer
 random.setstate(_state)
 
 from . import __version__
-from .arrow import take
 from .comparisons import ContractError,digest
 from .files import replacing
 from .models import best_device
 from .objectives import OBJECTIVES,OBJECTIVE_SETTINGS,pair_losses
 from .packing import classifier_in,micro_batches,packable,pair_rewards,tree_attention
-from .probe import cross_score,train_probe
+from .probe import cross_score,train_probe # so that all training is found here
 from .rewards import may_share,write_training
 from .targets import exclude_groups,training_targets
 from .tokens import LONG_PAIRS,has_types,reading_form,tokenize_comparisons
@@ -66,6 +65,7 @@ class MarginConfig(RewardConfig):
         slow = self.use_cpu or best_device()=='cpu'
         if self.bf16 is None and slow: self.bf16 = False
         if slow: self.dataloader_pin_memory = False
+        if getattr(self, 'activation_checkpointing', False) is None: self.activation_checkpointing = self.gradient_checkpointing # its newer name
         if self.max_tokens_per_microbatch is None: self.max_tokens_per_microbatch = 2048 if slow else 16384
         super().__post_init__()
 
@@ -106,8 +106,9 @@ def _comparisons_to_rows(ds, tokenizer, form, args, training):
     "Tokens and facts of comparisons; those that cannot be used are left out of training, and weigh nothing in evaluation."
     usable,facts = _facts(ds, args, training)
     kept = np.flatnonzero(usable) if training else np.arange(len(ds))
-    tokens = tokenize_comparisons(take(ds, kept), tokenizer, form, args.max_length, args.long_pairs, args.dataset_num_proc, not args.disable_tqdm)
-    rows = kept[np.asarray(tokens['row'][:], dtype=int)]
+    some = ds if len(kept)==len(ds) else ds.select(kept) # not gathered: that would hold the texts
+    tokens = tokenize_comparisons(some, tokenizer, form, args.max_length, args.long_pairs, args.dataset_num_proc, not args.disable_tqdm)
+    rows = kept[tokens.with_format('numpy')['row'][:]]
     weight = usable[rows].astype(float)
     if weight.any(): weight *= len(rows)/weight.sum()
     out = tokens.remove_columns(['cut', 'row'])
@@ -170,42 +171,9 @@ class _Sums:
             pairs_per_second=s['pairs']/seconds, tokens_per_second=s['tokens']/seconds)
         return {k: v for k,v in out.items() if v is not None},s['tokens']
 
-# %% ../nbs/12_training.ipynb #margin-trainer
-class MarginTrainer(RewardTrainer):
-    "TRL's reward trainer on comparisons: six objectives, no padding, nothing computed twice."
-    _tag_names,_name = ['trl','reward-trainer','plurality_nb'],'Margin'
-
-    def __init__(self,
-        model,     # Hub id, folder, or a sequence classifier with one label; as for `RewardTrainer`
-        args=None, # `MarginConfig`
-        train_dataset=None, # comparisons, or what `RewardTrainer` takes
-        eval_dataset=None,  # the same, or several by name; comparisons that the objective cannot use still count in the correlation
-        processing_class=None, # tokenizer; None: the model's own
-        **kwargs,  # of `RewardTrainer`, but `data_collator`
-    ):
-        if args is None: args = MarginConfig('trainer_output')
-        if not isinstance(args, MarginConfig): raise ContractError('args', 'a MarginConfig', type(args).__name__, 'It has all settings of RewardConfig')
-        if kwargs.get('data_collator') is not None: raise ContractError('data_collator', 'none', type(kwargs['data_collator']).__name__, 'Micro-batches are made by `ComparisonCollator`')
-        self.groups,self.form,self.evaluated,self._ready,self._encoder = frozenset(),None,{},False,not _looks_back(model, args)
-        super().__init__(model, args, train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=processing_class, **kwargs)
-        self.sums,self._rows = _Sums(),None
-        config = self.model.config.get_text_config()
-        self.data_collator = ComparisonCollator(args.max_tokens_per_microbatch, config.pad_token_id, self._shares(), has_types(self.processing_class, config, self.form))
-        self._size = sum(p.numel() for p in self.model.parameters())
-
-    def _send_telemetry(self): "Nothing leaves the machine."
-
-    def _shares(self):
-        "Whether common beginnings are computed once."
-        args = self.args; able = packable(self.model) and args.prefix_sharing!='off'
-        if not able: return False
-        if args.torch_compile or (self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage==3): return args.prefix_sharing=='on'
-        few = [next(iter(self.train_dataset))] if not hasattr(self.train_dataset, '__len__') else [self.train_dataset[i] for i in range(min(4, len(self.train_dataset)))]
-        pairs = [(r.get('ids_a', r.get('chosen_ids')), r.get('ids_b', r.get('rejected_ids'))) for r in few]
-        good = may_share(self.model, pairs, self.model.config.get_text_config().pad_token_id, args.max_length)
-        if not good and args.prefix_sharing=='on': raise ContractError('prefix_sharing', "a model that it makes no difference to", type(self.model).__name__, "Say 'auto'")
-        return good
-
+# %% ../nbs/12_training.ipynb #rows-trainer
+class _Rows(RewardTrainer):
+    "What the trainer reads."
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
         needs,training = OBJECTIVES[args.objective].needs,dataset_name=='train' and not hasattr(self, 'accelerator') and not self._ready
         columns = dataset.column_names or list(next(iter(dataset)))
@@ -221,12 +189,28 @@ class MarginTrainer(RewardTrainer):
         form = reading_form(processing_class, self._encoder)
         with PartialState().main_process_first(): out,rows = _comparisons_to_rows(dataset, processing_class, form, args, training)
         _log.info(f'{dataset_name}: {len(out)} of {len(dataset)} pairs, read as {form!r}')
-        if training: self.groups,self.form = frozenset(np.asarray(dataset['group'][:])[rows].tolist()),form
+        if training: self.groups,self.form = frozenset(dataset.select_columns(['group']).with_format('arrow')[:]['group'].take(rows).unique().to_pylist()),form
         return out
 
     def _set_signature_columns_if_needed(self):
         self._signature_columns = ['ids_a', 'ids_b', 'type_0', 'sign', 'chosen_ids', 'rejected_ids', *_FACTS]
 
+    def _shares(self):
+        "Whether common beginnings are computed once."
+        args = self.args; able = packable(self.model) and args.prefix_sharing!='off'
+        if not able: return False
+        if args.torch_compile or (self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage==3): return args.prefix_sharing=='on'
+        few = [next(iter(self.train_dataset))] if not hasattr(self.train_dataset, '__len__') else [self.train_dataset[i] for i in range(min(4, len(self.train_dataset)))]
+        pairs = [(r.get('ids_a', r.get('chosen_ids')), r.get('ids_b', r.get('rejected_ids'))) for r in few]
+        good = may_share(self.model, pairs, self.model.config.get_text_config().pad_token_id, args.max_length)
+        if not good and args.prefix_sharing=='on': raise ContractError('prefix_sharing', "a model that it makes no difference to", type(self.model).__name__, "Say 'auto'")
+        return good
+
+    def _send_telemetry(self): "Nothing leaves the machine."
+
+# %% ../nbs/12_training.ipynb #steps-trainer
+class _Steps(_Rows):
+    "What the trainer computes."
     def get_batch_samples(self, epoch_iterator, num_batches, device):
         batches,_ = super().get_batch_samples(epoch_iterator, num_batches, device)
         state,size = self.accelerator.gradient_state,self.args.per_device_train_batch_size
@@ -244,6 +228,13 @@ class MarginTrainer(RewardTrainer):
 
     def _attention(self): return tree_attention(self.model) if self.data_collator.share else nullcontext()
 
+    def _pieces(self, batch):
+        "Micro-batches with what they weigh; equally many in all processes where these must go in step."
+        pieces = [(p, 1.) for p in batch['pieces']]
+        if self.accelerator.distributed_type not in (DistributedType.FSDP, DistributedType.DEEPSPEED): return pieces
+        most = int(self.accelerator.gather(torch.tensor([len(pieces)], device=self.args.device)).max())
+        return pieces+[(pieces[-1][0], 0.)]*(most-len(pieces))
+
     @contextmanager
     def _unsynced(self, model):
         state = self.accelerator.gradient_state; before = state.sync_gradients
@@ -251,13 +242,6 @@ class MarginTrainer(RewardTrainer):
         try:
             with self.accelerator.no_sync(model): yield
         finally: state._set_sync_gradients(before)
-
-    def _pieces(self, batch):
-        "Micro-batches with what they weigh; equally many in all processes where these must go in step."
-        pieces = [(p, 1.) for p in batch['pieces']]
-        if self.accelerator.distributed_type not in (DistributedType.FSDP, DistributedType.DEEPSPEED): return pieces
-        most = int(self.accelerator.gather(torch.tensor([len(pieces)], device=self.args.device)).max())
-        return pieces+[(pieces[-1][0], 0.)]*(most-len(pieces))
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         model.train()
@@ -274,6 +258,32 @@ class MarginTrainer(RewardTrainer):
                 total += loss.detach(); i = piece['pairs']
                 if counts: self.sums.add(chosen, rejected, batch['weight'][i], batch['decided'][i], batch['margin'][i], piece['tokens'], piece['computed'])
         return total
+
+    def floating_point_ops(self, inputs): return 6.*self._size*sum(p['computed'] for p in inputs['pieces'])
+
+# %% ../nbs/12_training.ipynb #margin-trainer
+class MarginTrainer(_Steps):
+    "TRL's reward trainer on comparisons: six objectives, no padding, nothing computed twice."
+    _tag_names,_name,note = ['trl','reward-trainer','plurality_nb'],'Margin',{} # `note`: what else to keep with the model
+
+    def __init__(self,
+        model,     # Hub id, folder, or a sequence classifier with one label; as for `RewardTrainer`
+        args=None, # `MarginConfig`
+        train_dataset=None, # comparisons, or what `RewardTrainer` takes
+        eval_dataset=None,  # the same, or several by name; comparisons that the objective cannot use still count in the correlation
+        processing_class=None, # tokenizer; None: the model's own
+        **kwargs,  # of `RewardTrainer`, but `data_collator`
+    ):
+        if args is None: args = MarginConfig('trainer_output')
+        if not isinstance(args, MarginConfig): raise ContractError('args', 'a MarginConfig', type(args).__name__, 'It has all settings of RewardConfig')
+        if kwargs.get('data_collator') is not None: raise ContractError('data_collator', 'none', type(kwargs['data_collator']).__name__, 'Micro-batches are made by `ComparisonCollator`')
+        if isinstance(model, (str, Path)): model,args.model_init_kwargs = str(model),dict(use_safetensors=True)|dict(args.model_init_kwargs or {})
+        self.groups,self.form,self.evaluated,self._ready,self._encoder = frozenset(),None,{},False,not _looks_back(model, args)
+        super().__init__(model, args, train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=processing_class, **kwargs)
+        self.sums,self._rows = _Sums(),None
+        config = self.model.config.get_text_config()
+        self.data_collator = ComparisonCollator(args.max_tokens_per_microbatch, config.pad_token_id, self._shares(), has_types(self.processing_class, config, self.form))
+        self._size = sum(p.numel() for p in self.model.parameters())
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         n = len(inputs['weight']); losses,rewards = (torch.empty(k, n, device=self.args.device) for k in (1, 2))
@@ -303,16 +313,12 @@ class MarginTrainer(RewardTrainer):
             if means: self._metrics['train'].update({k: [v] for k,v in dict(means, num_tokens=self._total_train_tokens).items()})
         super().log(logs, start_time)
 
-    def floating_point_ops(self, inputs): return 6.*self._size*sum(p['computed'] for p in inputs['pieces'])
-
     @property
     def trained(self)->dict: # JSON can hold it
         "How the model is trained."
         a = self.args; names = ['objective', 'votes', 'missing', 'weight', 'prior', 'smoothing_share', 'center_rewards_coefficient', 'learning_rate', 'num_train_epochs', 'max_steps', 'max_length', 'long_pairs', 'seed']
         return dict({k: getattr(a, k) for k in names}, pairs_in_step=a.train_batch_size*a.gradient_accumulation_steps*a.world_size, pairs=len(self.train_dataset) if hasattr(self.train_dataset, '__len__') else None,
             prompts=len(self.groups), steps=self.state.global_step, form=self.form, sharing=self.data_collator.share, evaluation=self.evaluated, version=__version__, **self.note)
-    note = {}
-
     def _save(self, output_dir=None, state_dict=None):
         super()._save(output_dir, state_dict)
         write_training(output_dir or self.args.output_dir, self.trained, self.groups)
@@ -388,5 +394,6 @@ def train_model(
     made = out.with_name(f'.{out.name}.saving')
     trainer.save_model(str(made)); trainer.create_model_card(out.name)
     if trainer.is_world_process_zero():
+        (made/'training_args.bin').unlink(missing_ok=True) # a pickle, and nobody needs it
         shutil.copy(run/'README.md', made); shutil.rmtree(out, ignore_errors=True); os.replace(made, out); shutil.rmtree(run)
     return trainer

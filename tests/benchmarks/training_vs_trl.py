@@ -77,7 +77,7 @@ def draw_pairs(args, tokenizer):
     from plurality_nb.votes import draw_labels
     ds = load_comparisons(data_file(args.data), strict=False)
     if args.data == "alpaca":
-        ds = draw_labels(ds, "human")
+        ds = draw_labels(ds, "judge")
     ds = take(ds, np.array([label in (0, 1) for label in ds["label"]]))
     drawn = random.Random(0).sample(range(len(ds)), min(len(ds), 4 * args.steps * STEP))
     ds = take(ds, np.array(drawn))
