@@ -28,7 +28,7 @@ demo: $(READY)
 	plurality demo --out demo
 
 test: $(READY) check
-	TQDM_DISABLE=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
 	python -m pytest -q tests/test_package.py
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --ignore tests/test_package.py tests
 
