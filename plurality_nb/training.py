@@ -28,7 +28,6 @@ random.setstate(_state)
 from . import __version__
 from .comparisons import ContractError,digest
 from .files import replacing
-from .models import best_device
 from .objectives import OBJECTIVES,OBJECTIVE_SETTINGS,pair_losses
 from .packing import classifier_in,micro_batches,packable,pair_rewards,tree_attention
 from .probe import cross_score,train_probe # so that all training is found here
@@ -62,7 +61,7 @@ class MarginConfig(RewardConfig):
         for name,good in [('objective', list(OBJECTIVES)), ('votes', ['judge', 'human']), ('missing', ['drop', 'raise', 'label']), ('prefix_sharing', ['auto', 'on', 'off']), ('long_pairs', LONG_PAIRS)]:
             if (got := getattr(self, name)) not in good: raise ContractError(name, f'one of {good}', repr(got))
         if self.max_tokens_per_microbatch is not None and self.max_tokens_per_microbatch<1: raise ContractError('max_tokens_per_microbatch', 'a number of tokens >= 1', repr(self.max_tokens_per_microbatch))
-        slow = self.use_cpu or best_device()=='cpu'
+        slow = self.use_cpu = self.use_cpu or not torch.accelerator.is_available() # said outright, or several processes on CPUs do not find each other
         if self.bf16 is None and slow: self.bf16 = False
         if slow: self.dataloader_pin_memory = False
         if getattr(self, 'activation_checkpointing', False) is None: self.activation_checkpointing = self.gradient_checkpointing # its newer name
@@ -344,7 +343,7 @@ class ProgressLine(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs): self.bar.update(state.global_step-self.bar.n)
     def on_train_end(self, args, state, control, **kwargs): self.bar.close()
     def on_log(self, args, state, control, logs=None, **kwargs):
-        shown = ['loss', 'accuracy', 'pairs_per_second', 'eval_loss', 'eval_accuracy', 'eval_spearman_people', 'eval_spearman_judges']
+        shown = ['loss', 'train_loss', 'accuracy', 'pairs_per_second', 'eval_loss', 'eval_accuracy', 'eval_spearman_people', 'eval_spearman_judges']
         said = {k: f'{logs[k]:.3g}' for k in shown if k in (logs or {})}
         if not said or not state.is_world_process_zero: return
         if not self.bar.disable: self.bar.set_postfix(said)
