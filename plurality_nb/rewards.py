@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['BASELINES', 'baseline_rewards', 'probe_inputs', 'Probe', 'RewardModel', 'write_training', 'ProbeModel', 'Classifier',
-           'may_share', 'score', 'RewardJudge']
+           'score', 'RewardJudge']
 
 # %% ../nbs/06_rewards.ipynb #imports
-import json,logging
+import json
 from collections.abc import Iterable,Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass,field
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate.utils import send_to_device
 from datasets import Dataset
 from safetensors.torch import load_file,save_file
 from scipy.special import expit
@@ -25,10 +26,8 @@ from .comparisons import ContractError,bar,check_row,digest,from_rows,numbers,wi
 from .embeddings import ENCODER,embed
 from .files import replacing
 from .models import best_device,load_pretrained
-from .packing import micro_batches,moved,packable,pair_rewards,shares_up_to,sharing_gap,tree_attention
+from .packing import may_share,micro_batches,packable,pair_rewards,token_budget,tree_attention
 from .tokens import has_types,prompt_text,reading_form,tokenize_comparisons
-
-_log = logging.getLogger(__name__)
 
 # %% ../nbs/06_rewards.ipynb #baseline-rewards
 BASELINES = ['longer response', 'random']
@@ -118,11 +117,12 @@ def write_training(
     with replacing(Path(folder)/'plurality.json') as tmp: tmp.write_text(json.dumps(dict(version=__version__, settings=settings), indent=1)+'\n')
     with replacing(Path(folder)/'groups.txt') as tmp: tmp.write_text(''.join(f'{g}\n' for g in sorted(groups)))
 
-def _training(folder):
-    "Settings and groups beside a model; none for a model that was trained elsewhere."
-    note,groups = Path(folder)/'plurality.json',Path(folder)/'groups.txt'
-    settings = json.loads(note.read_text())['settings'] if note.is_file() else {}
-    return dict(settings=settings, groups=frozenset(groups.read_text().split()) if groups.is_file() else frozenset())
+def _training(name, revision=None):
+    "Settings and groups beside a model, in a folder or on the Hub; none for a model that was trained elsewhere."
+    from transformers.utils import cached_file
+    gently = {f'_raise_exceptions_for_{why}': False for why in ['gated_repo', 'missing_entries', 'connection_errors']}
+    note,groups = (cached_file(str(name), f, revision=revision, **gently) for f in ['plurality.json', 'groups.txt'])
+    return dict(settings=json.loads(Path(note).read_text())['settings'] if note else {}, groups=frozenset(Path(groups).read_text().split() if groups else ()))
 
 # %% ../nbs/06_rewards.ipynb #probe-model
 @dataclass(kw_only=True)
@@ -160,10 +160,6 @@ class ProbeModel(RewardModel):
 # %% ../nbs/06_rewards.ipynb #classifier
 _WINDOW = 2048 # pairs looked at together for what they share
 
-def _most_tokens(config):
-    "Tokens that a model was made for."
-    return getattr(config.get_text_config(), 'max_position_embeddings', None)
-
 @dataclass(kw_only=True)
 class Classifier(RewardModel):
     "A sequence classifier with one label, its tokenizer, and how it reads."
@@ -179,12 +175,13 @@ class Classifier(RewardModel):
         if self.model.config.num_labels!=1: raise ContractError('model', 'a reward model, with one label', f'{self.model.config.num_labels} labels')
         shares = packable(self.model)
         self.form = self.form or reading_form(self.tokenizer, encoder=not shares)
-        self.max_length = self.max_length or _most_tokens(self.model.config)
-        self.max_tokens = self.max_tokens or (2048 if next(self.model.parameters()).device.type=='cpu' else 16384)
+        config = self.model.config.get_text_config()
+        made_for = [n for n in (self.tokenizer.model_max_length, getattr(config, 'max_position_embeddings', None)) if n] # RoBERTa's positions begin at 2
+        self.max_length = self.max_length or min(made_for)
+        self.max_tokens = self.max_tokens or token_budget(next(self.model.parameters()).device.type)
         self.share = shares and self.share
-        pad = self.model.config.get_text_config().pad_token_id
-        if pad is None: pad = self.model.config.get_text_config().pad_token_id = next(i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0) if i is not None)
-        self.pad = pad
+        if config.pad_token_id is None: config.pad_token_id = next(i for i in (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0) if i is not None)
+        self.pad = config.pad_token_id
 
     @classmethod
     def load(cls,
@@ -199,7 +196,7 @@ class Classifier(RewardModel):
         from transformers import AutoModelForSequenceClassification
         device = device or best_device(); auto = AutoModelForSequenceClassification
         model,tokenizer,known = load_pretrained(auto, name, 'a reward model', 'Its head is missing: train it with `plurality train`', revision, dtype or ('float32' if device=='cpu' else None), trust_remote_code)
-        return cls(model=model.to(device), tokenizer=tokenizer, name=known['model'], known=known, **_training(name), **kwargs)
+        return cls(model=model.to(device), tokenizer=tokenizer, name=known['model'], known=known, **_training(name, known.get('revision')), **kwargs)
 
     def rewards(self,
         ds:Dataset, # comparisons
@@ -220,25 +217,8 @@ class Classifier(RewardModel):
         first = type_0 if has_types(self.tokenizer, self.model.config, self.form) else None
         with torch.inference_mode(), tree_attention(self.model) if self.share else nullcontext():
             for piece in micro_batches(pairs, self.max_tokens, self.pad, self.share, first, brief=True):
-                out[:, piece['pairs'].numpy()] = pair_rewards(self.model, moved(piece, device)).float().cpu().numpy()
+                out[:, piece['pairs'].numpy()] = pair_rewards(self.model, send_to_device(piece, device)).float().cpu().numpy()
         return out
-
-def may_share(
-    model:nn.Module, # `packable`
-    pairs:Sequence,  # a few (tokens, tokens)
-    pad=0,           # the padding token
-    max_length:int|None=None, # tokens in the longest row that will come
-    brief=False,     # the last layer finishes the rows' last tokens alone
-)->bool:
-    "Whether sharing makes no difference to a model; a warning says if it does."
-    try:
-        if (max_length or 10**9)>shares_up_to(model.config): raise ValueError(f'the model is not made for it beyond {shares_up_to(model.config)} tokens')
-        gap = sharing_gap(model, pairs, pad, brief)
-        if gap<=(1e-4 if next(model.parameters()).dtype.itemsize>2 else .1): return True
-        why = f'changes a reward by {gap:.2g}'
-    except (AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as e: why = f'fails: {e}'
-    _log.warning(f'sharing common beginnings {why}; {type(model).__name__} reads each response by itself')
-    return False
 
 # %% ../nbs/06_rewards.ipynb #score
 def score(

@@ -6,7 +6,7 @@
 __all__ = ['FORMS', 'LONG_PAIRS', 'prompt_text', 'reading_form', 'has_types', 'encode', 'tokenize_comparisons']
 
 # %% ../nbs/05_tokens.ipynb #imports
-import hashlib,logging
+import logging
 from collections.abc import Sequence
 from contextlib import contextmanager
 from os.path import commonprefix
@@ -15,7 +15,7 @@ import datasets
 import numpy as np
 from datasets import Dataset
 
-from .arrow import scratch
+from .arrow import contents_id,scratch
 from .comparisons import ContractError,digest
 from .files import cache_folder
 
@@ -107,13 +107,6 @@ def _bars(progress):
     finally:
         if not shown: datasets.enable_progress_bars()
 
-def _texts(ds):
-    "A hash of the rows' texts."
-    h = hashlib.sha256()
-    for b in ds.with_format('arrow').iter(1000):
-        for c in ds.column_names: h.update(b[c].combine_chunks().to_pandas().to_json().encode())
-    return h.hexdigest()
-
 def _place(name, rows):
     "Where tokens are kept: beside others that later runs may ask for again, or for this process alone."
     folder = cache_folder() if rows>=_MANY else None
@@ -149,7 +142,7 @@ def tokenize_comparisons(
     features = datasets.Features({c: datasets.List(datasets.Value('int32')) if c.startswith('ids') else datasets.Value('int32') for c in _TOKENS})
     if not len(ds): return Dataset.from_dict({c: [] for c in _TOKENS}, features)
     texts = ds.select_columns(['prompt', 'response_a', 'response_b'])
-    made = digest([_texts(texts), _known(tokenizer), form, str(max_length), long_pairs])
+    made = digest([contents_id(texts, texts.column_names), _known(tokenizer), form, str(max_length), long_pairs])
     with _bars(progress):
         out = texts.map(tokens, with_indices=True, batched=True, batch_size=500, num_proc=num_proc, new_fingerprint=made, cache_file_name=_place(made, len(ds)), load_from_cache_file=True,
             remove_columns=texts.column_names, features=features, desc='tokens')

@@ -9,13 +9,14 @@ __all__ = ['MarginConfig', 'ComparisonCollator', 'MarginTrainer', 'ProgressLine'
 import json,logging,os,random,shutil
 from contextlib import contextmanager,nullcontext
 from dataclasses import dataclass,field,fields
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import torch
 from accelerate import PartialState
-from accelerate.utils import DistributedType
+from accelerate.utils import DistributedType,gather_object
 from datasets import Dataset
 from scipy.stats import spearmanr
 from tqdm.auto import tqdm
@@ -26,15 +27,15 @@ from trl import RewardConfig,RewardTrainer
 random.setstate(_state)
 
 from . import __version__
-from .comparisons import ContractError,digest
+from .arrow import contents_id
+from .comparisons import ContractError
 from .files import replacing
 from .objectives import OBJECTIVES,OBJECTIVE_SETTINGS,pair_losses
-from .packing import classifier_in,micro_batches,packable,pair_rewards,tree_attention
+from .packing import looks_back,may_share,micro_batches,packable,pair_rewards,token_budget,tree_attention
 from .probe import cross_score,train_probe # so that all training is found here
-from .rewards import may_share,write_training
-from .targets import exclude_groups,training_targets
+from .rewards import write_training
+from .targets import chosen_share,decided,exclude_groups,training_targets
 from .tokens import LONG_PAIRS,has_types,reading_form,tokenize_comparisons
-from .votes import vote_share,votes_of
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class MarginConfig(RewardConfig):
         if self.bf16 is None and slow: self.bf16 = False
         if slow: self.dataloader_pin_memory = False
         if getattr(self, 'activation_checkpointing', False) is None: self.activation_checkpointing = self.gradient_checkpointing # its newer name
-        if self.max_tokens_per_microbatch is None: self.max_tokens_per_microbatch = 2048 if slow else 16384
+        if self.max_tokens_per_microbatch is None: self.max_tokens_per_microbatch = token_budget('cpu' if slow else 'cuda')
         super().__post_init__()
 
     @property
@@ -96,9 +97,7 @@ class ComparisonCollator:
 def _facts(ds, args, training):
     "What is known of each comparison, and which of them the objective can use."
     t = training_targets(ds, args.objective, args.votes, args.missing if training else 'keep', args.prior)
-    label = np.asarray(ds.with_format('numpy')['label'][:], dtype=float)
-    def share(votes): s = vote_share(*votes_of(ds, votes)); return np.where(t['sign']>0, s, 1-s)
-    facts = dict(sign=t['sign'], margin=t['margin'], chosen_share=t['share'], decided=((label==0)|(label==1)).astype(float), people=share('human'), judges=share('judge'))
+    facts = dict(sign=t['sign'], margin=t['margin'], chosen_share=t['share'], decided=decided(ds), people=chosen_share(ds, 'human'), judges=chosen_share(ds, 'judge'))
     return t['keep'],facts
 
 def _comparisons_to_rows(ds, tokenizer, form, args, training):
@@ -122,23 +121,22 @@ def _spearman(delta, share):
     d,s = delta[has],np.round(share[has]-.5, 6) # shares that are equal stay equal in single precision
     return float(spearmanr(np.concatenate([d, -d]), np.concatenate([s, -s])).statistic)
 
-def _measures(rows):
-    "Of (pairs, 9): loss, both rewards and `_FACTS`."
-    loss,chosen,rejected,weight,margin,_,decided,people,judges = rows.astype(float).T
-    delta = chosen-rejected; label,has = decided>0,~np.isnan(margin)
-    out = dict(loss=loss.sum()/weight.sum() if weight.any() else None, accuracy=(delta>0)[label].mean() if label.any() else None,
-        margins_met=(delta>=margin)[has].mean() if has.any() else None, chosen_reward=chosen.mean(), rejected_reward=rejected.mean(),
-        spearman_people=_spearman(delta, people), spearman_judges=_spearman(delta, judges))
-    return {k: float(v) for k,v in out.items() if v is not None and not np.isnan(v)}
+def _measures(rows, evaluating):
+    "Of (pairs, 9): weighted loss, both rewards and `_FACTS`; those alone that are defined."
+    loss,chosen,rejected,weight,margin,_,label,people,judges = rows.astype(float).T
+    delta,has,won = chosen-rejected,~np.isnan(margin),label>0
+    mean = lambda x: x.mean() if len(x) else np.nan
+    out = dict(accuracy=mean((delta>0)[won]), margins_met=mean((delta>=margin)[has]), chosen_reward=mean(chosen), rejected_reward=mean(rejected))
+    if evaluating: out |= dict(loss=loss.sum()/weight.sum() if weight.any() else np.nan, spearman_people=_spearman(delta, people), spearman_judges=_spearman(delta, judges))
+    return {k: float(v) for k,v in out.items() if not np.isnan(v)}
 
-def _looks_back(model, args):
-    "Whether the model is one whose tokens see only what came before them."
-    if not isinstance(model, (str, Path)): inner = classifier_in(model)
-    else:
-        kwargs = dict(args.model_init_kwargs or {}); trust = kwargs.get('trust_remote_code', args.trust_remote_code)
-        config = AutoConfig.from_pretrained(model, revision=kwargs.get('revision'), trust_remote_code=trust)
-        with torch.device('meta'): inner = AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
-    return isinstance(getattr(inner, 'score', None), torch.nn.Module) and not inner.config.is_encoder_decoder
+# %% ../nbs/12_training.ipynb #card
+def _outline(model, args):
+    "The model, or one of its kind without weights."
+    if not isinstance(model, str): return model
+    trust = (args.model_init_kwargs or {}).get('trust_remote_code', args.trust_remote_code)
+    config = AutoConfig.from_pretrained(model, revision=(args.model_init_kwargs or {}).get('revision'), trust_remote_code=trust)
+    with torch.device('meta'): return AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
 
 def _card(trained):
     "How a model was trained, for its card."
@@ -148,39 +146,16 @@ def _card(trained):
     found = f'\n\n### On the evaluation rows\n\n{table(measured)}' if measured else ''
     return f'\n## Margins and votes\n\nTrained with [plurality_nb](https://github.com/plurality-nb/plurality_nb) on pairs whose prompts are listed, as hashes, in `groups.txt`.\n\n{table(rows)}{found}\n'
 
-# %% ../nbs/12_training.ipynb #sums
-class _Sums:
-    "What is logged of the steps since the last log, added up where it is computed."
-    NAMES = ['pairs', 'decided', 'correct', 'margins', 'met', 'chosen', 'rejected', 'tokens', 'computed']
-    def __init__(self): self.reset()
-    def reset(self): self.sums,self.start = None,perf_counter()
-
-    def add(self, chosen, rejected, weight, decided, margin, tokens, computed):
-        real,has = weight>0,~margin.isnan(); label = real&(decided>0)
-        new = torch.stack([real.sum(), label.sum(), (label&(chosen>rejected)).sum(), (real&has).sum(), (real&has&(chosen-rejected>=margin)).sum(), (chosen*real).sum(), (rejected*real).sum()]).double()
-        new = torch.cat([new, new.new_tensor([tokens, computed])])
-        self.sums = new if self.sums is None else self.sums+new
-
-    def means(self, reduce):
-        "Of all processes; nothing if there was no step."
-        if self.sums is None: return {},0
-        s,seconds = dict(zip(self.NAMES, reduce(self.sums).tolist())),perf_counter()-self.start
-        out = dict(accuracy=s['correct']/s['decided'] if s['decided'] else None, margins_met=s['met']/s['margins'] if s['margins'] else None,
-            chosen_reward=s['chosen']/max(s['pairs'], 1), rejected_reward=s['rejected']/max(s['pairs'], 1), padding=1-s['tokens']/s['computed'],
-            pairs_per_second=s['pairs']/seconds, tokens_per_second=s['tokens']/seconds)
-        return {k: v for k,v in out.items() if v is not None},s['tokens']
-
 # %% ../nbs/12_training.ipynb #rows-trainer
 class _Rows(RewardTrainer):
     "What the trainer reads."
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
-        needs,training = OBJECTIVES[args.objective].needs,dataset_name=='train' and not hasattr(self, 'accelerator') and not self._ready
+        training,self._ready = not self._ready,True # it comes first
         columns = dataset.column_names or list(next(iter(dataset)))
         if 'ids_a' in columns: return dataset
-        self._ready = True # the first one is the training data
-        if not {'prompt', 'response_a', 'response_b'}<=set(columns):
-            lacks = [c for c in needs if {'label': 'label', 'margin': 'margin', 'share': 'chosen_share'}[c] not in [*columns, 'label']]
-            if lacks: raise ContractError('train_dataset', f'rows with {lacks[0]} for the objective {args.objective!r}', f'{columns}', "Give comparisons with votes, or say `objective='bt'`")
+        if not {'prompt', 'response_a', 'response_b'}<=set(columns): # in TRL's form: the label is who is chosen
+            lacks = [c for n,c in dict(margin='margin', share='chosen_share').items() if n in OBJECTIVES[args.objective].needs and c not in columns]
+            if lacks: raise ContractError('train_dataset', f'rows with `{lacks[0]}` for the objective {args.objective!r}', f'{columns}', "Give comparisons with votes, or say `objective='bt'`")
             out = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
             if isinstance(out, Dataset) and len(out)<len(dataset): _log.warning(f'{len(dataset)} pairs: {len(dataset)-len(out)} dropped, being longer than {args.max_length} tokens')
             return out
@@ -199,8 +174,7 @@ class _Rows(RewardTrainer):
         args = self.args; able = packable(self.model) and args.prefix_sharing!='off'
         if not able: return False
         if args.torch_compile or (self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage==3): return args.prefix_sharing=='on'
-        few = [next(iter(self.train_dataset))] if not hasattr(self.train_dataset, '__len__') else [self.train_dataset[i] for i in range(min(4, len(self.train_dataset)))]
-        pairs = [(r.get('ids_a', r.get('chosen_ids')), r.get('ids_b', r.get('rejected_ids'))) for r in few]
+        pairs = [(r['ids_a'], r['ids_b']) if 'ids_a' in r else (r['chosen_ids'], r['rejected_ids']) for r in islice(self.train_dataset, 4)]
         good = may_share(self.model, pairs, self.model.config.get_text_config().pad_token_id, args.max_length)
         if not good and args.prefix_sharing=='on': raise ContractError('prefix_sharing', "a model that it makes no difference to", type(self.model).__name__, "Say 'auto'")
         return good
@@ -219,11 +193,12 @@ class _Steps(_Rows):
         return batches,self.accelerator.reduce(pairs.to(device), 'sum')
 
     def _losses(self, model, batch, piece):
-        "Of each pair, weighted; and the rewards of both sides."
+        "Of each pair, weighted, (pairs,); and what is measured of it, (pairs, 9)."
         chosen,rejected = pair_rewards(model, piece); i = piece['pairs']; margin,share = batch['margin'][i],batch['chosen_share'][i]
         loss = pair_losses(self.args.objective, chosen-rejected, margin.to(chosen.dtype), share.to(chosen.dtype), **self.args.objective_settings)
         if (c := self.args.center_rewards_coefficient) is not None: loss = loss+c*(chosen+rejected)**2
-        return torch.where(batch['weight'][i]>0, loss*batch['weight'][i], 0),chosen.detach(),rejected.detach()
+        losses = torch.where(batch['weight'][i]>0, loss*batch['weight'][i], 0)
+        return losses,torch.stack([*(x.detach().float() for x in (losses, chosen, rejected)), *(batch[c][i] for c in _FACTS)], 1)
 
     def _attention(self): return tree_attention(self.model) if self.data_collator.share else nullcontext()
 
@@ -251,11 +226,11 @@ class _Steps(_Rows):
         with self.maybe_activation_offload_context,self._attention():
             for k,(piece,counts) in enumerate(pieces):
                 with self._unsynced(model) if k<len(pieces)-1 else nullcontext():
-                    losses,chosen,rejected = self._losses(model, batch, piece)
+                    losses,rows = self._losses(model, batch, piece)
                     loss = losses.sum()*scale*counts
                     self.accelerator.backward(loss, **kwargs)
-                total += loss.detach(); i = piece['pairs']
-                if counts: self.sums.add(chosen, rejected, batch['weight'][i], batch['decided'][i], batch['margin'][i], piece['tokens'], piece['computed'])
+                total += loss.detach()
+                if counts: self._done.append((rows, piece['tokens'], piece['computed']))
         return total
 
     def floating_point_ops(self, inputs): return 6.*self._size*sum(p['computed'] for p in inputs['pieces'])
@@ -277,40 +252,43 @@ class MarginTrainer(_Steps):
         if not isinstance(args, MarginConfig): raise ContractError('args', 'a MarginConfig', type(args).__name__, 'It has all settings of RewardConfig')
         if kwargs.get('data_collator') is not None: raise ContractError('data_collator', 'none', type(kwargs['data_collator']).__name__, 'Micro-batches are made by `ComparisonCollator`')
         if isinstance(model, (str, Path)): model,args.model_init_kwargs = str(model),dict(use_safetensors=True)|dict(args.model_init_kwargs or {})
-        self.groups,self.form,self.evaluated,self._ready,self._encoder = frozenset(),None,{},False,not _looks_back(model, args)
+        self.groups,self.form,self.evaluated,self._ready,self._encoder = frozenset(),None,{},False,not looks_back(_outline(model, args))
         super().__init__(model, args, train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=processing_class, **kwargs)
-        self.sums,self._rows = _Sums(),None
+        self._done,self._since,self._rows = [],perf_counter(),None # of the steps since the last log; of an evaluation
         config = self.model.config.get_text_config()
         self.data_collator = ComparisonCollator(args.max_tokens_per_microbatch, config.pad_token_id, self._shares(), has_types(self.processing_class, config, self.form))
         self._size = sum(p.numel() for p in self.model.parameters())
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        n = len(inputs['weight']); losses,rewards = (torch.empty(k, n, device=self.args.device) for k in (1, 2))
+        rows = torch.empty(len(inputs['weight']), 3+len(_FACTS), device=self.args.device)
         with self._attention():
-            for piece in inputs['pieces']:
-                i = piece['pairs']; loss,*both = self._losses(model, inputs, piece)
-                losses[0, i],rewards[:, i] = loss.float(),torch.stack(both).float()
-        if self._rows is not None:
-            facts = torch.stack([losses[0], *rewards, *(inputs[c] for c in _FACTS)], 1)
-            self._rows.append(self.accelerator.gather_for_metrics(facts).cpu())
-        loss = losses.mean()
-        return (loss, dict(rewards=rewards.T)) if return_outputs else loss
+            for piece in inputs['pieces']: rows[piece['pairs']] = self._losses(model, inputs, piece)[1]
+        if self._rows is not None: self._rows.append(self.accelerator.gather_for_metrics(rows).cpu())
+        loss = rows[:, 0].mean()
+        return (loss, dict(rewards=rows[:, 1:3])) if return_outputs else loss
 
     def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix='eval'):
         self._rows,start = [],perf_counter()
         try:
             out = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
-            found = {f'{metric_key_prefix}_{k}': v for k,v in _measures(torch.cat(self._rows).numpy()).items()}
-        finally: self._rows = None; self.sums.start += perf_counter()-start
+            found = {f'{metric_key_prefix}_{k}': v for k,v in _measures(torch.cat(self._rows).numpy(), True).items()}
+        finally: self._rows = None; self._since += perf_counter()-start
         out.metrics.update(found); self.evaluated.update(found)
         return out
 
     def log(self, logs, start_time=None):
-        if self.model.training:
-            means,tokens = self.sums.means(lambda x: self.accelerator.reduce(x, 'sum')); self.sums.reset()
-            self._total_train_tokens += int(tokens)
-            if means: self._metrics['train'].update({k: [v] for k,v in dict(means, num_tokens=self._total_train_tokens).items()})
+        if self.model.training and self._done: self._metrics['train'].update({k: [v] for k,v in self._steps_since().items()})
         super().log(logs, start_time)
+
+    def _steps_since(self):
+        "Measures of the steps since the last log, of all processes."
+        rows,tokens,computed = zip(*self._done)
+        parts,tokens,computed = zip(*gather_object([(torch.cat(rows).cpu().numpy(), sum(tokens), sum(computed))]))
+        rows,tokens,seconds = np.concatenate(parts),sum(tokens),perf_counter()-self._since
+        rows = rows[rows[:, 3]>0] # not those that filled up a batch
+        self._done,self._since = [],perf_counter(); self._total_train_tokens += tokens
+        speed = dict(padding=1-tokens/sum(computed), pairs_per_second=len(rows)/seconds, tokens_per_second=tokens/seconds)
+        return _measures(rows, False)|speed|dict(num_tokens=self._total_train_tokens)
 
     @property
     def trained(self)->dict: # JSON can hold it
@@ -318,6 +296,7 @@ class MarginTrainer(_Steps):
         a = self.args; names = ['objective', 'votes', 'missing', 'weight', 'prior', 'smoothing_share', 'center_rewards_coefficient', 'learning_rate', 'num_train_epochs', 'max_steps', 'max_length', 'long_pairs', 'seed']
         return dict({k: getattr(a, k) for k in names}, pairs_in_step=a.train_batch_size*a.gradient_accumulation_steps*a.world_size, pairs=len(self.train_dataset) if hasattr(self.train_dataset, '__len__') else None,
             prompts=len(self.groups), steps=self.state.global_step, form=self.form, sharing=self.data_collator.share, evaluation=self.evaluated, version=__version__, **self.note)
+
     def _save(self, output_dir=None, state_dict=None):
         super()._save(output_dir, state_dict)
         write_training(output_dir or self.args.output_dir, self.trained, self.groups)
@@ -333,7 +312,7 @@ def _last_whole(folder):
     found = sorted(Path(folder).glob('checkpoint-*'), key=lambda p: int(p.name.split('-')[1]))
     for p in reversed(found):
         try: json.loads((p/'trainer_state.json').read_text()); return str(p) # written last
-        except (OSError, ValueError): shutil.rmtree(p)
+        except (OSError, ValueError): shutil.rmtree(p, ignore_errors=True) # another process may be quicker
 
 class ProgressLine(TrainerCallback):
     "One bar for the whole run, with what was last logged; and each log as a line of the logger."
@@ -349,7 +328,7 @@ class ProgressLine(TrainerCallback):
         if not self.bar.disable: self.bar.set_postfix(said)
         _log.info(f'step {state.global_step} of {state.max_steps}: '+', '.join(f"{k.replace('_', ' ')} {v}" for k,v in said.items()))
 
-# %% ../nbs/12_training.ipynb #train-model
+# %% ../nbs/12_training.ipynb #same-run
 def _same_run(folder, what, restart):
     "Makes the run's folder, or finds it begun with the same settings and data."
     note = Path(folder)/'run.json'
@@ -365,6 +344,7 @@ def _lora(rank):
     from peft import LoraConfig
     return LoraConfig(task_type='SEQ_CLS', r=rank, lora_alpha=2*rank, target_modules='all-linear', exclude_modules=['score', 'classifier'], modules_to_save=['score', 'classifier'])
 
+# %% ../nbs/12_training.ipynb #train-model
 def train_model(
     ds:Dataset,     # comparisons with what the objective needs
     model:str|Path, # Hub id, or folder
@@ -380,10 +360,11 @@ def train_model(
     "A full reward model, trained; the same call goes on where one was killed."
     if (odd := sorted(set(settings)-{f.name for f in fields(MarginConfig)})): raise ContractError('settings', 'settings of `MarginConfig`', ', '.join(odd), 'See its documentation, or that of RewardConfig in TRL')
     out = Path(out); run = out.with_name(f'{out.name}.run'); ds = exclude_groups(ds, exclude)
-    what = dict(model=str(model), lora=lora, **{k: v for k,v in settings.items() if v is not None}, data=digest([str(ds[c][:]) for c in ['pair_id', 'label', 'margin', 'judge_a', 'judge_b', 'human_a', 'human_b']]))
-    _same_run(run, what, restart)
+    settings = {k: v for k,v in settings.items() if v is not None}
     keep = dict(save_strategy='steps', save_steps=200, save_total_limit=2, logging_first_step=True, report_to='none', disable_tqdm=not progress)
-    args = MarginConfig(str(run), **keep|{k: v for k,v in settings.items() if v is not None})
+    args = MarginConfig(str(run), **keep|settings) # which also lets several processes find each other
+    learned_from = ['pair_id', 'label', 'margin', 'judge_a', 'judge_b', 'judge_tie', 'human_a', 'human_b', 'human_tie']
+    _same_run(run, dict(model=str(model), lora=lora, **settings, data=contents_id(ds, learned_from)), restart)
     trainer = MarginTrainer(str(model), args, ds, eval_dataset, peft_config=_lora(lora) if lora else None, callbacks=[ProgressLine(progress)])
     trainer.note = dict(note or {})
     for c in (PrinterCallback, ProgressCallback): trainer.remove_callback(c)

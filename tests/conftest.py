@@ -15,3 +15,13 @@ def real():
         return root / name
 
     return find
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    "Small models are slower on more."
+    import torch
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -25,18 +25,26 @@ def small_tokenizer(encoder=False, template=True, size=600):
     return made
 
 
-def small_model(kind, vocabulary=600, seed=0, window=16, **kwargs):
-    "A reward model of transformers; its sliding windows, where it has some, are shorter than the texts."
-    size = dict(vocab_size=vocabulary, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=1024, initializer_range=0.3, num_labels=1, pad_token_id=0)
+def small_config(kind, vocabulary=600, window=16, **kwargs):
+    "Of a model whose attention has something to say; its sliding windows, where it has some, are shorter than most texts."
+    size = dict(vocab_size=vocabulary, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=2048, initializer_range=0.3, pad_token_id=0)
     own = dict(
-        Llama=dict(num_key_value_heads=2), Qwen3=dict(num_key_value_heads=2, head_dim=8), Mistral=dict(num_key_value_heads=2, sliding_window=window),
+        Llama=dict(num_key_value_heads=2), Qwen3=dict(num_key_value_heads=2, head_dim=8), Mistral=dict(num_key_value_heads=2, sliding_window=window), Phi3={},
         Gemma3Text=dict(num_key_value_heads=2, head_dim=8, sliding_window=window, layer_types=["sliding_attention", "full_attention"]), OPT=dict(ffn_dim=64, word_embed_proj_dim=32), GPTNeoX={}, Bert={},
         DebertaV2=dict(relative_attention=True, pos_att_type=["p2c", "c2p"], type_vocab_size=0, position_buckets=32, norm_rel_ebd="layer_norm", share_att_key=True, position_biased_input=False, pooler_hidden_size=32),
-        Bloom=dict(n_layer=2, n_head=4), Gemma2=dict(num_key_value_heads=2, head_dim=8),
+        Bloom=dict(n_layer=2, n_head=4), Gemma2=dict(num_key_value_heads=2, head_dim=8), GPT2=dict(n_inner=64), Mamba=dict(state_size=4),
     )
     name = {"Gemma3": "Gemma3Text"}.get(kind, kind)
+    settings = size | own[name] | kwargs
+    if kind == "GPT2":
+        settings["n_positions"] = settings.pop("max_position_embeddings")
+    return getattr(transformers, f"{name}Config")(**settings)
+
+
+def small_model(kind, vocabulary=600, seed=0, **kwargs):
+    "A reward model of transformers."
     torch.manual_seed(seed)
-    model = transformers.AutoModelForSequenceClassification.from_config(getattr(transformers, f"{name}Config")(**(size | own[name] | kwargs)))
+    model = transformers.AutoModelForSequenceClassification.from_config(small_config(kind, vocabulary, **dict(num_labels=1) | kwargs))
     for name, p in model.named_parameters():
         if name.startswith(("score", "classifier")):
             torch.nn.init.normal_(p, std=0.3)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from small_models import small_config
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -25,14 +26,7 @@ CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    "Models this small are slower on more."
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +47,8 @@ def tokenizer(sample):
 
 
 def make(kind, vocabulary, **kwargs):
-    "A small model whose attention has something to say."
-    size = dict(vocab_size=vocabulary, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=2048, initializer_range=0.3)
-    own = dict(
-        Llama=dict(num_key_value_heads=2), Qwen3=dict(num_key_value_heads=2, head_dim=8), GPTNeoX={}, GPT2=dict(n_positions=2048, n_inner=64), Mistral=dict(num_key_value_heads=2),
-        OPT=dict(ffn_dim=64, word_embed_proj_dim=32), Phi3=dict(pad_token_id=0), Gemma3Text=dict(num_key_value_heads=2, head_dim=8, pad_token_id=0), Gemma2=dict(num_key_value_heads=2, head_dim=8), Bloom=dict(n_layer=2, n_head=4), Mamba=dict(state_size=4),
-    )[kind]
     torch.manual_seed(0)
-    settings = {k: v for k, v in (size | own | kwargs).items() if kind != "GPT2" or k != "max_position_embeddings"}
-    config = getattr(transformers, f"{kind}Config")(**settings)
-    return transformers.AutoModelForCausalLM.from_config(config).eval()
+    return transformers.AutoModelForCausalLM.from_config(small_config(kind, vocabulary, **kwargs)).eval()
 
 
 def questions(sample):
@@ -96,7 +82,7 @@ def judged(kind, tokenizer, **kwargs):
 
 @pytest.mark.parametrize("kind, template, kwargs", [
     ("Llama", True, {}), ("Llama", False, {}), ("Qwen3", True, {}), ("GPTNeoX", True, {}), ("GPT2", False, {}), ("OPT", False, {}), ("Phi3", True, {}),
-    ("Mistral", True, dict(sliding_window=400)), ("Mistral", True, dict(sliding_window=520)), ("Gemma3Text", True, dict(sliding_window=32, layer_types=["sliding_attention", "full_attention"])),
+    ("Mistral", True, dict(window=400)), ("Mistral", True, dict(window=520)), ("Gemma3", True, dict(window=32)),
 ])
 def test_shared_beginnings_change_nothing(kind, template, kwargs, tokenizer, sample, monkeypatch):
     if not template:

@@ -253,6 +253,13 @@ def test_a_full_model_is_trained_scored_and_correlated(run, base, tmp_path):
     assert settings["objective"] == "margin" and settings["command"].startswith("plurality train") and settings["data"]["margin"]["kind"] == "decisiveness" and len(settings["weights"]) == 16
     code, out, _ = run(*"correlate s.parquet --votes judge --by none --n-boot 0".split())
     assert code == 0 and "mine" in out
+    code, out, err = run(*"train m.parquet --model base --lora 2 --max-steps 2 --batch-size 16 --out adapter".split())
+    assert code == 0, err
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").stat().st_size < (tmp_path / "base" / "model.safetensors").stat().st_size / 2
+    for name in ("adapter", "base"):
+        assert run(*f"score m.parquet --model {name} --out {name}.parquet".split())[0] == 0
+    adapted, plain = (load_comparisons(f"{name}.parquet", merge=False) for name in ("adapter", "base"))
+    assert adapted["reward_a"][:] != plain["reward_a"][:] and any(adapted["seen"]) and not any(plain["seen"])
     assert run(*"train m.parquet --epochs 2 --out p".split())[0] == 1  # a probe has no epochs
     code, _, err = run(*"train m.parquet --model base --set no_such_setting=1 --out x".split())
     assert code == 1 and "no_such_setting" in err and "Traceback" not in err

@@ -1,4 +1,9 @@
 "Classifiers as reward models: what else is scored, and how, makes no difference."
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +11,7 @@ from small_models import DECODERS, ENCODERS, small_model, small_tokenizer
 
 from plurality_nb.arrow import take
 from plurality_nb.comparisons import ContractError, check_row, from_rows
-from plurality_nb.rewards import Classifier, RewardModel, score
+from plurality_nb.rewards import Classifier, RewardModel, score, write_training
 from plurality_nb.simulation import load_sample
 from plurality_nb.tokens import prompt_text
 
@@ -98,3 +103,25 @@ def test_an_adapter_is_a_reward_model(rows, tmp_path):
     got = RewardModel.load(tmp_path / "adapter").rewards(rows, progress=False)
     np.testing.assert_allclose(got, want, atol=1e-5)
     assert np.abs(np.subtract(want[0], classifier("Qwen3").rewards(rows, progress=False)[0])).max() > 0.1
+
+
+def test_a_model_of_the_hub_brings_its_prompts(rows, tmp_path):
+    "A cache as the hub's client lays it out, read in a process that may not go online."
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    snapshot = tmp_path / "models--me--rm" / "snapshots" / commit
+    for m in (small_model("Llama"), small_tokenizer()):
+        m.save_pretrained(snapshot)
+    write_training(snapshot, dict(objective="votes"), rows["group"][:3])
+    (tmp_path / "models--me--rm" / "refs").mkdir()
+    (tmp_path / "models--me--rm" / "refs" / "main").write_text(commit)
+    code = "import json; from plurality_nb.rewards import RewardModel; m = RewardModel.load('me/rm', device='cpu'); print(json.dumps([m.name, m.known['revision'], m.settings, sorted(m.groups)]))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | dict(HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1"))
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == ["me/rm", commit, dict(objective="votes"), sorted(set(rows["group"][:3]))]
+
+
+def test_the_tokenizer_may_know_better_how_much_a_model_reads():
+    tokenizer = small_tokenizer(encoder=True)
+    tokenizer.model_max_length = 510
+    assert Classifier(model=small_model("Bert", max_position_embeddings=512), tokenizer=tokenizer).max_length == 510
+    assert classifier("Bert").max_length == 2048
