@@ -15,6 +15,9 @@ PIP_TORCH ?=
 export PATH := $(BIN):$(PATH)
 export PIP_REQUIRE_VIRTUALENV := 1
 
+# Bars in a notebook are widgets with random ids; each library has a variable of its own.
+NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
+
 .PHONY: demo test lab sync check execute clean
 
 $(READY): settings.ini setup.py constraints.txt
@@ -28,7 +31,7 @@ demo: $(READY)
 	plurality demo --out demo
 
 test: $(READY) check
-	OMP_NUM_THREADS=1 TQDM_DISABLE=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
+	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
 	python -m pytest -q tests/test_package.py
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --ignore tests/test_package.py tests
 
@@ -40,7 +43,7 @@ sync: $(READY)
 
 NB ?= $(wildcard nbs/*.ipynb nbs/tutorials/*.ipynb)
 execute: $(READY)
-	TQDM_DISABLE=1 jupyter nbconvert --to notebook --execute --inplace --log-level ERROR $(NB)
+	$(NO_BARS) jupyter nbconvert --to notebook --execute --inplace --log-level ERROR $(NB)
 	nbdev_clean
 
 lab: $(READY)

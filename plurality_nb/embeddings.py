@@ -6,7 +6,7 @@
 __all__ = ['ENCODER', 'encoder_folder', 'windows', 'embed']
 
 # %% ../nbs/04_embeddings.ipynb #imports
-import hashlib,os,sqlite3
+import hashlib,sqlite3
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,8 +43,6 @@ def _weights_id(folder):
 @lru_cache(maxsize=2)
 def _load(folder):
     from sentence_transformers import SentenceTransformer
-    from transformers.utils import logging as chatter
-    if chatter.is_progress_bar_enabled() and os.environ.get('TQDM_DISABLE'): chatter.disable_progress_bar() # its bar ignores the variable
     return SentenceTransformer(str(folder), model_kwargs=dict(use_safetensors=True))
 
 # %% ../nbs/04_embeddings.ipynb #windows

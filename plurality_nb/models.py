@@ -6,7 +6,7 @@
 __all__ = ['weights_id', 'best_device', 'load_pretrained']
 
 # %% ../nbs/05_models.ipynb #imports
-import hashlib,os
+import hashlib
 from pathlib import Path
 
 from .comparisons import ContractError
@@ -42,8 +42,7 @@ def load_pretrained(
 )->tuple: # model, tokenizer, and what they are known by
     "A model with its tokenizer; never a part of a model with the rest made up."
     from transformers import AutoTokenizer
-    from transformers.utils import cached_file,logging as chatter
-    if chatter.is_progress_bar_enabled() and os.environ.get('TQDM_DISABLE'): chatter.disable_progress_bar() # its bar ignores the variable
+    from transformers.utils import cached_file
     folder = Path(name).is_dir()
     try:
         commit = None if folder else Path(cached_file(name, 'config.json', revision=revision)).parent.name # a branch may move

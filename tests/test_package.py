@@ -78,3 +78,4 @@ def test_notebooks_are_committed_executed_and_small(path):
     assert path.stat().st_size < 400_000
     text = json.dumps(outputs)
     assert not [p for p in (str(ROOT), "/root/", "/home/", "/Users/") if p in text], "a path of the machine that ran it"
+    assert "widget" not in str(nb.metadata) + " ".join(k for o in outputs for k in o.get("data", {})), "a progress bar: run `make execute`"
