@@ -142,24 +142,6 @@ def formats(as_json:Json=False):
     if as_json: print(json.dumps({k: f.columns for k,f in FORMATS.items()}, indent=1)); return
     for k,f in FORMATS.items(): print(f"{k:24} {', '.join(f.columns)}")
 
-# %% ../nbs/17_cli.ipynb #taxonomy
-@app.command()
-@_reads
-def taxonomy(data:Data, out:Out, load,
-    plural_at:Annotated[float, typer.Option(help='Prompts count as plural from this probability on.', min=0, max=1)]=.5,
-    alike_at:Annotated[float, typer.Option(help='Responses count as alike from this probability on.', min=0, max=1)]=.5,
-    encoder:Annotated[str|None, typer.Option(help='Sentence encoder: Hub id or folder; all-MiniLM-L6-v2 if not given.')]=None,
-    seed:Seed=0):
-    "Label each pair: does its prompt have many good answers, do its responses say the same?"
-    from plurality_nb.embeddings import ENCODER
-    from plurality_nb.report import describe
-    from plurality_nb.taxonomy import label_taxonomy
-    ds,_ = load(data, out)
-    encoder = encoder or ENCODER
-    ds = label_taxonomy(ds, plural_at, alike_at, encoder, _bars())
-    _save(ds, out, dict(taxonomy=dict(plural_at=plural_at, alike_at=alike_at, encoder=encoder)), [data], seed)
-    print(describe(ds).round(3).to_string())
-
 # %% ../nbs/17_cli.ipynb #asking
 def _opt(panel, help, *names, **kwargs): return typer.Option(*names, help=help, rich_help_panel=panel, **kwargs)
 
@@ -220,6 +202,53 @@ def _shard(ds, text):
     i,_,n = text.partition('/')
     if not (i.isdigit() and n.isdigit() and 1<=int(i)<=int(n)): raise typer.BadParameter(f'want I/N with I from 1 to N, got {text!r}', param_hint='--shard')
     return take(ds, np.array([int(p, 16)%int(n)==int(i)-1 for p in ds['pair_id']]))
+
+# %% ../nbs/17_cli.ipynb #taxonomy
+_TAX,_TOLD = 'How prompts and responses are scored','judges of prompts'
+_SCORING_PAIRS = dict(
+    prompts=(str, _opt(_TAX, "Who scores prompts: 'classifier'; 'responses', the meanings that a prompt's responses hold; or a language model, chat:MODEL or local:MODEL, asked how many differing answers there are.", metavar='SCORER'), 'classifier'),
+    base_rate=(str|None, _opt(_TAX, "Share of plural prompts in DATA, a number, or 'estimate' to find it from the scores; the classifier's own, one half, if not given."), None),
+    encoder=(str|None, _opt(_TAX, 'Sentence encoder: Hub id or folder; all-MiniLM-L6-v2 if not given.'), None),
+    entailment=(str|None, _opt(_TAX, 'Model of natural-language inference, Hub id or folder, to help tell responses apart; none if not given.'), None),
+    batch_size=(int, _opt(_TAX, 'Pairs that this model reads at once.', min=1), 32),
+    base_url=(str|None, _opt(_TOLD, 'Of the server of chat:MODEL.'), None),
+    store=(Path|None, _opt(_TOLD, 'SQLite file that keeps its answers.'), None),
+    answers=(int, _opt(_TOLD, 'Answers for each prompt.', min=1), 5),
+    calibrate_on=(int, _opt(_TOLD, "Prompts of the project's own that it is asked too, to learn its scale; 0 for none.", min=0), 100))
+
+def _scorer(how, seed):
+    "What `score_plurality` is to use, and its settings."
+    if how['prompts'] in ('classifier', 'responses'): return how['prompts'],{}
+    return _judge(how['prompts'], dict(base_url=how['base_url']), seed),dict(n_answers=how['answers'], calibrate_on=how['calibrate_on'], store=how['store'], seed=seed)
+
+def _rate(text):
+    if text in (None, 'estimate'): return text
+    try: rate = float(text)
+    except ValueError: rate = 0
+    if not 0<rate<1: raise typer.BadParameter(f"want a share between 0 and 1, or 'estimate', got {text!r}", param_hint='--base-rate')
+    return rate
+
+@app.command()
+@_reads
+@_gathers('how', _SCORING_PAIRS)
+def taxonomy(data:Data, out:Out, load, how,
+    plural_at:Annotated[float, typer.Option(help='Prompts count as plural from this probability on.', min=0, max=1)]=.5,
+    alike_at:Annotated[float, typer.Option(help='Responses count as alike from this probability on.', min=0, max=1)]=.5,
+    band:Annotated[float, typer.Option(help='Count rows as uncertain up to this far from a threshold.', min=.001, max=.5)]=.1,
+    seed:Seed=0):
+    "Label each pair: does its prompt have many good answers, do its responses say the same? Prints the quadrants, their votes, and how many rows lie near a threshold."
+    from plurality_nb.embeddings import ENCODER
+    from plurality_nb.report import describe
+    from plurality_nb.taxonomy import label_taxonomy,uncertain_rows
+    rate = _rate(how['base_rate']); scorer,more = _scorer(how, seed)
+    ds,_ = load(data, out)
+    encoder = how['encoder'] or ENCODER
+    ds = label_taxonomy(ds, plural_at, alike_at, encoder, _bars(), scorer, rate, how['entailment'], how['batch_size'], **more)
+    if (n := sum(q is None for q in ds['quadrant'])): _say(f'warning: {n} of {len(ds)} pairs have no quadrant: their prompts could not be scored')
+    known = dict(plural_at=plural_at, alike_at=alike_at, encoder=encoder, prompts=how['prompts'], base_rate=how['base_rate'], entailment=how['entailment'])
+    _save(ds, out, dict(taxonomy=known), [data], seed)
+    print(describe(ds).round(3).to_string())
+    print(f'\nshare of pairs within {band:g} of a threshold\n{uncertain_rows(ds, band, plural_at, alike_at).round(3).to_string()}')
 
 # %% ../nbs/17_cli.ipynb #vote
 @app.command()
