@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from plurality_nb.arrow import take
+from plurality_nb.comparison import compare
 from plurality_nb.comparisons import ContractError, swap_sides, to_comparisons, with_columns
-from plurality_nb.correlation import STATISTICS, compare, correlate, weighted_statistics
+from plurality_nb.correlation import STATISTICS, correlate, weighted_statistics
 from plurality_nb.resampling import group_counts
 
 
@@ -29,7 +30,7 @@ def numbers_of(table):
 def test_swapping_every_row_changes_no_statistic():
     ds = scored()
     models, swapped = {"m": ds, "n": scored_like(ds, 1)}, {"m": swap_sides(ds), "n": swap_sides(scored_like(ds, 1))}
-    for f in (lambda m: correlate(m, n_boot=200), lambda m: compare(m, "m", n_boot=200)):
+    for f in (lambda m: correlate(m, n_boot=200), lambda m: compare(m, "m", n_boot=200, n_perm=99)):
         np.testing.assert_allclose(numbers_of(f(models)), numbers_of(f(swapped)), atol=1e-12, rtol=0)
 
 
