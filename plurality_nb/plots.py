@@ -21,7 +21,7 @@ from .votes import vote_share,votes_of
 # %% ../nbs/13_plots.ipynb #colours
 COLOURS = dict(zip(QUADRANTS, ['#0072B2', '#56B4E9', '#D55E00', '#E69F00']))
 MARKERS = dict(zip(QUADRANTS, 'o^sD'))
-MODEL_COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#000000']
+MODEL_COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#000000', '#E69F00', '#8c8c8c']
 _GREY = '#8c8c8c'
 
 def _name(quadrant): return str(quadrant).replace('_', ', ')
@@ -51,8 +51,8 @@ def _warn(ax, ds):
 
 # %% ../nbs/13_plots.ipynb #plot-forest
 def plot_forest(
-    table:pd.DataFrame,   # from `correlate` or `compare`
-    statistic='spearman', # one of `STATISTICS`
+    table:pd.DataFrame,   # from `correlate`, `compare`, `scores` or `ceilings`
+    statistic='spearman', # one that the table has
     ax:Axes|None=None,
     note='',              # small print under the axes
 )->Axes:
@@ -63,13 +63,14 @@ def plot_forest(
     for k,m in enumerate(models):
         part = t[t.model==m].set_index(by).loc[slices]
         y = np.arange(len(slices))+(k-(len(models)-1)/2)*.8/len(models)
-        ax.errorbar(part.value, y, xerr=np.clip([part.value-part.low, part.high-part.value], 0, None), fmt='os^Dvp'[k%6], ms=5, capsize=2, lw=1.2,
+        ax.errorbar(part.value, y, xerr=np.clip([part.value-part.low, part.high-part.value], 0, None), fmt='os^DvpPX'[k%8], ms=5, capsize=2, lw=1.2,
             color=MODEL_COLOURS[k%len(MODEL_COLOURS)], label=m)
     facts = t.drop_duplicates(by).set_index(by)
     ax.set_yticks(range(len(slices)), [f'{_name(s)}\n(n={facts.n[s]})' for s in slices], fontsize=8)
     ax.axvline(0, color=_GREY, lw=.8, zorder=0); ax.invert_yaxis()
-    label = 'Kendall tau b' if statistic=='kendall' else statistic.capitalize()
-    ax.set(xlabel=f"{label} correlation with people's share ({table.attrs.get('level', .95):.0%} interval)"); ax.legend(frameon=False, fontsize=7, loc='upper left', bbox_to_anchor=(1, 1))
+    label = 'Kendall tau b' if statistic=='kendall' else statistic.capitalize().replace('_', ' ')
+    if statistic in STATISTICS: label += " correlation with people's share"
+    ax.set(xlabel=f"{label} ({table.attrs.get('level', .95):.0%} interval)"); ax.legend(frameon=False, fontsize=7, loc='upper left', bbox_to_anchor=(1, 1))
     if note: ax.annotate(note, (1, 0), xytext=(0, -34), xycoords='axes fraction', textcoords='offset points', ha='right', va='top', fontsize=7, style='italic', color=_GREY)
     sns.despine(ax=ax)
     return ax
