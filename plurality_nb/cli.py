@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Out', 'Seed', 'Whose', 'Json', 'Where', 'store', 'Scored', 'By', 'NBoot', 'Seen', 'Baseline',
-           'Statistic', 'inspect', 'sources', 'formats', 'taxonomy', 'vote', 'calibrate', 'show_store', 'merge',
-           'draw_labels', 'margin', 'train', 'score', 'select', 'correlate', 'report', 'demo', 'main']
+           'Statistic', 'study', 'inspect', 'sources', 'formats', 'taxonomy', 'vote', 'calibrate', 'show_store',
+           'merge', 'draw_labels', 'margin', 'train', 'score', 'select', 'correlate', 'report', 'demo', 'init_study',
+           'run_study', 'main']
 
 # %% ../nbs/17_cli.ipynb #app
 import inspect as _inspect
@@ -553,6 +554,62 @@ def demo(out:Annotated[Path, typer.Option(help='Folder for tables, figures and t
     print(f"{SIMULATED}\n\nspearman correlation with 20 users' share [95% interval]\n{side_by_side(result['table']).to_string()}")
     print(f"\nmargin - baseline, same resamples\n{side_by_side(result['differences']).join(result['verdict']).to_string()}")
     print(f"\nreport: {result['report'].resolve()}")
+
+# %% ../nbs/17_cli.ipynb #study
+study = typer.Typer(no_args_is_help=True, help='Run a whole comparison of ways of asking, objectives and seeds from one file.')
+app.add_typer(study, name='study')
+
+@study.command('init')
+def init_study(path:Annotated[Path, typer.Argument(metavar='FILE', help='TOML file to write; must not exist.')]):
+    "Write a file to begin with: the paper's study, with a comment on every setting."
+    from plurality_nb.configuration import write_template
+    _say(f'wrote {write_template(path)}: read it; `plurality study run {path} --out DIR --dry-run` tells what it would do')
+
+def _plan_text(plan):
+    "What is to do, why, and what it costs."
+    todo = plan.why!=''
+    by_stage = plan.assign(todo=todo).groupby('stage', sort=False).todo.agg(['size', 'sum'])
+    for stage,(n,to_do) in by_stage.iterrows(): print(f'{stage:10} {n:4} steps, {n-to_do} done, {to_do} to do')
+    for r in plan[todo&~plan.why.str.startswith('follows')].itertuples(): print(f'{r.stage} {r.step}: {r.why}')
+    asks = plan[plan.questions.fillna(0)>0].set_index('step')[['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']].dropna(axis=1, how='all')
+    if not len(asks): return
+    print(f"\n{asks.to_string(na_rep='?', float_format='{:,.10g}'.format)}\n")
+    for k in ['questions', 'tokens_in', 'tokens_out', 'cost']:
+        if k in asks: print(f'{k:10} {asks[k].sum():,.10g}'+(' and what is marked ?' if asks[k].isna().any() else ''))
+    if 'tokens_in' not in asks or asks.tokens_in.isna().any(): print('Where the pairs are not loaded yet, questions are at most what the limits allow. To count: --only taxonomy, then --dry-run')
+
+@study.command('run')
+def run_study(config:Annotated[Path, typer.Argument(metavar='CONFIG', help='File of settings, such as `plurality study init` writes.')],
+    out:Annotated[Path, typer.Option(help='Folder for everything: data, votes, models, scores, tables, the report.')],
+    dry_run:Annotated[bool, typer.Option('--dry-run', help='Do nothing: print the steps that are missing or changed, their questions, tokens and cost.')]=False,
+    only:Annotated[Literal['load', 'taxonomy', 'votes', 'margins', 'train', 'score', 'correlate', 'report']|None, typer.Option(help='The last stage to do; what it needs is done first.')]=None,
+    keep_going:Annotated[bool, typer.Option('--keep-going', help='After a failure, do what does not depend on it; the exit code is 1 all the same.')]=False,
+    as_json:Json=False):
+    """Do what is missing or changed, and print the tables.
+
+    Stages: load, taxonomy, votes, margins, train, score, correlate, report. Each step writes a file, and in `stages/` what it was made from. Started again, after a change of CONFIG, a failure or a kill, the same command does only what must be done anew; answers that were paid for are kept in any case.
+    """
+    from transformers.utils import logging as chatter
+    from plurality_nb import study as s
+    from plurality_nb.configuration import load_study
+    from plurality_nb.simulation import SIMULATED
+    settings = load_study(config); chatter.set_verbosity_error()
+    if dry_run:
+        plan = s.plan_study(settings, out, _bars())
+        if as_json: print(plan.to_json(orient='records', indent=1))
+        else: _plan_text(plan)
+        return
+    try: ran = s.run_study(settings, out, only, keep_going, _bars(), _command())
+    except KeyboardInterrupt: _say('stopped: the same command goes on from there'); raise typer.Exit(130)
+    if ran.report and json.loads(ran.report.with_suffix('.json').read_text())['simulated']: _say(f'warning: {SIMULATED}')
+    _say(f'{len(ran.made)} steps done, {len(ran.skipped)} skipped, {len(ran.failed)} failed')
+    if as_json: print(json.dumps(dict(made=ran.made, skipped=ran.skipped, failed=ran.failed, summary=None if ran.summary is None else json.loads(ran.summary.to_json(orient='records'))), indent=1))
+    elif ran.summary is not None:
+        print(f'spearman correlation with the share of people\'s votes, mean ± sd over {len(settings.seeds)} seeds\n{s.study_table(ran.summary).to_string(na_rep="")}')
+        for a in settings.statistics.against: print(f'\ndifference from {a}\n{s.study_table(ran.summary, against=a).to_string(na_rep="")}')
+    for told in ran.failed.values(): _say(f'failed: {told}')
+    if ran.report and not as_json: print(f'\nreport: {ran.report.resolve()}')
+    if ran.failed: raise typer.Exit(1)
 
 # %% ../nbs/17_cli.ipynb #main-2
 def _quiet():
