@@ -26,7 +26,8 @@ from .augment import add_votes,ask_both_orders,plan_votes
 from .bias import order_effects
 from .comparisons import FEATURES,ContractError,bar,part_of,with_columns
 from .configuration import JUDGE_KINDS,Study
-from .correlation import compare,correlate
+from .comparison import compare
+from .correlation import correlate
 from .files import file_hash,replacing,save_comparisons
 from .judges import load_judge
 from .report import write_report
