@@ -104,7 +104,7 @@ def calibration_error(
     bins=10,          # of equally many pairs, by |delta|; at most one for every twenty pairs
 )->Measure:
     "Root mean square gap between predicted and voted share, debiased (Kumar, Liang and Ma 2019)."
-    size = np.abs(delta); bins = max(1, min(bins, len(delta)//20))
+    delta = np.round(delta, 8); size = np.abs(delta); bins = max(1, min(bins, len(delta)//20)) # equal but for rounding: one bin
     bin_of = np.searchsorted(np.quantile(size, np.arange(1, bins)/bins), size, side='right')
     gap = np.sign(delta)*lead-np.tanh(size/2)/2
     per_bin = lambda x: group_sums(codes, *((bin_of==k)*x for k in range(bins)))
