@@ -27,6 +27,11 @@ def _fraction(m):
     n = 1 if m[1].lower() in ('a', 'an') else _ONES.split('|').index(m[1].lower())+1
     return f"{n}/{_DENOMINATORS[m[2].lower().rstrip('s')]}" if (n>1)==m[2].lower().endswith('s') else m[0]
 
+def _day_first(m):
+    "A date of digits, day before month unless that cannot be."
+    day,month = (int(m[2]),int(m[1])) if int(m[2])>12 else (int(m[1]),int(m[2]))
+    return f'{day} {_MONTH_NAMES[month-1]} {m[3]}' if 0<month<13 else m[0]
+
 def _roman(text):
     values = [dict(I=1, V=5, X=10, L=50)[c] for c in text.upper()]
     return str(sum(-v if any(w>v for w in values[i+1:i+2]) else v for i,v in enumerate(values)))
@@ -51,8 +56,8 @@ _REWRITES = [(re.compile(p, re.I|re.M), r) for p,r in [
     (r'\be\.g\.|\bi\.e\.|\betc\.|\bfor (?:example|instance)\b|\bthat is to say\b|\bnot only\b', ' '), (r'\bno later than\b', 'by'), (r'\bno one\b', 'nobody'),
     (r'\b(EUR|USD|GBP)\s?(?=\d)', lambda m: _CURRENCIES[m[1].upper()]), (r'\bper ?cent\b', 'percent'), (r'\bdegrees?(?: (celsius|fahrenheit))?\b', lambda m: f' °{(m[1] or "")[:1]}'),
     (r'\bmiles per hour\b', 'mph'), (r'\bkilomet(?:re|er)s (?:per|an) hour\b|\bkm/h\b|\bkph\b', 'kmh'), (r'\bm/s\b|\bmet(?:re|er)s (?:per|a) second\b', 'mps'), (r'\bkilowatt[- ]hours?\b', 'kWh'), (r'\bnautical miles?\b', 'nmi'), (r'\bsquare (feet|foot|met(?:re|er)s?|kilomet(?:re|er)s?|miles?)\b', lambda m: 'sq'+m[1]),
-    (r'\b(\d{4})-(\d\d)-(\d\d)\b', lambda m: f'{int(m[3])} {_MONTH_NAMES[(int(m[2])-1)%12]} {m[1]}'), (r'\b(\d{1,2})[./](\d{1,2})[./]((?:19|20)\d\d)\b', r'\1 \2 \3'),
-    (r'\bhalf an? (?=hour|mile|day|year|minute|lit|kilo|pound|cup|dozen|century|metre|meter)', '0.5 '), (r'\bquarter of an (?=hour)', '0.25 '),
+    (r'\b(\d{4})-(\d\d)-(\d\d)\b', lambda m: f'{int(m[3])} {_MONTH_NAMES[(int(m[2])-1)%12]} {m[1]}'), (r'\b(\d{1,2})[./](\d{1,2})[./]((?:19|20)\d\d)\b', _day_first),
+    (r'\bhalf an? (?=hour|mile|day|year|minute|lit|kilo|pound|cup|dozen|century|metre|meter)', '0.5 '), (r'\b1/4 of an? (?=hour|lit|mile|kilo|pound|cup|metre|meter|century)', '0.25 '), (r"(?<![\w'])'(\d0)s\b", r'19\1 era'), (r"(?<![\w'])'(\d\d)\b(?!')", lambda m: ('19' if int(m[1])>30 else '20')+m[1]), (r'(?<![\d:])(\d+):(\d)(?![\d:])', r'\1 to \2'),
     (r'\bnot (?:have|need) to\b|\bneed not\b|\bdo(?:es)? not (?:have|need) to\b', 'unrequired'), (rf'(?<=\d)(st|nd|rd|th)? of (?=(?:{"|".join(_MONTH_NAMES)})\b)', r'\1 '), (r'(?<!am )(?<!not )(?<!is )(?<!are )(?<!was )(?<!were )(?<!be )(?<!get )\bused to(?= \w)', 'formerly'),
     (r'\b(?:is|are|was|were|be|been|being) (?:strictly )?(?:forbidden|prohibited|banned|barred)\b|\bmay not\b|\bmust not\b|\b(?:is|are|be) not (?:allowed|permitted|entitled)\b', 'can not'), (r'\b(?:am|is|are|be|was|were) (?:also )?(?:allowed|permitted|entitled|free|welcome|able) to\b', 'can'),
     (r'\b(?:ha(?:ve|s|d) (?:got )?to|needs? to|(?:am|is|are|be|was|were) (?:required|obliged|supposed|bound|forced) to)\b(?= \w)', 'must'), (r'\bnot (?:a single|one|any)\b', 'no'), (r'\bnot even one\b', 'no'), (r"(?<=\d)' ?(\d{1,2})(?:\"|'')", r' feet \1 inches'), (r'(?<=\d)-(?=[a-z])', ' '), (rf'\b({_NUMBER_WORDS})-(?!(?:{_ONES})\b)(?=[a-z])', r'\1 '),
@@ -65,7 +70,7 @@ _SCALED = re.compile(rf'(?<![\w.])(\d+(?:,\d{{3}})*(?:\.\d+)?)\s?({"|".join(_SCA
 _AFTER = [(re.compile(p, re.I), r) for p,r in [ # once number words are digits
     (r'\b(\d+) ?h(?:(?:ou)?rs?)?(?: and|,)? ?(\d\d?)(?: ?m(?:in(?:ute)?s?)?\b|\b(?![\w.:]))', lambda m: f'{60*int(m[1])+int(m[2])} minutes'), (r'\b(\d+) (?:feet|foot)(?: and|,)? (\d+) inch(?:es)?\b', lambda m: f'{12*int(m[1])+int(m[2])} inches'),
     (r'\b(?:a )?quarter past (\d\d?)\b', r'\1:15'), (r'\b(?:a )?quarter to (\d\d?)\b', lambda m: f'{(int(m[1])-2)%12+1}:45'), (r'\b(5|10|20|25)(?: minutes)? past (\d\d?)\b', lambda m: f'{m[2]}:{int(m[1]):02d}'), (r'\bat (5|10|20|25)(?: minutes)? to (\d\d?)\b', lambda m: f'at {(int(m[2])-2)%12+1}:{60-int(m[1])}'),
-    (r'(?<=\d)-(?=\d)', ' to '),
+    (r'(?<=\d)-(?=\d)', ' to '), (r'\b(\d{1,2})(?:st|nd|rd|th) century\b', lambda m: f'{int(m[1])-1}00 era'), (r'(?<![\w.])(\d{1,2}(?:[.:]\d+)?) in the (morning|afternoon|evening)\b', lambda m: f"{m[1]} {'am' if m[2].lower()=='morning' else 'pm'}"),
     (r'(?<![\w.-])(\d+(?:\.\d+)?)(?: °[cf]?)? below (?:zero|0)\b', r'-\1'),
     (r'\b(\d+) (?:dollars?|euros?|pounds?) (?:and )?(\d\d?) (?:cents?|pence)\b', lambda m: f"{m[1]}.{int(m[2]):02d} {'dollars' if 'dollar' in m[0].lower() else 'euros' if 'euro' in m[0].lower() else 'pounds'}"),
     (r'\bone (in|out of) (?=\d)', r'1 \1 '), (r'\b(\d+) (?:in|out of(?: every)?) (\d+)\b', r'\1/\2'), (r'(?<=[$€£])(\d+(?:\.\d+)?)(m|bn|k)\b', lambda m: f"{float(m[1])*dict(m=1e6, bn=1e9, k=1e3)[m[2].lower()]:.12g}")]]
