@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Out', 'Seed', 'Whose', 'Json', 'Where', 'store', 'Scored', 'By', 'NBoot', 'Seen', 'Baseline',
-           'inspect', 'sources', 'formats', 'taxonomy', 'vote', 'calibrate', 'show_store', 'merge', 'draw_labels',
-           'margin', 'train', 'score', 'select', 'correlate', 'report', 'demo', 'main']
+           'Statistic', 'inspect', 'sources', 'formats', 'taxonomy', 'vote', 'calibrate', 'show_store', 'merge',
+           'draw_labels', 'margin', 'train', 'score', 'select', 'correlate', 'report', 'demo', 'main']
 
 # %% ../nbs/17_cli.ipynb #app
 import inspect as _inspect
@@ -464,21 +464,41 @@ def _models(files):
     return {n: load_comparisons(f, merge=False) for n,f in zip(names, files)}
 
 # %% ../nbs/17_cli.ipynb #correlate
+Statistic = Literal['spearman', 'pearson', 'kendall', 'accuracy', 'strength', 'log_loss', 'log_loss_excess', 'brier', 'brier_excess', 'slope', 'calibration_error',
+    'tempered_log_loss', 'tempered_log_loss_excess', 'tempered_brier', 'tempered_brier_excess', 'tempered_slope', 'tempered_calibration_error', 'reliability', 'votes_needed', 'disattenuated']
+
+def _tables(models, by, statistic, baseline, how):
+    "Name to a function that makes the table."
+    from plurality_nb import ceilings as ceil
+    from plurality_nb import comparison as c
+    from plurality_nb.correlation import correlate
+    from plurality_nb.matching import match_slices
+    from plurality_nb.scores import scores
+    differences = list(dict.fromkeys([*(s for s in [statistic] if s in c.COMPARED), 'pearson', 'spearman', 'accuracy', 'log_loss']))
+    out = dict(correlation=lambda: correlate(models, by, **how), scores=lambda: scores(models, by, **how), ceilings=lambda: ceil.ceilings(models, by, **how))
+    if by: out['matched'] = lambda: match_slices(models, by, **how)
+    if baseline: out['differences'] = lambda: c.compare(models, baseline, by, statistics=differences, **how)
+    return out
+
 @app.command()
-def correlate(scored:Scored, by:By='quadrant', votes:Whose='human', statistic:Annotated[Literal['spearman', 'pearson', 'kendall'], typer.Option(help='To print; --json has all.')]='spearman',
+def correlate(scored:Scored, by:By='quadrant', votes:Whose='human', statistic:Annotated[Statistic, typer.Option(help='To print; --json has all.')]='spearman',
     baseline:Baseline=None, n_boot:NBoot=2000, seed:Seed=0, include_seen:Seen=False, as_json:Json=False):
-    "Correlate predicted preferences with people's share, per quadrant, models side by side, with the trivial baselines."
-    from plurality_nb import correlation as c
+    "Say how well predicted preferences follow people's votes, per quadrant, models side by side, with trivial baselines and what the votes' noise allows."
+    import pandas as pd
+    from plurality_nb.correlation import STATISTICS,side_by_side
     from plurality_nb.simulation import SIMULATED,is_simulated
     models = _models(scored); by = None if by=='none' else by
-    table = c.correlate(models, by, votes, n_boot, seed, include_seen=include_seen)
-    gap = c.compare(models, baseline, by, votes, n_boot, seed, include_seen=include_seen) if baseline else None
+    tables = _tables(models, by, statistic, baseline, dict(votes=votes, n_boot=n_boot, seed=seed, include_seen=include_seen))
     if (fake := any(map(is_simulated, models.values()))): _say(f'warning: {SIMULATED}')
     if as_json:
-        tables = {k: json.loads(t.to_json(orient='records')) for k,t in [('correlation', table), ('differences', gap)] if t is not None}
-        print(json.dumps(dict(**tables, left_out=table.attrs['left_out'], simulated=fake), indent=1)); return
-    print(f"{statistic} correlation with {votes} votes' share [95% interval]\n{c.side_by_side(table, statistic).to_string()}")
-    if gap is not None: print(f'\ndifference from {baseline}\n{c.side_by_side(gap, statistic).to_string()}')
+        made = {k: t() for k,t in tables.items()}
+        print(json.dumps(dict(**{k: json.loads(t.to_json(orient='records')) for k,t in made.items()}, left_out=made['correlation'].attrs['left_out'], simulated=fake), indent=1)); return
+    table = pd.concat([tables['correlation' if statistic in STATISTICS else 'scores'](), tables['ceilings']()], ignore_index=True)
+    what = f"{statistic} correlation with {votes} votes' share" if statistic in STATISTICS else f"{statistic.replace('_', ' ')} by {votes} votes"
+    print(f"{what} [95% interval]\n{side_by_side(table, statistic).to_string()}")
+    if baseline:
+        gap = tables['differences'](); shown = statistic if statistic in set(gap.statistic) else 'spearman'
+        print(f'\ndifference of {shown} from {baseline}, p corrected over the slices\n{side_by_side(gap, shown).to_string()}')
 
 # %% ../nbs/17_cli.ipynb #report
 @app.command()
@@ -486,15 +506,12 @@ def report(scored:Scored, out:Annotated[Path, typer.Option(help='The page to wri
     title:Annotated[str, typer.Option(help='Heading of the page.')]='Do the rewards follow people?',
     by:By='quadrant', votes:Whose='human', baseline:Baseline=None, n_boot:NBoot=2000, seed:Seed=0, include_seen:Seen=False):
     "Write tables and figures into one offline HTML page and one JSON."
-    from plurality_nb.correlation import compare
-    from plurality_nb.correlation import correlate as measure
     from plurality_nb.report import write_report
     from plurality_nb.files import read_settings
     models = _models(scored); by = None if by=='none' else by
-    table = measure(models, by, votes, n_boot, seed, include_seen=include_seen)
-    gap = compare(models, baseline, by, votes, n_boot, seed, include_seen=include_seen) if baseline else None
+    made = {k: t() for k,t in _tables(models, by, 'spearman', baseline, dict(votes=votes, n_boot=n_boot, seed=seed, include_seen=include_seen)).items()}
     settings = {n: read_settings(f) for n,f in zip(models, scored)}
-    print(write_report(models, table, out, gap, title, settings, _command()))
+    print(write_report(models, made.pop('correlation'), out, made.pop('differences', None), title, settings, _command(), made))
 
 # %% ../nbs/17_cli.ipynb #demo
 @app.command()

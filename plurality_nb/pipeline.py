@@ -15,7 +15,8 @@ from datasets import Dataset
 from .augment import add_votes,ask_both_orders
 from .bias import order_effects
 from .comparisons import bar
-from .correlation import compare,correlate
+from .comparison import compare
+from .correlation import correlate
 from .judges import Judge
 from .plots import plot_forest,plot_prediction
 from .report import svg,write_report

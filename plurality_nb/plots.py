@@ -51,8 +51,8 @@ def _warn(ax, ds):
 
 # %% ../nbs/13_plots.ipynb #plot-forest
 def plot_forest(
-    table:pd.DataFrame,   # from `correlate` or `compare`
-    statistic='spearman', # one of `STATISTICS`
+    table:pd.DataFrame,   # from `correlate`, `compare`, `scores` or `ceilings`
+    statistic='spearman', # one that the table has
     ax:Axes|None=None,
     note='',              # small print under the axes
 )->Axes:
@@ -68,8 +68,9 @@ def plot_forest(
     facts = t.drop_duplicates(by).set_index(by)
     ax.set_yticks(range(len(slices)), [f'{_name(s)}\n(n={facts.n[s]})' for s in slices], fontsize=8)
     ax.axvline(0, color=_GREY, lw=.8, zorder=0); ax.invert_yaxis()
-    label = 'Kendall tau b' if statistic=='kendall' else statistic.capitalize()
-    ax.set(xlabel=f"{label} correlation with people's share ({table.attrs.get('level', .95):.0%} interval)"); ax.legend(frameon=False, fontsize=7, loc='upper left', bbox_to_anchor=(1, 1))
+    label = 'Kendall tau b' if statistic=='kendall' else statistic.capitalize().replace('_', ' ')
+    if statistic in STATISTICS: label += " correlation with people's share"
+    ax.set(xlabel=f"{label} ({table.attrs.get('level', .95):.0%} interval)"); ax.legend(frameon=False, fontsize=7, loc='upper left', bbox_to_anchor=(1, 1))
     if note: ax.annotate(note, (1, 0), xytext=(0, -34), xycoords='axes fraction', textcoords='offset points', ha='right', va='top', fontsize=7, style='italic', color=_GREY)
     sns.despine(ax=ax)
     return ax

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from . import __version__
 from .comparisons import QUADRANTS
-from .correlation import STATISTICS,side_by_side
+from .correlation import side_by_side
 from .plots import plot_forest,plot_prediction
 from .simulation import SIMULATED,is_simulated
 from .files import replacing
@@ -72,6 +72,19 @@ def versions()->dict: # package to version
 _HOW = ('Each cell: value [interval]. Pairs of n count once; tie rate and split are those of people\'s votes. '
         'A quadrant whose shares all lie near one half has a low correlation by arithmetic alone.')
 
+_FURTHER = [
+    ('scores', 'How right the probabilities are', 'The column votes is the floor: what predicting the observed share would cost. Tempered: after one temperature, fitted to the votes of other prompts.',
+        ['accuracy', 'log_loss', 'tempered_log_loss', 'slope', 'calibration_error']),
+    ('ceilings', 'What these votes allow', 'The noise ceiling is what a model that knew the true shares would reach on so few votes; disattenuated is Pearson with that taken out; votes needed are for a reliability of 0.9.',
+        ['pearson', 'spearman', 'disattenuated', 'reliability', 'votes_needed']),
+    ('matched', 'As if people were equally decided in all quadrants', 'Pairs are weighted to the same distribution of decisiveness in every quadrant. The gap is taken from the first.', ['spearman'])]
+
+def _shown(name, table, statistic):
+    wide = side_by_side(table, statistic)
+    if name!='matched': return wide
+    gap = side_by_side(table.assign(value=table.gap, low=table.gap_low, high=table.gap_high), statistic)
+    return wide.join(gap[[c for c in gap if c in set(table.model)]].add_prefix('gap: '))
+
 def write_report(
     models:Mapping,      # name to scored comparisons with votes
     table:pd.DataFrame,  # from `correlate`
@@ -80,6 +93,7 @@ def write_report(
     title='Do the rewards follow people?',
     settings:dict|None=None, # how it was made
     command:str|None=None,
+    further:Mapping|None=None, # `scores`, `ceilings`, `matched` to what those rooms return
 )->Path: # the page
     "One offline HTML page and one JSON with the same numbers."
     path,first = Path(path),next(iter(models.values()))
@@ -87,11 +101,13 @@ def write_report(
     made = dict(command=command, versions=versions(), settings=settings or {})
     sections = [_section('Comparisons', table=describe(first).round(2)),
         *(_section(f'Correlation: {s}', (_HOW+(f' Left out: {left_out}.' if left_out else '')) if s=='spearman' else '', side_by_side(table, s)) for s in ['spearman', 'pearson', 'kendall'])]
-    if differences is not None: sections.append(_section('Difference from the baseline: spearman', 'An interval that holds zero means that these data cannot tell.', side_by_side(differences)))
+    for name,heading,text,shown in _FURTHER:
+        if name in (further or {}): sections += [_section(f'{heading}: {s}'.replace('_', ' '), text if s==shown[0] else '', _shown(name, further[name], s)) for s in shown]
+    if differences is not None: sections.append(_section('Difference from the baseline: spearman', 'An interval that holds zero means that these data cannot tell. p is of a permutation test, corrected over the quadrants (Holm).', side_by_side(differences)))
     sections += [*_figures(models, table), _section('How this was made', code=json.dumps(made, indent=1))]
     html = Environment(autoescape=True).from_string((files('plurality_nb')/'data'/'report.html').read_text('utf-8')).render(
         title=title, warning=SIMULATED.capitalize()+'.' if is_simulated(first) else '', sections=sections)
-    tables = {k: json.loads(t.to_json(orient='records')) for k,t in [('correlation', table), ('differences', differences)] if t is not None}
+    tables = {k: json.loads(t.to_json(orient='records')) for k,t in [('correlation', table), ('differences', differences), *(further or {}).items()] if t is not None}
     note = dict(title=title, simulated=is_simulated(first), left_out=table.attrs.get('left_out', {}), **tables, **made)
     with replacing(path) as tmp: tmp.write_text(html, encoding='utf-8')
     with replacing(path.with_suffix('.json')) as tmp: tmp.write_text(json.dumps(note, indent=1)+'\n')

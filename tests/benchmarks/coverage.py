@@ -1,0 +1,139 @@
+"""Do the intervals hold, and do the ceilings find the truth? Simulated data, whose truth is known, through the package's own functions.
+
+python tests/benchmarks/coverage.py [--replications 1000] [--ceiling-replications 100] [--out tests/benchmarks/results/coverage.jsonl]
+
+Study `intervals`: prompts with 1 to 5 pairs each; how much people want A is correlated within a prompt (0.36), and so are the errors of two models,
+whose predictions are too sure; 3, 5 or 10 votes a pair, with ties. The truth is the same statistic on 300,000 prompts, for `disattenuated` and
+`reliability` from the true shares. `coverage` is how often the 95% interval holds it, `below` and `above` how often the truth lies under or over
+the interval, `plain` the coverage of percentiles that are not moved out; `bias` is the mean error of the value, `sd` the values' deviation.
+
+Study `ceilings`: votes drawn from the Dirichlet-multinomial model that is fitted, one to five pairs a prompt, 100 prompts, three settings. The truth
+of `votes_needed` and `reliability` is a formula, of the rest a simulation of 500,000 pairs.
+
+Prints a line of JSON about the run and one for each statistic; then the same as a table.
+"""
+import argparse
+import json
+import os
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from plurality_nb.ceilings import FITTED, _fitted, disattenuated, draw_votes, known_ceilings, reliability, votes_needed
+from plurality_nb.correlation import STATISTICS, correlation
+from plurality_nb.resampling import Measure, interval, resample
+from plurality_nb.scores import calibration_error, score_measure
+
+SCORED = ["accuracy", "strength", "log_loss", "log_loss_excess", "brier_excess", "slope"]
+COMPARED = ["pearson", "spearman", "accuracy", "log_loss"]
+SETTINGS = [(0.5, 0.2, 3), (1.5, 1.0, 5), (4.0, 2.0, 10)]  # alpha, alpha_tie, votes a pair
+
+
+def pairs_of(groups, rng):
+    return np.repeat(np.arange(groups), rng.integers(1, 6, groups))
+
+
+def simulate(groups, rng):
+    codes = pairs_of(groups, rng)
+    n = len(codes)
+    shared, own = rng.normal(size=(3, groups))[:, codes], rng.normal(size=(3, n))
+    wanted = 0.6 * shared[0] + 0.8 * own[0]
+    deltas = 1.5 * (wanted + 0.5 * shared[1] + 0.6 * own[1]), 1.2 * (wanted + 0.3 * shared[1] + 0.5 * shared[2] + 0.4 * own[1] + 0.7 * own[2])
+    share, tied, votes = expit(1.2 * wanted), 0.25 * np.exp(-np.abs(wanted)), rng.choice([3, 5, 10], n)
+    tie = rng.binomial(votes, tied)
+    a = rng.binomial(votes - tie, share)
+    return codes, deltas, (a, votes - tie - a, tie), (share - 0.5) * (1 - tied)
+
+
+def measures(codes, deltas, cast):
+    lead = (cast[0] - cast[1]) / sum(cast) / 2
+    one = {s: correlation(s, deltas[0], lead, codes) for s in STATISTICS}
+    one |= {s: score_measure(s, deltas[0], deltas[0], lead, codes) for s in SCORED}
+    two = {s: correlation(s, deltas[1], lead, codes) if s in STATISTICS else score_measure(s, deltas[1], deltas[1], lead, codes) for s in COMPARED}
+    one |= {f"{s} difference": Measure(lambda c, f=one[s].of, g=two[s].of: f(c) - g(c)) for s in COMPARED}
+    return one | dict(calibration_error=calibration_error(deltas[0], lead, codes), disattenuated=disattenuated(np.tanh(deltas[0] / 2), *cast, codes), reliability=reliability(*cast, codes))
+
+
+def truths(groups, rng):
+    "Statistic to its value in the population; of the calibration error by the number of bins."
+    codes, deltas, cast, true = simulate(groups, rng)
+    ones, lead = np.ones((1, groups)), (cast[0] - cast[1]) / sum(cast) / 2
+    out = {k: m.of(ones).item() for k, m in measures(codes, deltas, cast).items() if k != "calibration_error"}
+    x = np.tanh(deltas[0] / 2)
+    out["disattenuated"] = (x @ true) / np.sqrt((x @ x) * (true @ true))
+    out["reliability"] = (true @ true) / (lead @ lead)
+    return out, {b: calibration_error(deltas[0], lead, codes, b).of(ones).item() for b in range(1, 11)}
+
+
+def summary(values, lows, highs, truth, plain):
+    "Of one statistic over replications."
+    values, lows, highs, truth = map(np.asarray, (values, lows, highs, truth))
+    below, above = (truth < lows), (truth > highs)
+    return dict(truth=round(float(np.mean(truth)), 4), coverage=round(float(1 - (below | above).mean()), 3), below=round(float(below.mean()), 3), above=round(float(above.mean()), 3),
+                plain=plain, bias=round(float(np.nanmean(values - truth)), 4), sd=round(float(np.nanstd(values)), 4), width=round(float(np.nanmean(highs - lows)), 4), no_interval=int(np.isnan(lows).sum()))
+
+
+def study_intervals(groups, replications, resamples, rng, truth, truth_by_bins):
+    found = {}
+    for r in range(replications):
+        codes, deltas, cast, _ = simulate(groups, rng)
+        for k, x in resample(measures(codes, deltas, cast), codes, resamples, r).items():
+            true = truth_by_bins[max(1, min(10, len(codes) // 20))] if k == "calibration_error" else truth[k]
+            low, high = np.quantile(x[1:], [0.025, 0.975])
+            found.setdefault(k, []).append((x[0], *interval(x[1:], groups), true, low <= true <= high))
+    for k, rows in found.items():
+        *rest, plain = zip(*rows)
+        yield dict(study="intervals", groups=groups, statistic=k, replications=replications, **summary(*rest, round(float(np.mean(plain)), 3)))
+
+
+def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups=100):
+    big = draw_votes(alpha, alpha_tie, np.full(500_000, votes), 0)
+    spread = alpha / 2 / (2 * alpha + alpha_tie) / (2 * alpha + alpha_tie + 1)  # mean squared true lead
+    vote = alpha / 2 / (2 * alpha + alpha_tie) - spread  # mean variance of a vote
+    truth = dict(zip(FITTED, known_ceilings(*big).tolist())) | dict(reliability=spread / (spread + vote / votes), votes_needed=9 * vote / spread)
+    found = {}
+    for r in range(replications):
+        codes = pairs_of(groups, rng)
+        _, *cast = draw_votes(alpha, alpha_tie, np.full(len(codes), votes), rng)
+        row = pd.DataFrame(dict(zip(("a", "b", "tie"), cast), slice=None))
+        draws = resample(dict(reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)), codes, resamples, r)
+        draws |= resample(_fitted(row, codes, r), codes, 100, r)
+        for k, x in draws.items():
+            found.setdefault(k, []).append((x[0], *interval(x[1:], groups), truth[k]))
+    for k, rows in found.items():
+        setting = dict(alpha=alpha, alpha_tie=alpha_tie, votes=votes)
+        yield dict(study="ceilings", groups=groups, statistic=k, **setting, replications=replications, **summary(*zip(*rows), None))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--groups", type=int, nargs="+", default=[30, 100, 200])
+    parser.add_argument("--replications", type=int, default=1000)
+    parser.add_argument("--ceiling-replications", type=int, default=100)
+    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--truth-groups", type=int, default=300_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="also write the lines of JSON here")
+    args = parser.parse_args()
+    start, rng, lines = time.perf_counter(), np.random.default_rng(args.seed), []
+    truth, by_bins = truths(args.truth_groups, rng)
+    for groups in args.groups:
+        lines += study_intervals(groups, args.replications, args.resamples, rng, truth, by_bins)
+    for setting in SETTINGS if args.ceiling_replications else ():
+        lines += study_ceilings(*setting, args.ceiling_replications, args.resamples, rng)
+    run = dict(benchmark="coverage", command=" ".join(["python", "tests/benchmarks/coverage.py", *sys.argv[1:]]), seed=args.seed, resamples=args.resamples, seconds=round(time.perf_counter() - start),
+               cpus=os.cpu_count(), threads=os.environ.get("OMP_NUM_THREADS"), versions={p: version(p) for p in ("numpy", "scipy")} | dict(python=sys.version.split()[0]))
+    text = "\n".join(json.dumps(x) for x in [run, *lines])
+    print(text)
+    if args.out:
+        args.out.write_text(text + "\n")
+    print(pd.DataFrame(lines).drop(columns=["replications"]).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
