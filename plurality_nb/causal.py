@@ -8,6 +8,7 @@ __all__ = ['rendered', 'answer_tokens', 'LocalJudge']
 # %% ../nbs/07_causal.ipynb #imports
 import json
 from collections.abc import Iterable,Iterator,Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from os.path import commonprefix
@@ -156,8 +157,18 @@ class LocalJudge(Judge):
         self.asking = Asking('likelihood', ties=ties, min_mass=min_mass, marks=_marks(tokenizer))
         self.max_length = max_length or getattr(model.config.get_text_config(), 'max_position_embeddings', None) or 10**9
         self._row = lru_cache(_WINDOW)(lambda text: _tokens([text], tokenizer)[0]) # an estimate need not be made again for the answer
+        self.share = share
+        self.likelihood = self._likelihood()
+
+    def _likelihood(self):
         empty = self._text(Question([dict(role='user', content='')], '', ''))
-        self.likelihood = _Likelihood(model, answer_tokens(empty, tokenizer, 'ABC' if ties else 'AB'), batch_tokens, share)
+        return _Likelihood(self.model, answer_tokens(empty, self.tokenizer, self.asking.letters), self.batch_tokens, self.share)
+
+    def asked(self, asking):
+        "The same model, asked in another way."
+        other = super().asked(replace(asking, marks=self.asking.marks))
+        other.likelihood = other._likelihood()
+        return other
 
     @classmethod
     def load(cls,

@@ -122,7 +122,7 @@ def known_ceilings(
     true,lead,delta = share-.5,(a-b)/(a+b+tie)/2,np.log(share/(1-share))
     return np.array([*(m(true, lead, codes).of(ones).item() for m in (pearson, spearman, accuracy)), log_loss(delta, lead).mean(), brier(delta, lead).mean()])
 
-# %% ../nbs/11_ceilings.ipynb #ceilings
+# %% ../nbs/11_ceilings.ipynb #fitted
 _REFITS = 200 # resamples that are fitted anew
 
 def _fitted(row, codes, seed):
@@ -133,14 +133,17 @@ def _fitted(row, codes, seed):
     tails = [[_above(codes, *(v*k for v in x)) for x in ((a, b), (tie,), (n,))] for k in kinds]
     pairs,ones,last = group_sums(codes, *kinds),np.ones(codes.max()+1),[None, None]
     def once(c, size):
-        parts = size*(c@pairs)/(c@pairs).sum()
-        return known_ceilings(*np.concatenate([draw_votes(*_maximum(*(c@t for t in tails[k])), np.resize(n[kinds[k]], int(m)), [seed, k]) for k,m in enumerate(parts) if m>=1], axis=1))
-    rest = once(ones, 2**21//max(32, n.max()))-once(ones, 2000) # few pairs, always with the same luck, show the differences; many the level
+        parts = [(k, int(m)) for k,m in enumerate(size*(c@pairs)/(c@pairs).sum()) if m>=1]
+        drawn = [draw_votes(*_maximum(*(c@t for t in tails[k])), np.resize(n[kinds[k]], m), [seed, k]) for k,m in parts]
+        return known_ceilings(*np.concatenate(drawn, axis=1))
+    # few pairs, always with the same luck, show the differences; many the level
+    rest = once(ones, 2**21//max(32, n.max()))-once(ones, 2000)
     def found(counts):
         if last[0] is not counts: last[:] = counts,np.array([once(c, 2000)+rest for c in counts])
         return last[1]
     return {s: Measure(lambda c, k=k: found(c)[:, k]) for k,s in enumerate(FITTED)}
 
+# %% ../nbs/11_ceilings.ipynb #ceilings
 _HOPELESS = ['votes are not whole numbers', 'no pair has two votes', 'all shares are one half']
 
 def _reason(row):
@@ -149,29 +152,32 @@ def _reason(row):
     if (votes!=np.round(votes)).any(): return _HOPELESS[0]
     if (votes.sum(1)<2).all(): return _HOPELESS[1]
     if (row.lead==0).all(): return _HOPELESS[2]
-    codes = np.zeros(len(row), dtype=int)
-    return '' if reliability(*votes.T, codes).of(np.ones((1, 1))).item()>0 else 'shares spread no more than chance'
+    part_of = reliability(*votes.T, np.zeros(len(row), dtype=int)).of(np.ones((1, 1))).item()
+    return '' if part_of>0 else 'shares spread no more than chance'
 
 def _undefined(counts): return np.full(len(counts), np.nan)
+
+def _closed(part, codes, wanted):
+    "What needs no fit, as measures."
+    cast = [part['row', c].to_numpy() for c in ('a', 'b', 'tie')]; part_of = reliability(*cast, codes)
+    out = {('noise ceiling', 'reliability'): part_of, ('noise ceiling', 'votes_needed'): votes_needed(*cast, codes, wanted),
+        ('noise ceiling', 'pearson'): Measure(lambda c: np.sqrt(np.maximum(part_of.of(c), 0)))}
+    if 'delta' in part: out |= {(m, 'disattenuated'): disattenuated(np.tanh(d.to_numpy()/2), *cast, codes) for m,d in part['delta'].items()}
+    return {k: Measure(_undefined) for k in out} if _reason(part['row']) in _HOPELESS else out
 
 def ceilings(
     models:Dataset|Mapping, # comparisons with votes, or name to such, scored for `disattenuated`; joined on `pair_id`
     by='quadrant', votes='human', n_boot=2000, seed=0, level=.95, include_seen=False, baselines=True, # as in `correlate`
     wanted=.9,              # reliability that `votes_needed` is for
 )->pd.DataFrame: # as `correlate`, and `reason` where a value or an interval is missing
-    "What could be reached: reliability, ceilings, votes needed; and for each model its Pearson correlation without the votes' noise."
+    "What could be reached: reliability, ceilings, votes needed; and each model's Pearson correlation without the votes' noise."
     rows,left_out = rows_that_count(models, by, votes, include_seen, baselines, scored=False)
-    def closed(part, codes):
-        cast = [part['row', c].to_numpy() for c in ('a', 'b', 'tie')]; models = dict(part['delta'].items()) if 'delta' in part else {}
-        names = [*(('noise ceiling', s) for s in ('reliability', 'pearson', 'votes_needed')), *((m, 'disattenuated') for m in models)]
-        if _reason(part['row']) in _HOPELESS: return {k: Measure(_undefined) for k in names}
-        part_of = reliability(*cast, codes)
-        ceiling = [part_of, Measure(lambda c: np.sqrt(np.maximum(part_of.of(c), 0))), votes_needed(*cast, codes, wanted)]
-        return dict(zip(names, [*ceiling, *(disattenuated(np.tanh(d.to_numpy()/2), *cast, codes) for d in models.values())]))
     def fitted(part, codes):
-        if _reason(part['row']) in _HOPELESS: return {('noise ceiling', s): Measure(_undefined) for s in FITTED}
-        return {('noise ceiling', s): m for s,m in _fitted(part['row'], codes, seed).items()}
-    out = pd.concat([tabulate(rows, by, closed, n_boot, seed, level), tabulate(rows, by, fitted, min(n_boot, _REFITS), seed, level)], ignore_index=True)
+        hopeless = _reason(part['row']) in _HOPELESS
+        of = dict.fromkeys(FITTED, Measure(_undefined)) if hopeless else _fitted(part['row'], codes, seed)
+        return {('noise ceiling', s): m for s,m in of.items()}
+    out = pd.concat([tabulate(rows, by, lambda *part: _closed(*part, wanted), n_boot, seed, level),
+        tabulate(rows, by, fitted, min(n_boot, _REFITS), seed, level)], ignore_index=True)
     why = {name: _reason(part['row']) for name,part in slices(rows).items()}
     open_ended = np.where(out.groups<MIN_GROUPS, f'fewer than {MIN_GROUPS} prompts', 'undefined in more than one resample of twenty')
     out['reason'] = np.where(out.value.isna(), out[by or 'slice'].map(why), np.where(out.low.isna()&(n_boot>0), open_ended, ''))

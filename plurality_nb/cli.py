@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['app', 'Data', 'Out', 'Seed', 'Whose', 'Json', 'Where', 'store', 'Scored', 'By', 'NBoot', 'Seen', 'Baseline',
-           'Statistic', 'inspect', 'sources', 'formats', 'taxonomy', 'vote', 'calibrate', 'show_store', 'merge',
-           'draw_labels', 'margin', 'train', 'score', 'select', 'correlate', 'report', 'demo', 'main']
+           'Statistic', 'study', 'inspect', 'sources', 'formats', 'taxonomy', 'vote', 'calibrate', 'show_store',
+           'merge', 'draw_labels', 'margin', 'train', 'score', 'select', 'correlate', 'report', 'demo', 'init_study',
+           'run_study', 'main']
 
 # %% ../nbs/17_cli.ipynb #app
 import inspect as _inspect
@@ -142,24 +143,6 @@ def formats(as_json:Json=False):
     if as_json: print(json.dumps({k: f.columns for k,f in FORMATS.items()}, indent=1)); return
     for k,f in FORMATS.items(): print(f"{k:24} {', '.join(f.columns)}")
 
-# %% ../nbs/17_cli.ipynb #taxonomy
-@app.command()
-@_reads
-def taxonomy(data:Data, out:Out, load,
-    plural_at:Annotated[float, typer.Option(help='Prompts count as plural from this probability on.', min=0, max=1)]=.5,
-    alike_at:Annotated[float, typer.Option(help='Responses count as alike from this probability on.', min=0, max=1)]=.5,
-    encoder:Annotated[str|None, typer.Option(help='Sentence encoder: Hub id or folder; all-MiniLM-L6-v2 if not given.')]=None,
-    seed:Seed=0):
-    "Label each pair: does its prompt have many good answers, do its responses say the same?"
-    from plurality_nb.embeddings import ENCODER
-    from plurality_nb.report import describe
-    from plurality_nb.taxonomy import label_taxonomy
-    ds,_ = load(data, out)
-    encoder = encoder or ENCODER
-    ds = label_taxonomy(ds, plural_at, alike_at, encoder, _bars())
-    _save(ds, out, dict(taxonomy=dict(plural_at=plural_at, alike_at=alike_at, encoder=encoder)), [data], seed)
-    print(describe(ds).round(3).to_string())
-
 # %% ../nbs/17_cli.ipynb #asking
 def _opt(panel, help, *names, **kwargs): return typer.Option(*names, help=help, rich_help_panel=panel, **kwargs)
 
@@ -220,6 +203,53 @@ def _shard(ds, text):
     i,_,n = text.partition('/')
     if not (i.isdigit() and n.isdigit() and 1<=int(i)<=int(n)): raise typer.BadParameter(f'want I/N with I from 1 to N, got {text!r}', param_hint='--shard')
     return take(ds, np.array([int(p, 16)%int(n)==int(i)-1 for p in ds['pair_id']]))
+
+# %% ../nbs/17_cli.ipynb #taxonomy
+_TAX,_TOLD = 'How prompts and responses are scored','judges of prompts'
+_SCORING_PAIRS = dict(
+    prompts=(str, _opt(_TAX, "Who scores prompts: 'classifier'; 'responses', the meanings that a prompt's responses hold; or a language model, chat:MODEL or local:MODEL, asked how many differing answers there are.", metavar='SCORER'), 'classifier'),
+    base_rate=(str|None, _opt(_TAX, "Share of plural prompts in DATA, a number, or 'estimate' to find it from the scores; the classifier's own, one half, if not given."), None),
+    encoder=(str|None, _opt(_TAX, 'Sentence encoder: Hub id or folder; all-MiniLM-L6-v2 if not given.'), None),
+    entailment=(str|None, _opt(_TAX, 'Model of natural-language inference, Hub id or folder, to help tell responses apart; none if not given.'), None),
+    batch_size=(int, _opt(_TAX, 'Pairs that this model reads at once.', min=1), 32),
+    base_url=(str|None, _opt(_TOLD, 'Of the server of chat:MODEL.'), None),
+    store=(Path|None, _opt(_TOLD, 'SQLite file that keeps its answers.'), None),
+    answers=(int, _opt(_TOLD, 'Answers for each prompt.', min=1), 5),
+    calibrate_on=(int, _opt(_TOLD, "Prompts of the project's own that it is asked too, to learn its scale; 0 for none.", min=0), 100))
+
+def _scorer(how, seed):
+    "What `score_plurality` is to use, and its settings."
+    if how['prompts'] in ('classifier', 'responses'): return how['prompts'],{}
+    return _judge(how['prompts'], dict(base_url=how['base_url']), seed),dict(n_answers=how['answers'], calibrate_on=how['calibrate_on'], store=how['store'], seed=seed)
+
+def _rate(text):
+    if text in (None, 'estimate'): return text
+    try: rate = float(text)
+    except ValueError: rate = 0
+    if not 0<rate<1: raise typer.BadParameter(f"want a share between 0 and 1, or 'estimate', got {text!r}", param_hint='--base-rate')
+    return rate
+
+@app.command()
+@_reads
+@_gathers('how', _SCORING_PAIRS)
+def taxonomy(data:Data, out:Out, load, how,
+    plural_at:Annotated[float, typer.Option(help='Prompts count as plural from this probability on.', min=0, max=1)]=.5,
+    alike_at:Annotated[float, typer.Option(help='Responses count as alike from this probability on.', min=0, max=1)]=.5,
+    band:Annotated[float, typer.Option(help='Count rows as uncertain up to this far from a threshold.', min=.001, max=.5)]=.1,
+    seed:Seed=0):
+    "Label each pair: does its prompt have many good answers, do its responses say the same? Prints the quadrants, their votes, and how many rows lie near a threshold."
+    from plurality_nb.embeddings import ENCODER
+    from plurality_nb.report import describe
+    from plurality_nb.taxonomy import label_taxonomy,uncertain_rows
+    rate = _rate(how['base_rate']); scorer,more = _scorer(how, seed)
+    ds,_ = load(data, out)
+    encoder = how['encoder'] or ENCODER
+    ds = label_taxonomy(ds, plural_at, alike_at, encoder, _bars(), scorer, rate, how['entailment'], how['batch_size'], **more)
+    if (n := sum(q is None for q in ds['quadrant'])): _say(f'warning: {n} of {len(ds)} pairs have no quadrant: their prompts could not be scored')
+    known = dict(plural_at=plural_at, alike_at=alike_at, encoder=encoder, prompts=how['prompts'], base_rate=how['base_rate'], entailment=how['entailment'])
+    _save(ds, out, dict(taxonomy=known), [data], seed)
+    print(describe(ds).round(3).to_string())
+    print(f'\nshare of pairs within {band:g} of a threshold\n{uncertain_rows(ds, band, plural_at, alike_at).round(3).to_string()}')
 
 # %% ../nbs/17_cli.ipynb #vote
 @app.command()
@@ -524,6 +554,62 @@ def demo(out:Annotated[Path, typer.Option(help='Folder for tables, figures and t
     print(f"{SIMULATED}\n\nspearman correlation with 20 users' share [95% interval]\n{side_by_side(result['table']).to_string()}")
     print(f"\nmargin - baseline, same resamples\n{side_by_side(result['differences']).join(result['verdict']).to_string()}")
     print(f"\nreport: {result['report'].resolve()}")
+
+# %% ../nbs/17_cli.ipynb #study
+study = typer.Typer(no_args_is_help=True, help='Run a whole comparison of ways of asking, objectives and seeds from one file.')
+app.add_typer(study, name='study')
+
+@study.command('init')
+def init_study(path:Annotated[Path, typer.Argument(metavar='FILE', help='TOML file to write; must not exist.')]):
+    "Write a file to begin with: the paper's study, with a comment on every setting."
+    from plurality_nb.configuration import write_template
+    _say(f'wrote {write_template(path)}: read it; `plurality study run {path} --out DIR --dry-run` tells what it would do')
+
+def _plan_text(plan):
+    "What is to do, why, and what it costs."
+    todo = plan.why!=''
+    by_stage = plan.assign(todo=todo).groupby('stage', sort=False).todo.agg(['size', 'sum'])
+    for stage,(n,to_do) in by_stage.iterrows(): print(f'{stage:10} {n:4} steps, {n-to_do} done, {to_do} to do')
+    for r in plan[todo&~plan.why.str.startswith('follows')].itertuples(): print(f'{r.stage} {r.step}: {r.why}')
+    asks = plan[plan.questions.fillna(0)>0].set_index('step')[['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']].dropna(axis=1, how='all')
+    if not len(asks): return
+    print(f"\n{asks.to_string(na_rep='?', float_format='{:,.10g}'.format)}\n")
+    for k in ['questions', 'tokens_in', 'tokens_out', 'cost']:
+        if k in asks: print(f'{k:10} {asks[k].sum():,.10g}'+(' and what is marked ?' if asks[k].isna().any() else ''))
+    if 'tokens_in' not in asks or asks.tokens_in.isna().any(): print('Where the pairs are not loaded yet, questions are at most what the limits allow. To count: --only taxonomy, then --dry-run')
+
+@study.command('run')
+def run_study(config:Annotated[Path, typer.Argument(metavar='CONFIG', help='File of settings, such as `plurality study init` writes.')],
+    out:Annotated[Path, typer.Option(help='Folder for everything: data, votes, models, scores, tables, the report.')],
+    dry_run:Annotated[bool, typer.Option('--dry-run', help='Do nothing: print the steps that are missing or changed, their questions, tokens and cost.')]=False,
+    only:Annotated[Literal['load', 'taxonomy', 'votes', 'margins', 'train', 'score', 'correlate', 'report']|None, typer.Option(help='The last stage to do; what it needs is done first.')]=None,
+    keep_going:Annotated[bool, typer.Option('--keep-going', help='After a failure, do what does not depend on it; the exit code is 1 all the same.')]=False,
+    as_json:Json=False):
+    """Do what is missing or changed, and print the tables.
+
+    Stages: load, taxonomy, votes, margins, train, score, correlate, report. Each step writes a file, and in `stages/` what it was made from. Started again, after a change of CONFIG, a failure or a kill, the same command does only what must be done anew; answers that were paid for are kept in any case.
+    """
+    from transformers.utils import logging as chatter
+    from plurality_nb import study as s
+    from plurality_nb.configuration import load_study
+    from plurality_nb.simulation import SIMULATED
+    settings = load_study(config); chatter.set_verbosity_error()
+    if dry_run:
+        plan = s.plan_study(settings, out, _bars())
+        if as_json: print(plan.to_json(orient='records', indent=1))
+        else: _plan_text(plan)
+        return
+    try: ran = s.run_study(settings, out, only, keep_going, _bars(), _command())
+    except KeyboardInterrupt: _say('stopped: the same command goes on from there'); raise typer.Exit(130)
+    if ran.report and json.loads(ran.report.with_suffix('.json').read_text())['simulated']: _say(f'warning: {SIMULATED}')
+    _say(f'{len(ran.made)} steps done, {len(ran.skipped)} skipped, {len(ran.failed)} failed')
+    if as_json: print(json.dumps(dict(made=ran.made, skipped=ran.skipped, failed=ran.failed, summary=None if ran.summary is None else json.loads(ran.summary.to_json(orient='records'))), indent=1))
+    elif ran.summary is not None:
+        print(f'spearman correlation with the share of people\'s votes, mean ± sd over {len(settings.seeds)} seeds\n{s.study_table(ran.summary).to_string(na_rep="")}')
+        for a in settings.statistics.against: print(f'\ndifference from {a}\n{s.study_table(ran.summary, against=a).to_string(na_rep="")}')
+    for told in ran.failed.values(): _say(f'failed: {told}')
+    if ran.report and not as_json: print(f'\nreport: {ran.report.resolve()}')
+    if ran.failed: raise typer.Exit(1)
 
 # %% ../nbs/17_cli.ipynb #main-2
 def _quiet():

@@ -15,7 +15,7 @@ from scipy.stats import norm,rankdata
 from .comparisons import ContractError
 from .correlation import kendall,pearson,spearman
 from .resampling import MIN_GROUPS,Measure,group_codes,rows_that_count,slices,tabulate
-from .scores import score_measure,tempered
+from .scores import score_measure,tempered_rows
 
 # %% ../nbs/11_comparison.ipynb #compared
 COMPARED = ['pearson', 'spearman', 'kendall', 'accuracy', 'strength', 'log_loss', 'brier', 'tempered_log_loss', 'tempered_brier']
@@ -54,7 +54,8 @@ def permutation_p(
     def difference(keeps): return of(np.concatenate([keeps, 1-keeps], 1))-of(np.concatenate([1-keeps, keeps], 1))
     observed = np.abs(difference(np.ones((1, groups)))).item(); rng = np.random.default_rng(seed)
     if np.isnan(observed): return np.nan
-    less = sum((np.abs(difference(rng.integers(0, 2, (min(rows, n_perm-i), groups)).astype(float)))<observed-1e-12).sum() for i in range(0, n_perm, rows))
+    drawn = (rng.integers(0, 2, (min(rows, n_perm-i), groups)).astype(float) for i in range(0, n_perm, rows))
+    less = sum((np.abs(difference(keeps))<observed-1e-12).sum() for keeps in drawn)
     return float((1+n_perm-less)/(1+n_perm)) # an undefined difference counts as a large one
 
 # %% ../nbs/11_comparison.ipynb #holm
@@ -68,13 +69,6 @@ def holm(
     return out
 
 # %% ../nbs/11_comparison.ipynb #compare
-def _test(parts, mended, model, name, statistic, baseline, n_perm, seed):
-    "The p-value of a row of the table."
-    part = parts[name]; codes = group_codes(part)
-    if codes.max()+1<MIN_GROUPS: return np.nan
-    x,other = (on_one_scale(statistic, part['delta', m].to_numpy(), mended[m][part.index].to_numpy()) for m in (model, baseline))
-    return permutation_p(statistic, x, other, part['row', 'lead'].to_numpy(), codes, n_perm, seed)
-
 def compare(
     models:Mapping,  # name to scored comparisons with votes
     baseline:str,    # the one to compare with: a name, or a trivial model's
@@ -86,14 +80,19 @@ def compare(
     if (odd := [s for s in statistics if s not in COMPARED]): raise ContractError('statistics', f'some of {COMPARED}', repr(odd[0]))
     rows,left_out = rows_that_count(models, by, votes, include_seen, baselines)
     if baseline not in rows['delta']: raise ContractError('baseline', f"one of {list(rows['delta'])}", repr(baseline))
-    mended = {m: pd.Series(tempered(d.to_numpy(), rows['row', 'lead'].to_numpy(), group_codes(rows)), rows.index) for m,d in rows['delta'].items()}
+    mended,parts = tempered_rows(rows),slices(rows)
+    def seen(part, model, statistic): return on_one_scale(statistic, part['delta', model].to_numpy(), mended[model][part.index].to_numpy())
     def measures(part, codes):
         lead = part['row', 'lead'].to_numpy()
-        of = {(m, s): _measure(s, on_one_scale(s, d.to_numpy(), mended[m][part.index].to_numpy()), lead, codes) for m,d in part['delta'].items() for s in statistics}
+        of = {(m, s): _measure(s, seen(part, m, s), lead, codes) for m in part['delta'] for s in statistics}
         return {(m, s): Measure(lambda c, f=f.of, g=of[baseline, s].of: f(c)-g(c), f.pairs) for (m, s),f in of.items() if m!=baseline}
-    out = tabulate(rows, by, measures, n_boot, seed, level, left_out=left_out, baseline=baseline)
-    parts = slices(rows); slice_of = out[by or 'slice']
-    out['p'] = [_test(parts, mended, m, q, s, baseline, n_perm, seed) if n_perm else np.nan for m,q,s in zip(out.model, slice_of, out.statistic)]
+    def test(model, name, statistic):
+        part = parts[name]; codes = group_codes(part)
+        if not n_perm or codes.max()+1<MIN_GROUPS: return np.nan
+        x,other = (seen(part, m, statistic) for m in (model, baseline))
+        return permutation_p(statistic, x, other, part['row', 'lead'].to_numpy(), codes, n_perm, seed)
+    out = tabulate(rows, by, measures, n_boot, seed, level, left_out=left_out, baseline=baseline); slice_of = out[by or 'slice']
+    out['p'] = [test(*k) for k in zip(out.model, slice_of, out.statistic)]
     out['p_holm'] = out.p.where(slice_of=='overall', out[slice_of!='overall'].groupby(['model', 'statistic']).p.transform(holm))
     out['detectable'] = (norm.ppf((1+level)/2)+norm.ppf(.8))*out.se
     return out

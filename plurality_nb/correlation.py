@@ -138,7 +138,9 @@ def side_by_side(
     "One statistic of all models, with intervals."
     t = table[table.statistic==statistic]; by = table.columns[1]
     if not len(t): raise ContractError('statistic', f'one of {list(table.statistic.unique())}', repr(statistic))
-    def cell(r): return f'{r.value:.{digits}f}'+('' if np.isnan(r.low) else f' [{r.low:.{digits}f}, {r.high:.{digits}f}]')+('' if np.isnan(r.get('p_holm', np.nan)) else f' p={r.p_holm:.2g}')
+    def cell(r):
+        between = '' if np.isnan(r.low) else f' [{r.low:.{digits}f}, {r.high:.{digits}f}]'
+        return f'{r.value:.{digits}f}'+between+('' if np.isnan(r.get('p_holm', np.nan)) else f' p={r.p_holm:.2g}')
     wide = t.assign(cell=t.apply(cell, axis=1)).pivot(index=by, columns='model', values='cell').loc[t[by].unique(), t.model.unique()]
     facts = t.drop_duplicates(by).set_index(by)[['n', 'groups', 'tie_rate', 'split']].round(2)
     return facts.join(wide)

@@ -6,11 +6,12 @@
 __all__ = ['ENCODER', 'encoder_folder', 'windows', 'embed']
 
 # %% ../nbs/04_embeddings.ipynb #imports
-import hashlib,sqlite3
+import hashlib,os,sqlite3
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
 from .comparisons import ContractError
 from .files import cache_folder
@@ -58,13 +59,25 @@ def windows(
     return [text[spans[i][0]:spans[min(i+size, len(spans))-1][1]] for i in starts],[min(size, len(spans)-i) for i in starts]
 
 # %% ../nbs/04_embeddings.ipynb #encode
-def _encode(texts, model, progress):
-    "(texts, dim) unit vectors."
+def _batches(sizes, budget=2048):
+    "Numbers of the pieces in batches of like length, of about `budget` tokens."
+    out,order = [[]],np.argsort(sizes, kind='stable')
+    for i in order:
+        first = sizes[out[-1][0]] if out[-1] else 0
+        if out[-1] and (sizes[i]*(len(out[-1])+1)>budget or sizes[i]>1.15*first+4): out.append([])
+        out[-1].append(i)
+    return out
+
+def _encode(texts, model, show):
+    "(texts, dim) unit vectors; `show` counts texts."
     pieces,sizes = zip(*(windows(t, model) for t in texts))
-    flat = [p for ps in pieces for p in ps]
-    v = model.encode(flat, batch_size=64, show_progress_bar=progress and len(flat)>200, convert_to_numpy=True, normalize_embeddings=True)
-    ends = np.cumsum([len(p) for p in pieces])[:-1]
-    mean = np.stack([np.average(x, axis=0, weights=s) for x,s in zip(np.split(v, ends), sizes)])
+    flat,tokens = [p for ps in pieces for p in ps],np.concatenate(sizes)
+    starts = np.cumsum([0, *(len(p) for p in pieces[:-1])])
+    begins,v = np.bincount(starts, minlength=len(flat)),[None]*len(flat)
+    for b in _batches(tokens):
+        for i,x in zip(b, model.encode([flat[i] for i in b], batch_size=len(b), show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True)): v[i] = x
+        show(int(begins[b].sum()))
+    mean = np.stack([np.average(x, axis=0, weights=s) for x,s in zip(np.split(np.stack(v), starts[1:]), sizes)])
     return (mean/np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
 
 # %% ../nbs/04_embeddings.ipynb #cache
@@ -95,10 +108,11 @@ def embed(
     try:
         have = _known(db, list(by_key))
         missing = [k for k in by_key if k not in have]
-        for i in range(0, len(missing), 1000): # kept as they come: an interrupted run loses little
-            part = missing[i:i+1000]
-            new = dict(zip(part, _encode([by_key[k] for k in part], _load(folder), progress)))
-            with db: db.executemany('insert or ignore into vectors values (?, ?)', [(k, v.tobytes()) for k,v in new.items()])
-            have |= new
+        with tqdm(total=len(missing), desc='embedding', unit=' texts', disable=not progress or len(missing)<200 or bool(os.environ.get('TQDM_DISABLE')), leave=False) as show:
+            for i in range(0, len(missing), 2000): # kept as they come: an interrupted run loses little
+                part = missing[i:i+2000]
+                new = dict(zip(part, _encode([by_key[k] for k in part], _load(folder), lambda n: show.update(n))))
+                with db: db.executemany('insert or ignore into vectors values (?, ?)', [(k, v.tobytes()) for k,v in new.items()])
+                have |= new
     finally: db.close()
     return np.stack([have[k] for k in keys]) if keys else np.empty((0, 0), np.float32)

@@ -45,7 +45,7 @@ def corrected(
             return slope*np.sqrt(spread/(xx/n-slope**2*(true-spread)))
     return Measure(of)
 
-# %% ../nbs/11_matching.ipynb #match-slices
+# %% ../nbs/11_matching.ipynb #matched-measures
 MATCHED = [*STATISTICS, 'corrected']
 
 def _matched(of, stratum, target, codes):
@@ -56,6 +56,17 @@ def _matched(of, stratum, target, codes):
         return of(w*(target/np.where(total>0, total, 1))[:, stratum])
     return Measure(value)
 
+def _effective(stratum, target):
+    "How many evenly weighted pairs the weights are worth (Kish 1965)."
+    w = (target/np.maximum(np.bincount(stratum, minlength=STRATA), 1))[stratum]
+    return w.sum()**2/(w**2).sum()
+
+def _common_spread(parts):
+    "Mean squared true lead, averaged over slices."
+    cast = [[p['row', c].to_numpy() for c in ('a', 'b', 'tie')] for p in parts]
+    square,chance,_ = np.transpose([lead_spread(*v, np.zeros(len(v[0]), dtype=int))(np.ones((1, 1))) for v in cast])[0]
+    return np.mean(square-chance)
+
 def _both(statistic, delta, row, codes, stratum, target, spread):
     "The measure matched, and before."
     x,lead,cast = np.tanh(delta/2),row.lead.to_numpy(),[row[c].to_numpy() for c in ('a', 'b', 'tie')]
@@ -65,6 +76,7 @@ def _both(statistic, delta, row, codes, stratum, target, spread):
     of = correlation(statistic, delta, lead, np.arange(len(row))).of
     return _matched(of, stratum, target, codes),Measure(lambda c: of(c[:, codes]))
 
+# %% ../nbs/11_matching.ipynb #match-slices
 def match_slices(
     models:Dataset|Mapping, # scored comparisons with votes, or name to such; they are joined on `pair_id`
     by='quadrant', votes='human', n_boot=2000, seed=0, level=.95, include_seen=False, baselines=True, # as in `correlate`
@@ -79,17 +91,17 @@ def match_slices(
     if reference not in parts: raise ContractError('reference', f'one of {list(parts)}', repr(reference))
     codes,slice_of = group_codes(rows),rows['row', 'slice'].map(list(parts).index).to_numpy()
     target,overlap,stratum = common_distribution(2*rows['row', 'lead'].abs().to_numpy(), slice_of)
-    at = {q: np.flatnonzero(slice_of==k) for k,q in enumerate(parts)}
-    square,chance,_ = np.transpose([lead_spread(*(p['row', c].to_numpy() for c in ('a', 'b', 'tie')), np.zeros(len(p), dtype=int))(np.ones((1, 1))) for p in parts.values()])[0]
-    pairs = {(m, q, s): _both(s, d.to_numpy(), p['row'], codes[at[q]], stratum[at[q]], target, np.mean(square-chance)) for q,p in parts.items() for m,d in p['delta'].items() for s in statistics}
+    at = {q: np.flatnonzero(slice_of==k) for k,q in enumerate(parts)}; spread = _common_spread(parts.values())
+    pairs = {(m, q, s): _both(s, d.to_numpy(), p['row'], codes[at[q]], stratum[at[q]], target, spread)
+        for q,p in parts.items() for m,d in p['delta'].items() for s in statistics}
     draws = resample({(*k, i): m for k,both in pairs.items() for i,m in enumerate(both)}, codes, n_boot, seed); out = []
     for m,q,s in pairs:
-        rests,x = facts(parts[q]),draws[m, q, s, 0]; gap = x-draws[m, reference, s, 0]
-        low,high = interval(x[1:], rests['groups'], level)
-        gap_low,gap_high = interval(gap[1:], min(rests['groups'], facts(parts[reference])['groups']), level)
-        w = (target/np.maximum(np.bincount(stratum[at[q]], minlength=STRATA), 1))[stratum[at[q]]]
-        out.append({'model': m, by: q, 'statistic': s, 'value': x[0], 'low': low, 'high': high, **rests, 'unmatched': draws[m, q, s, 1][0],
-            'gap': gap[0], 'gap_low': gap_low, 'gap_high': gap_high, 'effective': np.nan if s=='corrected' else w.sum()**2/(w**2).sum()})
+        rests,fewest = facts(parts[q]),min(facts(parts[k])['groups'] for k in (q, reference))
+        x = draws[m, q, s, 0]; gap = x-draws[m, reference, s, 0]
+        (low,high),(gap_low,gap_high) = interval(x[1:], rests['groups'], level),interval(gap[1:], fewest, level)
+        out.append({'model': m, by: q, 'statistic': s, 'value': x[0], 'low': low, 'high': high, **rests,
+            'unmatched': draws[m, q, s, 1][0], 'gap': gap[0], 'gap_low': gap_low, 'gap_high': gap_high,
+            'effective': np.nan if s=='corrected' else _effective(stratum[at[q]], target)})
     out = pd.DataFrame(out)
     out.attrs |= dict(level=level, left_out=left_out, overlap=overlap, reference=reference)
     return out

@@ -21,7 +21,7 @@ from .votes import vote_share,votes_of
 # %% ../nbs/13_plots.ipynb #colours
 COLOURS = dict(zip(QUADRANTS, ['#0072B2', '#56B4E9', '#D55E00', '#E69F00']))
 MARKERS = dict(zip(QUADRANTS, 'o^sD'))
-MODEL_COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#000000']
+MODEL_COLOURS = ['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#56B4E9', '#000000', '#E69F00', '#8c8c8c']
 _GREY = '#8c8c8c'
 
 def _name(quadrant): return str(quadrant).replace('_', ', ')
@@ -63,7 +63,7 @@ def plot_forest(
     for k,m in enumerate(models):
         part = t[t.model==m].set_index(by).loc[slices]
         y = np.arange(len(slices))+(k-(len(models)-1)/2)*.8/len(models)
-        ax.errorbar(part.value, y, xerr=np.clip([part.value-part.low, part.high-part.value], 0, None), fmt='os^Dvp'[k%6], ms=5, capsize=2, lw=1.2,
+        ax.errorbar(part.value, y, xerr=np.clip([part.value-part.low, part.high-part.value], 0, None), fmt='os^DvpPX'[k%8], ms=5, capsize=2, lw=1.2,
             color=MODEL_COLOURS[k%len(MODEL_COLOURS)], label=m)
     facts = t.drop_duplicates(by).set_index(by)
     ax.set_yticks(range(len(slices)), [f'{_name(s)}\n(n={facts.n[s]})' for s in slices], fontsize=8)

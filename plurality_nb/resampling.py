@@ -95,8 +95,10 @@ def _deltas(models):
     ids,side = base['pair_id'][:],np.array(base['response_a'][:], dtype=object)
     deltas,seen = {},np.zeros(len(base), dtype=bool)
     for name,ds in models.items():
-        other = pd.DataFrame(dict(d=numbers(ds, 'reward_a')-numbers(ds, 'reward_b'), a=ds['response_a'][:], seen=[bool(s) for s in ds['seen']]), index=ds['pair_id'][:])
-        if not other.index.is_unique: raise ContractError('pair_id', 'each pair once', f'{other.index.duplicated().sum()} repeated in {name!r}', 'Load with `merge=True`')
+        delta = numbers(ds, 'reward_a')-numbers(ds, 'reward_b')
+        other = pd.DataFrame(dict(d=delta, a=ds['response_a'][:], seen=[bool(s) for s in ds['seen']]), index=ds['pair_id'][:])
+        twice = other.index.duplicated().sum()
+        if twice: raise ContractError('pair_id', 'each pair once', f'{twice} repeated in {name!r}', 'Load with `merge=True`')
         if other.d.isna().all(): raise ContractError('reward_a', f'rewards of {name!r}', 'none in any row', 'Score the comparisons first')
         other = other.reindex(ids)
         deltas[name] = np.where(other.a.to_numpy()==side, 1, -1)*other.d.to_numpy(dtype=float)
@@ -141,24 +143,29 @@ def rows_that_count(
     include_seen=False,  # keep pairs whose prompt a model was trained on
     baselines=True,      # add `longer response`, `random`, and `judge` and `label` where they are there and have not seen the votes
     scored=True,         # False takes comparisons without rewards as well
-)->tuple: # a table, a row a pair: under `row` group, slice, a, b, tie, lead, tie_rate, split, and under `delta` each model; counts of what was left out
+)->tuple: # a row a pair, with `row` (group, slice, a, b, tie, lead, tie_rate, split) and `delta` (each model); counts of what was left out
     "The pairs that statistics rest on."
     models = models if isinstance(models, Mapping) else {'model': models}
     base = next(iter(models.values()))
-    if by is not None and base.features.get(by)!=Value('string'): raise ContractError('by', "a column of text, e.g. 'quadrant', or None", repr(by))
+    if by is not None and base.features.get(by)!=Value('string'):
+        raise ContractError('by', "a column of text, e.g. 'quadrant', or None", repr(by))
     bare = not scored and len(models)==1 and np.isnan(numbers(base, 'reward_a')).all()
     deltas,seen = ({}, np.zeros(len(base), dtype=bool)) if bare else _deltas(models)
     a,b,tie = votes_of(base, votes)
-    row = pd.DataFrame(dict(group=base['group'][:], slice=base[by][:] if by else None, a=a, b=b, tie=tie, lead=(a-b)/(a+b+tie)/2, tie_rate=tie_rate(a, b, tie), split=vote_split(a, b)))
+    row = pd.DataFrame(dict(group=base['group'][:], slice=base[by][:] if by else None, a=a, b=b, tie=tie,
+        lead=(a-b)/(a+b+tie)/2, tie_rate=tie_rate(a, b, tie), split=vote_split(a, b)))
     unvoted = row.lead.isna().to_numpy(); missing = np.isnan([np.zeros(len(base)), *deltas.values()]).any(0)
     seen = seen&(not include_seen)
     keep = ~(unvoted|missing|seen)
     left_out = dict(unvoted=int(unvoted.sum()), unscored=int((missing&~unvoted).sum()), seen=int((seen&~unvoted&~missing).sum()))
-    if not keep.any(): raise ContractError('rows', f'pairs with {votes} votes and rewards that no model was trained on', f'{left_out} of {len(base)}', 'Collect or choose other `votes`, score all rows, or train with these prompts excluded')
+    if not keep.any():
+        raise ContractError('rows', f'pairs with {votes} votes and rewards that no model was trained on', f'{left_out} of {len(base)}',
+            'Collect or choose other `votes`, score all rows, or train with these prompts excluded')
+    if by and row.slice[keep].isna().all():
+        raise ContractError('by', 'a column that is filled', repr(by), 'Label the taxonomy first' if by=='quadrant' else '')
     if any(left_out.values()): _log.warning(f'left out of {len(base)} pairs: '+', '.join(f'{n} {k}' for k,n in left_out.items() if n)
         +('; a model was trained on the prompts it has seen' if left_out['seen'] else ''))
     if baselines and deltas: deltas |= {k: d for k,d in _yardsticks(base, votes, a, b, tie, keep).items() if k not in deltas}
-    if by and row.slice[keep].isna().all(): raise ContractError('by', 'a column that is filled', repr(by), 'Label the taxonomy first' if by=='quadrant' else '')
     return pd.concat(dict(row=row, delta=pd.DataFrame(deltas, index=row.index)), axis=1)[keep],left_out
 
 # %% ../nbs/10_resampling.ipynb #slices
@@ -197,7 +204,8 @@ def tabulate(
             on = part if (pairs := found[model, statistic].pairs) is None else part[pairs]
             rests = facts(on); low,high = interval(x[1:], rests['groups'], level)
             se = np.nan if np.isnan(low) else np.nanstd(x[1:], ddof=1)
-            out.append({'model': model, by or 'slice': name, 'statistic': statistic, 'value': x[0], 'low': low, 'high': high, 'se': se, **rests})
+            out.append({'model': model, by or 'slice': name, 'statistic': statistic,
+                'value': x[0], 'low': low, 'high': high, 'se': se, **rests})
     out = pd.DataFrame(out)
     out.attrs |= dict(level=level, **attrs)
     return out

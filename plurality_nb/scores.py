@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCORES', 'VOTES', 'accuracy', 'strength', 'log_loss', 'brier', 'log_loss_floor', 'brier_floor', 'slope',
-           'calibration_error', 'tempered', 'score_measure', 'scores']
+           'calibration_error', 'tempered', 'tempered_rows', 'score_measure', 'scores']
 
 # %% ../nbs/11_scores.ipynb #imports
 from collections.abc import Mapping
@@ -104,7 +104,7 @@ def calibration_error(
     bins=10,          # of equally many pairs, by |delta|; at most one for every twenty pairs
 )->Measure:
     "Root mean square gap between predicted and voted share, debiased (Kumar, Liang and Ma 2019)."
-    size = np.abs(delta); bins = max(1, min(bins, len(delta)//20))
+    delta = np.round(delta, 8); size = np.abs(delta); bins = max(1, min(bins, len(delta)//20)) # equal but for rounding: one bin
     bin_of = np.searchsorted(np.quantile(size, np.arange(1, bins)/bins), size, side='right')
     gap = np.sign(delta)*lead-np.tanh(size/2)/2
     per_bin = lambda x: group_sums(codes, *((bin_of==k)*x for k in range(bins)))
@@ -135,6 +135,14 @@ def tempered(
     slopes = slope(delta, lead, codes).of((np.arange(folds)[:, None]!=fold).astype(float))
     return delta*np.maximum(slopes, 0)[fold[codes]]
 
+# %% ../nbs/11_scores.ipynb #tempered-rows
+def tempered_rows(
+    rows:pd.DataFrame, # from `rows_that_count`
+)->pd.DataFrame: # (rows, models): logits
+    "Each model's differences of rewards, `tempered` over all rows."
+    lead,codes = rows['row', 'lead'].to_numpy(),group_codes(rows)
+    return pd.DataFrame({m: tempered(d.to_numpy(), lead, codes) for m,d in rows['delta'].items()}, index=rows.index)
+
 # %% ../nbs/11_scores.ipynb #scores
 _SCORES = dict(accuracy=accuracy, strength=strength,
     log_loss=lambda d, y, g: mean_measure(log_loss(d, y), g), log_loss_excess=lambda d, y, g: mean_measure(log_loss(d, y)-log_loss_floor(y), g),
@@ -160,7 +168,8 @@ def score_measure(
 def _vote_measures(part, codes):
     lead,split = part['row', 'lead'].to_numpy(),part['row', 'split'].to_numpy()
     of = partial(mean_measure, codes=codes); chosen = ~np.isnan(split)
-    return dict(zip(VOTES, [of(log_loss_floor(lead)), of(brier_floor(lead)), of(part['row', 'tie_rate'].to_numpy()), of(split, pairs=chosen), of(2*np.abs(lead))]))
+    return dict(log_loss=of(log_loss_floor(lead)), brier=of(brier_floor(lead)), tie_rate=of(part['row', 'tie_rate'].to_numpy()),
+        split=of(split, pairs=chosen), decisiveness=of(2*np.abs(lead)))
 
 def scores(
     models:Dataset|Mapping, # scored comparisons with votes, or name to such; they are joined on `pair_id`
@@ -176,9 +185,10 @@ def scores(
     "How right each model's probabilities are, orientation-free."
     if (odd := [s for s in statistics if s not in SCORES]): raise ContractError('statistics', f'some of {SCORES}', repr(odd[0]))
     rows,left_out = rows_that_count(models, by, votes, include_seen, baselines)
-    mended = pd.DataFrame({m: tempered(d.to_numpy(), rows['row', 'lead'].to_numpy(), group_codes(rows)) for m,d in rows['delta'].items()}, index=rows.index)
+    mended = tempered_rows(rows)
     def measures(part, codes):
         lead,cool = part['row', 'lead'].to_numpy(),mended.loc[part.index]
-        found = {(m, s): score_measure(s, d.to_numpy(), cool[m].to_numpy(), lead, codes) for m,d in part['delta'].items() for s in statistics}
+        found = {(m, s): score_measure(s, d.to_numpy(), cool[m].to_numpy(), lead, codes)
+            for m,d in part['delta'].items() for s in statistics}
         return found|{('votes', s): m for s,m in _vote_measures(part, codes).items()}
     return tabulate(rows, by, measures, n_boot, seed, level, left_out=left_out)

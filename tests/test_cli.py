@@ -48,7 +48,10 @@ def test_the_road_and_what_its_files_say(run, tmp_path):
     assert code == 0, err
     found = json.loads(out)
     assert {r["model"] for r in found["correlation"]} == {"model", "random", "longer response"}
-    assert {r["model"] for r in found["differences"]} == {"model"}
+    assert {r["model"] for r in found["differences"]} == {"model", "longer response"}
+    assert all(0 < r["p"] <= r["p_holm"] <= 1 for r in found["differences"])
+    shared = {"model", "written_quadrant", "statistic", "value", "low", "high", "n", "groups"}
+    assert all(shared <= set(found[k][0]) for k in ["correlation", "scores", "ceilings", "matched", "differences"])
 
     save_comparisons(swap_sides(load_comparisons("s.parquet", merge=False)), "swapped.parquet", settings)
     _, again, _ = run(*"correlate swapped.parquet r.jsonl --votes judge --by written_quadrant --include-seen --n-boot 50 --baseline random --json".split())
@@ -57,6 +60,22 @@ def test_the_road_and_what_its_files_say(run, tmp_path):
 
     code, out, err = run(*"report s.parquet r.jsonl --votes judge --by written_quadrant --include-seen --n-boot 50 --out page.html".split())
     assert code == 0 and out.strip() == "page.html" and "<svg" in (tmp_path / "page.html").read_text()
+
+
+def test_any_statistic_can_be_printed(run):
+    from plurality_nb import ceilings, correlation, scores
+    own = {"reliability", "votes_needed", "disattenuated"}
+    assert set(cli.Statistic.__args__) == {*correlation.STATISTICS, *scores.SCORES, *own}
+    for step in ["vote sample --judge population --votes 4 --limit 40 --out v.parquet", "score v.parquet --model random --out s.parquet"]:
+        assert run(*step.split())[0] == 0
+    common = "correlate s.parquet --votes judge --by none --n-boot 20 --baseline"
+    for statistic, columns, compared in [("pearson", ["random", "noise ceiling"], "pearson"), ("log_loss", ["votes", "noise ceiling"], "log_loss"),
+                                         ("tempered_brier", ["random"], "tempered_brier"), ("slope", ["random"], "spearman"), ("votes_needed", ["noise ceiling"], "spearman"), ("disattenuated", ["random"], "spearman")]:
+        code, out, err = run(*common.split(), "random", "--statistic", statistic)
+        assert code == 0, err
+        assert all(c in out.splitlines()[1] for c in columns), out
+        assert f"difference of {compared} from random" in out
+    assert run("correlate", "s.parquet", "--statistic", "mode")[0] == 2
 
 
 def test_seen_prompts_are_said_and_left_out(run, caplog):

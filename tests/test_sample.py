@@ -8,7 +8,7 @@ import pytest
 from plurality_nb.comparisons import QUADRANTS
 from plurality_nb.rewards import prompt_text
 from plurality_nb.simulation import load_sample
-from plurality_nb.taxonomy import plurality_prompts
+from plurality_nb.plurality import plurality_prompts
 
 
 @pytest.fixture(scope="module")

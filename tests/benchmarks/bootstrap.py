@@ -4,14 +4,17 @@ python tests/benchmarks/bootstrap.py [--rows 10000] [--resamples 10000] [--stati
 
 Two models, three pairs a prompt on average, votes of ten people, no slices. Prints one JSON line: seconds of `correlate`, peak resident memory of
 its process and how much of that it added, and the seconds of the plain loop, which runs `--plain` resamples, `plain_seconds` being theirs times
-resamples/plain, and the ratio of the two. Both give the same numbers for the sample itself, which is checked.
+resamples/plain, and the ratio of the two. Both give the same numbers for the sample itself, which is checked. Lines that were kept stand in
+`tests/benchmarks/results/bootstrap.jsonl`.
 """
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import numpy as np
 from datasets import Dataset
@@ -81,7 +84,9 @@ def main():
     seconds, values = plain(args.rows, args.plain, args.statistics)
     np.testing.assert_allclose(found.pop("values"), values, atol=1e-12)
     loop = seconds * args.resamples / args.plain
-    print(json.dumps(dict(benchmark="bootstrap", n=args.rows, models=2, statistics=args.statistics, resamples=args.resamples, **found, plain_resamples=args.plain,
+    run = dict(command=" ".join(["python", "tests/benchmarks/bootstrap.py", *sys.argv[1:]]), cpus=os.cpu_count(), threads=os.environ.get("OMP_NUM_THREADS"),
+               versions={p: version(p) for p in ("numpy", "scipy")} | dict(python=sys.version.split()[0]))
+    print(json.dumps(dict(benchmark="bootstrap", **run, n=args.rows, models=2, statistics=args.statistics, resamples=args.resamples, **found, plain_resamples=args.plain,
                           plain_seconds=round(loop, 1), plain_is="extrapolated", ratio=round(loop / found["seconds"], 1))))
 
 

@@ -1,6 +1,6 @@
 """Do the intervals hold, and do the ceilings find the truth? Simulated data, whose truth is known, through the package's own functions.
 
-python tests/benchmarks/coverage.py [--replications 1000] [--ceiling-replications 100] [--out tests/benchmarks/results/coverage.jsonl]
+python tests/benchmarks/coverage.py [--replications 1000] [--ceiling-replications 60] [--out tests/benchmarks/results/coverage.jsonl]
 
 Study `intervals`: prompts with 1 to 5 pairs each; how much people want A is correlated within a prompt (0.36), and so are the errors of two models,
 whose predictions are too sure; 3, 5 or 10 votes a pair, with ties. The truth is the same statistic on 300,000 prompts, for `disattenuated` and
@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from plurality_nb.ceilings import FITTED, _fitted, disattenuated, draw_votes, known_ceilings, reliability, votes_needed
+from plurality_nb.ceilings import _REFITS, FITTED, _fitted, disattenuated, draw_votes, known_ceilings, reliability, votes_needed
 from plurality_nb.correlation import STATISTICS, correlation
 from plurality_nb.resampling import Measure, interval, resample
 from plurality_nb.scores import calibration_error, score_measure
@@ -84,7 +84,7 @@ def study_intervals(groups, replications, resamples, rng, truth, truth_by_bins):
         codes, deltas, cast, _ = simulate(groups, rng)
         for k, x in resample(measures(codes, deltas, cast), codes, resamples, r).items():
             true = truth_by_bins[max(1, min(10, len(codes) // 20))] if k == "calibration_error" else truth[k]
-            low, high = np.quantile(x[1:], [0.025, 0.975])
+            low, high = np.nanquantile(x[1:], [0.025, 0.975])
             found.setdefault(k, []).append((x[0], *interval(x[1:], groups), true, low <= true <= high))
     for k, rows in found.items():
         *rest, plain = zip(*rows)
@@ -102,7 +102,7 @@ def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups
         _, *cast = draw_votes(alpha, alpha_tie, np.full(len(codes), votes), rng)
         row = pd.DataFrame(dict(zip(("a", "b", "tie"), cast), slice=None))
         draws = resample(dict(reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)), codes, resamples, r)
-        draws |= resample(_fitted(row, codes, r), codes, 100, r)
+        draws |= resample(_fitted(row, codes, r), codes, _REFITS, r)
         for k, x in draws.items():
             found.setdefault(k, []).append((x[0], *interval(x[1:], groups), truth[k]))
     for k, rows in found.items():
@@ -114,7 +114,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--groups", type=int, nargs="+", default=[30, 100, 200])
     parser.add_argument("--replications", type=int, default=1000)
-    parser.add_argument("--ceiling-replications", type=int, default=100)
+    parser.add_argument("--ceiling-replications", type=int, default=60)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--truth-groups", type=int, default=300_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -126,7 +126,7 @@ def main():
         lines += study_intervals(groups, args.replications, args.resamples, rng, truth, by_bins)
     for setting in SETTINGS if args.ceiling_replications else ():
         lines += study_ceilings(*setting, args.ceiling_replications, args.resamples, rng)
-    run = dict(benchmark="coverage", command=" ".join(["python", "tests/benchmarks/coverage.py", *sys.argv[1:]]), seed=args.seed, resamples=args.resamples, seconds=round(time.perf_counter() - start),
+    run = dict(benchmark="coverage", command=" ".join(["python", "tests/benchmarks/coverage.py", *sys.argv[1:]]), seed=args.seed, resamples=args.resamples, seconds=round(time.perf_counter() - start), processor_seconds=round(time.process_time()),
                cpus=os.cpu_count(), threads=os.environ.get("OMP_NUM_THREADS"), versions={p: version(p) for p in ("numpy", "scipy")} | dict(python=sys.version.split()[0]))
     text = "\n".join(json.dumps(x) for x in [run, *lines])
     print(text)
