@@ -3,7 +3,7 @@
 # make lab    JupyterLab on the notebooks
 # make sync   after editing a notebook: package, clean notebooks, README
 # make execute NB=nbs/01_votes.ipynb   run a notebook and keep its outputs
-# make experiments   the same for the studies in nbs/experiments: half an hour on two cores
+# make experiments   the same for the studies in nbs/experiments: twenty minutes on two cores
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -47,8 +47,9 @@ execute: $(READY)
 	$(NO_BARS) jupyter nbconvert --to notebook --execute --inplace --log-level ERROR $(NB)
 	nbdev_clean
 
+# One thread: sums in the same order, whatever the cores.
 experiments: $(READY)
-	$(MAKE) execute NB="$(wildcard nbs/experiments/*.ipynb)"
+	OMP_NUM_THREADS=1 $(MAKE) execute NB="$(wildcard nbs/experiments/*.ipynb)"
 
 lab: $(READY)
 	jupyter lab --notebook-dir nbs
