@@ -395,7 +395,9 @@ def _train_full(ds, model, out, full, **settings):
     if rated is not None: how |= dict(eval_strategy='epoch')
     try: trainer = train_model(ds, model, out, rated, lora=full['lora'], restart=full['restart'], progress=_bars(), **settings, **how|more)
     finally: told.removeHandler(said); told.propagate = True
-    if not trainer.is_world_process_zero(): sys.exit(0) # one of several tells
+    first = trainer.is_world_process_zero()
+    trainer.accelerator.wait_for_everyone(); trainer.accelerator.end_training() # a process that leaves with the group open may abort
+    if not first: sys.exit(0) # one of several tells
     _say(f'wrote {out}')
     return trainer.trained|trainer.evaluated
 

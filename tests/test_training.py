@@ -193,6 +193,8 @@ if trainer.is_world_process_zero():
     logs = [[s[k] for k in ("loss", "accuracy", "chosen_reward", "margins_met")] for s in trainer.state.log_history if "loss" in s]
     weights = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
     json.dump(dict(world=trainer.accelerator.num_processes, logs=logs, found={{k: v for k, v in found.items() if "second" not in k and "runtime" not in k}}, weights=weights.tolist()), open(out + ".json", "w"))
+trainer.accelerator.wait_for_everyone()
+trainer.accelerator.end_training()
 """)
     env = os.environ | dict(OMP_NUM_THREADS="1")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
