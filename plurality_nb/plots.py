@@ -113,7 +113,7 @@ def plot_objective_map(
     if table.index.nlevels<2: raise ContractError('table', 'an index of two or more levels, the last of which goes across', f'{list(table.index.names)}')
     *down,across = table.index.names; columns = table.index.unique(-1)
     value,p = (table[c].unstack(-1, sort=False)[columns] for c in ('mean', 'p'))
-    ax = ax or plt.subplots(figsize=(2.6+1.2*len(columns), 1.2+.35*len(value)))[1]
+    ax = ax or plt.subplots(figsize=(2.6+1.2*len(columns), max(3.2, 1.2+.35*len(value))))[1]
     limit = limit or np.nanmax(np.abs(value)) or 1
     shown = ax.imshow(value, cmap=_APART, vmin=-limit, vmax=limit, aspect='auto', interpolation='none')
     for i,j in np.argwhere(value.notna().to_numpy()):
