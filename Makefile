@@ -3,6 +3,7 @@
 # make lab    JupyterLab on the notebooks
 # make sync   after editing a notebook: package, clean notebooks, README
 # make execute NB=nbs/01_votes.ipynb   run a notebook and keep its outputs
+# make experiments   the same for the studies in nbs/experiments: twenty minutes on two cores
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +19,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test lab sync check execute clean
+.PHONY: demo test lab sync check execute experiments clean
 
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +46,10 @@ NB ?= $(wildcard nbs/*.ipynb nbs/tutorials/*.ipynb)
 execute: $(READY)
 	$(NO_BARS) jupyter nbconvert --to notebook --execute --inplace --log-level ERROR $(NB)
 	nbdev_clean
+
+# One thread: sums in the same order, whatever the cores.
+experiments: $(READY)
+	OMP_NUM_THREADS=1 $(MAKE) execute NB="$(wildcard nbs/experiments/*.ipynb)"
 
 lab: $(READY)
 	jupyter lab --notebook-dir nbs
