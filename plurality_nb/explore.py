@@ -31,7 +31,7 @@ from .simulation import SIMULATED,is_simulated
 from .votes import tie_rate,vote_share,vote_split
 
 # %% ../nbs/14_explore.ipynb #word-differences
-_WORD = re.compile(r'(?:\w+|[^\w\s])\s*|\s+')
+_WORD = re.compile(r"(?:\d+(?:[.,:]\d+)+|\w+(?:['’]\w+)*|[^\w\s])\s*|\s+") # 1,470 and don't are one word
 
 def _pieces(tokens, same):
     "Neighbours that are alike in being the same or not, as one; spaces differ only between words that do."
@@ -414,13 +414,10 @@ def _page(e, start=0):
     "The rows in sight."
     f = e.facts; start = int(max(0, min(start, len(e.rows)-1))); rows = e.rows[start:start+PAGE]
     prompts = e.ds.select_columns(['prompt']).with_format(None)[rows.tolist()]['prompt'] if len(rows) else []
-    at = np.flatnonzero(e.rows==e.row)
-    return dict(n=e.panel.ask.get('n', 0), start=start, total=len(e.rows), at=int(at[0]) if len(at) else -1, rows=[dict(row=int(r), prompt=_brief(p[-1]['content'], 140),
-        quadrant=q, voices=_voices(f, r)[:2], key=_key(e, r), noted=f.ids[r] in e.notes.held, tags=e.notes.of(f.ids[r])['tags']) for r,p,q in zip(rows, prompts, e.quadrant[rows])])
-
-def _key(e, row):
-    "What a row was sorted by."
-    return None if e.view.sort=='file order' else round(float(e.facts.sorts[e.view.sort](e.view)[row]), 3)
+    at = np.flatnonzero(e.rows==e.row); quadrant = e.quadrant[rows]
+    key = [None]*len(rows) if e.view.sort=='file order' else np.round(f.sorts[e.view.sort](e.view)[rows], 4)
+    return dict(n=e.panel.ask.get('n', 0), start=start, total=len(e.rows), at=int(at[0]) if len(at) else -1, rows=[dict(row=int(r), prompt=_brief(p[-1]['content'], 140), quadrant=q, key=k,
+        voices=_voices(f, r)[:2], noted=f.ids[r] in e.notes.held, tags=e.notes.of(f.ids[r])['tags']) for r,p,q,k in zip(rows, prompts, quadrant, key)])
 
 def _pair(e):
     "The pair that is read, with the differences of its responses."

@@ -128,24 +128,25 @@ function render({ model, el }) {
     const models = [...new Set(f.rows.map((r) => r.model))];
     const slices = [...new Set(f.rows.map((r) => r.quadrant))];
     const zero = () => h("i", { className: "px-zero", style: `left:${place(0)}` });
-    const line = (r) => {
+    const line = (r, later) => {
       const k = models.indexOf(r.model);
       const between = r.low === null ? "" : ` [${num(r.low)}, ${num(r.high)}]`;
       const text = `${words(r.quadrant)}, ${r.model}: ${num(r.value)}${between}, ${r.n} pairs`;
-      const track = h("div", { className: `px-track px-m${k % 8}`, role: "img", title: text, "aria-label": text }, zero());
+      const track = h("div", { className: `px-track px-m${k % 8}${later ? "" : " px-first"}`, role: "img", title: text, "aria-label": text }, zero());
       if (r.low !== null) track.append(h("i", { className: "px-span", style: `left:${place(r.low)};right:calc(100% - ${place(r.high)})` }));
       if (r.value !== null) track.append(h("i", { className: "px-point", style: `left:${place(r.value)}` }, MARKS[k % 8]));
-      return [track, h("span", { className: "px-value", "aria-hidden": "true" }, num(r.value))];
+      return [track, h("span", { className: `px-value${later ? "" : " px-first"}`, "aria-hidden": "true" }, num(r.value))];
     };
     const rows = slices.flatMap((s) => {
       const of = f.rows.filter((r) => r.quadrant === s);
       return [h("div", { className: "px-slice", style: `grid-row:span ${of.length}` }, words(s), h("small", {}, `n=${of[0].n}`)), ...of.flatMap(line)];
     });
     const ticks = [];
-    for (let x = low; x <= high + 1e-9; x += high - low > 1 ? 0.5 : 0.25) ticks.push(h("span", { style: `left:${place(x)}` }, num(x)));
+    const step = high - low > 0.75 ? 0.5 : 0.25;
+    for (let x = Math.ceil(low / step) * step; x <= high + 1e-9; x += step) ticks.push(h("span", { style: `left:${place(x)}` }, num(x)));
     const left = Object.entries(f.left_out || {}).map(([k, x]) => `${x} ${k}`).join(", ");
     forest.replaceChildren(
-      h("p", { className: "px-legend" }, h("b", {}, `${f.statistic} with ${f.votes}`), ...models.map((m, k) => h("span", { className: `px-m${k % 8}` }, h("i", {}, MARKS[k % 8]), ` ${m}`))),
+      h("p", { className: "px-legend" }, h("b", {}, `${f.statistic[0].toUpperCase()}${f.statistic.slice(1)} correlation with the votes of ${f.votes === "judge" ? "the judge" : f.votes}`), ...models.map((m, k) => h("span", { className: `px-m${k % 8}` }, h("i", {}, MARKS[k % 8]), ` ${m}`))),
       h("div", { className: "px-rows" }, ...rows, h("span"), h("div", { className: "px-axis", "aria-hidden": "true" }, ...ticks)),
       h("p", { className: "px-quiet" }, `95% intervals over prompts, ${f.n_boot} resamples${left ? `; left out: ${left}` : ""}`));
     busy();
@@ -160,7 +161,7 @@ function render({ model, el }) {
   const search = h("input", { type: "search", placeholder: "in prompt and responses", oninput: () => ask({ text: search.value }, 250) });
   const least = h("input", { type: "number", min: 0, step: 1, className: "px-short", oninput: () => ask({ min_votes: Math.max(0, Math.round(+least.value) || 0) }, 250) });
   const judged = h("input", { type: "checkbox", onchange: () => ask({ judged: judged.checked }) });
-  const tag = h("select", { onchange: () => ask({ tag: tag.value }) });
+  const tag = h("select", { "aria-label": "notes", onchange: () => ask({ tag: tag.value }) });
   const sort = h("select", { onchange: () => ask({ sort: sort.value }) }, ...about.sorts.map((s) => h("option", { value: s }, s)));
   const turn = h("button", { type: "button", className: "px-button", onclick: () => { ask({ descending: !view.descending }); drawView(); } });
   const sourceBoxes = about.sources.map((s) => h("input", { type: "checkbox", value: s, onchange: () => ask({ sources: sourceBoxes.filter((b) => b.checked).map((b) => b.value) }) }));
@@ -170,7 +171,7 @@ function render({ model, el }) {
   const filters = h("section", { className: "px-filters", "aria-label": "Filters and order" },
     field("find", search),
     about.voices.includes("people") ? field("people's votes, at least", least) : null,
-    about.voices.includes("judge") ? h("label", { className: "px-field px-check" }, judged, h("span", {}, "judged")) : null,
+    about.voices.includes("judge") ? h("label", { className: "px-field px-check" }, judged, h("span", {}, "with judge's votes")) : null,
     about.sources.length > 1 ? h("div", { className: "px-field" }, h("span", {}, "source"), sources) : null,
     field("notes", tag),
     h("div", { className: "px-field" }, h("label", { htmlFor: `${id}-sort` }, "sort by"), h("span", { className: "px-join" }, sort, turn)), clear);
@@ -255,7 +256,7 @@ function render({ model, el }) {
     facts.replaceChildren(...[p.quadrant ? h("li", {}, h("i", { className: `px-dot px-${p.quadrant}` }), ` ${words(p.quadrant)}`) : null,
       fact("plurality", p.plurality), fact("indistinguishability", p.indistinguishability), fact("label", p.label === 1 ? "A" : p.label === 0 ? "B" : p.label === 0.5 ? "tie" : null), fact("source", p.source)].filter((x) => x));
     talk.replaceChildren(...p.prompt.map((t) => h("div", { className: "px-turn" }, h("b", {}, t.role), h("div", { className: "px-text" }, t.content))));
-    const show = marked.checked && p.shared >= 0.15;
+    const show = marked.checked && p.shared >= 0.25;
     for (const k of ["a", "b"]) {
       sides[k].replaceChildren(...p[k].map(([text, other]) => (other && show ? h("mark", {}, text) : document.createTextNode(text))));
       if (!p[k].length) sides[k].append(h("i", { className: "px-quiet" }, "empty"));
