@@ -119,6 +119,8 @@ class View:
         for c,names in known.items():
             odd = [x for x in ([told[c]] if c=='sort' else told[c]) if x not in names] if c in told else []
             if odd: raise ContractError(c, f'of {sorted(names)}', repr(odd[0]))
+        for c,kind in dict(text=str, tag=str, min_votes=(int, float)).items():
+            if not isinstance(told.get(c, kind() if kind is str else 0), kind): raise ContractError(c, 'text' if kind is str else 'a number', repr(told[c]))
         for c in ['plural_at', 'alike_at']:
             if not 0<=told.get(c, 0)<=1: raise ContractError(c, 'a threshold in [0, 1]', repr(told[c]))
         return cls(**told)
@@ -149,6 +151,7 @@ class Facts:
         ds = self.ds = next(iter(models.values()))
         for c in ['pair_id', 'prompt', 'response_a', 'response_b']:
             if c not in ds.column_names: raise ContractError(c, 'a column of the comparisons', f'{ds.column_names}', 'Make them with `load_comparisons` or `to_comparisons`')
+        if not len(ds) or isinstance(ds[0]['prompt'], str): raise ContractError('prompt', 'at least one row, with a conversation', 'text' if len(ds) else 'no rows', 'Make them with `load_comparisons` or `to_comparisons`')
         self.ids,self.rows = np.array(ds['pair_id'][:], dtype=object),np.arange(len(ds))
         votes = {v: tuple(_column(ds, f'{who}_{o}') for o in OUTCOMES) for who,v in VOICES.items()}
         self.votes = {v: x for v,x in votes.items() if not np.isnan(x[0]).all()} # voice to a, b, tie
@@ -247,8 +250,9 @@ def _forest_rows(models, votes):
     return rows.drop(columns=[('delta', k) for k in rows['delta'] if k not in (*models, 'judge')]),left_out
 
 def _forest(rows, quadrant, statistic, n_boot, seed):
-    from plurality_nb.correlation import correlation
+    from plurality_nb.correlation import STATISTICS,correlation
     from plurality_nb.resampling import tabulate
+    if statistic not in STATISTICS: raise ContractError('statistic', f'one of {STATISTICS}', repr(statistic))
     rows = rows.copy(); rows['row', 'slice'] = quadrant[rows.index]
     def measures(part, codes):
         lead = part['row', 'lead'].to_numpy()
@@ -260,7 +264,7 @@ _QUADRANT = np.array([*QUADRANTS, None], dtype=object) # -1 finds the last
 
 class Explorer:
     "Comparisons to browse; without a kernel, a summary of them."
-    panel = None # the widget, once `explore` made one
+    live,_widget = False,None # whether it shows itself as a panel; the panel, once it was shown
     def __init__(self,
         ds:Dataset|Mapping,           # comparisons, or name to the same ones scored by several models
         notes:str|Path|None=None,     # a JSON file for notes and tags; None keeps them in memory
@@ -284,7 +288,7 @@ class Explorer:
         self.view = View.of(self.facts, **(asdict(self.view)|changes))
         self.rows = rows_in_view(self.facts, self.view, self.notes)
         if self.row not in self.rows: self.row = int(self.rows[0]) if len(self.rows) else -1
-        if self.panel is not None: _push(self)
+        if self._widget is not None: _push(self)
         return self
 
     def __len__(self): return len(self.rows)
@@ -312,6 +316,7 @@ class Explorer:
 
     def select(self, quadrants=False, notes=False)->Dataset:
         "The selection, with the quadrants at the present thresholds and with `note` and `tags`, if asked."
+        if not len(self.rows): raise ContractError('view', 'at least one pair that passes the filters', 'none', 'Clear a filter')
         ds,extra = self.selection,{}
         if quadrants: extra['quadrant'] = self.quadrant[self.rows]
         if notes:
@@ -327,8 +332,13 @@ class Explorer:
         "A summary with the first few pairs in view that needs no kernel."
         return Static(_summary(self, n))
 
+    def widget(self): # an anywidget
+        "The panel itself, to stand among other widgets."
+        if self._widget is None: self._widget = _panel(self)
+        return self._widget
+
     def _repr_html_(self): return _summary(self, 3)
-    def _repr_mimebundle_(self, **kwargs): return None if self.panel is None else self.panel._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(self, **kwargs): return self.widget()._repr_mimebundle_(**kwargs) if self.live else None
 
 # %% ../nbs/14_explore.ipynb #text-bar
 def text_bar(
@@ -416,7 +426,7 @@ def _page(e, start=0):
     prompts = e.ds.select_columns(['prompt']).with_format(None)[rows.tolist()]['prompt'] if len(rows) else []
     at = np.flatnonzero(e.rows==e.row); quadrant = e.quadrant[rows]
     key = [None]*len(rows) if e.view.sort=='file order' else np.round(f.sorts[e.view.sort](e.view)[rows], 4)
-    return dict(n=e.panel.ask.get('n', 0), start=start, total=len(e.rows), at=int(at[0]) if len(at) else -1, rows=[dict(row=int(r), prompt=_brief(p[-1]['content'], 140), quadrant=q, key=k,
+    return dict(n=e._widget.ask.get('n', 0) if e._widget else 0, start=start, total=len(e.rows), at=int(at[0]) if len(at) else -1, rows=[dict(row=int(r), prompt=_brief(p[-1]['content'], 140), quadrant=q, key=k,
         voices=_voices(f, r)[:2], noted=f.ids[r] in e.notes.held, tags=e.notes.of(f.ids[r])['tags']) for r,p,q,k in zip(rows, prompts, quadrant, key)])
 
 def _pair(e):
@@ -433,7 +443,7 @@ def _forest_told(e):
 
 def _push(e, start=None, forest=True):
     "Sends what changed; correlations last."
-    w = e.panel
+    w = e._widget
     if start is None: start = w.page.get('start', 0)
     counts = e.counts(); at = e.view.plural_at,e.view.alike_at
     quadrants = [dict(quadrant=q, **c) for q,c in zip(counts.index, counts.to_dict('records'))]
@@ -470,7 +480,7 @@ def _answer(e, ask):
         if ask.get('at') is not None and 0<=ask['at']<len(e.rows): e.row = int(e.rows[ask['at']])
         elif e.row not in e.rows: e.row = int(e.rows[0]) if len(e.rows) else -1
         _push(e, ask.get('start', 0))
-    except ContractError as error: e.panel.status = dict(error=True, text=str(error), n=ask.get('n'))
+    except ContractError as error: e._widget.status = dict(error=True, text=str(error), n=ask.get('n'))
 
 def _act(e, told):
     "Keeps a note or writes the selection, and says so."
@@ -479,9 +489,16 @@ def _act(e, told):
             e.notes.write(told['pair_id'], told['note'], told['tags'])
             text = f'kept in {e.notes.path.name}' if e.notes.path else 'kept until the kernel ends'
         else: text = f"{len(e.rows)} pairs in {e.save(told['path'], told['quadrants'], told['notes'])}"
-        e.panel.status = dict(kind=told['kind'], text=text, n=told.get('n'))
+        e._widget.status = dict(kind=told['kind'], text=text, n=told.get('n'))
         if told['kind']=='note': _push(e, forest=False)
-    except (ContractError, OSError, TimeoutError) as error: e.panel.status = dict(kind=told['kind'], error=True, text=str(error), n=told.get('n'))
+    except (ContractError, OSError, TimeoutError) as error: e._widget.status = dict(kind=told['kind'], error=True, text=str(error), n=told.get('n'))
+def _panel(e):
+    "A panel that Python answers."
+    w = e._widget = _panel_class()(about=_json(_about(e)))
+    _push(e, 0)
+    w.observe(lambda change: _answer(e, change['new']), 'ask')
+    w.on_msg(lambda _, told, buffers: _act(e, told))
+    return w
 
 # %% ../nbs/14_explore.ipynb #explore
 def explore(
@@ -491,9 +508,5 @@ def explore(
 )->Explorer: # shown as a panel; `selection`, `save` and `notes` hold what was done there
     "A panel in JupyterLab to browse comparisons."
     if find_spec('anywidget') is None: raise ContractError('anywidget', 'the extra `lab` installed', 'no such package', "pip install 'plurality_nb[lab]', or use `Explorer` for the static summary")
-    e = Explorer(ds, notes, **kwargs)
-    w = e.panel = _panel_class()(about=_json(_about(e)))
-    _push(e, 0)
-    w.observe(lambda change: _answer(e, change['new']), 'ask')
-    w.on_msg(lambda _, told, buffers: _act(e, told))
+    e = Explorer(ds, notes, **kwargs); e.live = True
     return e

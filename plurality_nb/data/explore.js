@@ -158,7 +158,7 @@ function render({ model, el }) {
 
   // ---- filters and order
   const field = (label, ...inputs) => h("label", { className: "px-field" }, h("span", {}, label), ...inputs);
-  const search = h("input", { type: "search", placeholder: "in prompt and responses", oninput: () => ask({ text: search.value }, 250) });
+  const search = h("input", { type: "search", placeholder: "in prompt or responses", oninput: () => ask({ text: search.value }, 250) });
   const least = h("input", { type: "number", min: 0, step: 1, className: "px-short", oninput: () => ask({ min_votes: Math.max(0, Math.round(+least.value) || 0) }, 250) });
   const judged = h("input", { type: "checkbox", onchange: () => ask({ judged: judged.checked }) });
   const tag = h("select", { "aria-label": "notes", onchange: () => ask({ tag: tag.value }) });

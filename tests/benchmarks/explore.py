@@ -85,9 +85,9 @@ def main():
     assert sorted(found) == sorted(other["pair_id"]) and np.allclose([key[i] for i in found], [-g for g in other["gap"]])
     panel = explore(ds, sort="split of people")
     at = iter(range(10**6))
-    def ask(): panel.panel.ask = dict(n=(k := next(at)), view={}, at=k * 37 % len(panel), start=k * 37 % len(panel))
+    def ask(): panel.widget().ask = dict(n=(k := next(at)), view={}, at=k * 37 % len(panel), start=k * 37 % len(panel))
     seconds["page_and_pair"] = timed(ask, 4 * args.repeats)
-    def slide(): panel.panel.ask = dict(n=next(at), view=dict(plural_at=0.3 + 0.01 * (next(at) % 40)))
+    def slide(): panel.widget().ask = dict(n=next(at), view=dict(plural_at=0.3 + 0.01 * (next(at) % 40)))
     seconds["moved_threshold"] = timed(slide, args.repeats)
     seconds["counts"], seconds["forest"] = timed(panel.counts, args.repeats), timed(panel.forest, args.repeats)
     run = dict(command=" ".join(["python", "tests/benchmarks/explore.py", *sys.argv[1:]]), cpus=os.cpu_count(), threads=os.environ.get("OMP_NUM_THREADS"),
