@@ -381,8 +381,8 @@ def _summary(e, n):
 def _summed(e, p):
     about = [p['quadrant'] and p['quadrant'].replace('_', ', '), *p['tags'], p['note']]
     voices = [dict(name=v['name'], bar=text_bar(*v['votes']), said=_said(v)) for v in p['voices']]
-    prompt = ' '.join(t['content'] if len(p['prompt'])==1 else f"{t['role']}: {t['content']}" for t in p['prompt'])
-    return dict(prompt=_brief(prompt), a=_brief(p['response_a']), b=_brief(p['response_b']), voices=voices, about=_brief(' · '.join(x for x in about if x)))
+    before,last = '… '*(len(p['prompt'])>1),p['prompt'][-1]['content'] # of a conversation the last turn
+    return dict(prompt=_brief(before+last), a=_brief(p['response_a']), b=_brief(p['response_b']), voices=voices, about=_brief(' · '.join(x for x in about if x)))
 
 def _said(v):
     "A voice in words."
@@ -479,7 +479,7 @@ def _answer(e, ask):
         e.rows = rows_in_view(e.facts, e.view, e.notes)
         if ask.get('at') is not None and 0<=ask['at']<len(e.rows): e.row = int(e.rows[ask['at']])
         elif e.row not in e.rows: e.row = int(e.rows[0]) if len(e.rows) else -1
-        _push(e, ask.get('start', 0))
+        _push(e, ask.get('start', 0), ask.get('forest', True))
     except ContractError as error: e._widget.status = dict(error=True, text=str(error), n=ask.get('n'))
 
 def _act(e, told):

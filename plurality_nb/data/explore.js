@@ -37,13 +37,14 @@ function render({ model, el }) {
   let acts = 0; // notes and files
   let at = model.get("page").at;
   let timer = null, stay = true;
+  let moving = false, calm = null; // while a slider moves, the counts follow; correlations wait for it to rest
   let draft = { pair_id: null, note: "", tags: [], dirty: false };
   let waiting = 0; // notes on their way to the file
 
   // ---- asking
   function send(start, position) {
     n += 1;
-    model.set("ask", { n, view, start, at: position });
+    model.set("ask", { n, view, start, at: position, forest: !moving });
     model.save_changes();
   }
   function ask(changes, delay = 0, same = false) { // `same`: the pair that is read stays
@@ -87,7 +88,11 @@ function render({ model, el }) {
     const value = h("output", {}, num(view[name]));
     const input = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: view[name], "aria-label": label, oninput: () => {
       value.textContent = num(+input.value);
-      ask({ [name]: +input.value }, 120, true);
+      moving = true;
+      ask({ [name]: +input.value }, 40, true);
+      busy();
+      clearTimeout(calm);
+      calm = setTimeout(() => { moving = false; ask({}, 0, true); }, 250);
     } });
     return { input, value, row: h("label", { className: "px-slider" }, h("span", {}, label), input, value) };
   }
@@ -327,7 +332,7 @@ function render({ model, el }) {
   for (const [event, f] of Object.entries(on)) model.on(event, f);
   el.append(root);
   drawView(); drawCounts(); drawForest(); drawPage(); drawPair();
-  return () => { flush(); keepNote(); clearTimeout(scrolled); for (const [event, f] of Object.entries(on)) model.off(event, f); };
+  return () => { moving = false; clearTimeout(calm); flush(); keepNote(); clearTimeout(scrolled); for (const [event, f] of Object.entries(on)) model.off(event, f); };
 }
 
 export default { render };

@@ -120,7 +120,7 @@ def forest(page):
 
 
 def pairs_in(page, quadrant):
-    return int(page.locator(f".px-cell.px-{quadrant} strong").inner_text())
+    return int(page.locator(f".px-cell.px-{quadrant} strong").inner_text().replace(",", ""))
 
 
 def test_explorer_in_jupyterlab(browser, lab):
