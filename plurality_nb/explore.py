@@ -26,7 +26,7 @@ from jinja2 import Environment
 
 from .arrow import batches,take
 from .comparisons import OUTCOMES,QUADRANTS,ContractError,numbers,with_columns
-from .files import replacing,save_comparisons
+from .files import read_settings,replacing,save_comparisons
 from .simulation import SIMULATED,is_simulated
 from .votes import tie_rate,vote_share,vote_split
 
@@ -326,6 +326,7 @@ class Explorer:
 
     def save(self, path:str|Path, quadrants=False, notes=False)->Path:
         "Writes the selection as comparisons, and beside it how it was picked."
+        if Path(path).exists() and 'explore' not in read_settings(path): raise ContractError('path', 'a new file, or a selection to replace', f'a file of something else: {path}', 'Name another')
         return save_comparisons(self.select(quadrants, notes), path, settings=dict(explore=dict(asdict(self.view), new_quadrants=quadrants)))
 
     def static(self, n=3):

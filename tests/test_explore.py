@@ -192,6 +192,11 @@ def test_selection_goes_out_as_shown(ds, tmp_path):
         assert (back["note"][0], back["tags"][0], back["note"][1]) == ("odd", "a, b", None)
     settings = json.loads((tmp_path / "s.csv.gz.json").read_text())["settings"]["explore"]
     assert settings["sort"] == "split of people" and settings["quadrants"] == ["none"]
+    other = tmp_path / "other.csv"
+    other.write_text("mine")
+    with pytest.raises(ContractError, match="Name another"):
+        e.save(other)
+    assert e.save(tmp_path / "s.jsonl").exists() and other.read_text() == "mine"
     e.show(tag="a", quadrants=[])
     assert e.selection["pair_id"][:] == [first]
     assert len(e.show(tag="", text="no such words anywhere").selection) == 0

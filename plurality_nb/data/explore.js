@@ -171,7 +171,7 @@ function render({ model, el }) {
   const turn = h("button", { type: "button", className: "px-button", onclick: () => { ask({ descending: !view.descending }); drawView(); } });
   const sourceBoxes = about.sources.map((s) => h("input", { type: "checkbox", value: s, onchange: () => ask({ sources: sourceBoxes.filter((b) => b.checked).map((b) => b.value) }) }));
   const sourceTitle = h("summary");
-  const sources = h("details", { className: "px-menu" }, sourceTitle, h("div", { role: "group", "aria-label": "Sources" }, ...about.sources.map((s, k) => h("label", {}, sourceBoxes[k], ` ${s || "unnamed"}`))));
+  const sources = h("details", { className: "px-menu" }, sourceTitle, h("div", { role: "group", "aria-label": "Sources" }, ...about.sources.map((s, k) => h("label", {}, sourceBoxes[k], s || "unnamed"))));
   const clear = h("button", { type: "button", className: "px-button", onclick: () => ask({ quadrants: [], sources: [], text: "", min_votes: 0, judged: false, tag: "" }) }, "clear filters");
   const filters = h("section", { className: "px-filters", "aria-label": "Filters and order" },
     field("find", search),
@@ -261,7 +261,7 @@ function render({ model, el }) {
     facts.replaceChildren(...[p.quadrant ? h("li", {}, h("i", { className: `px-dot px-${p.quadrant}` }), ` ${words(p.quadrant)}`) : null,
       fact("plurality", p.plurality), fact("indistinguishability", p.indistinguishability), fact("label", p.label === 1 ? "A" : p.label === 0 ? "B" : p.label === 0.5 ? "tie" : null), fact("source", p.source)].filter((x) => x));
     talk.replaceChildren(...p.prompt.map((t) => h("div", { className: "px-turn" }, h("b", {}, t.role), h("div", { className: "px-text" }, t.content))));
-    const show = marked.checked && p.shared >= 0.25;
+    const show = marked.checked && p.shared >= 0.2;
     for (const k of ["a", "b"]) {
       sides[k].replaceChildren(...p[k].map(([text, other]) => (other && show ? h("mark", {}, text) : document.createTextNode(text))));
       if (!p[k].length) sides[k].append(h("i", { className: "px-quiet" }, "empty"));
@@ -325,7 +325,7 @@ function render({ model, el }) {
   });
 
   const on = {
-    "change:page": () => { const page = model.get("page"); if ((page.n || 0) >= n) at = page.at; drawPage(); },
+    "change:page": () => { const page = model.get("page"); if ((page.n || 0) >= n) { n = page.n || 0; at = page.at; } drawPage(); },
     "change:view": () => { if ((model.get("page").n || 0) >= n) { view = { ...model.get("view") }; drawView(); drawCounts(); busy(); } },
     "change:pair": drawPair, "change:counts": drawCounts, "change:forest": drawForest, "change:status": drawStatus,
   };
