@@ -35,7 +35,7 @@ SHOW = "panel = explore({'longer': ds}, notes='notes.json')\npanel"
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def lab(browser, tmp_path_factory):
     "The address of a JupyterLab with its own settings on a notebook that calls `explore`, and its folder."
     pytest.importorskip("jupyterlab", reason="JupyterLab is not installed: pip install '.[dev]'")
     pytest.importorskip("anywidget", reason="anywidget is not installed: pip install '.[dev]'")
@@ -102,7 +102,7 @@ def count(page):
     return int(page.locator(".px-total b").inner_text().replace(",", ""))
 
 
-def settled(get, wanted, seconds=10):
+def settled(get, wanted, seconds=20):
     "Waits until what `get` finds passes `wanted`."
     end = time.time() + seconds
     while not wanted(found := get()) and time.time() < end:
