@@ -37,7 +37,7 @@ setup(
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
     packages=[name],
-    package_data={name: ["data/*.jsonl", "data/*.txt", "data/*.html", "data/*.toml"]},
+    package_data={name: [f"data/*.{kind}" for kind in ("jsonl", "txt", "html", "toml", "js", "css")]},
     entry_points={
         "console_scripts": [f"plurality={name}.cli:main"],
         "nbdev": [f"{name}={name}._modidx:d"],
