@@ -561,6 +561,8 @@ def _from_data(data, models, out, how, measuring):
     from plurality_nb.comparisons import ContractError
     from plurality_nb.files import read_settings
     from plurality_nb.pipeline import evaluate_models
+    from transformers.utils import logging as chatter
+    chatter.set_verbosity_error() # what is missing is said once, by us
     if len(data)!=1: raise ContractError('data', 'one file or source with people\'s votes beside --model', f'{len(data)}')
     loading = {k: how.pop(k) for k in _LOADING if k in how}
     ds,account = _load(data[0], out, lenient=not how.pop('strict'), seed=measuring['seed'], **loading)
@@ -595,10 +597,11 @@ def report(
     page = report_models(found, out, title, [*data, *(model or [])], account=account, settings=settings, command=_command(), order=order, votes=votes, include_seen=include_seen, seed=seed,
         thresholds={k: v for k,v in at.items() if k in ('plural_at', 'alike_at')})
     if any(map(is_simulated, found['models'].values())): _say(f'warning: {SIMULATED}')
+    if not model: print(page); return # for scripts; `correlate` has the tables
     whose = "people's" if votes=='human' else "the judge's"
     print(f"spearman correlation with {whose} share [95% interval]\n{side_by_side(table).to_string()}")
     top = found['ceilings']; print(f"\nwhat these votes allow\n{side_by_side(top[top.model=='noise ceiling'])['noise ceiling'].to_string()}")
-    print(f"\ndifference of spearman from {gap.attrs['baseline']}, p corrected over the slices\n{side_by_side(gap).drop(columns=['n', 'groups', 'tie_rate', 'split']).to_string()}\n\nreport: {page}")
+    print(f"\ndifference of spearman from {gap.attrs['baseline']}, p corrected over the slices\n{side_by_side(gap).drop(columns=['n', 'groups', 'tie_rate', 'split']).to_string()}\n\n{page}")
 
 # %% ../nbs/17_cli.ipynb #demo
 @app.command()

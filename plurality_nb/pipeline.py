@@ -117,8 +117,9 @@ def trained_how(
 
 def _check(ds, models, votes):
     "What can be told before anything is computed."
-    if np.isnan(votes_of(ds, votes)[0]).all():
-        raise ContractError(f'{votes}_a', f"votes to measure against, such as columns {votes}_a and {votes}_b with counts", f'none in {len(ds)} pairs', f'Name them with `columns=`, `--map {votes}_a=COLUMN,{votes}_b=COLUMN`'+(", or measure against the judge's with `votes='judge'`, `--votes judge`" if votes=='human' and not np.isnan(votes_of(ds, 'judge')[0]).all() else ''))
+    a,b,_ = votes_of(ds, votes)
+    if not np.nansum(a+b):
+        raise ContractError(f'{votes}_a', f"votes to measure against, such as columns {votes}_a and {votes}_b with counts", f'no vote for A or B in {len(ds)} pairs', f'Name them with `columns=`, `--map {votes}_a=COLUMN,{votes}_b=COLUMN`'+(", or measure against the judge's with `votes='judge'`, `--votes judge`" if votes=='human' and not np.isnan(votes_of(ds, 'judge')[0]).all() else ''))
     if not models: raise ContractError('models', 'at least one model', 'none')
     for m in models:
         if isinstance(m, Path) or (isinstance(m, str) and m not in BASELINES and ('/' not in m or m.startswith(('.', '/')))):

@@ -84,9 +84,9 @@ def plot_forest(
     ax.axvline(0, color=_GREY, lw=.8, zorder=0); ax.invert_yaxis()
     label = 'Kendall tau b' if statistic=='kendall' else statistic.capitalize().replace('_', ' ')
     if statistic in STATISTICS: label += " correlation with people's share"
-    ax.set(xlabel=f"{label} ({table.attrs.get('level', .95):.0%} interval)"); ax.legend(frameon=False, fontsize=8, loc='upper left', bbox_to_anchor=(1, 1))
+    ax.set(xlabel=f"{label} ({table.attrs.get('level', .95):.0%} interval)")
     if note: ax.annotate(note, (1, 0), xytext=(0, -38), xycoords='axes fraction', textcoords='offset points', ha='right', va='top', fontsize=7, style='italic', color=_GREY)
-    sns.despine(ax=ax)
+    _legend(ax, ncols=3)
     return ax
 
 # %% ../nbs/13_plots.ipynb #preference-curve

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 
 from . import __version__
 from . import plots
+from .arrow import take
 from .calibration import dispersion
 from .comparisons import QUADRANTS,VOTERS,ContractError,numbers,with_columns
 from .files import replacing
@@ -78,21 +79,21 @@ def _row(t, model, where, statistic):
     r = t[(t.model==model)&(t.iloc[:, 1]==where)&(t.statistic==statistic)]
     return None if not len(r) or np.isnan(r.value.iloc[0]) else r.iloc[0]
 
-def _said(r, digits=2): return f'{r.value:.{digits}f}'+('' if np.isnan(r.low) else f' [{r.low:.{digits}f}, {r.high:.{digits}f}]')
+def _short(*x, digits=2): return ', '.join(f'{round(v, digits)+0.:.{digits}f}' for v in x) # no minus before a zero
+def _said(r, digits=2): return _short(r.value, digits=digits)+('' if np.isnan(r.low) else f' [{_short(r.low, r.high, digits=digits)}]')
 def _listed(x): x = list(x); return x[0] if len(x)==1 else ', '.join(x[:-1])+' and '+x[-1]
 def _place(q): return str(q).replace('_', ', ')
 
-def _about_model(name, table, further):
+def _about_model(name, table):
     r = _row(table, name, 'overall', 'spearman')
     if r is None: return f'{name}: its correlation with people is undefined on these pairs.'
     told = 'without an interval, since there are too few prompts' if np.isnan(r.low) else 'so it follows people' if r.low>0 else 'so it goes against people' if r.high<0 else 'which these data cannot tell from chance'
-    top = _row(further.get('ceilings'), 'noise ceiling', 'overall', 'spearman')
-    return f"{name}: Spearman correlation with people's share {_said(r)}, {told}."+('' if top is None else f' A model that knew the true shares would reach {top.value:.2f} on these votes.')
+    return f"{name}: Spearman correlation with people's share {_said(r)}, {told}."
 
 def _about_difference(name, gap):
     base = gap.attrs.get('baseline', 'the baseline'); r = _row(gap, name, 'overall', 'spearman')
     if r is None or np.isnan(r.low): return f'Whether {name} does better than {base} cannot be told from so few prompts.'
-    told = f'{name} follows people better than {base}' if r.low>0 else f'{name} follows people worse than {base}' if r.high<0 else f'{name} and {base} cannot be told apart'
+    told = f'{name} follows people better than {base}' if r.low>0 else f'{name} follows people worse than {base}' if r.high<0 else f'{name} and {base} cannot be told apart' if r.p>=.05 else f'Whether {name} and {base} differ is at the edge of what these data can tell'
     places = {}
     for q in gap.iloc[:, 1].unique():
         x = _row(gap, name, q, 'spearman')
@@ -134,8 +135,11 @@ def findings(
     "What the tables let one say, and what they do not."
     further,out = further or {},[]
     first = table[table.statistic=='spearman'].iloc[0]
-    out.append(f'These numbers rest on {first.n:,} pairs of {first.groups:,} prompts.')
-    out += [_about_model(m, table, further) for m in models]
+    lost = sum(table.attrs.get('left_out', {}).values())
+    out.append(f'These numbers rest on {first.n:,} pairs of {first.groups:,} prompts'+(f'; {lost:,} pairs are left out, see Limits.' if lost else '.'))
+    out += [_about_model(m, table) for m in models]
+    top = _row(further.get('ceilings'), 'noise ceiling', 'overall', 'spearman')
+    if top is not None: out.append(f'A model that knew the true shares would reach {_said(top)} on these votes.')
     trivial = [(r.value, m, r) for m in table.model.unique() if m not in models and (r := _row(table, m, 'overall', 'spearman')) is not None]
     if trivial: _,m,r = max(trivial, key=lambda x: x[0]); out.append(f'Of what needs no training ({_listed(x[1] for x in trivial)}), {m} reaches most: {_said(r)}.')
     if differences is not None: out += [_about_difference(m, differences) for m in models if m in set(differences.model)]
@@ -153,11 +157,11 @@ def limits(
     models:Mapping,     # name to scored comparisons with votes
     table:pd.DataFrame, # from `correlate`
     further:Mapping|None=None, # as for `findings`
-    training:Mapping|None=None, # model to how it was trained; empty where that is not known
+    training:Mapping|None=None, # model to how it was trained, empty where that is not known; None says nothing of it
     votes='human', include_seen=False, # as in `correlate`
 )->list: # sentences
     "What to keep in mind before quoting a number."
-    further,training,ds,out = further or {},training or {},next(iter(models.values())),[]
+    further,ds,out = further or {},next(iter(models.values())),[]
     if is_simulated(ds): out.append(f'{SIMULATED.capitalize()}: nothing here is a finding about people or about models.')
     if votes=='judge': out.append("The votes are a judge's, not people's: what follows them well follows the judge.")
     t = table.drop_duplicates(table.columns[1]).set_index(table.columns[1])
@@ -168,7 +172,7 @@ def limits(
     lost = table.attrs.get('left_out', {}); why = dict(unvoted='without votes', unscored='that some model could not score', seen='whose prompt a model was trained on')
     if any(lost.values()): out.append('Left out of all statistics: '+_listed(f'{n} pairs {why[k]}' for k,n in lost.items() if n)+'.')
     if include_seen: out.append('Prompts that a model was trained on are kept, as was asked: it may have learned these answers by heart.')
-    foreign = [k for k in models if k not in BASELINES and not training.get(k)]
+    foreign = [k for k in models if training is not None and k not in BASELINES and not training.get(k)]
     if foreign: out.append(f'What {_listed(foreign)} had been trained on is not known here: these prompts may have been among it.')
     n = np.nansum(votes_of(ds, votes), axis=0); n = n[n>0]
     if votes=='human' and len(n) and n.max()<=1: out.append('One vote a pair: how far people agree cannot be told, and no ceiling.')
@@ -182,6 +186,7 @@ def _number(x, digits=2):
     "A fact for reading: counts whole, rates short, what is unknown empty."
     if x is None or (isinstance(x, float) and np.isnan(x)): return ''
     if isinstance(x, (bool, str)): return str(x)
+    if isinstance(x, (int, np.integer)): return f'{x:,}'
     return f'{x:,.0f}' if float(x).is_integer() and abs(x)>=1 else f'{x:,.{digits}f}' if abs(x)>=10**-digits or x==0 else f'{x:.2g}'
 
 def _frame(t, caption, first='', digits=2):
@@ -191,11 +196,11 @@ def _frame(t, caption, first='', digits=2):
 
 def _pairs_of(facts, caption): return dict(kind='table', words=True, caption=caption, head=[('', ''), ('', '')], rows=[(k, [(v, '')]) for k,v in facts.items() if v not in ('', None)])
 
-def _interval(r, digits=2): return ('–', getattr(r, 'reason', '') if isinstance(getattr(r, 'reason', ''), str) else '') if np.isnan(r.value) else (f'{r.value:.{digits}f}', '' if np.isnan(r.low) else f'[{r.low:.{digits}f}, {r.high:.{digits}f}]')
+def _interval(r, digits=2): return ('–', getattr(r, 'reason', '') if isinstance(getattr(r, 'reason', ''), str) else '') if np.isnan(r.value) else (_short(r.value, digits=digits), '' if np.isnan(r.low) else f'[{_short(r.low, r.high, digits=digits)}]')
 
 def _tested(r):
     main,sub = _interval(r)
-    return main,sub+('' if np.isnan(r.p_holm) else f' p={r.p_holm:.2g}')+('' if np.isnan(r.detectable) else f', shows from {r.detectable:.2f}')
+    return main,'\n'.join([sub]+([] if np.isnan(r.p_holm) else [f'p={r.p_holm:.2g}'])+([] if np.isnan(r.detectable) else [f'shows from {r.detectable:.2f}']))
 
 def _matrix(table, statistic, caption, cell=_interval):
     "A row a model, a column a slice."
@@ -211,7 +216,7 @@ _VOTED = dict(pairs='pairs with votes', votes='votes cast', tie_rate='tie rate',
 def _data_section(page):
     card,a = data_card(page.ds),page.account or {}
     counted = lambda d, most=6: ', '.join(f'{k}: {v:,}' for k,v in list(d.items())[:most])+(f' and {len(d)-most} more' if len(d)>most else '')
-    yield _pairs_of(dict(source=counted(card['sources']), rows=f"{a['read']:,} read, {a['kept']:,} pairs kept" if a else f"{card['rows']:,} pairs", prompts=f"{card['groups']:,}, at most {card['rows_per_group']['max']} pairs each",
+    yield _pairs_of(dict(source=counted(card['sources']) or (page.made['inputs'][0]['path'] if page.made['inputs'] else ''), rows=f"{a['read']:,} read, {a['kept']:,} pairs kept" if a else f"{card['rows']:,} pairs", prompts=f"{card['groups']:,}, at most {card['rows_per_group']['max']} pairs each",
         labels=counted({k: v for k,v in card['labels'].items() if k!='sources' and v}), prompt=f"{card['prompt']['mean']:,.0f} characters on average, longest {card['prompt']['max']:,}",
         responses=f"{card['response']['mean']:,.0f} characters on average, longest {card['response']['max']:,}", format=a.get('format', ''),
         odd=', '.join(f'{a[k]:,} {w}' for k,w in [('empty', 'with an empty response'), ('identical', 'with identical responses'), ('merged', 'rows merged')] if a.get(k))), 'What was loaded')
@@ -279,8 +284,8 @@ def _correlation_section(page):
         for s,label in [('disattenuated', "Pearson correlation with the votes' noise taken out"), ('reliability', "Part of the spread of people's shares that is not chance"), ('votes_needed', 'Votes a pair for a reliability of 0.9')]: yield _matrix(c, s, label)
     if m is not None:
         yield _matrix(m, 'spearman', f"Spearman correlation as if people were equally decided in all slices, and beneath it the gap to “{_place(m.attrs.get('reference', 'the first'))}”",
-            lambda r: (_interval(r)[0], '' if np.isnan(r.gap_low) else f'{r.gap:.2f} [{r.gap_low:.2f}, {r.gap_high:.2f}]'))
-    drawn = [(plots.plot_prediction(d, page.votes), f"Predictions of {name} against people's share, each pair once.") for name,d in page.models.items() if any(d['quadrant'])]
+            lambda r: (_interval(r)[0], '' if np.isnan(r.gap_low) or r.iloc[1]==m.attrs.get('reference') else f'{_short(r.gap)} [{_short(r.gap_low, r.gap_high)}]'))
+    drawn = [(plots.plot_prediction(page.counted(d), page.votes), f"Predictions of {name} against people's share, each pair once.") for name,d in page.models.items() if any(d['quadrant'])]
     if drawn: yield page.figures(*drawn)
 
 def _comparison_section(page):
@@ -326,6 +331,10 @@ class _Page:
     def ds(self): return next(iter(self.models.values()))
     @property
     def first(self): return next(iter(self.models))
+    def counted(self, ds):
+        "The rows that no model was trained on."
+        learned = set() if self.include_seen else {p for d in self.models.values() for p,s in zip(d['pair_id'], d['seen']) if s}
+        return take(ds, np.array([p not in learned for p in ds['pair_id']])) if learned else ds
     def figures(self, *drawn):
         out = []
         for ax,caption in drawn: self.drawn += 1; out.append(page_figure(ax, caption, f'f{self.drawn}'))
@@ -368,11 +377,11 @@ def write_report(
     votes='human', include_seen=False, seed=0, # as the tables were made
 )->Path: # the page
     "One offline HTML page and one JSON with the same numbers."
-    path,further,training = Path(path),dict(further or {}),dict(training or {})
+    path,further = Path(path),dict(further or {})
     if path.suffix=='.json': raise ContractError('path', 'a name that does not end in .json', str(path), 'The numbers go there; name the page')
     made = dict(command=command, seed=seed, versions=versions(), inputs=list(inputs), settings=settings or {})
     with _drawing():
-        page = _Page(models=models, table=table, by=table.columns[1], differences=differences, further=further, account=account, training=training, order=order, thresholds=thresholds or {},
+        page = _Page(models=models, table=table, by=table.columns[1], differences=differences, further=further, account=account, training=training or {}, order=order, thresholds=thresholds or {},
             votes=votes, include_seen=include_seen, seed=seed, made=made, findings=findings(list(models), table, differences, further), limits=limits(models, table, further, training, votes, include_seen))
         sections = [dict(id=re.sub('[^a-z]+', '-', h.lower()), heading=h, blocks=[b for b in make(page) if b]) for h,make in _sections(page)]
     shown = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string((files('plurality_nb')/'data'/'report.html').read_text('utf-8'))
