@@ -7,9 +7,8 @@ __all__ = ['augment', 'train_contenders', 'verdict', 'measure_models', 'trained_
            'run_demo']
 
 # %% ../nbs/16_pipeline.ipynb #imports
-import json,logging
+import json
 from collections.abc import Mapping,Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from .correlation import correlate
 from .judges import Judge
 from .matching import match_slices
 from .plots import plot_forest,plot_prediction
+from .resampling import said_once
 from .report import svg,write_report
 from .rewards import BASELINES,RewardModel,score
 from .scores import scores
@@ -75,14 +75,6 @@ def verdict(
     return pd.Series(words, index=t[t.columns[1]], name=f'{model} against baseline')
 
 # %% ../nbs/16_pipeline.ipynb #measure-models
-@contextmanager
-def _said_once():
-    "What is left out has been said by the first table."
-    log = logging.getLogger('plurality_nb.resampling'); before = log.level
-    log.setLevel(logging.ERROR)
-    try: yield
-    finally: log.setLevel(before)
-
 def measure_models(
     models:Mapping, # name to scored comparisons with votes
     by='quadrant',  # a column of text to slice by; None for overall alone
@@ -97,7 +89,7 @@ def measure_models(
     steps = bar(['correlation', 'scores', 'ceilings', 'matched', 'differences'], 'measuring', progress); out = {}
     for s in steps:
         if s=='correlation': out[s] = correlate(models, by, **how); continue
-        with _said_once():
+        with said_once():
             if s=='scores': out[s] = scores(models, by, **how)
             if s=='ceilings': out[s] = ceilings(models, by, **how)
             if s=='matched' and out['correlation'].iloc[:, 1].nunique()>2: out[s] = match_slices(models, by, **how)

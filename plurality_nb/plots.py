@@ -9,6 +9,7 @@ __all__ = ['COLOURS', 'MARKERS', 'MODEL_COLOURS', 'VOTER_COLOURS', 'MEASURED', '
 
 # %% ../nbs/13_plots.ipynb #imports
 from collections.abc import Mapping,Sequence
+from contextlib import nullcontext
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +22,7 @@ from scipy.special import expit
 from .bias import rate_interval
 from .comparisons import QUADRANTS,VOTERS,ContractError,numbers,with_columns
 from .correlation import STATISTICS,correlate
-from .resampling import rows_that_count
+from .resampling import rows_that_count,said_once
 from .scores import tempered_rows
 from .simulation import SIMULATED,is_simulated
 from .taxonomy import quadrant_of,threshold_sensitivity
@@ -178,9 +179,9 @@ def threshold_curve(
     t.insert(0, 'threshold', threshold); t.attrs |= dict(level=level, votes=votes)
     if np.isnan(numbers(ds, 'reward_a')).all(): return t
     scores = [numbers(ds, c) for c in ['plurality', 'indistinguishability']]; found = []
-    for x in at:
+    for k,x in enumerate(at):
         moved = with_columns(ds, quadrant=quadrant_of(*scores, **{threshold: x, other: fixed}))
-        r = correlate(moved, 'quadrant', votes, n_boot, seed, level, include_seen, baselines=False, statistics=[statistic])
+        with said_once() if k else nullcontext(): r = correlate(moved, 'quadrant', votes, n_boot, seed, level, include_seen, baselines=False, statistics=[statistic])
         found.append(r[r.quadrant!='overall'].assign(at=x)[['at', 'quadrant', 'statistic', 'value', 'low', 'high']])
     out = t.merge(pd.concat(found), 'left', ['at', 'quadrant']); out.attrs |= t.attrs
     return out

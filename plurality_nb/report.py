@@ -6,7 +6,7 @@
 __all__ = ['describe', 'svg', 'page_figure', 'findings', 'limits', 'versions', 'write_report']
 
 # %% ../nbs/15_report.ipynb #imports
-import io,json,logging,re,sys,warnings
+import io,json,re,sys,warnings
 from collections.abc import Mapping,Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -29,7 +29,7 @@ from .calibration import dispersion
 from .comparisons import QUADRANTS,VOTERS,ContractError,numbers,with_columns
 from .files import replacing
 from .inspection import data_card,vote_card
-from .resampling import vote_log_odds
+from .resampling import said_once,vote_log_odds
 from .rewards import BASELINES
 from .simulation import SIMULATED,is_simulated
 from .taxonomy import uncertain_rows
@@ -103,6 +103,8 @@ def _about_difference(name, gap):
         +(f" By slice, corrected for their number: {'; '.join(sure) or 'no difference that can be told'}." if places else ''))
 
 # %% ../nbs/15_report.ipynb #findings
+_OVERLAP = .2 # of the slices' decisiveness, below which a matched gap rests on too few kinds of pairs
+
 def _about_slices(name, table, further):
     t = table[(table.model==name)&(table.statistic=='spearman')&(table.iloc[:, 1]!='overall')].dropna(subset=['value', 'low'])
     if len(t)<2: return
@@ -111,6 +113,7 @@ def _about_slices(name, table, further):
     m = further.get('matched')
     if m is None: return
     gaps = m[(m.model==name)&(m.statistic=='spearman')].set_index(m.columns[1])
+    if m.attrs.get('overlap', 1)<_OVERLAP: yield f"How decided people are differs so much between the slices (their distributions overlap by {m.attrs['overlap']:.0%}) that whether this explains the gap cannot be told."; return
     if low.iloc[1] not in gaps.index or high.iloc[1]!=m.attrs.get('reference'): return
     g = gaps.loc[low.iloc[1]]
     if np.isnan([g.gap, g.gap_low]).any(): return
@@ -141,11 +144,11 @@ def findings(
     top = _row(further.get('ceilings'), 'noise ceiling', 'overall', 'spearman')
     if top is not None: out.append(f'A model that knew the true shares would reach {_said(top)} on these votes.')
     trivial = [(r.value, m, r) for m in table.model.unique() if m not in models and (r := _row(table, m, 'overall', 'spearman')) is not None]
-    if trivial: _,m,r = max(trivial, key=lambda x: x[0]); out.append(f'Of what needs no training ({_listed(x[1] for x in trivial)}), {m} reaches most: {_said(r)}.')
+    if trivial: _,m,r = max(trivial, key=lambda x: x[0]); out.append(f"Of what needs no training{f' ({_listed(x[1] for x in trivial)})' if len(trivial)>1 else ''}, {m} reaches most: {_said(r)}.")
     if differences is not None: out += [_about_difference(m, differences) for m in models if m in set(differences.model)]
     best = max(models, key=lambda m: -np.inf if (r := _row(table, m, 'overall', 'spearman')) is None else r.value)
     out += _about_slices(best, table, further)
-    out += [x for m in models if (x := _about_scale(m, further))]
+    out += [x for m in models if m not in BASELINES and (x := _about_scale(m, further))]
     r,need = (_row(further.get('ceilings'), 'noise ceiling', 'overall', s) for s in ['reliability', 'votes_needed'])
     if r is not None: out.append(f"Of the spread of people's shares, {max(0, r.value):.0%} is not chance"+(f'; for nine tenths it takes about {np.ceil(need.value):.0f} votes a pair.' if need is not None else '.'))
     return out
@@ -318,11 +321,7 @@ def _how_section(page):
 @contextmanager
 def _drawing():
     "Figures of the report alone: names are no mathematics, and what was left out was said once."
-    log = logging.getLogger('plurality_nb.resampling'); before = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with matplotlib.rc_context({'text.parse_math': False}): yield
-    finally: log.setLevel(before)
+    with said_once(), matplotlib.rc_context({'text.parse_math': False}): yield
 
 class _Page:
     "What the sections are made of."

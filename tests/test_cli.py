@@ -266,6 +266,7 @@ def test_a_full_model_is_trained_scored_and_correlated(run, base, tmp_path):
     assert "wrote mine" in err and "eval_spearman_judges" in out and "{" not in out
     assert "step 4 of" in err and "pairs per second" in err
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["base", "mine"]
+    assert json.loads((tmp_path / "mine" / "trainer_state.json").read_text())["log_history"]  # learning curves for the report
     code, _, err = run(*"score m.parquet --model mine --out s.parquet".split())
     assert code == 0 and "was trained on the prompts of" in err
     settings = read_settings("s.parquet")["score"]["settings"]

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from plurality_nb import report
-from plurality_nb.comparison import compare
 from plurality_nb.comparisons import ContractError, with_columns
 from plurality_nb.correlation import correlate
 from plurality_nb.pipeline import measure_models, report_models
