@@ -124,10 +124,10 @@ def _about_scale(name, further):
     s = further.get('scores'); r = _row(s, name, 'overall', 'slope')
     if r is None or np.isnan(r.low): return
     raw,mended,floor = _row(s, name, 'overall', 'log_loss'),_row(s, name, 'overall', 'tempered_log_loss'),_row(s, 'votes', 'overall', 'log_loss')
-    if r.high<0: return f'{name} points the wrong way: its differences of rewards fit the votes best times {_said(r)}.'
+    if r.high<0: return f'{name} points the wrong way: its differences of rewards fit the votes best when multiplied by {_said(r)}.'
     told = 'claims too much' if r.high<1 else 'claims too little' if r.low>1 else 'claims about as much as people bear out'
     more = '' if mended is None or floor is None else f' A vote costs {raw.value:.3f} nats under its probabilities, {mended.value:.3f} after one temperature; the observed shares themselves cost {floor.value:.3f}.'
-    return f'{name} {told}: its differences of rewards fit the votes best times {_said(r)}.{more}'
+    return f'{name} {told}: its differences of rewards fit the votes best when multiplied by {_said(r)}.{more}'
 
 def findings(
     models:Sequence,    # names of the models that the report is about
