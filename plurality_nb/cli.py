@@ -533,17 +533,75 @@ def correlate(scored:Scored, by:By='quadrant', votes:Whose='human', statistic:An
         print(f'\ndifference of {shown} from {baseline}, p corrected over the slices\n{side_by_side(gap, shown).to_string()}')
 
 # %% ../nbs/17_cli.ipynb #report
-@app.command()
-def report(scored:Scored, out:Annotated[Path, typer.Option(help='The page to write; a .json goes beside it.')]=Path('report.html'),
-    title:Annotated[str, typer.Option(help='Heading of the page.')]='Do the rewards follow people?',
-    by:By='quadrant', votes:Whose='human', baseline:Baseline=None, n_boot:NBoot=2000, seed:Seed=0, include_seen:Seen=False):
-    "Write tables and figures into one offline HTML page and one JSON."
-    from plurality_nb.report import write_report
+_REPORTING = {k: v for k,v in _LOADING.items() if k not in ('lenient', 'merge')}|dict(
+    strict=(bool, typer.Option('--strict', help='Stop at a bad row, instead of counting and setting it aside in OUT.rejects.jsonl.', rich_help_panel='How DATA is read'), False))|{k: v for k,v in _SCORING.items() if k!='revision'}
+
+def _scored_order(settings):
+    "What the order did to a judge, as the file of its votes tells; None where it does not."
+    import pandas as pd
+    told = {k: v for k,v in settings.get('vote', {}).items() if k in ('first_rate', 'flip_rate', 'disagreement', 'tie_rate', 'failed_rate')}
+    return pd.DataFrame(dict(value=told, low=float('nan'), high=float('nan'))) if told else None
+
+def _from_scored(data, how, measuring):
+    "Files that `score` wrote: what to report, and what was known of them."
+    import numpy as np
+    from plurality_nb.comparisons import ContractError,numbers
     from plurality_nb.files import read_settings
-    models = _models(scored); by = None if by=='none' else by
-    made = {k: t() for k,t in _tables(models, by, 'spearman', baseline, dict(votes=votes, n_boot=n_boot, seed=seed, include_seen=include_seen)).items()}
-    settings = {n: read_settings(f) for n,f in zip(models, scored)}
-    print(write_report(models, made.pop('correlation'), out, made.pop('differences', None), title, settings, _command(), made))
+    from plurality_nb.pipeline import measure_models
+    if (odd := [f'--{k.replace("_", "-")}' for k,v in how.items() if v]): raise ContractError('model', f'models for {", ".join(odd)}', 'none', 'Give --model, or leave these out: scored files are read as they are')
+    files = [Path(d) for d in data]; models = _models(files)
+    bare = [n for n,d in models.items() if np.isnan(numbers(d, 'reward_a')).all()]
+    if bare: raise ContractError('model', f'--model, since {bare[0]} holds no rewards', 'none', "Name what to test: a Hub id, a folder, or 'longer response'")
+    settings = {n: read_settings(f) for n,f in zip(models, files)}
+    training = {n: s.get('score', {}).get('settings', {}) for n,s in settings.items()}
+    return dict(models=models, training=training, **measure_models(models, progress=_bars(), **measuring)),None,settings
+
+def _from_data(data, models, out, how, measuring):
+    "People's votes and models that have not scored them yet."
+    from plurality_nb.comparisons import ContractError
+    from plurality_nb.files import read_settings
+    from plurality_nb.pipeline import evaluate_models
+    from transformers.utils import logging as chatter
+    chatter.set_verbosity_error() # what is missing is said once, by us
+    if len(data)!=1: raise ContractError('data', 'one file or source with people\'s votes beside --model', f'{len(data)}')
+    loading = {k: how.pop(k) for k in _LOADING if k in how}
+    ds,account = _load(data[0], out, lenient=not how.pop('strict'), seed=measuring['seed'], **loading)
+    found = evaluate_models(ds, models, progress=_bars(), **measuring, **{k: v for k,v in how.items() if v is not None})
+    return found,account,read_settings(data[0]) if Path(data[0]).is_file() else {}
+
+@app.command()
+@_gathers('how', _REPORTING)
+def report(
+    data:Annotated[list[str], typer.Argument(metavar='DATA...', help='With --model: a file or source with people\'s votes. Without: files that `plurality score` wrote, one a model, on the same pairs.')], how,
+    model:Annotated[list[str]|None, typer.Option(help="What to test: Hub id of a sequence classifier with one label, folder of a trained model, 'longer response' or 'random'; may be given several times.")]=None,
+    out:Annotated[Path, typer.Option(help='The page to write; a .json goes beside it.')]=Path('report.html'),
+    title:Annotated[str, typer.Option(help='Heading of the page.')]='Do the rewards follow people?',
+    by:By='quadrant', votes:Whose='human', baseline:Annotated[str|None, typer.Option(help='What every model is compared with; if not given the first of several, or the longer response.')]=None,
+    n_boot:NBoot=2000, seed:Seed=0, include_seen:Seen=False):
+    """Test reward models on people's votes: the table here, and a page (HTML) and numbers (JSON) to send on.
+
+    DATA holds a row a pair: `prompt`, `response_a`, `response_b`, and how many people voted for each, `human_a`, `human_b`, perhaps `human_tie`. For instance, where the votes are called otherwise:
+
+        plurality report rated.csv --map human_a=votes_left,human_b=votes_right --model my-model --model user/other-model
+
+    Bad rows are counted and set aside. Pairs are put into quadrants where they are not yet; every model scores them; the longer response, a random one, and the judge and the label where DATA has them, are set beside. Prompts that a model says it was trained on are left out.
+    """
+    from plurality_nb.correlation import side_by_side
+    from plurality_nb.pipeline import report_models
+    from plurality_nb.simulation import SIMULATED,is_simulated
+    measuring = dict(by=None if by=='none' else by, votes=votes, baseline=baseline, n_boot=n_boot, seed=seed, include_seen=include_seen)
+    found,account,settings = _from_data(data, model, out, how, measuring) if model else _from_scored(data, how, measuring)
+    table,gap = found['correlation'],found['differences']
+    at = settings.get('taxonomy', {}) if account else next(iter(settings.values()), {}).get('taxonomy', {})
+    order = _scored_order(settings if account else next(iter(settings.values()), {}))
+    page = report_models(found, out, title, [*data, *(model or [])], account=account, settings=settings, command=_command(), order=order, votes=votes, include_seen=include_seen, seed=seed,
+        thresholds={k: v for k,v in at.items() if k in ('plural_at', 'alike_at')})
+    if any(map(is_simulated, found['models'].values())): _say(f'warning: {SIMULATED}')
+    if not model: print(page); return # for scripts; `correlate` has the tables
+    whose = "people's" if votes=='human' else "the judge's"
+    print(f"spearman correlation with {whose} share [95% interval]\n{side_by_side(table).to_string()}")
+    top = found['ceilings']; print(f"\nwhat these votes allow\n{side_by_side(top[top.model=='noise ceiling'])['noise ceiling'].to_string()}")
+    print(f"\ndifference of spearman from {gap.attrs['baseline']}, p corrected over the slices\n{side_by_side(gap).drop(columns=['n', 'groups', 'tie_rate', 'split']).to_string()}\n\n{page}")
 
 # %% ../nbs/17_cli.ipynb #demo
 @app.command()

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['MIN_GROUPS', 'group_counts', 'Measure', 'group_sums', 'mean_measure', 'resample', 'interval', 'vote_log_odds',
-           'label_is_apart', 'rows_that_count', 'slices', 'group_codes', 'facts', 'tabulate']
+           'label_is_apart', 'rows_that_count', 'slices', 'said_once', 'group_codes', 'facts', 'tabulate']
 
 # %% ../nbs/10_resampling.ipynb #imports
 import logging
 from collections.abc import Callable,Iterator,Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -175,6 +176,15 @@ def slices(
     "The rows by what their column says."
     found = sorted(rows['row', 'slice'].dropna().unique(), key=lambda q: (QUADRANTS.index(q) if q in QUADRANTS else 99, q))
     return {'overall': rows, **{q: rows[rows['row', 'slice']==q] for q in found}}
+
+# %% ../nbs/10_resampling.ipynb #said-once
+@contextmanager
+def said_once():
+    "Tables made inside say nothing of what they leave out; the first one, outside, has said it."
+    before = _log.level
+    _log.setLevel(logging.ERROR)
+    try: yield
+    finally: _log.setLevel(before)
 
 # %% ../nbs/10_resampling.ipynb #tabulate
 def group_codes(

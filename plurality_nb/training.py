@@ -375,5 +375,6 @@ def train_model(
     trainer.save_model(str(made)); trainer.create_model_card(out.name)
     if trainer.is_world_process_zero():
         (made/'training_args.bin').unlink(missing_ok=True) # a pickle, and nobody needs it
+        trainer.state.save_to_json(str(made/'trainer_state.json')) # the log, for learning curves
         shutil.copy(run/'README.md', made); shutil.rmtree(out, ignore_errors=True); os.replace(made, out); shutil.rmtree(run)
     return trainer

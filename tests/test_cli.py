@@ -266,6 +266,7 @@ def test_a_full_model_is_trained_scored_and_correlated(run, base, tmp_path):
     assert "wrote mine" in err and "eval_spearman_judges" in out and "{" not in out
     assert "step 4 of" in err and "pairs per second" in err
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["base", "mine"]
+    assert json.loads((tmp_path / "mine" / "trainer_state.json").read_text())["log_history"]  # learning curves for the report
     code, _, err = run(*"score m.parquet --model mine --out s.parquet".split())
     assert code == 0 and "was trained on the prompts of" in err
     settings = read_settings("s.parquet")["score"]["settings"]
@@ -310,3 +311,43 @@ def test_a_killed_command_goes_on(run, base, tmp_path, monkeypatch):
     assert not (tmp_path / "mine.run").exists() and (tmp_path / "mine" / "model.safetensors").exists()
     code, out, err = run(*f"{command} --restart".split())
     assert code == 0 and len(done) == 6 + 5
+
+
+def test_a_report_in_one_command_on_own_votes(run, tmp_path, caplog):
+    import csv
+    from plurality_nb.simulation import load_sample, rate, sample_population
+    ds = rate(load_sample().select(range(48)), sample_population(), 5)
+    with open("mine.csv", "w", newline="") as f:
+        out = csv.writer(f)
+        out.writerow(["prompt", "response_a", "response_b", "left", "right"])
+        out.writerows([p[0]["content"], a, b, x, y] for p, a, b, x, y in zip(ds["prompt"], ds["response_a"], ds["response_b"], ds["human_a"], ds["human_b"]))
+        out.writerow(["Broken?", "a", "b", -1, 2])
+    for step in ["select sample --limit 60 --seed 5 --out some.parquet", "vote some.parquet --judge population --votes 4 --out v.parquet", "draw-labels v.parquet --how majority --out l.parquet", "train l.parquet --objective bt --out my-probe"]:
+        code, _, err = run(*step.split())
+        assert code == 0, err
+    ask = "report mine.csv --map human_a=left,human_b=right --by none --n-boot 20".split()
+    code, out, err = run(*ask, "--model", "my-probe", "--model", "random", "--out", "page.html")
+    assert code == 0, err
+    assert "49 rows, 48 pairs kept" in err and "set aside: page.html.rejects.jsonl" in err and "spearman correlation with people's share" in out and "difference of spearman from my-probe" in out and out.rstrip().endswith("page.html")
+    page, note = (tmp_path / "page.html").read_text(), json.loads((tmp_path / "page.json").read_text())
+    assert "Rows that were not used" in page and note["loading"]["rejected"] == {"`left` is not a whole number >= 0": 1}
+    assert {r["model"] for r in note["correlation"]} == {"my-probe", "random", "longer response"} and note["training"]["my-probe"]["objective"] == "bt"
+    assert [len(i["sha256"]) for i in note["inputs"]] == [64, 64] and note["left_out"]["seen"] > 0 and note["command"].startswith("plurality report mine.csv")
+    first = (tmp_path / "page.html").read_bytes(), (tmp_path / "page.json").read_bytes()
+    assert run(*ask, "--model", "my-probe", "--model", "random", "--out", "page.html")[0] == 0
+    assert ((tmp_path / "page.html").read_bytes(), (tmp_path / "page.json").read_bytes()) == first
+    for wrong, message in [(ask + ["--model", "nowhere"], "No such folder here"), (["report", "mine.csv", "--model", "random"], "no vote"), (ask, "leave these out"), (["report", "v.parquet"], "holds no rewards"),
+                           (ask + ["--strict", "--model", "random"], "row 48: `left`"), (["report", "mine.csv", "--map", "human_a=west", "--model", "random"], "`west`"), (ask + ["--model", "random", "--baseline", "best"], "`baseline`: want one of")]:
+        code, _, err = run(*wrong, "--out", "no.html")
+        assert code == 1 and message in err and "Traceback" not in err, (wrong, err)
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(("no.html", ".", "no.json")) and not p.name.endswith("rejects.jsonl")]
+
+
+def test_a_report_says_so_where_a_model_has_no_reward_head(run, tmp_path):
+    import transformers
+    from small_models import small_config, small_tokenizer
+    transformers.AutoModelForCausalLM.from_config(small_config("Qwen3")).save_pretrained(tmp_path / "headless")
+    small_tokenizer().save_pretrained(tmp_path / "headless")
+    assert run(*"vote sample --judge population --votes 4 --limit 20 --out v.parquet".split())[0] == 0
+    code, _, err = run(*"report v.parquet --votes judge --by none --n-boot 0 --model headless".split())
+    assert code == 1 and "Its head is missing" in err and not list(tmp_path.glob("report.*"))

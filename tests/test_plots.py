@@ -1,17 +1,98 @@
-"Figures, by the data that they draw."
-import matplotlib; matplotlib.use('agg')
-import matplotlib.pyplot as plt
+"What the figures draw, on data that a reader would not try."
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+from plurality_nb import plots
+from plurality_nb.comparisons import ContractError, swap_sides, with_columns
+from plurality_nb.correlation import correlate
 from plurality_nb.plots import plot_objective_map
+from plurality_nb.rewards import score
+from plurality_nb.simulation import load_sample, rate, sample_population
+from plurality_nb.votes import vote_share, votes_of
 
 
 @pytest.fixture(autouse=True)
 def closed():
     yield
-    plt.close('all')
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def ds():
+    sample = load_sample()
+    scores = np.random.default_rng(0).random((2, 256))
+    return with_columns(score(rate(sample, sample_population()), "longer response"), plurality=scores[0], indistinguishability=scores[1], quadrant=sample["written_quadrant"][:])
+
+
+def test_reliability_is_the_mean_of_the_preferred_side(ds):
+    curve = plots.preference_curve(ds, bins=1, n_boot=100)
+    delta = np.subtract(ds["reward_a"][:], ds["reward_b"][:])
+    share = vote_share(*votes_of(ds))
+    preferred = np.where(delta > 0, share, np.where(delta < 0, 1 - share, 0.5))
+    raw = curve[curve.scale == "raw"].iloc[0]
+    assert raw.value == pytest.approx(preferred.mean()) and raw.predicted == pytest.approx((1 / (1 + np.exp(-abs(delta)))).mean())
+    assert raw.low < raw.value < raw.high and raw.n == 256 and raw.groups == len(set(ds["group"]))
+    pd.testing.assert_frame_equal(plots.preference_curve(swap_sides(ds), n_boot=50), plots.preference_curve(ds, n_boot=50))
+    ax = plots.plot_reliability(plots.preference_curve(ds, n_boot=50))
+    assert len(ax.containers) == 2 and "probability" in ax.get_xlabel() and "95% interval" in ax.get_ylabel()
+    assert plots.plot_reliability(plots.preference_curve(ds, n_boot=50), ax) is ax
+
+
+def test_reliability_of_few_pairs_and_of_one_answer(ds):
+    few = plots.preference_curve(ds.select(range(4)), n_boot=50)
+    assert set(few.scale) == {"raw"} and len(few) == 1 and np.isnan(few.low).all()  # too few prompts for folds or an interval
+    plots.plot_reliability(few)
+    flat = plots.preference_curve(with_columns(ds, reward_a=np.zeros(256), reward_b=np.zeros(256)), n_boot=50)
+    assert (flat.predicted == 0.5).all() and (flat.value == 0.5).all()
+    plots.plot_reliability(flat)
+
+
+def test_shares_are_counted_once_and_mirrored(ds):
+    counts = plots.share_counts(ds, n_boot=50)
+    assert set(counts.votes) == {"human"} and counts.value.sum() == pytest.approx(1) and set(counts.pairs) == {256}
+    assert np.allclose(plots.share_counts(swap_sides(ds), n_boot=50).value[::-1], counts.value)
+    half = with_columns(ds, judge_a=[3.0] * 256, judge_b=[3.0] * 256, judge_tie=[0.0] * 256)
+    both = plots.share_counts(half, n_boot=50)
+    assert both[both.votes == "judge"].value.tolist() == [0] * 4 + [0.5, 0.5] + [0] * 4
+    ax = plots.plot_shares(both)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["people (n=256 pairs)", "judge (n=256 pairs)"]
+    with pytest.raises(ContractError, match="comparisons with votes"):
+        plots.share_counts(load_sample())
+
+
+def test_a_moved_threshold_gives_what_labels_there_would(ds):
+    curve = plots.threshold_curve(ds, "plural_at", at=(0.3, 0.5), n_boot=20)
+    assert curve.groupby("at").pairs.sum().tolist() == [256, 256]
+    from plurality_nb.taxonomy import quadrant_of
+    moved = with_columns(ds, quadrant=quadrant_of(np.array(ds["plurality"][:]), np.array(ds["indistinguishability"][:]), 0.3, 0.5))
+    table = correlate(moved, n_boot=20, baselines=False, statistics=["spearman"])
+    for q in plots.QUADRANTS:
+        assert curve[(curve["at"] == 0.3) & (curve.quadrant == q)].value.item() == pytest.approx(table[table.quadrant == q].value.item())
+    for shown in ("pairs", "value"):
+        ax = plots.plot_thresholds(curve, shown)
+        assert [t.get_text() for t in ax.get_legend().get_texts()] == [q.replace("_", ", ") for q in plots.QUADRANTS]
+    unscored = with_columns(ds, reward_a=[None] * 256, reward_b=[None] * 256)
+    assert "value" not in plots.threshold_curve(unscored, at=(0.5,))
+    with pytest.raises(ContractError, match="plural_at"):
+        plots.threshold_curve(ds, "both")
+
+
+def test_learning_curves_of_a_trainers_log():
+    log = [{"step": 1, "loss": 0.7, "accuracy": 0.5, "epoch": 0.1}, {"step": 10, "loss": 0.6}, {"step": 10, "eval_loss": 0.65, "eval_spearman_people": 0.2}, {"step": 10, "train_runtime": 3.0}, {"epoch": 1}]
+    curve = plots.learning_curve(log)
+    assert curve.values.tolist() == [["training", "loss", 1, 0.7], ["training", "accuracy", 1, 0.5], ["training", "loss", 10, 0.6], ["evaluation", "loss", 10, 0.65], ["evaluation", "spearman_people", 10, 0.2]]
+    ax = plots.plot_learning_curves({"a": log, "b": pd.DataFrame(log)})
+    assert len(ax.lines) == 4 and ax.lines[0].get_ydata().tolist() == [0.7, 0.6] == ax.lines[2].get_ydata().tolist()
+    assert ax.get_ylabel() == "loss [nats a pair]"
+    assert plots.learning_curve([]).empty
+    for wrong, why in [("margins_met", "logs that hold"), ("gold", "one of")]:
+        with pytest.raises(ContractError, match=why):
+            plots.plot_learning_curves({"a": log}, wrong)
 
 
 def differences(mean, p=None, n=20, names=('pairs', 'fidelity', 'votes')):
