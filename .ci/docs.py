@@ -12,12 +12,11 @@ A page's fault is
 - `image`: one that is not there, or comes from the network;
 - `name`: a name in backticks that nbdev does not link and nobody knows. Names are words with an underscore, a dot, a `()` or a capital inside; they are known
   if the package's source, its authored data, `settings.ini`, the page's own code and outputs or `KNOWN` has them as a word. So what was renamed or removed is
-  reported wherever prose still names it. A name that nbdev links to another library's documentation is reported too;
+  reported wherever prose still names it;
 - `error`: an error or a traceback among the outputs;
 - `sidebar`: a page that `nbs/sidebar.yml` lacks, names twice, or names in vain.
 The links of README.md and CONTRIBUTING.md are checked as GitHub shows them.
 """
-import html
 import os
 import re
 import shutil
@@ -183,14 +182,10 @@ def check_links(page: Page, site: Site) -> None:
         elif not (site.root / "nbs" / Path(page.path).parent / unquote(src)).is_file(): page.faults.append(f"image: no {src}")
 
 
-def check_names(page: Page, known: set, home: str) -> None:
+def check_names(page: Page, known: set) -> None:
     for code in page.soup.find_all("code"):
-        if code.find_parent("pre"): continue
-        name, link = html.unescape(code.get_text()), code.find_parent("a")
-        if link is not None:
-            if link["href"].startswith(("https://fastcore", "https://execnb", "https://nbdev", "https://ghapi", "https://fastspec", "https://docs.fast.ai")):
-                page.faults.append(f"name: `{name}` is linked to another library, {link['href']}")
-            continue
+        name = code.get_text()
+        if code.find_parent(["pre", "a"]): continue
         telling = NAME.fullmatch(name) and (re.search(r"_|\.|\(\)$", name) or re.search(r"[a-z][A-Z]", name))
         if telling and (lost := [w for w in re.findall(r"\w+", name) if w not in known and w not in page.words]):
             page.faults.append(f"name: `{name}`: nobody knows {lost[0]!r}")
@@ -250,7 +245,7 @@ def check(root: Path) -> dict:
         for p, page in pages.items():
             if p not in failed: check_title(page, copy / "nbs" / p)
             check_links(page, site)
-            check_names(page, known, site.home)
+            check_names(page, known)
         faults = {f"nbs/{p}": page.faults for p, page in pages.items()}
         faults["nbs/sidebar.yml"] = check_sidebar(copy, pages)
         faults |= {n: check_markdown(copy, n) for n in ("README.md", "CONTRIBUTING.md")}

@@ -68,7 +68,6 @@ def test_a_sound_site_has_no_faults(site):
     ("call `some_old_thing` first", "name: `some_old_thing`: nobody knows 'some_old_thing'"),
     ("call `renamed_away()`", "nobody knows 'renamed_away'"),
     ("a `GoneTrainer`", "nobody knows 'GoneTrainer'"),
-    ("see `test_eq`", "name: `test_eq` is linked to another library"),
 ])
 def test_faults_of_the_text(site, text, wanted):
     page(site / "nbs" / "index.ipynb", text)
