@@ -121,3 +121,18 @@ def test_the_command_names_faults_and_fails(site):
     ("Do the intervals hold?", "do-the-intervals-hold"), ("1. First, a 2nd", "first-a-2nd"), ("`vote_share`", "vote_share"), ("Judge.ask", "judge.ask"), ("123", "section")])
 def test_identifiers_are_pandocs(text, wanted):
     assert docs.pandoc_id(text.strip("`")) == wanted
+
+
+def test_plain_pages_link_their_sidebar_from_where_they_stand():
+    preview = load("preview")
+    front = {"more/01_other.ipynb": {"title": "Other & more", "output-file": "other.html"}, "index.ipynb": {"title": "Top", "output-file": "index.html"}}
+    entries = [{"section": "All", "contents": ["index.ipynb", {"text": "Else", "href": "more/01_other.ipynb"}]}]
+    bar = preview.sidebar(entries, front, "more/01_other.ipynb")
+    assert '<a href="../index.html">Top</a>' in bar and '<a href="other.html" aria-current=page>Else</a>' in bar
+
+
+def test_plain_pages_keep_outputs_and_hide_what_echo_hides(tmp_path):
+    preview = load("preview")
+    page(tmp_path / "x.ipynb", ("#| echo: false\nsecret()", nbformat.v4.new_output("stream", text="<shown>")), ("visible()",))
+    text = preview.markdown(nbformat.read(tmp_path / "x.ipynb", 4))
+    assert "secret" not in text and "&lt;shown&gt;" in text and "visible()" in text and "#|" not in text
