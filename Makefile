@@ -2,6 +2,8 @@
 # make test   notebooks, package and README in step; every notebook executed; pytest
 # make lab    JupyterLab on the notebooks
 # make sync   after editing a notebook: package, clean notebooks, README
+# make docs   the site into _docs: by Quarto where it is installed, else plain pages
+# make figure the landing page's figure
 # make execute NB=nbs/01_votes.ipynb   run a notebook and keep its outputs
 # make experiments   the same for the studies in nbs/experiments: twenty minutes on two cores
 
@@ -19,7 +21,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test lab sync check execute experiments clean
+.PHONY: demo test lab sync check docs figure execute experiments clean
 
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,9 +40,17 @@ test: $(READY) check
 
 check: $(READY)
 	python .ci/sync.py --check
+	OMP_NUM_THREADS=1 python .ci/docs.py
 
 sync: $(READY)
 	python .ci/sync.py --write
+
+docs: $(READY)
+	command -v quarto || command -v pandoc || pip install -q -c constraints.txt pypandoc_binary
+	python .ci/preview.py
+
+figure: $(READY)
+	python .ci/figure.py
 
 NB ?= $(wildcard nbs/*.ipynb nbs/tutorials/*.ipynb)
 execute: $(READY)
