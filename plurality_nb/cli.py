@@ -82,7 +82,7 @@ def _with_options(command, hidden, options, call):
     own = [p for p in _inspect.signature(command).parameters.values() if p.name!=hidden]
     more = [_inspect.Parameter(k, _inspect.Parameter.KEYWORD_ONLY, default=d, annotation=Annotated[t, o]) for k,(t,o,d) in options.items()]
     def given(**values): return call({k: values.pop(k) for k in options}, values)
-    given.__name__,given.__doc__ = command.__name__,command.__doc__
+    given.__name__,given.__qualname__,given.__doc__ = command.__name__,command.__qualname__,command.__doc__
     given.__signature__ = _inspect.Signature([p.replace(kind=_inspect.Parameter.KEYWORD_ONLY) for p in own]+more)
     given.__annotations__ = {p.name: p.annotation for p in own+more}
     return given
