@@ -534,7 +534,7 @@ def correlate(scored:Scored, by:By='quadrant', votes:Whose='human', statistic:An
 
 # %% ../nbs/17_cli.ipynb #report
 _REPORTING = {k: v for k,v in _LOADING.items() if k not in ('lenient', 'merge')}|dict(
-    strict=(bool, typer.Option('--strict', help='Stop at a bad row, instead of counting and setting it aside in OUT.rejects.jsonl.', rich_help_panel='How DATA is read'), False))|{k: v for k,v in _SCORING.items() if k!='revision'}
+    strict=(bool, typer.Option('--strict/--lenient', help='Stop at a bad row, or count it and set it aside in OUT.rejects.jsonl.', rich_help_panel='How DATA is read'), False))|{k: v for k,v in _SCORING.items() if k!='revision'}
 
 def _scored_order(settings):
     "What the order did to a judge, as the file of its votes tells; None where it does not."

@@ -83,7 +83,7 @@ def _spelled_out(x, y):
                 if not w.said.startswith(letters) or letters==w.said: break
     return out
 
-def _same_word(u, v): return synonyms(u.key, v.key) or misspelt(u.said, v.said)
+def _same_word(u, v): return synonyms(u.key, v.key) or (u.said[0]==v.said[0] and misspelt(u.said, v.said))
 
 def _lacking(x, y, matched, near):
     "Content of x that y lacks: key to distance in [0, 1]."
@@ -190,7 +190,7 @@ def _within_clauses(r, keys):
 def _conflict(p, q, a, b):
     "What replacing words p of a by words q of b does to a fact: 2 changes it, 1 adds or drops one, 0 none; and whether it turns the clause round."
     lone = [any(w.kind=='number' and not any(same_number(w.key, n) for n in r.numbers) for w in ws) for ws,r in ((p, b), (q, a))]
-    name = [any(w.kind=='name' and w.key not in r.count for w in ws) for ws,r in ((p, b), (q, a))]
+    name = [any(w.kind=='name' and not any(_same_word(w, v) for v in r.words) for w in ws) for ws,r in ((p, b), (q, a))]
     unit = [{u for w in ws if (u := unit_of(w.said))} for ws in (p, q)]
     turned = (_negations(p)+_negations(q)+sum(any(opposites(u.key, v.key) for v in q if v.said not in NEGATIONS) for u in p if u.said not in NEGATIONS))%2
     means = [[{m[x] for w in ws for x in w.said.split() if x in m} for ws in (p, q)] for m in _MEANS.values()]
@@ -221,7 +221,7 @@ def edit_measures(
         p,q = ([w for w in content(s) if w.kind!='number'] for s in (p, q))
         return 1-np.mean([1. if any(_same_word(w, v) for v in q) else near(w.said, [v.said for v in q]) for w in p]) if p and q else 0.
     pairs = [*spans, *((s, []) if side==0 else ([], s) for s,side in lone)]
-    f,hard = [far(p, q) for p,q in spans],[_conflict(p, q, a, b) for p,q in pairs]
+    f,hard = [far(p, q) for p,q in spans],[_conflict(*([w for w in s if w.key not in matched] for s in t), a, b) for t in pairs]
     turns = Counter((p or q)[0].clause for (p,q),(_,t) in zip(pairs, hard) if t) # two turns in a clause undo each other
     wrong,added = sum(h==2 for h,_ in hard)+sum(n%2 for n in turns.values()),sum(h==1 for h,_ in hard)
     out |= dict(hard=min(wrong, 3), hard_one=min(added, 3), hard_share=min(wrong/max(len(hard), 1), 1))
@@ -230,17 +230,18 @@ def edit_measures(
 
 _ACTORS = frozenset('i me my you your he him his she her we us our they them their'.split())
 
-def _actors(r): return [x for w in r.words for x in ([w.key] if w.kind=='name' else w.said.split()) if w.kind=='name' or x in _ACTORS]
+def _actors(r, matched): return [x for w in r.words if w.key not in matched for x in ([w.key] if w.kind=='name' else w.said.split()) if w.kind=='name' or x in _ACTORS]
 
 def role_measures(
     a:Response,
     b:Response,
+    matched:set, # as in `edit_measures`
 )->dict: # name to number
     "Whether the same words stand in the same company and order."
     shared = {k for k in a.content if k in b.content}|(a.numbers&b.numbers)
     p,q = _within_clauses(a, shared),_within_clauses(b, shared)
     up,uq = set(map(frozenset, p)),set(map(frozenset, q)); both = up&uq
-    actors = [_actors(r)[:100] for r in (a, b)]
+    actors = [_actors(r, matched)[:100] for r in (a, b)]
     turn = _turn(a, b)
     return dict(swap=float(turn>0), converse=float(turn<0), actors=SequenceMatcher(None, *actors, autojunk=False).ratio() if all(actors) else 1., company=len(both)/len(up|uq) if up|uq else 1., order=sum(frozenset(t) in both and t in q for t in p)/len(both) if both else 1., **_clause_measures(a, b))
 
@@ -327,7 +328,7 @@ def pair_features(
         x,y = sorted([x, y]) # an alignment of words may depend on which comes first
         u,v,g = read[x],read[y],given[p]
         w = word_measures(u, v, g, near); matched = w.pop('_matched')
-        f = w|fact_measures(u, v, g)|edit_measures(u, v, g, matched, near)|role_measures(u, v)|code_measures(u, v)|_meaning(x, y, whole, parts)
+        f = w|fact_measures(u, v, g)|edit_measures(u, v, g, matched, near)|role_measures(u, v, matched)|code_measures(u, v)|_meaning(x, y, whole, parts)
         f |= dict(moved=f['bag']-f['ratio'], flip=float((f['opposite_any']+u.negations+v.negations)%2), same=float(u.keys==v.keys and f['code_same']!=0 and (bool(u.keys) or f['code_same']==1)))
         return f|dict(hard=0, hard_share=0., opposite=0, flip=0., clean=1.) if f['converse'] else f
     return pd.DataFrame([one(*x) for x in bar(list(zip(a, b, prompts)), 'comparing', progress)])
@@ -379,8 +380,8 @@ class AlikeClassifier:
         from sklearn.ensemble import ExtraTreesClassifier
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GroupKFold,cross_val_predict
-        self.trees = ExtraTreesClassifier(600, max_features=.4, class_weight='balanced', random_state=0, n_jobs=-1)
-        raw = cross_val_predict(self.trees, x, pairs.alike, groups=pairs.prompt, cv=GroupKFold(10), method='predict_proba')[:, 1:]
+        self.trees = ExtraTreesClassifier(300, max_features=.4, class_weight='balanced', random_state=0, n_jobs=-1)
+        raw = cross_val_predict(self.trees, x, pairs.alike, groups=pairs.prompt, cv=GroupKFold(5), method='predict_proba')[:, 1:]
         self.platt = LogisticRegression(C=1e6).fit(raw, pairs.alike); self.trees.fit(x, pairs.alike)
         self.unseen = self.platt.predict_proba(raw)[:, 1] # (pairs,): by trees that had not seen the prompt
         self.known = dict(zip(map(frozenset, zip(pairs.response_a, pairs.response_b)), self.unseen))
