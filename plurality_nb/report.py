@@ -321,7 +321,11 @@ def _how_section(page):
 @contextmanager
 def _drawing():
     "Figures of the report alone: names are no mathematics, and what was left out was said once."
-    with said_once(), matplotlib.rc_context({'text.parse_math': False}): yield
+    before = matplotlib.rcParams['text.parse_math'] # not `rc_context`: it would undo what a notebook sets up at the first figure
+    matplotlib.rcParams['text.parse_math'] = False
+    try:
+        with said_once(): yield
+    finally: matplotlib.rcParams['text.parse_math'] = before
 
 class _Page:
     "What the sections are made of."
