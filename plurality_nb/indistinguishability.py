@@ -395,14 +395,18 @@ class AlikeClassifier:
         p = self.platt.predict_proba(self.trees.predict_proba(x)[:, 1:])[:, 1]
         return np.array([self.known.get(frozenset(t), q) for t,q in zip(zip(a, b), p)])
 
-@lru_cache(maxsize=2)
+_CLASSIFIERS = {}
+
 def alike_classifier(
     encoder:str=ENCODER,
     entailment:str|None=None, # model of natural-language inference
-)->AlikeClassifier:
-    "Tells responses that say the same from those that do not."
-    d = authored_pairs()
-    return AlikeClassifier(d, _inputs(d.response_a.tolist(), d.response_b.tolist(), d.prompt.tolist(), encoder, entailment, False))
+    progress=False,
+)->AlikeClassifier: # the same object for the same arguments
+    "Tells responses that say the same from those that do not; fitted when it is first asked for."
+    if (key := (encoder, entailment)) not in _CLASSIFIERS:
+        d = authored_pairs()
+        _CLASSIFIERS[key] = AlikeClassifier(d, _inputs(d.response_a.tolist(), d.response_b.tolist(), d.prompt.tolist(), encoder, entailment, progress))
+    return _CLASSIFIERS[key]
 
 # %% ../nbs/08_indistinguishability.ipynb #score-indistinguishability
 def score_indistinguishability(
@@ -421,5 +425,5 @@ def score_indistinguishability(
     if told.any():
         some = lambda texts: None if texts is None else [t for t,k in zip(texts, told) if k]
         u,v = some(x),some(y)
-        p[told] = alike_classifier(encoder, entailment).probability(_inputs(u, v, some(prompts), encoder, entailment, progress, batch_size), u, v)
+        p[told] = alike_classifier(encoder, entailment, progress).probability(_inputs(u, v, some(prompts), encoder, entailment, progress, batch_size), u, v)
     return p
