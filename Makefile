@@ -35,8 +35,8 @@ demo: $(READY)
 
 test: $(READY) check
 	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
-	python -m pytest -q tests/test_package.py
-	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --ignore tests/test_package.py tests
+	python -m pytest -q tests/test_package.py tests/test_docs.py # alone: nbdev shares its process with nobody
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --ignore tests/test_package.py --ignore tests/test_docs.py tests
 
 check: $(READY)
 	python .ci/sync.py --check
