@@ -56,7 +56,6 @@ class Response:
         return list(out.values())
 
 _YES,_NO = set('yes yeah yep correct true right absolutely certainly indeed definitely sure'.split()),set('no nope false incorrect never wrong'.split())
-
 _POLAR = _YES|_NO|set('not really of course thing at all quite exactly necessarily'.split())
 
 def _opening(words):
@@ -195,7 +194,7 @@ def _conflict(p, q, a, b):
     turned = (_negations(p)+_negations(q)+sum(any(opposites(u.key, v.key) for v in q if v.said not in NEGATIONS) for u in p if u.said not in NEGATIONS))%2
     means = [[{m[x] for w in ws for x in w.said.split() if x in m} for ws in (p, q)] for m in _MEANS.values()]
     two = [(u-v, v-u) for u,v in means if u-v and v-u]
-    if all(lone) or all(name) or (all(unit) and unit[0]!=unit[1]) or any(set().union(*t)!={'all', 'none'} for t in two): return 2,0
+    if all(lone) or all(name) or (all(unit) and unit[0]!=unit[1]) or any(set().union(*t)!={'all', 'none'} for t in two): return 2,0 # already wrong: a turn would count it twice
     return int(any(lone) or any(u^v for u,v in means[:4])),turned
 
 def edit_measures(

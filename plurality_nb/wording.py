@@ -75,15 +75,17 @@ _AFTER = [(re.compile(p, re.I), r) for p,r in [ # once number words are digits
     (r'\b(\d+) (?:dollars?|euros?|pounds?) (?:and )?(\d\d?) (?:cents?|pence)\b', lambda m: f"{m[1]}.{int(m[2]):02d} {'dollars' if 'dollar' in m[0].lower() else 'euros' if 'euro' in m[0].lower() else 'pounds'}"),
     (r'\bone (in|out of) (?=\d)', r'1 \1 '), (r'\b(\d+) (?:in|out of(?: every)?) (\d+)\b', r'\1/\2'), (r'(?<=[$€£])(\d+(?:\.\d+)?)(m|bn|k)\b', lambda m: f"{float(m[1])*dict(m=1e6, bn=1e9, k=1e3)[m[2].lower()]:.12g}")]]
 
+def _scaled(text): return _SCALED.sub(lambda m: f"{float(m[1].replace(',', ''))*_SCALES[m[2].lower()]:.12g}", text)
+
 def plain_spelling(
     text:str,
 )->str:
     "The text with one spelling for what has several; number words become digits."
     from text_to_num import alpha2digit
     for p,r in _REWRITES: text = p.sub(r, text)
-    text = _SCALED.sub(lambda m: f"{float(m[1].replace(',', ''))*_SCALES[m[2].lower()]:.12g}", text)
+    text = _scaled(text)
     text = alpha2digit(text, 'en', 1.) # a lone `one` is a pronoun too often
-    text = _SCALED.sub(lambda m: f"{float(m[1].replace(',', ''))*_SCALES[m[2].lower()]:.12g}", text)
+    text = _scaled(text)
     for p,r in _AFTER: text = p.sub(r, text)
     return text
 
@@ -136,9 +138,9 @@ _CURRENCY = '$€£'
 
 def unit_of(
     word:str, # lower case
-)->str|None: # what it measures, with its size; None for another word and for abbreviations of one or two letters
+)->tuple|None: # what it measures, and its size; None for another word and for abbreviations of one or two letters
     "Which unit a word names."
-    return f'{_UNITS[word]}' if len(word)>2 and word in _UNITS else None
+    return _UNITS[word] if len(word)>2 and word in _UNITS else None
 
 def _value(text):
     "A number as written, and its value; None where it is none, such as 1.2.3."
@@ -290,9 +292,8 @@ def opposites(
     y:str,
 )->bool:
     "Whether one word excludes the other: antonyms, and different members of a class such as weekdays."
-    found,classes = _opposites()
     if x==y or synonyms(x, y): return False
-    if y in found.get(x, ()) or not classes.get(x, frozenset()).isdisjoint(classes.get(y, ())): return True
+    if y in _opposites()[0].get(x, ()) or same_class(x, y): return True
     short,long = sorted([x, y], key=len)
     return len(short)>3 and any(long==p+short for p in ('un', 'in', 'im', 'ir', 'il', 'dis', 'non', 'mis'))
 
