@@ -23,7 +23,7 @@ _debug = False
 
 # %% ../nbs/17_cli.ipynb #data
 Data = Annotated[str, typer.Argument(metavar='DATA', help='Source (NAME or NAME:SUBSET, see `plurality sources`), local file or folder, or Hub id (user/name or user/name:CONFIG).')]
-Out = Annotated[Path, typer.Option(help='File to write: .parquet, .jsonl or .csv; the last two also .gz.')]
+Out = Annotated[Path, typer.Option(help='File to write: .parquet, .jsonl or .csv; the last two also .gz. What an earlier command wrote there is replaced, and nothing else.')]
 Seed = Annotated[int, typer.Option(help='Seed of every random draw.')]
 Whose = Annotated[Literal['human', 'judge'], typer.Option('--votes', help='Whose votes.')]
 Json = Annotated[bool, typer.Option('--json', help='Print JSON.')]
@@ -87,9 +87,18 @@ def _with_options(command, hidden, options, call):
     given.__annotations__ = {p.name: p.annotation for p in own+more}
     return given
 
+def _keep_inputs(out, *inputs):
+    "Stops where a command would write over what it reads, in its file or in the note beside it."
+    from plurality_nb.files import refuse_inputs
+    for written in [] if out is None else [out, f'{out}.json']:
+        refuse_inputs(written, inputs)
+
 def _reads(command):
     "Gives a command the options of loading; it gets `load(data, out)` instead."
-    return _with_options(command, 'load', _LOADING, lambda how, given: command(load=partial(_load, seed=given['seed'], **how), **given))
+    def call(how, given):
+        _keep_inputs(given.get('out'), given['data'], how['people'])
+        return command(load=partial(_load, seed=given['seed'], **how), **given)
+    return _with_options(command, 'load', _LOADING, call)
 
 def _gathers(name, options):
     "Gives a command further options; it gets their values as a dictionary."
@@ -239,8 +248,10 @@ def taxonomy(data:Data, out:Out, load, how,
     seed:Seed=0):
     "Label each pair: does its prompt have many good answers, do its responses say the same? Prints the quadrants, their votes, and how many rows lie near a threshold."
     from plurality_nb.embeddings import ENCODER
+    from plurality_nb.files import check_save
     from plurality_nb.report import describe
     from plurality_nb.taxonomy import label_taxonomy,uncertain_rows
+    check_save(out, [data])
     rate = _rate(how['base_rate']); scorer,more = _scorer(how, seed)
     ds,_ = load(data, out)
     encoder = how['encoder'] or ENCODER
@@ -265,7 +276,11 @@ def vote(data:Data, load, how, run,
     from plurality_nb.asking import load_personas
     from plurality_nb.augment import Budget,add_votes,ask_both_orders,plan_votes
     from plurality_nb.bias import correct_order,order_effects
+    from plurality_nb.files import check_save
     if out is None and not run['dry_run']: raise typer.BadParameter('a file to write, or --dry-run', param_hint='--out')
+    if out is not None:
+        recorded = judge.partition(':')[2]
+        check_save(out, [data, how['examples'], run['personas'], recorded])
     asked,limits = _judge(judge, how, seed),Budget(**{k: run[k] for k in ['max_questions', 'max_tokens', 'max_cost', 'price_in', 'price_out']})
     ds,_ = load(data, out)
     if run['shard']: ds = _shard(ds, run['shard'])
@@ -309,7 +324,9 @@ def calibrate(data:Data, out:Out,
     seed:Seed=0, as_json:Json=False):
     "Map a judge's votes to people's shares, learned from some pairs that people rated."
     from plurality_nb.calibration import calibrate_votes
+    from plurality_nb.files import check_save
     from plurality_nb.sources import load_comparisons
+    check_save(out, [data, rated])
     ds,_ = _load(data, merge=False)
     new = calibrate_votes(ds, rated=load_comparisons(rated, strict=False) if rated else None, method=method, folds=folds, seed=seed)
     _save(new, out, dict(calibrate=dict(rated=str(rated) if rated else None, method=method, folds=folds, seed=seed)), [data, *([rated] if rated else [])], seed)
@@ -341,7 +358,9 @@ def draw_labels(data:Data, out:Out,
     how:Annotated[Literal['draw', 'majority'], typer.Option(help='Draw one vote, as one annotator would give, or take the majority.')]='draw',
     votes:Whose='judge', seed:Seed=0):
     "Make one binary label a pair from its votes."
+    from plurality_nb.files import check_save
     from plurality_nb.votes import draw_labels as draw
+    check_save(out, [data])
     ds,_ = _load(data, merge=False)
     _save(draw(ds, votes, how, seed), out, dict(label=dict(how=how, votes=votes, seed=seed)), [data], seed)
 
@@ -352,7 +371,9 @@ def margin(data:Data, out:Out,
     scale:Annotated[float, typer.Option(help='Margin at full agreement, logits.', min=0)]=1.,
     votes:Whose='judge', seed:Seed=0):
     "Turn votes into the gap that training demands between chosen and rejected."
+    from plurality_nb.files import check_save
     from plurality_nb.votes import add_margins
+    check_save(out, [data])
     ds,_ = _load(data, merge=False)
     _save(add_margins(ds, kind, scale, votes, seed), out, dict(margin=dict(kind=kind, scale=scale, votes=votes, seed=seed)), [data], seed)
 
@@ -382,6 +403,10 @@ def _value(text):
     try: return json.loads(text)
     except ValueError: return {'True': True, 'False': False, 'None': None}.get(text, text)
 
+def _check_full(out, inputs):
+    from plurality_nb.training import check_training
+    check_training(out, inputs)
+
 def _train_full(ds, model, out, full, **settings):
     "What was trained, and its settings."
     from plurality_nb.sources import load_comparisons
@@ -403,7 +428,7 @@ def _train_full(ds, model, out, full, **settings):
 
 @app.command()
 @_gathers('full', _TRAINING)
-def train(data:Data, out:Annotated[Path, typer.Option(help='Folder of the model.')], full,
+def train(data:Data, out:Annotated[Path, typer.Option(help='Folder of the model. An earlier model there is replaced; a folder with anything else in it is left alone.')], full,
     model:Annotated[str, typer.Option(help="What to train: 'probe', a head on frozen sentence embeddings, in seconds; or the Hub id or folder of a model of transformers.")]='probe',
     objective:Annotated[Literal['bt', 'margin', 'signed_margin', 'votes', 'posterior', 'smoothing'], typer.Option(help='Loss: plain Bradley-Terry, a margin, or the votes themselves.')]='margin',
     votes:Whose='judge', seed:Seed=0,
@@ -416,7 +441,11 @@ def train(data:Data, out:Annotated[Path, typer.Option(help='Folder of the model.
     from plurality_nb.comparisons import ContractError
     from plurality_nb.files import read_settings
     from plurality_nb.probe import train_probe
+    from plurality_nb.rewards import check_model
     from plurality_nb.sources import load_comparisons
+    read = [data, full['eval_data'], *(exclude or [])]
+    if model=='probe': check_model(out, read)
+    else: _check_full(out, [*read, model])
     ds,_ = _load(data, merge=False)
     out_of_bounds = {g for f in exclude or [] for g in load_comparisons(f, strict=False)['group'][:]}
     note,common = dict(data=read_settings(data), command=_command()),dict(objective=objective, votes=votes, missing=missing, exclude=out_of_bounds, seed=seed)
@@ -444,8 +473,10 @@ def score(data:Data, out:Out, load, full,
     model:Annotated[str, typer.Option(help="Folder of a trained model, Hub id of a sequence classifier with one label, or 'longer response' or 'random'.")],
     seed:Seed=0):
     "Give both responses a reward, and mark the prompts that the model was trained on."
+    from plurality_nb.files import check_save
     from plurality_nb.rewards import BASELINES,RewardModel
     from plurality_nb.rewards import score as give
+    check_save(out, [data])
     ds,_ = load(data, out)
     loaded = model if model in BASELINES else RewardModel.load(model, **{k: v for k,v in full.items() if v is not None})
     name,how = (model, {}) if model in BASELINES else (loaded.name, loaded.settings|getattr(loaded, 'known', {}))
@@ -464,8 +495,13 @@ def select(data:Data, out:Annotated[Path, typer.Option(help='With --n, a .csv is
     votes_from:Annotated[list[Path]|None, typer.Option(help="Filled-in sheets, or other files with people's votes, to put on the pairs of DATA; may be given several times.")]=None,
     where:Where=None, seed:Seed=0):
     "Choose the pairs to send to people, or put their votes back."
-    from plurality_nb.selection import add_people,select_pairs,write_sheet
+    from plurality_nb.files import check_save
+    from plurality_nb.selection import add_people,check_sheet,select_pairs,write_sheet
     from plurality_nb.sources import load_comparisons
+    as_sheet = n is not None and out.suffix=='.csv'
+    _keep_inputs(out, *(votes_from or []))
+    if as_sheet: check_sheet(out)
+    else: check_save(out)
     ds,_ = load(data, out)
     for f in votes_from or []:
         ds,lost = add_people(ds, load_comparisons(f))
@@ -474,7 +510,7 @@ def select(data:Data, out:Annotated[Path, typer.Option(help='With --n, a .csv is
     if n is not None:
         ds = select_pairs(ds, n, by, voted, seed)
         if len(ds)<n: _say(f'warning: only {len(ds)} pairs to choose from, {n} wanted')
-        if out.suffix=='.csv': _say(f'wrote {write_sheet(ds, out, seed)} ({len(ds)} pairs): fill in `vote` with a, b or tie, and `annotator`'); return
+        if as_sheet: _say(f'wrote {write_sheet(ds, out, seed)} ({len(ds)} pairs): fill in `vote` with a, b or tie, and `annotator`'); return
     how = dict(n=n, by=by if n else None, votes_from=[str(f) for f in votes_from or []], where=where or [])
     _save(ds, out, dict(select=how), [data, *(votes_from or [])], seed)
 
@@ -574,7 +610,7 @@ def _from_data(data, models, out, how, measuring):
 def report(
     data:Annotated[list[str], typer.Argument(metavar='DATA...', help='With --model: a file or source with people\'s votes. Without: files that `plurality score` wrote, one a model, on the same pairs.')], how,
     model:Annotated[list[str]|None, typer.Option(help="What to test: Hub id of a sequence classifier with one label, folder of a trained model, 'longer response' or 'random'; may be given several times.")]=None,
-    out:Annotated[Path, typer.Option(help='The page to write; a .json goes beside it.')]=Path('report.html'),
+    out:Annotated[Path, typer.Option(help='The page to write; a .json goes beside it. An earlier report there is replaced, and nothing else.')]=Path('report.html'),
     title:Annotated[str, typer.Option(help='Heading of the page.')]='Do the rewards follow people?',
     by:By='quadrant', votes:Whose='human', baseline:Annotated[str|None, typer.Option(help='What every model is compared with; if not given the first of several, or the longer response.')]=None,
     n_boot:NBoot=2000, seed:Seed=0, include_seen:Seen=False):
@@ -588,7 +624,9 @@ def report(
     """
     from plurality_nb.correlation import side_by_side
     from plurality_nb.pipeline import report_models
+    from plurality_nb.report import check_report
     from plurality_nb.simulation import SIMULATED,is_simulated
+    check_report(out, [*data, how['people']])
     measuring = dict(by=None if by=='none' else by, votes=votes, baseline=baseline, n_boot=n_boot, seed=seed, include_seen=include_seen)
     found,account,settings = _from_data(data, model, out, how, measuring) if model else _from_scored(data, how, measuring)
     table,gap = found['correlation'],found['differences']

@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['READABLE', 'Cell', 'as_number', 'parsed', 'looks_like_talk', 'as_talk', 'typed', 'pick_split', 'of_split',
-           'read_rows', 'cache_folder', 'file_hash', 'read_settings', 'note_types', 'replacing', 'save_comparisons']
+           'read_rows', 'cache_folder', 'json_object', 'file_hash', 'read_settings', 'note_types', 'remove_folder',
+           'replacing', 'refuse_inputs', 'refuse_foreign', 'check_save', 'save_comparisons']
 
 # %% ../nbs/03_files.ipynb #imports
 import ast,codecs,csv,gzip,hashlib,io,itertools,json,os,re,shutil,sys,warnings,zlib
-from collections.abc import Iterable,Mapping
+from collections.abc import Callable,Iterable,Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -307,6 +308,19 @@ def cache_folder(
     where = os.environ.get('PLURALITY_CACHE') or user_cache_dir('plurality_nb')
     return None if where=='off' else Path(where)
 
+# %% ../nbs/03_files.ipynb #json-object
+def json_object(
+    path:str|Path, # of a JSON file, which may be missing, broken or another's
+)->dict: # empty where the file holds no object
+    "The object in a JSON file."
+    if not Path(path).is_file():
+        return {}
+    try:
+        told = json.loads(Path(path).read_text(encoding='utf-8'))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
 # %% ../nbs/03_files.ipynb #file-hash
 def _note(path): return Path(f'{path}.json')
 
@@ -322,10 +336,8 @@ def file_hash(
     return h.hexdigest()
 
 def _read_note(path):
-    if not _note(path).is_file(): return {}
-    try: note = json.loads(_note(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError): return {}
-    return note if isinstance(note, dict) and 'settings' in note else {}
+    note = json_object(_note(path))
+    return note if 'settings' in note else {}
 
 def read_settings(
     path:str|Path, # a file that `save_comparisons` wrote
@@ -341,20 +353,78 @@ def note_types(
     return {f.name: f.type for f in features.arrow_schema} if features else {}
 
 # %% ../nbs/03_files.ipynb #replacing
+def remove_folder(
+    path:str|Path, # of our own making; need not exist
+):
+    "Takes a folder away at once, so that nobody finds half of it, and deletes what was in it."
+    path = Path(path)
+    if not path.is_dir():
+        return
+    gone = path.with_name(f'.{path.name}.{os.getpid()}.gone')
+    os.replace(path, gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
 @contextmanager
 def replacing(
-    path:str|Path, # file or folder to be written
+    path:str|Path, # file or folder to be written; what stands there must be ours to replace
 ):
     "Gives a temporary name beside `path`, which takes its place only when all is written."
     path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield tmp
-        if path.is_dir() and tmp.is_dir(): shutil.rmtree(path)
+        if tmp.is_dir(): remove_folder(path)
         os.replace(tmp, path)
     finally:
         if tmp.is_dir(): shutil.rmtree(tmp)
         else: tmp.unlink(missing_ok=True)
+
+# %% ../nbs/03_files.ipynb #refuse
+def refuse_inputs(
+    path:str|Path,   # file or folder to be written
+    inputs:Iterable, # what is read; names of what is no file or folder here pass
+    argument='out',  # that gave the name
+    folder=False,    # whether a folder is to be written
+):
+    "Stops where writing would overwrite what is read, or delete the folder that it lies in."
+    place = Path(path).resolve()
+    for given in inputs:
+        if not isinstance(given, (str, Path)) or not given or not os.path.exists(given):
+            continue
+        same = place.exists() and place.samefile(given)
+        inside = folder and Path(given).resolve().is_relative_to(place)
+        if same or inside:
+            raise ContractError(argument, 'another name than what is read has',
+                repr(str(path)), 'No input is overwritten: give another name')
+
+def _holds_nothing(path):
+    return not any(path.iterdir()) if path.is_dir() else path.stat().st_size==0
+
+def _not_free(path, foreign, folder):
+    "Why a name is taken, in words; empty where it is free."
+    if path.is_symlink():
+        return f'a link to {os.readlink(path)}'
+    if folder and Path.cwd().is_relative_to(path.resolve()):
+        return 'the folder that this runs in, or one around it'
+    if not path.exists():
+        return ''
+    if not (path.is_dir() if folder else path.is_file()):
+        return 'a folder' if path.is_dir() else 'a file' if path.is_file() else 'a device'
+    return '' if _holds_nothing(path) else foreign(path)
+
+def refuse_foreign(
+    path:str|Path,    # file or folder to be written
+    foreign:Callable, # says of what is there why it is not ours; empty where it is
+    ours:str,         # what may be replaced, for the message
+    argument='out',   # that gave the name
+    folder=False,     # whether a folder is to be written
+):
+    "Stops where something stands that is not ours to replace."
+    taken = _not_free(Path(path), foreign, folder)
+    if taken:
+        free = 'a new name, an empty folder' if folder else 'a new name'
+        hint = 'Give another name, or move away what is there'
+        raise ContractError(argument, f'{free}, or {ours} to replace', f'{str(path)!r}: {taken}', hint)
 
 # %% ../nbs/03_files.ipynb #plain
 def _plain(kind):
@@ -386,9 +456,30 @@ def _to_parquet(ds, path):
     with pq.ParquetWriter(path, ds.features.arrow_schema) as out:
         for b in batches(ds): out.write_table(b.cast(ds.features.arrow_schema))
 
-# %% ../nbs/03_files.ipynb #save-comparisons
+# %% ../nbs/03_files.ipynb #check-save
 _WRITERS = {'.jsonl': _to_jsonl, '.csv': _to_csv}
+_NOTED = {'version', 'rows', 'columns', 'inputs', 'settings'} # what every note has
 
+def _no_note(path): return '' if _NOTED<=json_object(path).keys() else 'a file of something else'
+def _not_saved(path): return 'a file that no stage wrote' if _no_note(_note(path)) else ''
+
+def check_save(
+    path:str|Path,      # as for `save_comparisons`
+    inputs:Iterable=(), # what is read
+):
+    "Stops where `save_comparisons` could not write, or would overwrite what is not ours."
+    path = Path(path)
+    kind,zipped = _kind(path),path.suffix=='.gz'
+    if kind not in ('.parquet', *_WRITERS) or (zipped and kind=='.parquet'):
+        want = 'a name that ends in .parquet, .jsonl, .csv, .jsonl.gz or .csv.gz'
+        raise ContractError('path', want, str(path))
+    inputs = list(inputs)
+    for written in (path, _note(path)):
+        refuse_inputs(written, inputs)
+    refuse_foreign(path, _not_saved, 'a file that an earlier run wrote')
+    refuse_foreign(_note(path), _no_note, 'the note of such a file')
+
+# %% ../nbs/03_files.ipynb #save-comparisons
 def _write(ds, path, kind, zipped):
     if kind=='.parquet': return _to_parquet(ds, path)
     with (gzip.open if zipped else open)(path, 'wt', encoding='utf-8', newline='') as f: _WRITERS[kind](ds, f)
@@ -397,18 +488,18 @@ def save_comparisons(
     ds:Dataset,
     path:str|Path,          # .parquet, .jsonl or .csv, the last two also .gz
     settings:dict|None=None, # of the stage that made it: stage to its settings
-    inputs:tuple=(),        # files it was made from
+    inputs:tuple=(),        # files it was made from, none of which it may replace
     command:str|None=None,  # that made it
     seed:int|None=None,
 )->Path: # the file
     "Writes comparisons, and beside them how they were made."
     path = Path(path); kind,zipped = _kind(path),path.suffix=='.gz'
-    if kind not in ('.parquet', *_WRITERS) or (zipped and kind=='.parquet'):
-        raise ContractError('path', 'a name that ends in .parquet, .jsonl, .csv, .jsonl.gz or .csv.gz', str(path))
+    check_save(path, inputs)
     inputs = [p for p in inputs if Path(p).exists()]
     kept = {k: v for p in inputs for k,v in read_settings(p).items()}
     note = dict(command=command, version=__version__, seed=seed, rows=len(ds), columns=Features(_own_columns(ds)).to_dict(),
         inputs=[dict(path=str(p), sha256=file_hash(p)) for p in inputs], settings=kept|(settings or {}))
-    with replacing(path) as tmp: _write(ds, tmp, kind, zipped)
-    with replacing(_note(path)) as tmp: tmp.write_text(json.dumps(note, indent=1)+'\n', encoding='utf-8')
+    with replacing(path) as tmp, replacing(_note(path)) as beside: # the note takes its place first
+        _write(ds, tmp, kind, zipped)
+        beside.write_text(json.dumps(note, indent=1)+'\n', encoding='utf-8')
     return path

@@ -25,11 +25,11 @@ from .judges import Judge
 from .matching import match_slices
 from .plots import plot_forest,plot_prediction
 from .resampling import said_once
-from .report import svg,write_report
+from .report import check_report,svg,write_report
 from .rewards import BASELINES,RewardModel,score
 from .scores import scores
 from .simulation import PopulationJudge,SIMULATED,load_sample,rate,sample_population
-from .files import file_hash,replacing,save_comparisons
+from .files import check_save,file_hash,read_settings,refuse_foreign,replacing,save_comparisons
 from .taxonomy import label_taxonomy
 from .probe import cross_score
 from .votes import add_margins,draw_labels,votes_of
@@ -153,10 +153,24 @@ def report_models(
 )->Path: # the page
     "The page and the JSON on some models."
     tables = {k: found[k] for k in ['scores', 'ceilings', 'matched'] if k in found}
+    check_report(path, inputs)
     noted = [dict(path=str(p), sha256=file_hash(p)) for p in inputs if Path(p).exists()]
     return write_report(found['models'], found['correlation'], path, found.get('differences'), title, further=tables, training=found.get('training'), inputs=noted, **how)
 
 # %% ../nbs/16_pipeline.ipynb #run-demo
+_SCORED = ['baseline.parquet', 'margin.parquet', 'permuted_margins.parquet'] # in this order
+_DRAWN = ['correlation.csv', 'forest.svg', 'prediction.svg']
+
+def _check_demo(out):
+    "Stops where the demo would overwrite what it did not write."
+    check_report(out/'report.html')
+    for name in _SCORED:
+        check_save(out/name)
+    if 'demo' in read_settings(out/_SCORED[0]):
+        return
+    for name in [*_SCORED, *_DRAWN]:
+        refuse_foreign(out/name, lambda path: 'a file of something else', 'the files of a demo')
+
 def run_demo(
     out:str|Path='demo', # folder for tables, figures and the report
     n_people=20,  # users who evaluate a pair
@@ -169,6 +183,7 @@ def run_demo(
 )->dict: # `table`, `differences`, `verdict`, `order`, `report` (path)
     "Sample, taxonomy, votes, labels, margins, models, correlation, figures, report."
     out,crowd = Path(out),sample_population()
+    _check_demo(out)
     ds = label_taxonomy(load_sample(), progress=progress)
     ds,order = augment(ds, PopulationJudge(crowd, seed=seed), n_votes, scale, seed=seed, progress=progress)
     ds = rate(ds, crowd, n_people, seed=seed+1)
@@ -176,7 +191,8 @@ def run_demo(
     found = dict(models=models)|measure_models(models, n_boot=n_boot, seed=seed, baseline='baseline', progress=progress); table,gap = found['correlation'],found['differences']
     found['training'] = {k: dict(objective='bt' if k=='baseline' else 'margin', votes='judge', scale=scale, folds=5, scored='by models that had not seen the prompt') for k in models}
     settings = dict(demo=dict(n_people=n_people, n_votes=n_votes, scale=scale, n_boot=n_boot, seed=seed, folds=5), order_effects=json.loads(order.to_json(orient='index')))
-    for name,m in models.items(): save_comparisons(m, out/f"{name.replace(' ', '_')}.parquet", settings, command=command, seed=seed)
+    for file,m in zip(_SCORED, models.values()):
+        save_comparisons(m, out/file, settings, command=command, seed=seed)
     with replacing(out/'correlation.csv') as tmp: table.to_csv(tmp, index=False)
     for name,ax in [('forest', plot_forest(table, note=SIMULATED)), ('prediction', plot_prediction(models['margin']))]:
         with replacing(out/f'{name}.svg') as tmp: tmp.write_text(svg(ax.figure), encoding='utf-8')

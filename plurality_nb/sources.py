@@ -24,7 +24,7 @@ from huggingface_hub import hf_hub_download
 
 from .arrow import batches,gathered,scratch,take
 from .comparisons import OUTCOMES,PARTS,VOTERS,ContractError,bar,digest,part_of,to_comparisons,turn_ballots
-from .files import READABLE,Cell,cache_folder,note_types,of_split,pick_split,read_rows,replacing,typed
+from .files import READABLE,Cell,cache_folder,note_types,of_split,pick_split,read_rows,refuse_foreign,refuse_inputs,replacing,typed
 from .formats import FORMATS,detect_format,renamed
 from .simulation import load_sample
 
@@ -344,6 +344,17 @@ def _converter(opened, fmt, columns, cells):
     return convert
 
 # %% ../nbs/03_sources.ipynb #named
+def _not_rejects(path):
+    "Why a file does not hold rows that were set aside; empty where it does."
+    with open(path, encoding='utf-8', errors='replace') as f:
+        first = f.readline()
+    try:
+        told = json.loads(first)
+    except (ValueError, RecursionError):
+        told = None
+    ours = isinstance(told, dict) and {'row', 'reason', 'error'}<=told.keys()
+    return '' if ours else 'a file of something else'
+
 class _Rejects:
     "Rows set aside: counted by reason, and written as they come."
     def __init__(self, path): self.path,self.reasons,self.rows,self.file,self.stack = path,Counter(),[],None,ExitStack()
@@ -398,6 +409,9 @@ def read_comparisons(
     if format is not None and format not in FORMATS: raise ContractError('format', f'one of {list(FORMATS)}', repr(format))
     if part is not None and part not in PARTS: raise ContractError('part', f'one of {list(PARTS)}', repr(part))
     if limit is not None and (not isinstance(limit, (int, np.integer)) or limit<1): raise ContractError('limit', 'a whole number >= 1', repr(limit))
+    if rejects is not None:
+        refuse_inputs(rejects, [data, people], 'rejects')
+        refuse_foreign(rejects, _not_rejects, 'a file of rows set aside', 'rejects')
     opened = open_source(data, split)
     if people is not None: opened = opened._replace(people=_shared_people(people))
     try:

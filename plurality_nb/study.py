@@ -28,9 +28,9 @@ from .comparisons import FEATURES,ContractError,bar,part_of,with_columns
 from .configuration import JUDGE_KINDS,Study
 from .comparison import compare
 from .correlation import correlate
-from .files import file_hash,replacing,save_comparisons
+from .files import check_save,file_hash,json_object,refuse_foreign,refuse_inputs,replacing,save_comparisons
 from .judges import load_judge
-from .report import write_report
+from .report import check_report,write_report
 from .rewards import RewardModel
 from .sources import load_comparisons,read_comparisons
 from .targets import decided,exclude_groups
@@ -329,10 +329,13 @@ class _Run:
     def budget(self, way): return self.study.budget(next(w for w in self.study.ways if w.name==way), self.spent)
     def spend(self, a): self.spent += [a['asked'], a['tokens_in']+a['tokens_out'], a['cost'] or 0]
 
+    def stages(self, step):
+        "The note of a step that was made, and of one that was begun."
+        return [self.out/'stages'/f'{step.file}.{end}' for end in ('json', 'begun')]
+
     def note(self, step):
         "What a step was made from; empty where it was not made."
-        try: return json.loads((self.out/'stages'/f'{step.file}.json').read_text(encoding='utf-8'))
-        except (OSError, ValueError): return {}
+        return json_object(self.stages(step)[0])
 
     def source(self, step, inputs):
         "What a step would be made from now; `inputs` are steps."
@@ -348,7 +351,7 @@ class _Run:
 
     def do(self, step, inputs, source):
         "Makes a step's file, then its note."
-        path,note,begun = self.out/step.file,self.out/'stages'/f'{step.file}.json',self.out/'stages'/f'{step.file}.begun'
+        path,(note,begun) = self.out/step.file,self.stages(step)
         self.fresh = not begun.exists() or json.loads(begun.read_text())!=source
         with replacing(begun) as tmp: tmp.write_text(json.dumps(source))
         path.parent.mkdir(parents=True, exist_ok=True); start = time.perf_counter()
@@ -356,6 +359,27 @@ class _Run:
         told = dict(hash=file_hash(path), version=__version__, command=self.command, seconds=round(time.perf_counter()-start, 2), account=account or {})
         with replacing(note) as tmp: tmp.write_text(json.dumps(source|told, indent=1, default=float))
         begun.unlink()
+
+# %% ../nbs/16_study.ipynb #check-folder
+def _not_a_note(path):
+    return '' if {'settings', 'inputs'}<=json_object(path).keys() else 'a file of something else'
+
+def _check_folder(run, steps):
+    "Stops where a step would overwrite what the study did not write, or what it reads."
+    read = [x.data for x in [*run.study.people, *run.study.pairs]]
+    for s in steps:
+        path = run.out/s.file
+        is_model = s.stage=='train'
+        refuse_inputs(path, read, folder=is_model)
+        for note in run.stages(s):
+            refuse_foreign(note, _not_a_note, 'a note of this study')
+        if not any(note.exists() for note in run.stages(s)):
+            others = lambda path: 'not made by this study'
+            refuse_foreign(path, others, 'what this study made', folder=is_model)
+        if s.stage=='report':
+            check_report(path, read)
+        elif path.suffix=='.parquet' and s.stage!='margins':
+            check_save(path, read)
 
 # %% ../nbs/16_study.ipynb #run-study
 class StudyError(ValueError):
@@ -389,6 +413,7 @@ def run_study(
     if only not in (None, *STAGES): raise ContractError('only', f'one of {STAGES}', repr(only))
     run,made,skipped,failed = _Run(study, out, progress, command),{},[],{}
     steps = {s.id: s for s in study_steps(study) if only is None or STAGES.index(s.stage)<=STAGES.index(only)}
+    _check_folder(run, steps.values())
     for s in bar(steps.values(), 'study', progress, unit=' steps'):
         inputs,lost = _ready(s, steps, failed)
         if lost: failed[s.id] = f'{s.id}: waits for {lost[0]}'; continue
