@@ -4,7 +4,7 @@
 # make sync   after editing a notebook: package, clean notebooks, README
 # make docs   the site into _docs: by Quarto where it is installed, else plain pages
 # make figure the landing page's figure
-# make execute NB=nbs/01_votes.ipynb   run a notebook and keep its outputs
+# make execute NB=nbs/votes/00_shares.ipynb   run a notebook and keep its outputs
 # make experiments   the same for the studies in nbs/experiments: twenty minutes on two cores
 
 PYTHON ?= python3
@@ -52,7 +52,7 @@ docs: $(READY)
 figure: $(READY)
 	python .ci/figure.py
 
-NB ?= $(wildcard nbs/*.ipynb nbs/tutorials/*.ipynb)
+NB ?= $(filter-out nbs/experiments/%,$(wildcard nbs/*.ipynb nbs/*/*.ipynb))
 execute: $(READY)
 	$(NO_BARS) jupyter nbconvert --to notebook --execute --inplace --log-level ERROR $(NB)
 	nbdev_clean

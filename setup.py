@@ -2,7 +2,7 @@
 from configparser import ConfigParser
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 parser = ConfigParser(delimiters=["="], interpolation=None)
@@ -36,10 +36,10 @@ setup(
     python_requires=f">={cfg['min_python']}",
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
-    packages=[name],
-    package_data={name: [f"data/*.{kind}" for kind in ("jsonl", "txt", "html", "toml", "js", "css")]},
+    packages=find_packages(include=[name, f"{name}.*"]),
+    package_data={name: [f"resources/*.{kind}" for kind in ("jsonl", "txt", "html", "toml", "js", "css")]},
     entry_points={
-        "console_scripts": [f"plurality={name}.cli:main"],
+        "console_scripts": [f"plurality={name}.cli.app:main"],
         "nbdev": [f"{name}={name}._modidx:d"],
     },
 )

@@ -7,20 +7,21 @@ import numpy as np
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
-from plurality_nb.augment import collect_votes
-from plurality_nb.comparisons import QUADRANTS, numbers
-from plurality_nb.correlation import correlate
-from plurality_nb.judges import load_judge
-from plurality_nb.plots import plot_forest
-from plurality_nb.probe import cross_score
-from plurality_nb.report import svg
-from plurality_nb.simulation import rate, sample_population
-from plurality_nb.sources import load_comparisons
-from plurality_nb.taxonomy import label_taxonomy
-from plurality_nb.votes import add_margins, draw_labels
+from plurality_nb.judges.collect import collect_votes
+from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.data.build import numbers
+from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.judges.registry import load_judge
+from plurality_nb.reports.plots import plot_forest
+from plurality_nb.rewards.probe import cross_score
+from plurality_nb.reports.sections import svg
+from plurality_nb.simulation.users import simulate_votes,sample_population
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.taxonomy.quadrants import label_taxonomy
+from plurality_nb.votes.margins import add_margins,draw_labels
 
 ds = collect_votes(label_taxonomy(load_comparisons("sample")), load_judge("population"))
-ds = rate(add_margins(draw_labels(ds), scale=1), sample_population(), n=20)
+ds = simulate_votes(add_margins(draw_labels(ds), scale=1), sample_population(), n=20)
 table = correlate({"reward model (bt)": cross_score(ds, "bt"), "reward model (margin)": cross_score(ds, "margin")}, n_boot=500)
 table = table[~table.model.isin(["longer response", "random"]) & (table[table.columns[1]] != "overall")]
 

@@ -4,7 +4,7 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from plurality_nb.simulation import load_sample
+from plurality_nb.data.sample import load_sample
 
 CHAT = "{% for m in messages %}<|im_start|>{{m['role']}}\n{{m['content']}}<|im_end|>\n{% endfor %}"
 DECODERS = ["Llama", "Qwen3", "Mistral", "Gemma3", "OPT", "GPTNeoX"]

@@ -4,11 +4,12 @@ import sys
 
 import pytest
 
-from plurality_nb import cli
-from plurality_nb.comparisons import ContractError
-from plurality_nb.files import check_save, save_comparisons
-from plurality_nb.simulation import load_sample, rate, sample_population
-from plurality_nb.sources import load_comparisons, read_comparisons
+from plurality_nb.cli import app as cli
+from plurality_nb.errors import ContractError
+from plurality_nb.data.files import check_save,save_comparisons
+from plurality_nb.data.sample import load_sample
+from plurality_nb.simulation.users import simulate_votes,sample_population
+from plurality_nb.data.loading import load_comparisons,read_comparisons
 
 RATED = [dict(prompt=f"Tea {i}?", response_a="Yes, please.", response_b="No", human_a=3, human_b=1) for i in range(4)]
 
@@ -39,7 +40,7 @@ def refused(run, tmp_path, monkeypatch):
     def call(command, *words, argument="out"):
         before = bytes_of()
         with monkeypatch.context() as patch:
-            patch.setattr("plurality_nb.sources.open_source", lambda *_: pytest.fail(f"{command} began to read"))
+            patch.setattr("plurality_nb.data.opening.open_source", lambda *_: pytest.fail(f"{command} began to read"))
             code, err = run(command)
         assert code == 1 and f"`{argument}`: want" in err and "Traceback" not in err, (command, err)
         assert all(w in err for w in words), (command, err)
@@ -57,7 +58,7 @@ def rated(tmp_path):
 
 
 def model_folder(path):
-    from plurality_nb.rewards import Probe, ProbeModel
+    from plurality_nb.rewards.model import Probe,ProbeModel
     return ProbeModel(probe=Probe(769), name="mine").save(path)
 
 
@@ -105,7 +106,7 @@ def test_a_model_from_before_files_were_listed_is_replaced(tmp_path):
 
 
 def test_checkpoints_do_not_go_into_a_folder_of_another(refused, tmp_path):
-    from plurality_nb.training import check_training
+    from plurality_nb.rewards.run import check_training
     folder = tmp_path / "mine.run"
     folder.mkdir()
     check_training(tmp_path / "mine")
@@ -165,7 +166,7 @@ def test_a_stage_takes_the_place_of_its_earlier_output(run, tmp_path):
 
 
 def test_a_file_that_broke_off_after_its_note_is_written_anew(tmp_path, monkeypatch):
-    from plurality_nb import files
+    from plurality_nb.data import files
     replace = files.os.replace
 
     def dies(source, target):
@@ -212,14 +213,14 @@ def test_sheets_that_people_filled_in_are_kept(refused, run, tmp_path):
 
 
 def test_the_demo_and_a_study_leave_files_of_others_alone(refused, tmp_path):
-    from plurality_nb import study
-    from plurality_nb.configuration import load_study
+    from plurality_nb.studies import run as study
+    from plurality_nb.studies.config import load_study
     for name in ("forest.svg", "report.json", "margin.parquet"):
         folder = tmp_path / name.partition(".")[0]
         folder.mkdir()
         (folder / name).write_text("mine")
         refused(f"demo --out {folder}", name)
-    save_comparisons(rate(load_sample(), sample_population(), 5), tmp_path / "people" / "votes.parquet")
+    save_comparisons(simulate_votes(load_sample(), sample_population(), 5), tmp_path / "people" / "votes.parquet")
     save_comparisons(load_sample(), tmp_path / "pairs.parquet")
     (tmp_path / "study.toml").write_text('pairs = [{data = "pairs.parquet"}]\npeople = [{data = "people/votes.parquet", name = "votes"}]\n[[ways]]\nmodel = "population"\n[[arms]]\nobjective = "bt"\n')
     refused("study run study.toml --out .", "No input is overwritten")
@@ -238,7 +239,7 @@ def test_the_demo_and_a_study_leave_files_of_others_alone(refused, tmp_path):
 
 
 def test_what_is_explored_does_not_overwrite(tmp_path):
-    from plurality_nb.explore import Explorer
+    from plurality_nb.reports.explorer import Explorer
     for name, text in [("list.json", "[1]"), ("other.json", '{"a": 1}'), ("data.parquet.json", '{"settings": {}}')]:
         (tmp_path / name).write_text(text)
         with pytest.raises(ContractError, match="Mend the file or name another"):

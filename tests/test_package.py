@@ -35,20 +35,21 @@ def test_import_is_light():
 
 
 def test_help_answers_within_a_second():
-    command = [sys.executable, "-c", "import sys; from plurality_nb.cli import main; sys.argv = ['plurality', '--help']; main()"]
+    command = [sys.executable, "-c", "import sys; from plurality_nb.cli.app import main; sys.argv = ['plurality', '--help']; main()"]
     assert best(lambda: subprocess.run(command, check=True, capture_output=True)) < 1
 
 
 def test_rooms_draw_nothing_and_download_nothing_at_import():
-    modules = [p.stem for p in (ROOT / "plurality_nb").glob("*.py") if not p.stem.startswith("_")]
-    assert len(modules) >= 14
+    files = sorted((ROOT / "plurality_nb").rglob("[!_]*.py"))
+    modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in files]
+    assert len(modules) >= 60
     python(f"""
 import importlib, random, socket
 import numpy as np, torch
 def refuse(*a, **k): raise AssertionError('the network was asked for at import')
 socket.socket.connect = refuse
 before = random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state().tolist()
-for m in {modules!r}: importlib.import_module('plurality_nb.' + m)
+for m in {modules!r}: importlib.import_module(m)
 assert before == (random.getstate(), np.random.get_state()[1].tolist(), torch.random.get_rng_state().tolist())
 """)
 
@@ -64,8 +65,8 @@ class Plain(PathFinder):
         return None if absent else super().find_spec(name, *rest)
 sys.meta_path = [Plain if f is PathFinder else f for f in sys.meta_path]
 import importlib, pkgutil, plurality_nb
-for m in pkgutil.iter_modules(plurality_nb.__path__):
-    if m.name != '_modidx': importlib.import_module('plurality_nb.' + m.name)
+for m in pkgutil.walk_packages(plurality_nb.__path__, 'plurality_nb.'):
+    if not m.name.endswith('_modidx'): importlib.import_module(m.name)
 """)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from datasets import Dataset
 from scipy import stats
 
-from plurality_nb.correlation import correlate
+from plurality_nb.evaluation.correlation import correlate
 
 SCIPY = dict(pearson=stats.pearsonr, spearman=stats.spearmanr, kendall=stats.kendalltau)
 

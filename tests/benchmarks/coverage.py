@@ -24,10 +24,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from plurality_nb.ceilings import _REFITS, FITTED, _fitted, disattenuated, draw_votes, known_ceilings, reliability, votes_needed
-from plurality_nb.correlation import STATISTICS, correlation
-from plurality_nb.resampling import Measure, interval, resample
-from plurality_nb.scores import calibration_error, score_measure
+from plurality_nb.evaluation.ceilings import _REFITS,FITTED,_fitted,disattenuated,draw_votes,known_ceilings,reliability,votes_needed
+from plurality_nb.evaluation.correlation import STATISTICS,correlation
+from plurality_nb.evaluation.bootstrap import Measure,interval,resample
+from plurality_nb.evaluation.scores import calibration_error,score_measure
 
 SCORED = ["accuracy", "strength", "log_loss", "log_loss_excess", "brier_excess", "slope"]
 COMPARED = ["pearson", "spearman", "accuracy", "log_loss"]

@@ -19,9 +19,9 @@ from statistics import median
 import datasets
 import numpy as np
 
-from plurality_nb.comparisons import from_rows, with_columns
-from plurality_nb.explore import Explorer, explore
-from plurality_nb.taxonomy import quadrant_of
+from plurality_nb.data.build import from_rows,with_columns
+from plurality_nb.reports.explorer import Explorer,explore
+from plurality_nb.taxonomy.quadrants import quadrant_of
 
 ASK = dict(quadrants=("plural_distinct",), min_votes=5, text="walnut", sort="judge against people", plural_at=0.6, alike_at=0.4)
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 OURS = """
-from plurality_nb.sources import load_comparisons
+from plurality_nb.data.loading import load_comparisons
 start = time.perf_counter()
 ds = load_comparisons(sys.argv[1], {})
 """

@@ -64,7 +64,7 @@ def make_model(tokenizer, layers, width):
 
 def draw_questions(ds, pairs, slice_pairs=8):
     "Both orders of the pairs on some prompts, a few prompts a slice."
-    from plurality_nb.asking import Question
+    from plurality_nb.judges.prompts import Question
 
     rows = {}
     for group, *row in zip(ds["group"], ds["prompt"], ds["response_a"], ds["response_b"]):
@@ -85,7 +85,7 @@ def measure(judge, slices, repeats, sampled, clock):
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from plurality_nb.causal import rendered
+    from plurality_nb.judges.local import rendered
 
     model, tokenizer, letters = judge.model, judge.tokenizer, judge.likelihood.letters
     ids = lambda q: tokenizer(rendered(judge.asking.messages(q), tokenizer), add_special_tokens=False, return_tensors="pt")["input_ids"]
@@ -151,9 +151,9 @@ def main():
     import transformers
 
     from plurality_nb import __version__
-    from plurality_nb.causal import LocalJudge, rendered
-    from plurality_nb.packing import prefix_tree
-    from plurality_nb.sources import load_comparisons
+    from plurality_nb.judges.local import LocalJudge,rendered
+    from plurality_nb.models.packing import prefix_tree
+    from plurality_nb.data.loading import load_comparisons
 
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(args.threads)

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def pairs(n, seed=0):
     import numpy as np
-    from plurality_nb.comparisons import to_comparisons
-    from plurality_nb.sources import load_comparisons
+    from plurality_nb.data.build import to_comparisons
+    from plurality_nb.data.loading import load_comparisons
     root = Path(os.environ.get("PLURALITY_DATA") or ROOT.parent / "shared" / "data")
     rng, said, prompts = np.random.default_rng(seed), {}, {}
     for name in ["pandalm_testset_part.json", "hh_harmless_base_test.jsonl.gz"]:
@@ -42,11 +42,11 @@ def main():
     parser.add_argument("--plain-pairs", type=int, default=200, help="pairs of the other side")
     how = parser.parse_args()
     os.environ.update(TQDM_DISABLE="1", PLURALITY_CACHE=tempfile.mkdtemp())
-    from plurality_nb.embeddings import ENCODER, _load, encoder_folder
-    from plurality_nb.indistinguishability import alike_classifier
-    from plurality_nb.plurality import plurality_classifier
-    from plurality_nb.taxonomy import label_taxonomy
-    from plurality_nb.tokens import prompt_text
+    from plurality_nb.models.encoder import ENCODER,_load,encoder_folder
+    from plurality_nb.taxonomy.indistinguishability import alike_classifier
+    from plurality_nb.taxonomy.plurality import plurality_classifier
+    from plurality_nb.taxonomy.quadrants import label_taxonomy
+    from plurality_nb.models.tokens import prompt_text
     ds = pairs(how.pairs)
     start = time.perf_counter()
     plurality_classifier(), alike_classifier()

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 def generate(rows, folder):
-    from plurality_nb.comparisons import to_comparisons
+    from plurality_nb.data.build import to_comparisons
     draw = random.Random(0)
     words = ["rain", "bread", "stone", "letter", "green", "north", "quick", "table", "music", "river"]
     text = lambda n: " ".join(draw.choices(words, k=n))
@@ -35,7 +35,7 @@ def measured(folder, steps):
     from datasets import load_from_disk
     from small_models import small_model, small_tokenizer
 
-    from plurality_nb.training import MarginConfig, MarginTrainer
+    from plurality_nb.rewards.trainer import MarginConfig,MarginTrainer
     torch.set_num_threads(1)
     peak = dict(RssAnon=0, VmRSS=0)
 

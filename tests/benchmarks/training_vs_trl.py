@@ -71,10 +71,10 @@ def draw_pairs(args, tokenizer):
     "Labelled pairs, drawn once, that no side drops."
     import numpy as np
 
-    from plurality_nb.arrow import take
-    from plurality_nb.sources import load_comparisons
-    from plurality_nb.tokens import tokenize_comparisons
-    from plurality_nb.votes import draw_labels
+    from plurality_nb.data.arrow import take
+    from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.models.tokens import tokenize_comparisons
+    from plurality_nb.votes.margins import draw_labels
     ds = load_comparisons(data_file(args.data), strict=False)
     if args.data == "alpaca":
         ds = draw_labels(ds, "judge")
@@ -109,8 +109,8 @@ class Timed:
 def trainer_of(side, args, ds, tokenizer, folder):
     from trl import RewardConfig, RewardTrainer
 
-    from plurality_nb.comparisons import to_trl
-    from plurality_nb.training import MarginConfig, MarginTrainer
+    from plurality_nb.data.trl import to_trl
+    from plurality_nb.rewards.trainer import MarginConfig,MarginTrainer
     model = make_model(args.size, tokenizer, args.device)
     common = dict(max_steps=args.steps, learning_rate=1e-5, logging_steps=1, report_to="none", save_strategy="no", disable_tqdm=True, use_cpu=args.device == "cpu", bf16=args.device == "cuda", gradient_checkpointing=False)
     if side == "ours":
@@ -149,8 +149,8 @@ def dense_of(args, tokenizer, pairs, needed):
 def score_sides(args, ds, tokenizer):
     import torch
 
-    from plurality_nb.rewards import Classifier
-    from plurality_nb.tokens import encode
+    from plurality_nb.rewards.model import Classifier
+    from plurality_nb.models.tokens import encode
     model = make_model(args.size, tokenizer, args.device).eval()
     if args.device == "cuda":
         model = model.bfloat16()
@@ -213,7 +213,7 @@ def main():
             print(json.dumps(dict(side=args.side, peak_mib=round(mib))))
             return
         out, sys.stdout = sys.stdout, open(os.devnull, "w")  # the trainers print their logs
-        from plurality_nb.tokens import tokenize_comparisons
+        from plurality_nb.models.tokens import tokenize_comparisons
         rows = tokenize_comparisons(ds, tokenizer, "chat", 1024, progress=False)
         pairs = list(zip(rows["ids_a"], rows["ids_b"]))
         common = lambda a, b: next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))

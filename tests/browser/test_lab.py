@@ -16,14 +16,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = """
 import numpy as np
-from plurality_nb.augment import collect_votes
-from plurality_nb.comparisons import QUADRANTS, with_columns
-from plurality_nb.explore import explore
-from plurality_nb.judges import load_judge
-from plurality_nb.simulation import rate, sample_population
-from plurality_nb.sources import load_comparisons
-from plurality_nb.taxonomy import quadrant_of
-ds = rate(collect_votes(load_comparisons('sample'), load_judge('population'), progress=False), sample_population(), n=20)
+from plurality_nb.judges.collect import collect_votes
+from plurality_nb.data.schema import QUADRANTS; from plurality_nb.data.build import with_columns
+from plurality_nb.reports.explorer import explore
+from plurality_nb.judges.registry import load_judge
+from plurality_nb.simulation.users import simulate_votes, sample_population
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.taxonomy.quadrants import quadrant_of
+ds = simulate_votes(collect_votes(load_comparisons('sample'), load_judge('population'), progress=False), sample_population(), n=20)
 written = np.array([QUADRANTS.index(q) for q in ds['written_quadrant']])
 scores = np.clip(np.random.default_rng(0).normal(.25+.5*np.stack([written//2, written%2]), .15), 0, 1)
 length = np.array([[len(x) for x in ds[f'response_{s}']] for s in 'ab'])/200
@@ -124,7 +124,7 @@ def pairs_in(page, quadrant):
 
 
 def test_explorer_in_jupyterlab(browser, lab):
-    from plurality_nb.sources import load_comparisons
+    from plurality_nb.data.loading import load_comparisons
     address, work = lab
     page = open_notebook(browser, address)
     run_all(page)

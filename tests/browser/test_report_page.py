@@ -2,12 +2,13 @@
 import numpy as np
 import pytest
 
-from plurality_nb.augment import add_votes, ask_both_orders
-from plurality_nb.bias import order_effects
-from plurality_nb.comparisons import with_columns
-from plurality_nb.pipeline import measure_models, report_models
-from plurality_nb.rewards import score
-from plurality_nb.simulation import PopulationJudge, load_sample, rate, sample_population
+from plurality_nb.judges.collect import add_votes,ask_both_orders
+from plurality_nb.votes.bias import order_effects
+from plurality_nb.data.build import with_columns
+from plurality_nb.studies.evaluate import measure_models,report_models
+from plurality_nb.rewards.model import score
+from plurality_nb.simulation.users import PopulationJudge,simulate_votes,sample_population
+from plurality_nb.data.sample import load_sample
 
 WIDTHS = [1280, 390]
 
@@ -17,7 +18,7 @@ def page_file(tmp_path_factory, browser):
     sample, crowd = load_sample(), sample_population()
     asked = ask_both_orders(sample, PopulationJudge(crowd), progress=False).votes
     scores = np.random.default_rng(0).random((2, 256))
-    ds = with_columns(rate(add_votes(sample, asked), crowd, 7), quadrant=sample["written_quadrant"][:], plurality=scores[0], indistinguishability=scores[1])
+    ds = with_columns(simulate_votes(add_votes(sample, asked), crowd, 7), quadrant=sample["written_quadrant"][:], plurality=scores[0], indistinguishability=scores[1])
     name = '<img src="https://example.org/x.png" onerror="alert(1)"> with a name as long as a Hub id may be'
     models = {name: score(ds, "longer response"), "random": score(ds, "random")}
     history = [dict(step=i, loss=0.7 - i / 100) for i in range(5)]

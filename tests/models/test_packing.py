@@ -1,0 +1,162 @@
+"Packed models against a plain forward and backward pass over each text by itself."
+import random
+import warnings
+from contextlib import nullcontext
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_models import DECODERS, ENCODERS, small_model
+
+from plurality_nb.models.packing import Tree,micro_batches,packable,pair_rewards,prefix_tree,sharing_gap,tree_attention
+
+
+def random_pairs(n, seed, vocabulary=600):
+    "Some pairs share a prompt, some a response; some responses are empty, equal, or the other's beginning."
+    draw = random.Random(seed)
+    text = lambda least, most: [draw.randrange(1, vocabulary) for _ in range(draw.randrange(least, most))]
+    prompts = [text(2, 40) for _ in range(max(1, n // 2))]
+    pairs = [tuple(draw.choice(prompts) + text(0, 30) for _ in "ab") if draw.random() < 0.2 else tuple((p := draw.choice(prompts)) + text(0, 30) for _ in "ab") for _ in range(n - 3)]
+    (a, b), *_ = pairs
+    return [*pairs, (a, a), (a, a[: len(a) // 2 + 1]), (b, a)]
+
+
+def plain(model, pairs):
+    "Each text by itself, with its gradients."
+    one = lambda ids: model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), use_cache=False).logits[0, 0]
+    rewards = torch.stack([torch.stack([one(p[side]) for p in pairs]) for side in (0, 1)])
+    return rewards.detach(), gradients(model, rewards)
+
+
+def gradients(model, rewards, weight=1.0):
+    loss = torch.nn.functional.softplus(0.3 - (rewards[0] - rewards[1])).sum() * weight
+    model.zero_grad()
+    loss.backward()
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def packed(model, pairs, budget, share):
+    rewards, total = torch.empty(2, len(pairs), dtype=model.dtype), {}
+    with tree_attention(model) if share else nullcontext():
+        for piece in micro_batches(pairs, budget, share=share):
+            got = pair_rewards(model, piece)
+            rewards[:, piece["pairs"]] = got.detach()
+            for n, g in gradients(model, got).items():
+                total[n] = total.get(n, 0) + g
+    return rewards, total
+
+
+@pytest.mark.parametrize("budget", [1, 90, 10**6])
+@pytest.mark.parametrize("kind", DECODERS + ENCODERS)
+def test_rewards_and_gradients_are_those_of_the_plain_path(kind, budget):
+    model, pairs = small_model(kind), random_pairs(9, seed=budget)
+    assert packable(model) == (kind in DECODERS)
+    want, slopes = plain(model, pairs)
+    assert want.std() > 0.3
+    length = torch.stack([g.norm() for g in slopes.values()]).norm()
+    for share in (True, False) if kind in DECODERS else (False,):
+        got, total = packed(model, pairs, budget, share)
+        torch.testing.assert_close(got, want, rtol=0, atol=1e-5)
+        assert total.keys() == slopes.keys()
+        for n, g in slopes.items():
+            assert (total[n] - g).norm() <= 1e-4 * max(g.norm(), 1e-3 * length), n
+
+
+def test_checkpointing_computes_the_same_gradients():
+    model, pairs = small_model("Gemma3"), random_pairs(6, seed=1)
+    packable(model)
+    _, want = packed(model, pairs, 10**6, True)
+    model.train().gradient_checkpointing_enable()
+    _, got = packed(model, pairs, 10**6, True)
+    for n, g in want.items():
+        torch.testing.assert_close(got[n], g, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind, gap", [("Bloom", 0.1), ("Gemma2", None)])
+def test_a_model_of_another_kind_is_found_out(kind, gap):
+    "Bloom's positions are distances in the row, Gemma 2 caps its scores."
+    model = small_model(kind)
+    before = model.config._attn_implementation
+    assert packable(model)
+    if gap:
+        assert sharing_gap(model, random_pairs(5, 0)) > gap
+    else:
+        with pytest.raises(ValueError, match="attention of another kind"):
+            sharing_gap(model, random_pairs(5, 0))
+    assert model.config._attn_implementation == before
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 400), st.booleans())
+def test_every_pair_is_in_one_piece_and_every_piece_in_its_budget(seed, budget, share):
+    pairs = random_pairs(random.Random(seed).randrange(4, 20), seed)
+    pieces = list(micro_batches(pairs, budget, share=share))
+    assert sorted(i for p in pieces for i in p["pairs"].tolist()) == list(range(len(pairs)))
+    for p in pieces:
+        assert p["inputs"]["input_ids"].numel() == p["computed"] >= p["tokens"]
+        assert p["computed"] <= budget or len(p["pairs"]) == 1
+        if share:
+            ids, ends, until = p["inputs"]["input_ids"][0], p["inputs"]["ends"].tolist(), p["inputs"]["tree"].until
+            for end, want in zip(ends, [pairs[i][side] for side in (0, 1) for i in p["pairs"].tolist()]):
+                assert [int(ids[k]) for k in range(end + 1) if end < until[k]] == want
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([None, 1, 5, 1000]), st.sampled_from([1, 3, 256]))
+def test_blocks_and_nodes_see_the_same(seed, window, piece):
+    "The mask for GPUs against the nodes' own, and both against each token's path."
+    rows = sorted({tuple(side) for p in random_pairs(5, seed, 4) for side in p})
+    tree = Tree(prefix_tree([list(r) for r in rows], piece)[0])
+    n = tree.starts[-1]
+    seen = torch.zeros(n, n, dtype=torch.bool)
+    for i, path in enumerate(tree.paths):
+        where = [k for j in path for k in range(tree.starts[j], tree.starts[j + 1])]
+        q, mask = range(tree.starts[i], tree.starts[i + 1]), tree.mask(i, window, torch.zeros(1))
+        if mask is None:
+            mask = torch.zeros(len(q), len(where)).masked_fill(torch.ones(len(q), len(where)).triu(1).bool(), -torch.inf)
+        for k, row in zip(q, mask):
+            seen[k, where] = row == 0
+    block = tree.block_mask(window, "cpu")
+    q, k = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
+    torch.testing.assert_close(block.mask_mod(0, 0, q, k), seen)
+
+
+def test_the_token_that_the_reward_is_read_at_is_the_last_that_is_not_padding():
+    "As transformers has it, even where the end token pads."
+    model = small_model("Llama")
+    packable(model)
+    pairs = [([5, 6, 7, 0], [5, 6, 8, 9, 0, 0]), ([5, 0, 7], [0, 0])]
+    want, _ = plain(model, pairs)
+    got, _ = packed(model, pairs, 10**6, True)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-6)
+
+
+def test_flex_attention_along_the_tree_is_the_same():
+    "What runs on GPUs, without its compiler."
+    from torch.nn.attention.flex_attention import flex_attention
+
+    from plurality_nb.models.packing import _attend
+    tree = Tree(prefix_tree(sorted([[1, 2, 3, 4, 5], [1, 2, 3, 9], [1, 2, 7, 7, 7, 7], [8]]), 256)[0])
+    n = tree.starts[-1]
+    q, k, v = (torch.randn(1, heads, n, 16) for heads in (4, 2, 2))
+    for window in (None, 2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            want = flex_attention(q, k, v, block_mask=tree.block_mask(window, "cpu"), enable_gqa=True)
+        got, _ = _attend(None, q, k, v, tree=tree, sliding_window=window)
+        torch.testing.assert_close(got, want.transpose(1, 2), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_tree_holds_its_rows(seed):
+    draw = random.Random(seed)
+    rows = sorted([draw.randint(0, 2) for _ in range(draw.randint(1, 12))] for _ in range(30))
+    nodes, ends = prefix_tree(rows, piece=draw.choice([1, 3, 256]))
+    spelled = []
+    for parent, tokens in nodes:
+        spelled.append([*(spelled[parent] if parent is not None else []), *tokens])
+    assert [spelled[e] for e in ends] == rows
+    assert sum(len(t) for _, t in nodes) == len({tuple(r[:i]) for r in rows for i in range(1, len(r) + 1)})
+    siblings = [(parent, tokens[0]) for parent, tokens in nodes]
+    assert len(set(siblings)) == len(siblings)
