@@ -1,8 +1,9 @@
 """Keeps package and README in step with the notebooks.
 
-    python .ci/sync.py --write   export the package, clean the notebooks, write README.md
-    python .ci/sync.py --check   name what `--write` would change; exit 1 if there is anything
+python .ci/sync.py --write   export the package, clean the notebooks, write README.md
+python .ci/sync.py --check   name what `--write` would change; exit 1 if there is anything
 """
+
 import argparse
 import os
 import re
@@ -24,27 +25,50 @@ def write_readme(root: Path) -> None:
     from nbdev.process import NBProcessor
     from traitlets.config import Config
 
-    keep = [p.populate_language, p.strip_ansi, p.hide_line, p.filter_stream_, p.rm_export, p.clean_magics, p.hide_]
+    keep = [
+        p.populate_language,
+        p.strip_ansi,
+        p.hide_line,
+        p.filter_stream_,
+        p.rm_export,
+        p.clean_magics,
+        p.hide_,
+    ]
     path = root / "nbs" / "index.ipynb"
     nbp = NBProcessor(path, procs=keep)
     nbp.process()
-    outputs = {c.id: [o for o in c.get("outputs", []) if o.get("name") != "stderr"] for c in nbformat.read(path, 4).cells}
-    cells = [nbformat.v4.new_markdown_cell(c.source) if c.cell_type == "markdown"
-             else nbformat.v4.new_code_cell(c.source, outputs=outputs[c.id]) for c in nbp.nb.cells]
+    outputs = {
+        c.id: [o for o in c.get("outputs", []) if o.get("name") != "stderr"]
+        for c in nbformat.read(path, 4).cells
+    }
+    cells = [
+        nbformat.v4.new_markdown_cell(c.source)
+        if c.cell_type == "markdown"
+        else nbformat.v4.new_code_cell(c.source, outputs=outputs[c.id])
+        for c in nbp.nb.cells
+    ]
     nb = nbformat.v4.new_notebook(cells=cells, metadata=dict(language_info=dict(name="python")))
-    plain = Config(NbConvertBase=dict(display_data_priority=["image/svg+xml", "image/png", "text/markdown", "text/plain"]))
+    plain = Config(
+        NbConvertBase=dict(
+            display_data_priority=["image/svg+xml", "image/png", "text/markdown", "text/plain"]
+        )
+    )
     body, files = MarkdownExporter(config=plain).from_notebook_node(nb)
     if files.get("outputs"):
-        raise SystemExit(f"nbs/index.ipynb: figures as cell outputs do not reach README.md: {list(files['outputs'])}")
-    body = re.sub(r"\]\((?!https?:|#|mailto:)", "](nbs/", body)  # the README stands one folder above the notebook
+        raise SystemExit(
+            f"nbs/index.ipynb: figures as cell outputs do not reach README.md: {list(files['outputs'])}"
+        )
+    body = re.sub(
+        r"\]\((?!https?:|#|mailto:)", "](nbs/", body
+    )  # the README stands one folder above the notebook
     body = re.sub(r"\n{3,}", "\n\n", body)
     (root / "README.md").write_text(WARNING + "\n" + body.strip() + "\n", encoding="utf-8")
 
 
 def write(root: Path) -> None:
     "Exports, cleans and writes the README in `root`."
-    for command in ["nbdev_export", "nbdev_clean"]:
-        subprocess.run([command], cwd=root, check=True)
+    for command in [["nbdev_export"], ["nbdev_clean"], ["ruff", "format", "-q", "plurality_nb"]]:
+        subprocess.run(command, cwd=root, check=True)
     write_readme(root)
 
 
@@ -52,15 +76,23 @@ def tree(root: Path) -> dict:
     "The generated files and the notebooks: relative path to bytes."
     found = [p for d in ["plurality_nb", "nbs"] for p in (root / d).rglob("*")]
     skip = {"__pycache__", ".ipynb_checkpoints"}
-    files = [p for p in found if p.is_file() and not skip & set(p.parts) and p.name not in ("sidebar.yml", "nbdev.yml")]
-    return {str(p.relative_to(root)): p.read_bytes() for p in [*files, root / "README.md"] if p.exists()}
+    files = [
+        p
+        for p in found
+        if p.is_file() and not skip & set(p.parts) and p.name not in ("sidebar.yml", "nbdev.yml")
+    ]
+    return {
+        str(p.relative_to(root)): p.read_bytes() for p in [*files, root / "README.md"] if p.exists()
+    }
 
 
 def check() -> int:
     "Exports and cleans a copy of the tree and compares."
     with tempfile.TemporaryDirectory() as tmp:
         copy = Path(tmp) / ROOT.name
-        ignore = shutil.ignore_patterns(".venv*", ".git", "__pycache__", "*.egg-info", "build", "demo", "_docs", "_proc")
+        ignore = shutil.ignore_patterns(
+            ".venv*", ".git", "__pycache__", "*.egg-info", "build", "demo", "_docs", "_proc"
+        )
         shutil.copytree(ROOT, copy, ignore=ignore, symlinks=True)
         write(copy)
         before, after = tree(ROOT), tree(copy)
@@ -73,7 +105,9 @@ def check() -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     mode = parser.add_mutually_exclusive_group(required=True)
     mode.add_argument("--write", action="store_true")
     mode.add_argument("--check", action="store_true")
