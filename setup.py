@@ -1,4 +1,5 @@
 "Packaging from `settings.ini`, the one place where name, version and requirements stand."
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -37,7 +38,9 @@ setup(
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
     packages=find_packages(include=[name, f"{name}.*"]),
-    package_data={name: [f"resources/*.{kind}" for kind in ("jsonl", "txt", "html", "toml", "js", "css")]},
+    package_data={
+        name: [f"resources/*.{kind}" for kind in ("jsonl", "txt", "html", "toml", "js", "css")]
+    },
     entry_points={
         "console_scripts": [f"plurality={name}.cli.app:main"],
         "nbdev": [f"{name}={name}._modidx:d"],

@@ -17,6 +17,7 @@ A page's fault is
 - `sidebar`: a page that `nbs/sidebar.yml` lacks, names twice, or names in vain.
 The links of README.md and CONTRIBUTING.md are checked as GitHub shows them.
 """
+
 import os
 import re
 import shutil
@@ -39,19 +40,33 @@ NAME = re.compile(r"(?:[A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)*(?:\(\))?")
 KNOWN = {  # other people's names that prose mentions and no code of ours does
     "annotator_age",  # an example of a column that a user may have
 }
-SKIP = shutil.ignore_patterns(".venv*", ".git", "__pycache__", ".ipynb_checkpoints", "*.egg-info", "build", "dist", "demo", "_docs", "_proc")
+SKIP = shutil.ignore_patterns(
+    ".venv*",
+    ".git",
+    "__pycache__",
+    ".ipynb_checkpoints",
+    "*.egg-info",
+    "build",
+    "dist",
+    "demo",
+    "_docs",
+    "_proc",
+)
 
 
 @dataclass
 class Page:
-    path: str                # of the notebook under nbs/
-    front: dict              # title, description, output-file
-    soup: BeautifulSoup      # what a reader sees
-    words: set               # of its code and outputs
+    path: str  # of the notebook under nbs/
+    front: dict  # title, description, output-file
+    soup: BeautifulSoup  # what a reader sees
+    words: set  # of its code and outputs
     faults: list = field(default_factory=list)
 
     @property
-    def url(self): return str(Path(self.path).with_name(self.front.get("output-file", Path(self.path).stem + ".html")))
+    def url(self):
+        return str(
+            Path(self.path).with_name(self.front.get("output-file", Path(self.path).stem + ".html"))
+        )
 
 
 def pandoc_id(text: str) -> str:
@@ -67,9 +82,15 @@ def github_id(text: str) -> str:
 
 def anchors(soup: BeautifulSoup, slug=pandoc_id) -> set:
     "All that a link's `#...` may name."
-    seen, found = Counter(), {t["id"] for t in soup.find_all(id=True)} | {t["name"] for t in soup.find_all("a", attrs=dict(name=True))}
+    seen, found = (
+        Counter(),
+        {t["id"] for t in soup.find_all(id=True)}
+        | {t["name"] for t in soup.find_all("a", attrs=dict(name=True))},
+    )
     for h in soup.find_all(re.compile("^h[1-6]$")):
-        text, given = re.fullmatch(r"(.*?)\s*(?:\{#([\w.:-]+)[^}]*\})?", h.get_text().strip(), re.S).groups()
+        text, given = re.fullmatch(
+            r"(.*?)\s*(?:\{#([\w.:-]+)[^}]*\})?", h.get_text().strip(), re.S
+        ).groups()
         name = given or slug(text)
         found.add(f"{name}-{seen[name]}" if seen[name] else name)
         seen[name] += 1
@@ -78,13 +99,16 @@ def anchors(soup: BeautifulSoup, slug=pandoc_id) -> set:
 
 def rendered(text: str) -> str:
     "Markdown as HTML; formulas are left out, whose underscores would read as emphasis."
-    return MARKDOWN.render(re.sub(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n`]+(?<=\S)\$(?!\d)", " ", text, flags=re.S))
+    return MARKDOWN.render(
+        re.sub(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n`]+(?<=\S)\$(?!\d)", " ", text, flags=re.S)
+    )
 
 
 def process(root: Path, out: Path) -> dict:
     "Runs nbdev's processors on each notebook in `root` into `out`: path to what went wrong."
     from nbdev import serve_drv
     from nbdev.processors import FilterDefaults
+
     failed, here = {}, os.getcwd()
     os.chdir(root)
     try:
@@ -115,31 +139,60 @@ def read_page(path: str, file: Path) -> Page:
         if c.cell_type == "raw":
             front = yaml.safe_load(c.source.strip().strip("-")) or {}
         elif c.cell_type == "markdown":
-            parts.append(rendered(re.sub(r"\(attachment:([^)]+)\)", lambda m: m[0] if m[1] not in c.get("attachments", {}) else "(data:)", c.source)))
+            parts.append(
+                rendered(
+                    re.sub(
+                        r"\(attachment:([^)]+)\)",
+                        lambda m: m[0] if m[1] not in c.get("attachments", {}) else "(data:)",
+                        c.source,
+                    )
+                )
+            )
         else:
             text.append(c.source)
             for o in c.outputs:
                 data = o.get("data", {})
                 shown = "".join(o.get("text", "")) + "".join(data.get("text/plain", ""))
                 if o.output_type == "error" or "Traceback (most recent call last)" in shown:
-                    faults.append(f"error: an output of the cell that begins with {c.source[:60]!r}")
-                if "text/markdown" in data: parts.append(rendered("".join(data["text/markdown"])))
-                elif "text/html" in data: parts.append("".join(data["text/html"]))
+                    faults.append(
+                        f"error: an output of the cell that begins with {c.source[:60]!r}"
+                    )
+                if "text/markdown" in data:
+                    parts.append(rendered("".join(data["text/markdown"])))
+                elif "text/html" in data:
+                    parts.append("".join(data["text/html"]))
                 text.append(shown)
     soup = BeautifulSoup("\n".join(parts), "html.parser")
-    return Page(path, front, soup, set(re.findall(r"\w+", " ".join([*text, *(p.get_text() for p in soup.find_all(["pre", "table"]))]))), faults)
+    return Page(
+        path,
+        front,
+        soup,
+        set(
+            re.findall(
+                r"\w+", " ".join([*text, *(p.get_text() for p in soup.find_all(["pre", "table"]))])
+            )
+        ),
+        faults,
+    )
 
 
 def check_title(page: Page, source: Path) -> None:
     for k in ("title", "description"):
-        if not str(page.front.get(k) or "").strip(): page.faults.append(f"title: no {k}; begin with `# Title` and `> What it is for`")
-    first = next((c.source for c in nbformat.read(source, 4).cells if c.cell_type == "markdown"), "")
+        if not str(page.front.get(k) or "").strip():
+            page.faults.append(f"title: no {k}; begin with `# Title` and `> What it is for`")
+    first = next(
+        (c.source for c in nbformat.read(source, 4).cells if c.cell_type == "markdown"), ""
+    )
     extra = [l for l in first.splitlines() if l.strip() and not l.startswith(("# ", ">"))]
-    if extra: page.faults.append(f"title: nbdev drops the text beside title and description, {extra[0][:60]!r}; move it to a cell of its own")
+    if extra:
+        page.faults.append(
+            f"title: nbdev drops the text beside title and description, {extra[0][:60]!r}; move it to a cell of its own"
+        )
 
 
 class Site:
     "What links may lead to."
+
     def __init__(self, root: Path, pages: dict, settings: dict):
         self.root, self.pages = root, pages
         self.by_url = {p.url: p for p in pages.values()}
@@ -152,21 +205,43 @@ class Site:
         target, anchor = urldefrag(href)
         anchor = unquote(anchor)
         if target.startswith(self.code):
-            return None if (self.root / unquote(target.removeprefix(self.code))).exists() else "no such file in the repository"
+            return (
+                None
+                if (self.root / unquote(target.removeprefix(self.code))).exists()
+                else "no such file in the repository"
+            )
         if target.startswith(self.home):
             goal = self.by_url.get(unquote(target.removeprefix(self.home)) or "index.html")
-            if goal is None: return "no such page on the site"
-        elif re.match(r"[a-z][a-z0-9+.-]*:", target): return None
-        elif not target: goal = page
+            if goal is None:
+                return "no such page on the site"
+        elif re.match(r"[a-z][a-z0-9+.-]*:", target):
+            return None
+        elif not target:
+            goal = page
         else:
             path = os.path.normpath(Path(page.path).parent / unquote(target))
-            if path.startswith(".."): return f"outside nbs/, so not on the site; link to {self.code}..."
+            if path.startswith(".."):
+                return f"outside nbs/, so not on the site; link to {self.code}..."
             if path.endswith(".html"):
-                goal = self.by_url.get(path) or self.pages.get(path.removesuffix(".html") + ".ipynb")
-                return f"opens on the site at best; link to {os.path.relpath(goal.path, Path(page.path).parent)}" if goal else "no such page"
+                goal = self.by_url.get(path) or self.pages.get(
+                    path.removesuffix(".html") + ".ipynb"
+                )
+                return (
+                    f"opens on the site at best; link to {os.path.relpath(goal.path, Path(page.path).parent)}"
+                    if goal
+                    else "no such page"
+                )
             goal = self.pages.get(path)
-            if goal is None: return None if (self.root / "nbs" / path).exists() and not path.endswith(".ipynb") else "no such file"
-        if target.startswith(self.home) and (anchor.startswith("_") or anchor.rpartition(".")[0] in self.ids[goal.path]): return None
+            if goal is None:
+                return (
+                    None
+                    if (self.root / "nbs" / path).exists() and not path.endswith(".ipynb")
+                    else "no such file"
+                )
+        if target.startswith(self.home) and (
+            anchor.startswith("_") or anchor.rpartition(".")[0] in self.ids[goal.path]
+        ):
+            return None
         if anchor and anchor not in self.ids[goal.path]:
             near = [i for i in self.ids[goal.path] if i.lower() == pandoc_id(anchor)]
             return f"no such anchor on {goal.path}" + (f"; the site has #{near[0]}" if near else "")
@@ -174,56 +249,87 @@ class Site:
 
 def check_links(page: Page, site: Site) -> None:
     for a in page.soup.find_all("a", href=True):
-        if why := site.fault(page, a["href"]): page.faults.append(f"link: {a['href']}: {why}")
+        if why := site.fault(page, a["href"]):
+            page.faults.append(f"link: {a['href']}: {why}")
     for i in page.soup.find_all("img"):
         src = i.get("src", "")
-        if src.startswith("data:"): continue
-        if re.match(r"(https?:)?//", src): page.faults.append(f"image: {src} comes from the network")
-        elif not (site.root / "nbs" / Path(page.path).parent / unquote(src)).is_file(): page.faults.append(f"image: no {src}")
+        if src.startswith("data:"):
+            continue
+        if re.match(r"(https?:)?//", src):
+            page.faults.append(f"image: {src} comes from the network")
+        elif not (site.root / "nbs" / Path(page.path).parent / unquote(src)).is_file():
+            page.faults.append(f"image: no {src}")
 
 
 def check_names(page: Page, known: set) -> None:
     for code in page.soup.find_all("code"):
         name = code.get_text()
-        if code.find_parent(["pre", "a"]): continue
-        telling = NAME.fullmatch(name) and (re.search(r"_|\.|\(\)$", name) or re.search(r"[a-z][A-Z]", name))
-        if telling and (lost := [w for w in re.findall(r"\w+", name) if w not in known and w not in page.words]):
+        if code.find_parent(["pre", "a"]):
+            continue
+        telling = NAME.fullmatch(name) and (
+            re.search(r"_|\.|\(\)$", name) or re.search(r"[a-z][A-Z]", name)
+        )
+        if telling and (
+            lost := [w for w in re.findall(r"\w+", name) if w not in known and w not in page.words]
+        ):
             page.faults.append(f"name: `{name}`: nobody knows {lost[0]!r}")
 
 
 def check_sidebar(root: Path, pages: dict) -> list:
     "Pages and entries that have no counterpart."
+
     def hrefs(entry):
-        if isinstance(entry, str): yield entry
-        elif isinstance(entry, list): yield from (h for e in entry for h in hrefs(e))
+        if isinstance(entry, str):
+            yield entry
+        elif isinstance(entry, list):
+            yield from (h for e in entry for h in hrefs(e))
         elif isinstance(entry, dict):
-            yield from ([entry["href"]] if "href" in entry else []) + list(hrefs(entry.get("contents", [])))
+            yield from ([entry["href"]] if "href" in entry else []) + list(
+                hrefs(entry.get("contents", []))
+            )
+
     bar = root / "nbs" / "sidebar.yml"
-    if not bar.exists(): return ["sidebar: no nbs/sidebar.yml"]
-    listed = Counter(h for h in hrefs(yaml.safe_load(bar.read_text())["website"]["sidebar"]["contents"]) if h.endswith(".ipynb"))
-    return ([f"sidebar: nbs/{p} is missing; add it to nbs/sidebar.yml, in the section where a reader would look" for p in pages if p not in listed]
-            + [f"sidebar: names nbs/{h}, which does not exist" for h in listed if h not in pages]
-            + [f"sidebar: names nbs/{h} {n} times" for h, n in listed.items() if n > 1])
+    if not bar.exists():
+        return ["sidebar: no nbs/sidebar.yml"]
+    listed = Counter(
+        h
+        for h in hrefs(yaml.safe_load(bar.read_text())["website"]["sidebar"]["contents"])
+        if h.endswith(".ipynb")
+    )
+    return (
+        [
+            f"sidebar: nbs/{p} is missing; add it to nbs/sidebar.yml, in the section where a reader would look"
+            for p in pages
+            if p not in listed
+        ]
+        + [f"sidebar: names nbs/{h}, which does not exist" for h in listed if h not in pages]
+        + [f"sidebar: names nbs/{h} {n} times" for h, n in listed.items() if n > 1]
+    )
 
 
 def check_markdown(root: Path, name: str) -> list:
     "Links of a Markdown file at the top, as GitHub shows it."
     file = root / name
-    if not file.exists(): return []
+    if not file.exists():
+        return []
     soup = BeautifulSoup(rendered(file.read_text(encoding="utf-8")), "html.parser")
     ids, faults = anchors(soup, github_id), []
     for tag, attribute in [("a", "href"), ("img", "src")]:
         for t in soup.find_all(tag, attrs={attribute: True}):
             target, anchor = urldefrag(t[attribute])
-            if re.match(r"[a-z][a-z0-9+.-]*:|//", target): continue
-            if target and not (root / unquote(target)).exists(): faults.append(f"link: {t[attribute]}: no such file")
-            elif not target and anchor not in ids: faults.append(f"link: {t[attribute]}: no such heading")
+            if re.match(r"[a-z][a-z0-9+.-]*:|//", target):
+                continue
+            if target and not (root / unquote(target)).exists():
+                faults.append(f"link: {t[attribute]}: no such file")
+            elif not target and anchor not in ids:
+                faults.append(f"link: {t[attribute]}: no such heading")
     return faults
 
 
 def check(root: Path) -> dict:
     "All faults: page to list."
     from configparser import ConfigParser
+
     parser = ConfigParser(delimiters=["="], interpolation=None)
     parser.read(root / "settings.ini", encoding="utf-8")
     settings = parser["DEFAULT"]
@@ -235,15 +341,32 @@ def check(root: Path) -> dict:
         for p, why in failed.items():  # its links and names are read from the notebook as it stands
             front = dict(title="?", description="?")
             pages[p] = read_page(p, copy / "nbs" / p)
-            pages[p].front = front | {"output-file": re.sub(r"^\d+[a-zA-Z]*_", "", Path(p).stem.lower()) + ".html"}
+            pages[p].front = front | {
+                "output-file": re.sub(r"^\d+[a-zA-Z]*_", "", Path(p).stem.lower()) + ".html"
+            }
             pages[p].faults.append(f"build: {why}")
         site = Site(copy, pages, settings)
-        sources = [*(copy / "plurality_nb").rglob("*.*"), copy / "settings.ini", copy / "_quarto.yml", copy / "Makefile"]
-        known = set(KNOWN).union(*(re.findall(r"\w+", f.read_text(encoding="utf-8", errors="ignore")) for f in sources if f.is_file()))
+        sources = [
+            *(copy / "plurality_nb").rglob("*.*"),
+            copy / "settings.ini",
+            copy / "_quarto.yml",
+            copy / "Makefile",
+        ]
+        known = set(KNOWN).union(
+            *(
+                re.findall(r"\w+", f.read_text(encoding="utf-8", errors="ignore"))
+                for f in sources
+                if f.is_file()
+            )
+        )
         from nbdev.doclinks import NbdevLookup
-        known |= {w for s in NbdevLookup().syms for w in s.split(".")} | set(dir(__import__("builtins")))
+
+        known |= {w for s in NbdevLookup().syms for w in s.split(".")} | set(
+            dir(__import__("builtins"))
+        )
         for p, page in pages.items():
-            if p not in failed: check_title(page, copy / "nbs" / p)
+            if p not in failed:
+                check_title(page, copy / "nbs" / p)
             check_links(page, site)
             check_names(page, known)
         faults = {f"nbs/{p}": page.faults for p, page in pages.items()}
@@ -255,5 +378,6 @@ def check(root: Path) -> dict:
 if __name__ == "__main__":
     faults = check(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1]).resolve())
     for page, found in faults.items():
-        for f in found: print(f"{page}: {f}", file=sys.stderr)
+        for f in found:
+            print(f"{page}: {f}", file=sys.stderr)
     sys.exit(bool(faults))

@@ -1,4 +1,5 @@
 """Draws the landing page's figure, nbs/images/quadrants.svg, from the sample: `python .ci/figure.py`. The same code gives the same bytes."""
+
 from pathlib import Path
 
 import matplotlib
@@ -15,40 +16,86 @@ from plurality_nb.judges.registry import load_judge
 from plurality_nb.reports.plots import plot_forest
 from plurality_nb.rewards.probe import cross_score
 from plurality_nb.reports.sections import svg
-from plurality_nb.simulation.users import simulate_votes,sample_population
+from plurality_nb.simulation.users import simulate_votes, sample_population
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.taxonomy.quadrants import label_taxonomy
-from plurality_nb.votes.margins import add_margins,draw_labels
+from plurality_nb.votes.margins import add_margins, draw_labels
 
 ds = collect_votes(label_taxonomy(load_comparisons("sample")), load_judge("population"))
 ds = simulate_votes(add_margins(draw_labels(ds), scale=1), sample_population(), n=20)
-table = correlate({"reward model (bt)": cross_score(ds, "bt"), "reward model (margin)": cross_score(ds, "margin")}, n_boot=500)
-table = table[~table.model.isin(["longer response", "random"]) & (table[table.columns[1]] != "overall")]
+table = correlate(
+    {
+        "reward model (bt)": cross_score(ds, "bt"),
+        "reward model (margin)": cross_score(ds, "margin"),
+    },
+    n_boot=500,
+)
+table = table[
+    ~table.model.isin(["longer response", "random"]) & (table[table.columns[1]] != "overall")
+]
 
 a, b, tie = (numbers(ds, f"human_{k}") for k in ("a", "b", "tie"))
 votes = np.stack([np.maximum(a, b), tie, np.minimum(a, b)], 1) / (a + b + tie)[:, None]
-names = dict(single_distinct="one good answer,\nresponses differ", single_alike="one good answer,\nresponses alike",
-             plural_distinct="many good answers,\nresponses differ", plural_alike="many good answers,\nresponses alike")
-fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.3), width_ratios=[1, 1.1], gridspec_kw=dict(wspace=.09))
+names = dict(
+    single_distinct="one good answer,\nresponses differ",
+    single_alike="one good answer,\nresponses alike",
+    plural_distinct="many good answers,\nresponses differ",
+    plural_alike="many good answers,\nresponses alike",
+)
+fig, (left, right) = plt.subplots(
+    1, 2, figsize=(9.6, 3.3), width_ratios=[1, 1.1], gridspec_kw=dict(wspace=0.09)
+)
 at, quadrant = np.arange(4), np.array(ds["quadrant"])
 start = np.zeros(4)
-for k, (label, colour) in enumerate([("for the winner", "#3b6ea5"), ("tie", "#c9c9c9"), ("for the other", "#d98b3a")]):
+for k, (label, colour) in enumerate(
+    [("for the winner", "#3b6ea5"), ("tie", "#c9c9c9"), ("for the other", "#d98b3a")]
+):
     share = np.array([votes[quadrant == q, k].mean() for q in QUADRANTS])
-    left.barh(at, share, left=start, color=colour, label=label, height=.62)
+    left.barh(at, share, left=start, color=colour, label=label, height=0.62)
     for y, x, s in zip(at, start, share):
-        if s > .08: left.text(x + s / 2, y, f"{s:.0%}", ha="center", va="center", fontsize=8, color="black" if k else "white")
+        if s > 0.08:
+            left.text(
+                x + s / 2,
+                y,
+                f"{s:.0%}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="black" if k else "white",
+            )
     start += share
 left.set(yticks=at, xlim=(0, 1), xticks=[], title="How 20 users vote")
 left.set_yticklabels([names[q] for q in QUADRANTS], fontsize=8.5)
 left.invert_yaxis()
-left.legend(ncols=3, frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(.5, -.01), columnspacing=1)
+left.legend(
+    ncols=3,
+    frameon=False,
+    fontsize=8,
+    loc="upper center",
+    bbox_to_anchor=(0.5, -0.01),
+    columnspacing=1,
+)
 left.spines[:].set_visible(False)
 left.tick_params(length=0)
 plot_forest(table, ax=right)
-right.set(title="What predicts their shares", xlabel="Spearman correlation with the users' share (95% interval)", ylim=left.get_ylim(), yticks=[])
+right.set(
+    title="What predicts their shares",
+    xlabel="Spearman correlation with the users' share (95% interval)",
+    ylim=left.get_ylim(),
+    yticks=[],
+)
 right.spines["left"].set_visible(False)
-right.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(.5, -.2), ncols=4, columnspacing=1, handletextpad=.3)
-for ax in (left, right): ax.title.set_fontsize(10.5)
+right.legend(
+    frameon=False,
+    fontsize=8,
+    loc="upper center",
+    bbox_to_anchor=(0.5, -0.2),
+    ncols=4,
+    columnspacing=1,
+    handletextpad=0.3,
+)
+for ax in (left, right):
+    ax.title.set_fontsize(10.5)
 to = Path(__file__).parents[1] / "nbs" / "images" / "quadrants.svg"
 to.parent.mkdir(exist_ok=True)
 to.write_text(svg(fig) + "\n", encoding="utf-8")

@@ -5,20 +5,37 @@
 # %% auto #0
 __all__ = ['ContractError', 'LeftOut']
 
+
 # %% ../nbs/00_errors.ipynb #contracterror
 class ContractError(ValueError):
     "A row or file that does not hold comparisons."
+
     fatal = True
+
     def __init__(self, column, want, got, hint='', reason=None, where=None):
-        self.column,self.want,self.got,self.hint,self.where,self._reason = column,want,got,hint,where,reason
+        self.column, self.want, self.got, self.hint, self.where, self._reason = (
+            column,
+            want,
+            got,
+            hint,
+            where,
+            reason,
+        )
+
     @property
-    def reason(self): return self._reason or f'`{self.column}` is not {self.want}'
+    def reason(self):
+        return self._reason or f'`{self.column}` is not {self.want}'
+
     def __str__(self):
         at = f'{self.where}: ' if self.where else ''
         hint = f'{"" if self.got[-1:].isspace() else ". "}{self.hint}' if self.hint else ''
         return f'{at}`{self.column}`: want {self.want}, got {self.got}{hint}'
 
+
 class LeftOut(ContractError):
     "A sound row that a source's rule leaves out: counted, never an error."
+
     fatal = False
-    def __init__(self, reason): super().__init__('row', 'a comparison', reason, reason=reason)
+
+    def __init__(self, reason):
+        super().__init__('row', 'a comparison', reason, reason=reason)

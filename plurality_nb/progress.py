@@ -11,13 +11,15 @@ import os
 from collections.abc import Iterable
 from tqdm.auto import tqdm
 
+
 # %% ../nbs/01_progress.ipynb #bar
 def bar(
-    x:Iterable, # what is worked through
-    desc:str,   # what is being done
+    x: Iterable,  # what is worked through
+    desc: str,  # what is being done
     progress=True,
-    **kwargs,   # for tqdm
-)->Iterable: # the same
+    **kwargs,  # for tqdm
+) -> Iterable:  # the same
     "Shows a progress bar that goes away when it is done."
-    if not progress or os.environ.get('TQDM_DISABLE'): return x # tqdm's notebook bars ignore the variable
+    if not progress or os.environ.get('TQDM_DISABLE'):
+        return x  # tqdm's notebook bars ignore the variable
     return tqdm(x, desc=desc, leave=False, **kwargs)

@@ -1,4 +1,5 @@
 "A chat server on loopback that says and does what a test wants."
+
 import hashlib
 import json
 import threading
@@ -9,8 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 def reply(*texts, **choice):
     "A chat completion with these answers."
-    choices = [dict(index=i, message=dict(role="assistant", content=t), finish_reason="stop", **choice) for i, t in enumerate(texts)]
-    return dict(object="chat.completion", choices=choices, usage=dict(prompt_tokens=100, completion_tokens=len(texts)))
+    choices = [
+        dict(index=i, message=dict(role="assistant", content=t), finish_reason="stop", **choice)
+        for i, t in enumerate(texts)
+    ]
+    return dict(
+        object="chat.completion",
+        choices=choices,
+        usage=dict(prompt_tokens=100, completion_tokens=len(texts)),
+    )
 
 
 def name_of(body):
@@ -26,8 +34,16 @@ def letter(body):
 class ChatServer:
     "`answer(body, handler)` returns what is sent as JSON, or None where it has dealt with the request itself."
 
-    def __init__(self, answer=lambda body, handler: reply(*[letter(body)] * body.get("n", 1)), delay=0.0):
-        self.bodies, self.keys, self.times, self.answered, self.started = [], set(), [], Counter(), threading.Event()
+    def __init__(
+        self, answer=lambda body, handler: reply(*[letter(body)] * body.get("n", 1)), delay=0.0
+    ):
+        self.bodies, self.keys, self.times, self.answered, self.started = (
+            [],
+            set(),
+            [],
+            Counter(),
+            threading.Event(),
+        )
         outer, lock = self, threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
@@ -70,7 +86,9 @@ class ChatServer:
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs=dict(poll_interval=0.02), daemon=True)
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs=dict(poll_interval=0.02), daemon=True
+        )
 
     def __enter__(self):
         self.thread.start()

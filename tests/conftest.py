@@ -7,7 +7,9 @@ import pytest
 @pytest.fixture(scope="session")
 def real():
     "Path of a real data file, or a skip that says where it was looked for."
-    root = Path(os.environ.get("PLURALITY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+    root = Path(
+        os.environ.get("PLURALITY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    )
 
     def find(name):
         if not (root / name).exists():
@@ -21,6 +23,7 @@ def real():
 def one_thread():
     "Small models are slower on more."
     import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

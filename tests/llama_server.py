@@ -5,6 +5,7 @@ python tests/llama_server.py FOLDER
 Prints the address it listens on. The model speaks bytes. What it says means nothing, but its probabilities are real,
 and it is built to answer with one of the letters A, B, C and then to stop.
 """
+
 import sys
 import time
 from pathlib import Path
@@ -21,7 +22,11 @@ def tokens():
     "Bytes as tokens, and the letters that a judge answers with."
     kinds = gguf.TokenType
     special = [("<unk>", kinds.UNKNOWN), ("<s>", kinds.CONTROL), ("</s>", kinds.CONTROL)]
-    return special + [(f"<0x{i:02X}>", kinds.BYTE) for i in range(256)] + [("A", kinds.NORMAL), ("B", kinds.NORMAL), ("C", kinds.NORMAL)]
+    return (
+        special
+        + [(f"<0x{i:02X}>", kinds.BYTE) for i in range(256)]
+        + [("A", kinds.NORMAL), ("B", kinds.NORMAL), ("C", kinds.NORMAL)]
+    )
 
 
 def write_model(path, seed=4):
@@ -56,7 +61,14 @@ def write_model(path, seed=4):
         out.add_tensor(name, x.astype(np.float32))
 
     letters, end = slice(-3, None), 2
-    random("token_embd.weight", len(vocabulary), WIDTH, scale=1, text=((slice(None), 0), 8), said=((letters, 0), -24))
+    random(
+        "token_embd.weight",
+        len(vocabulary),
+        WIDTH,
+        scale=1,
+        text=((slice(None), 0), 8),
+        said=((letters, 0), -24),
+    )
     for i in range(LAYERS):
         out.add_tensor(f"blk.{i}.attn_norm.weight", np.ones(WIDTH, np.float32))
         out.add_tensor(f"blk.{i}.ffn_norm.weight", np.ones(WIDTH, np.float32))
@@ -66,7 +78,14 @@ def write_model(path, seed=4):
         random(f"blk.{i}.ffn_up.weight", FEED, WIDTH)
         random(f"blk.{i}.ffn_down.weight", WIDTH, FEED)
     out.add_tensor("output_norm.weight", np.ones(WIDTH, np.float32))
-    random("output.weight", len(vocabulary), WIDTH, scale=0.25, text=((letters, 0), 2.5), said=((end, 0), -3))
+    random(
+        "output.weight",
+        len(vocabulary),
+        WIDTH,
+        scale=0.25,
+        text=((letters, 0), 2.5),
+        said=((end, 0), -3),
+    )
     out.write_header_to_file()
     out.write_kv_data_to_file()
     out.write_tensors_to_file()

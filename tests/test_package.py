@@ -1,4 +1,5 @@
 "What a user gets before anything runs: quick imports, quick help, no side effects."
+
 import json
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+NOTEBOOKS = sorted(
+    p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts
+)
 
 
 def python(code):
@@ -20,22 +23,34 @@ def python(code):
 
 def best(action, tries=3):
     "Least seconds of several tries: a busy machine should not fail a test of a limit."
+
     def once():
         start = time.perf_counter()
         action()
         return time.perf_counter() - start
+
     return min(once() for _ in range(tries))
 
 
 def test_import_is_light():
-    own = float(python("import time; t = time.perf_counter(); import plurality_nb; print(time.perf_counter() - t)"))
+    own = float(
+        python(
+            "import time; t = time.perf_counter(); import plurality_nb; print(time.perf_counter() - t)"
+        )
+    )
     assert own < 0.3
-    heavy = python("import sys, plurality_nb; print([m for m in ('torch', 'datasets', 'transformers', 'matplotlib') if m in sys.modules])")
+    heavy = python(
+        "import sys, plurality_nb; print([m for m in ('torch', 'datasets', 'transformers', 'matplotlib') if m in sys.modules])"
+    )
     assert heavy.strip() == "[]"
 
 
 def test_help_answers_within_a_second():
-    command = [sys.executable, "-c", "import sys; from plurality_nb.cli.app import main; sys.argv = ['plurality', '--help']; main()"]
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from plurality_nb.cli.app import main; sys.argv = ['plurality', '--help']; main()",
+    ]
     assert best(lambda: subprocess.run(command, check=True, capture_output=True)) < 1
 
 
@@ -78,5 +93,9 @@ def test_notebooks_are_committed_executed_and_small(path):
     assert not [o for o in outputs if o.output_type == "error"]
     assert path.stat().st_size < 400_000
     text = json.dumps(outputs)
-    assert not [p for p in (str(ROOT), "/root/", "/home/", "/Users/") if p in text], "a path of the machine that ran it"
-    assert "widget" not in str(nb.metadata) + " ".join(k for o in outputs for k in o.get("data", {})), "a progress bar: run `make execute`"
+    assert not [p for p in (str(ROOT), "/root/", "/home/", "/Users/") if p in text], (
+        "a path of the machine that ran it"
+    )
+    assert "widget" not in str(nb.metadata) + " ".join(
+        k for o in outputs for k in o.get("data", {})
+    ), "a progress bar: run `make execute`"

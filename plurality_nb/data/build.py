@@ -12,150 +12,240 @@ import numpy as np
 import pyarrow as pa
 
 from collections import Counter
-from collections.abc import Callable,Iterable,Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
-from datasets import Dataset,Features,concatenate_datasets
+from datasets import Dataset, Features, concatenate_datasets
 
-from .arrow import Spool,batches,take
-from .checks import _check_columns,_columns,_short,_text
+from .arrow import Spool, batches, take
+from .checks import _check_columns, _columns, _short, _text
 from .schema import FEATURES
-from ..errors import ContractError,LeftOut
+from ..errors import ContractError, LeftOut
+
 
 # %% ../../nbs/data/03_build.ipynb #from-rows
 def from_rows(
-    rows:list[dict], # rows that `check_row` returned
-)->Dataset: # the contract's columns, then the others
+    rows: list[dict],  # rows that `check_row` returned
+) -> Dataset:  # the contract's columns, then the others
     "Checked rows as a table."
     spool = Spool(FEATURES)
     spool.add(_columns(rows))
     return spool.dataset()
 
+
 # %% ../../nbs/data/03_build.ipynb #with-columns
 def with_columns(
-    ds:Dataset, # comparisons
-    **cols,     # new values: (rows,) each; nan becomes null
-)->Dataset: # the same rows in the same order
+    ds: Dataset,  # comparisons
+    **cols,  # new values: (rows,) each; nan becomes null
+) -> Dataset:  # the same rows in the same order
     "Comparisons with columns added or replaced."
     order = [*FEATURES, *(c for c in dict.fromkeys([*ds.column_names, *cols]) if c not in FEATURES)]
     kept = take(ds).remove_columns([c for c in cols if c in ds.column_names])
     spool = Spool(Features({c: FEATURES[c] for c in cols if c in FEATURES}))
-    spool.add({c: v.tolist() if isinstance(v, np.ndarray) else list(v) for c,v in cols.items()})
+    spool.add({c: v.tolist() if isinstance(v, np.ndarray) else list(v) for c, v in cols.items()})
     return concatenate_datasets([kept, spool.dataset()], axis=1).select_columns(order)
+
 
 # %% ../../nbs/data/03_build.ipynb #log
 _log = logging.getLogger(__name__)
 _BROKEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
-def _broken(e): return ContractError('row', 'one that its format can read', f'{type(e).__name__}: {str(e)[:100]}', reason='not in its format')
+
+def _broken(e):
+    return ContractError(
+        'row',
+        'one that its format can read',
+        f'{type(e).__name__}: {str(e)[:100]}',
+        reason='not in its format',
+    )
+
 
 def _told(row, convert, named):
     "What one row of a source tells, still unchecked; `named` gathers the column names that passed."
-    if isinstance(row, ContractError): raise row
-    if not isinstance(row, Mapping): raise ContractError('row', 'an object with named columns', _short(row), reason='not an object')
-    if not named.issuperset(row): named.update([_text(c, 'columns') for c in row])
-    try: made = convert(row)
-    except ContractError: raise
-    except _BROKEN as e: raise _broken(e) from e
-    if made==[]: raise LeftOut('no two responses to compare')
+    if isinstance(row, ContractError):
+        raise row
+    if not isinstance(row, Mapping):
+        raise ContractError(
+            'row', 'an object with named columns', _short(row), reason='not an object'
+        )
+    if not named.issuperset(row):
+        named.update([_text(c, 'columns') for c in row])
+    try:
+        made = convert(row)
+    except ContractError:
+        raise
+    except _BROKEN as e:
+        raise _broken(e) from e
+    if made == []:
+        raise LeftOut('no two responses to compare')
     return made if isinstance(made, list) else [made]
 
+
 # %% ../../nbs/data/03_build.ipynb #batched
-_ROWS,_CHARS = 1000,2**24 # a batch holds at most so many rows, or little more than so many characters
+_ROWS, _CHARS = (
+    1000,
+    2**24,
+)  # a batch holds at most so many rows, or little more than so many characters
+
 
 def _batched(told):
     "Lists of (row number, row, what it tells), short and small in bytes."
-    some,size = [],0
+    some, size = [], 0
     for t in told:
         some.append(t)
         for r in t[2]:
             for v in r.values():
-                if isinstance(v, str): size += len(v)
-                elif isinstance(v, list): size += sum(len(x.get('content') or '') if isinstance(x, dict) else 8 for x in v)
-        if len(some)>=_ROWS or size>=_CHARS: yield some; some,size = [],0
-    if some: yield some
+                if isinstance(v, str):
+                    size += len(v)
+                elif isinstance(v, list):
+                    size += sum(
+                        len(x.get('content') or '') if isinstance(x, dict) else 8 for x in v
+                    )
+        if len(some) >= _ROWS or size >= _CHARS:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
-def _check_into(spool, rows): spool.add(_check_columns(_columns(rows), len(rows)))
+def _check_into(spool, rows):
+    spool.add(_check_columns(_columns(rows), len(rows)))
+
 
 def _add_good(spool, some, bad):
     "Adds a batch to a spool, and says whether there was a good row; where one is bad, they are tried one by one to find it."
-    good = [r for *_,told in some for r in told]
-    try: _check_into(spool, good); return True
-    except (ContractError, pa.ArrowException, *_BROKEN): good = []
-    for i,row,told in some:
-        try: _check_into(Spool(FEATURES), told); good += told
-        except ContractError as e: bad(i, row, e)
-        except (pa.ArrowException, *_BROKEN) as e: bad(i, row, _broken(e))
-    if good: _check_into(spool, good)
+    good = [r for *_, told in some for r in told]
+    try:
+        _check_into(spool, good)
+        return True
+    except (ContractError, pa.ArrowException, *_BROKEN):
+        good = []
+    for i, row, told in some:
+        try:
+            _check_into(Spool(FEATURES), told)
+            good += told
+        except ContractError as e:
+            bad(i, row, e)
+        except (pa.ArrowException, *_BROKEN) as e:
+            bad(i, row, _broken(e))
+    if good:
+        _check_into(spool, good)
     return bool(good)
+
 
 @contextmanager
 def _uncollected():
     "Python's cycle collector waits for its call: on its own it walks all rows of a batch again and again, a tenth of the time."
-    on = gc.isenabled(); gc.disable()
-    try: yield lambda: gc.collect(0)
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield lambda: gc.collect(0)
     finally:
-        if on: gc.enable()
+        if on:
+            gc.enable()
+
 
 def _all_bad(shown, bad, n, where):
     "One error for all bad rows."
-    lines = ''.join(f'\n  {e}' for e in shown)+(f'\n  ... and {bad-len(shown)} more' if bad>len(shown) else '')
-    return ContractError('rows', f'a comparison in each of {n} rows', f'{bad} that are none:{lines}\n',
-        'Mend them, or load leniently (`strict=False`, `--lenient`) to set them aside', where=where)
+    lines = ''.join(f'\n  {e}' for e in shown) + (
+        f'\n  ... and {bad - len(shown)} more' if bad > len(shown) else ''
+    )
+    return ContractError(
+        'rows',
+        f'a comparison in each of {n} rows',
+        f'{bad} that are none:{lines}\n',
+        'Mend them, or load leniently (`strict=False`, `--lenient`) to set them aside',
+        where=where,
+    )
+
 
 # %% ../../nbs/data/03_build.ipynb #to-comparisons
 def to_comparisons(
-    rows:Iterable,               # a source's rows; a `ContractError` among them stands for one that could not be read
-    convert:Callable=lambda r:r, # turns a source's row into `prompt`, `response_a`, `response_b`, ..., or a list of such
-    reject:Callable|None=None,   # called with (row number, row, ContractError); None raises at the end instead
-    where:str='rows',            # name of the file or source, for messages
-    names:Mapping|None=None,     # column of the contract to the source's name for it, for messages
-    types:Mapping|None=None,     # further column to the Arrow type to try first
-    leave:Callable|None=None,    # as `reject`, for the sound rows that a rule leaves out; None counts them in a warning
-    most=20,                     # bad rows that a message lists
-)->Dataset: # the comparisons of the good rows, in order
+    rows: Iterable,  # a source's rows; a `ContractError` among them stands for one that could not be read
+    convert: Callable = lambda r: (
+        r
+    ),  # turns a source's row into `prompt`, `response_a`, `response_b`, ..., or a list of such
+    reject: Callable
+    | None = None,  # called with (row number, row, ContractError); None raises at the end instead
+    where: str = 'rows',  # name of the file or source, for messages
+    names: Mapping
+    | None = None,  # column of the contract to the source's name for it, for messages
+    types: Mapping | None = None,  # further column to the Arrow type to try first
+    leave: Callable
+    | None = None,  # as `reject`, for the sound rows that a rule leaves out; None counts them in a warning
+    most=20,  # bad rows that a message lists
+) -> Dataset:  # the comparisons of the good rows, in order
     "The comparisons in `rows`, every one checked; row numbers count from 0."
-    if isinstance(rows, Dataset): rows = (r for b in batches(rows, size=_ROWS) for r in b.to_pylist())
-    spool,shown,count,left,named = Spool(FEATURES, types),[],Counter(),Counter(),set()
+    if isinstance(rows, Dataset):
+        rows = (r for b in batches(rows, size=_ROWS) for r in b.to_pylist())
+    spool, shown, count, left, named = Spool(FEATURES, types), [], Counter(), Counter(), set()
+
     def bad(i, row, e):
-        e.column,e.where = (names or {}).get(e.column, e.column),f'row {i}'
+        e.column, e.where = (names or {}).get(e.column, e.column), f'row {i}'
         if not e.fatal:
-            if leave is None: left[e.reason] += 1
-            else: leave(i, row, e)
+            if leave is None:
+                left[e.reason] += 1
+            else:
+                leave(i, row, e)
             return
         count['bad'] += 1
-        if reject is None: shown.append(e)
-        else: reject(i, row, e)
+        if reject is None:
+            shown.append(e)
+        else:
+            reject(i, row, e)
+
     def told():
-        for i,row in enumerate(rows):
+        for i, row in enumerate(rows):
             count['rows'] += 1
-            try: yield i,row,_told(row, convert, named)
-            except ContractError as e: bad(i, row, e)
+            try:
+                yield i, row, _told(row, convert, named)
+            except ContractError as e:
+                bad(i, row, e)
+
     with _uncollected() as collect:
         for some in _batched(told()):
-            count['good'] += _add_good(Spool(FEATURES) if shown else spool, some, bad) # past a bad row, strict loading only looks for more
+            count['good'] += _add_good(
+                Spool(FEATURES) if shown else spool, some, bad
+            )  # past a bad row, strict loading only looks for more
             del shown[most:]
             collect()
-    if count['bad'] and reject is None: raise _all_bad(shown, count['bad'], count['rows'], where)
-    if left: _log.warning('%s', f'{where}: left out '+', '.join(f'{n} x {r}' for r,n in left.items()))
-    if not count['good']: raise ContractError('rows', 'at least one comparison', f"none in {count['rows']} rows", reason='no rows', where=where)
+    if count['bad'] and reject is None:
+        raise _all_bad(shown, count['bad'], count['rows'], where)
+    if left:
+        _log.warning('%s', f'{where}: left out ' + ', '.join(f'{n} x {r}' for r, n in left.items()))
+    if not count['good']:
+        raise ContractError(
+            'rows',
+            'at least one comparison',
+            f"none in {count['rows']} rows",
+            reason='no rows',
+            where=where,
+        )
     return spool.dataset()
+
 
 # %% ../../nbs/data/03_build.ipynb #validate
 def validate(
-    ds:Dataset,          # columns of the contract, `prompt` and the responses at least
-    where:str='dataset', # name for messages
-)->Dataset: # all columns of the contract, ids computed anew
+    ds: Dataset,  # columns of the contract, `prompt` and the responses at least
+    where: str = 'dataset',  # name for messages
+) -> Dataset:  # all columns of the contract, ids computed anew
     "The comparisons of `ds` after a check of every row."
     return to_comparisons(ds, where=where)
 
+
 # %% ../../nbs/data/03_build.ipynb #numbers
 def numbers(
-    ds:Dataset, # comparisons
-    column:str, # a numeric column
-)->np.ndarray: # (rows,) float64, nan where null
+    ds: Dataset,  # comparisons
+    column: str,  # a numeric column
+) -> np.ndarray:  # (rows,) float64, nan where null
     "A column as numbers."
-    if column not in ds.column_names: raise ContractError(column, 'a column of the comparisons', f'{ds.column_names}')
+    if column not in ds.column_names:
+        raise ContractError(column, 'a column of the comparisons', f'{ds.column_names}')
     values = ds.select_columns([column]).with_format('arrow')[:][column]
-    try: return values.cast(pa.float64()).to_numpy().copy() if values.null_count<len(values) else np.full(len(values), np.nan)
-    except pa.ArrowException: raise ContractError(column, 'a column of numbers', str(values.type)) from None
+    try:
+        return (
+            values.cast(pa.float64()).to_numpy().copy()
+            if values.null_count < len(values)
+            else np.full(len(values), np.nan)
+        )
+    except pa.ArrowException:
+        raise ContractError(column, 'a column of numbers', str(values.type)) from None

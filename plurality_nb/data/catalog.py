@@ -10,67 +10,251 @@ import re
 
 from typing import NamedTuple
 
+
 # %% ../../nbs/data/10_catalog.ipynb #source
 class Source(NamedTuple):
     "A data set by name."
-    id:str       # on the Hub, or where to get the file
-    format:str   # key of `FORMATS`
-    licence:str  # as its card has it
-    votes:str    # what a vote of it means
-    rule:str     # how it becomes votes, a label, or both
-    config:str|None = None   # of the data set on the Hub
-    data_dir:str|None = None # the same, where the configurations are folders
-    files:str|None = None    # URL of a file, with {subset} in it where there are several
-    split:str|None = None    # unless one is asked for, and the only one of a file; None is `train`
-    split_column:bool = False # whether rows name their split in a column `split`
-    subsets:tuple = ()       # for NAME:SUBSET
-    people:str|None = None   # configuration that tells who the annotators are
-    judges:tuple = ()        # folders beside `files` with judges' logits, for NAME:JUDGE: asked in the order A, B and reversed
-    label_source:str|None = None # where it is not an annotator's
 
-_HUB,_HF = re.compile(r'[\w.-]+/[\w.-]+'),'https://huggingface.co/datasets/'
-_SUMMARIES = ('batch0_cnndm', *(f'batch{i}' for i in (*range(3, 21), 22)), 'cnndm0', 'cnndm2', 'edit_b2_eval_test')
+    id: str  # on the Hub, or where to get the file
+    format: str  # key of `FORMATS`
+    licence: str  # as its card has it
+    votes: str  # what a vote of it means
+    rule: str  # how it becomes votes, a label, or both
+    config: str | None = None  # of the data set on the Hub
+    data_dir: str | None = None  # the same, where the configurations are folders
+    files: str | None = None  # URL of a file, with {subset} in it where there are several
+    split: str | None = None  # unless one is asked for, and the only one of a file; None is `train`
+    split_column: bool = False  # whether rows name their split in a column `split`
+    subsets: tuple = ()  # for NAME:SUBSET
+    people: str | None = None  # configuration that tells who the annotators are
+    judges: tuple = ()  # folders beside `files` with judges' logits, for NAME:JUDGE: asked in the order A, B and reversed
+    label_source: str | None = None  # where it is not an annotator's
+
+
+_HUB, _HF = re.compile(r'[\w.-]+/[\w.-]+'), 'https://huggingface.co/datasets/'
+_SUMMARIES = (
+    'batch0_cnndm',
+    *(f'batch{i}' for i in (*range(3, 21), 22)),
+    'cnndm0',
+    'cnndm2',
+    'edit_b2_eval_test',
+)
 _LLMBAR = 'https://raw.githubusercontent.com/princeton-nlp/LLMBar/main/Dataset/LLMBar/{subset}/dataset.json'
 
 # %% ../../nbs/data/10_catalog.ipynb #source-table
 SOURCES = dict(
-    sample=Source('shipped with the package', 'comparisons', 'Apache-2.0', 'none: the texts were written for it', 'a simulated population votes on demand'),
+    sample=Source(
+        'shipped with the package',
+        'comparisons',
+        'Apache-2.0',
+        'none: the texts were written for it',
+        'a simulated population votes on demand',
+    ),
     # the five of the paper
-    webgpt=Source('openai/webgpt_comparisons', 'webgpt_raw', 'none stated', 'one labeller', 'label: the higher of two scores that sum to 0; equal is a tie',
-        files='https://openaipublic.blob.core.windows.net/webgpt-answer-viewer/comparisons.jsonl'),
-    synthetic_instruct=Source('Dahoas/synthetic-instruct-gptj-pairwise', 'trl', 'none stated', 'nobody: the stronger model is taken to have won', 'label by construction', label_source='construction'),
-    hh_rlhf=Source('Anthropic/hh-rlhf', 'hh', 'MIT', 'one crowd worker', 'label; dialogues that part before the last turn are bad rows',
-        subsets=('helpful-base', 'helpful-online', 'helpful-rejection-sampled', 'harmless-base')),
-    summarize_from_feedback=Source('openai/summarize_from_feedback', 'summaries', 'none stated', 'one worker a row, several on some pairs', 'one ballot and a label a row',
-        files='https://openaipublic.blob.core.windows.net/summarize-from-feedback/dataset/comparisons/{subset}.json', config='comparisons', subsets=_SUMMARIES, split_column=True),
-    ultrafeedback_binarized=Source('HuggingFaceH4/ultrafeedback_binarized', 'ultrafeedback_binarized', 'MIT', 'GPT-4\'s overall scores', 'label and one judge vote for the higher score; equal is a tie', split='train_prefs'),
+    webgpt=Source(
+        'openai/webgpt_comparisons',
+        'webgpt_raw',
+        'none stated',
+        'one labeller',
+        'label: the higher of two scores that sum to 0; equal is a tie',
+        files='https://openaipublic.blob.core.windows.net/webgpt-answer-viewer/comparisons.jsonl',
+    ),
+    synthetic_instruct=Source(
+        'Dahoas/synthetic-instruct-gptj-pairwise',
+        'trl',
+        'none stated',
+        'nobody: the stronger model is taken to have won',
+        'label by construction',
+        label_source='construction',
+    ),
+    hh_rlhf=Source(
+        'Anthropic/hh-rlhf',
+        'hh',
+        'MIT',
+        'one crowd worker',
+        'label; dialogues that part before the last turn are bad rows',
+        subsets=('helpful-base', 'helpful-online', 'helpful-rejection-sampled', 'harmless-base'),
+    ),
+    summarize_from_feedback=Source(
+        'openai/summarize_from_feedback',
+        'summaries',
+        'none stated',
+        'one worker a row, several on some pairs',
+        'one ballot and a label a row',
+        files='https://openaipublic.blob.core.windows.net/summarize-from-feedback/dataset/comparisons/{subset}.json',
+        config='comparisons',
+        subsets=_SUMMARIES,
+        split_column=True,
+    ),
+    ultrafeedback_binarized=Source(
+        'HuggingFaceH4/ultrafeedback_binarized',
+        'ultrafeedback_binarized',
+        'MIT',
+        'GPT-4\'s overall scores',
+        'label and one judge vote for the higher score; equal is a tie',
+        split='train_prefs',
+    ),
     # several people a pair
-    multipref=Source('allenai/multipref', 'multipref', 'ODC-BY', 'two crowd workers and two experts', 'a ballot each, `expertise` a trait; slightly and clearly better count alike'),
-    helpsteer2=Source('nvidia/HelpSteer2', 'helpsteer2', 'CC-BY-4.0', 'three or more annotators', 'sign of each strength; -100 abstains; label: sign of the overall strength', data_dir='preference', split_column=True),
-    helpsteer3=Source('nvidia/HelpSteer3', 'helpsteer3', 'CC-BY-4.0', 'three or more annotators', 'sign of each score; label: sign of the overall preference', 'preference'),
-    alpaca_farm=Source('tatsu-lab/alpaca_eval', 'alpaca_farm', 'CC-BY-NC-4.0', 'four annotators, a row each', 'one ballot a row, merged; 0 is a tie', 
-        config='alpaca_farm_human_crossannotations', split='validation', files=_HF+'tatsu-lab/alpaca_eval/resolve/main/alpaca_farm_human_crossannotations.json'),
-    pandalm=Source('testset-v1.json of github.com/WeOpenML/PandaLM', 'pandalm', 'Apache-2.0', 'three annotators', 'a ballot each; 0 is a tie',
-        split='test', files='https://raw.githubusercontent.com/WeOpenML/PandaLM/main/data/testset-v1.json'),
-    mt_bench=Source('lmsys/mt_bench_human_judgments', 'mt_bench', 'CC-BY-4.0', 'experts and authors, a row each; GPT-4 in the split `gpt4_pair`', 'one ballot a row, merged; first turns only; GPT-4 counts as a judge', split='human'),
-    community_alignment=Source('facebook/community-alignment-dataset', 'community_alignment', 'CC-BY-4.0', 'one annotator\'s best of four', 'the best against each other one: a ballot a pair, with age, gender, education, politics, ethnicity, country'),
-    prism=Source('HannahRoseKirk/prism-alignment', 'prism', 'prompts CC-BY-4.0, responses CC-BY-NC-4.0', 'one participant\'s scores from 1 to 100', 'every two responses of a turn: a ballot for the higher score, with the survey\'s answers as traits', 'conversations', people='survey'),
-    collective_alignment=Source('openai/collective-alignment-1', 'collective_alignment', 'none stated', 'some fifteen participants\' rankings of four', 'every two responses: a ballot for the higher place in the ranking for the world', files=_HF+'openai/collective-alignment-1/resolve/main/comparisons.jsonl'),
+    multipref=Source(
+        'allenai/multipref',
+        'multipref',
+        'ODC-BY',
+        'two crowd workers and two experts',
+        'a ballot each, `expertise` a trait; slightly and clearly better count alike',
+    ),
+    helpsteer2=Source(
+        'nvidia/HelpSteer2',
+        'helpsteer2',
+        'CC-BY-4.0',
+        'three or more annotators',
+        'sign of each strength; -100 abstains; label: sign of the overall strength',
+        data_dir='preference',
+        split_column=True,
+    ),
+    helpsteer3=Source(
+        'nvidia/HelpSteer3',
+        'helpsteer3',
+        'CC-BY-4.0',
+        'three or more annotators',
+        'sign of each score; label: sign of the overall preference',
+        'preference',
+    ),
+    alpaca_farm=Source(
+        'tatsu-lab/alpaca_eval',
+        'alpaca_farm',
+        'CC-BY-NC-4.0',
+        'four annotators, a row each',
+        'one ballot a row, merged; 0 is a tie',
+        config='alpaca_farm_human_crossannotations',
+        split='validation',
+        files=_HF + 'tatsu-lab/alpaca_eval/resolve/main/alpaca_farm_human_crossannotations.json',
+    ),
+    pandalm=Source(
+        'testset-v1.json of github.com/WeOpenML/PandaLM',
+        'pandalm',
+        'Apache-2.0',
+        'three annotators',
+        'a ballot each; 0 is a tie',
+        split='test',
+        files='https://raw.githubusercontent.com/WeOpenML/PandaLM/main/data/testset-v1.json',
+    ),
+    mt_bench=Source(
+        'lmsys/mt_bench_human_judgments',
+        'mt_bench',
+        'CC-BY-4.0',
+        'experts and authors, a row each; GPT-4 in the split `gpt4_pair`',
+        'one ballot a row, merged; first turns only; GPT-4 counts as a judge',
+        split='human',
+    ),
+    community_alignment=Source(
+        'facebook/community-alignment-dataset',
+        'community_alignment',
+        'CC-BY-4.0',
+        'one annotator\'s best of four',
+        'the best against each other one: a ballot a pair, with age, gender, education, politics, ethnicity, country',
+    ),
+    prism=Source(
+        'HannahRoseKirk/prism-alignment',
+        'prism',
+        'prompts CC-BY-4.0, responses CC-BY-NC-4.0',
+        'one participant\'s scores from 1 to 100',
+        'every two responses of a turn: a ballot for the higher score, with the survey\'s answers as traits',
+        'conversations',
+        people='survey',
+    ),
+    collective_alignment=Source(
+        'openai/collective-alignment-1',
+        'collective_alignment',
+        'none stated',
+        'some fifteen participants\' rankings of four',
+        'every two responses: a ballot for the higher place in the ranking for the world',
+        files=_HF + 'openai/collective-alignment-1/resolve/main/comparisons.jsonl',
+    ),
     # arenas
-    chatbot_arena=Source('lmsys/chatbot_arena_conversations', 'arena', 'prompts CC-BY-4.0, responses CC-BY-NC-4.0', 'the visitor who asked', 'one ballot; both bad is a tie; first turns only'),
-    arena_55k=Source('lmarena-ai/arena-human-preference-55k', 'arena_55k', 'Apache-2.0', 'the visitor who asked', 'label; first turns only'),
-    arena_100k=Source('lmarena-ai/arena-human-preference-100k', 'arena', 'none stated', 'the visitor who asked', 'one ballot; both bad is a tie; first turns only'),
+    chatbot_arena=Source(
+        'lmsys/chatbot_arena_conversations',
+        'arena',
+        'prompts CC-BY-4.0, responses CC-BY-NC-4.0',
+        'the visitor who asked',
+        'one ballot; both bad is a tie; first turns only',
+    ),
+    arena_55k=Source(
+        'lmarena-ai/arena-human-preference-55k',
+        'arena_55k',
+        'Apache-2.0',
+        'the visitor who asked',
+        'label; first turns only',
+    ),
+    arena_100k=Source(
+        'lmarena-ai/arena-human-preference-100k',
+        'arena',
+        'none stated',
+        'the visitor who asked',
+        'one ballot; both bad is a tie; first turns only',
+    ),
     # votes of other kinds
-    shp=Source('stanfordnlp/SHP', 'shp', 'none stated; Reddit\'s terms', 'readers of Reddit', 'label: the comment with more upvotes; nobody compared the two, so no vote'),
-    ultrafeedback=Source('openbmb/UltraFeedback', 'ultrafeedback', 'MIT', 'GPT-4\'s overall scores of four responses', 'every two responses: one judge vote for the higher score'),
-    llmbar=Source('princeton-nlp/LLMBar', 'llmbar', 'MIT', 'the authors agreed on each', 'label; judges\' verdicts, where the file has them, count one vote each',
-        files=_LLMBAR, subsets=('Natural', 'Adversarial/Neighbor', 'Adversarial/GPTInst', 'Adversarial/GPTOut', 'Adversarial/Manual')),
-    alpaca_eval=Source('annotations.json in results/ of github.com/tatsu-lab/alpaca_eval', 'alpaca_eval', 'CC-BY-NC-4.0', 'a language model\'s answer-token probabilities', 'one fractional judge vote; 0 is a tie, null no vote'),
-    arena_llm_judges=Source('potsawee/chatbot-arena-llm-judges', 'arena_llm_judges', 'none stated', 'the visitor who asked; an open model\'s logits in both orders', 'label; with NAME:JUDGE one fractional judge vote an order', files=_HF+'potsawee/chatbot-arena-llm-judges/resolve/main/train.single-turn.json', judges=('llm-judges', 'llm-judges-reversed')))
+    shp=Source(
+        'stanfordnlp/SHP',
+        'shp',
+        'none stated; Reddit\'s terms',
+        'readers of Reddit',
+        'label: the comment with more upvotes; nobody compared the two, so no vote',
+    ),
+    ultrafeedback=Source(
+        'openbmb/UltraFeedback',
+        'ultrafeedback',
+        'MIT',
+        'GPT-4\'s overall scores of four responses',
+        'every two responses: one judge vote for the higher score',
+    ),
+    llmbar=Source(
+        'princeton-nlp/LLMBar',
+        'llmbar',
+        'MIT',
+        'the authors agreed on each',
+        'label; judges\' verdicts, where the file has them, count one vote each',
+        files=_LLMBAR,
+        subsets=(
+            'Natural',
+            'Adversarial/Neighbor',
+            'Adversarial/GPTInst',
+            'Adversarial/GPTOut',
+            'Adversarial/Manual',
+        ),
+    ),
+    alpaca_eval=Source(
+        'annotations.json in results/ of github.com/tatsu-lab/alpaca_eval',
+        'alpaca_eval',
+        'CC-BY-NC-4.0',
+        'a language model\'s answer-token probabilities',
+        'one fractional judge vote; 0 is a tie, null no vote',
+    ),
+    arena_llm_judges=Source(
+        'potsawee/chatbot-arena-llm-judges',
+        'arena_llm_judges',
+        'none stated',
+        'the visitor who asked; an open model\'s logits in both orders',
+        'label; with NAME:JUDGE one fractional judge vote an order',
+        files=_HF + 'potsawee/chatbot-arena-llm-judges/resolve/main/train.single-turn.json',
+        judges=('llm-judges', 'llm-judges-reversed'),
+    ),
+)
 
-def source_table(
-)->str: # Markdown
+
+def source_table() -> str:  # Markdown
     "The data sets by name."
-    def cell(k, s): return [k+(f' (:{", :".join(s.subsets)})' if s.subsets else ''), f'[{s.id}](https://huggingface.co/datasets/{s.id})' if _HUB.fullmatch(s.id) else s.id, s.licence, s.votes, s.rule]
+
+    def cell(k, s):
+        return [
+            k + (f' (:{", :".join(s.subsets)})' if s.subsets else ''),
+            f'[{s.id}](https://huggingface.co/datasets/{s.id})' if _HUB.fullmatch(s.id) else s.id,
+            s.licence,
+            s.votes,
+            s.rule,
+        ]
+
     head = ['source', 'data set', 'licence', 'who votes', 'how a row becomes votes']
-    return '\n'.join(f"| {' | '.join(r)} |" for r in [head, ['---']*5, *(cell(k, s) for k,s in SOURCES.items())])
+    return '\n'.join(
+        f"| {' | '.join(r)} |"
+        for r in [head, ['---'] * 5, *(cell(k, s) for k, s in SOURCES.items())]
+    )

@@ -11,165 +11,261 @@ import numpy as np
 
 from collections.abc import Mapping
 
-from .schema import FEATURES,OUTCOMES,QUADRANTS,VOTERS,_framed,_sha,_turns
+from .schema import FEATURES, OUTCOMES, QUADRANTS, VOTERS, _framed, _sha, _turns
 from ..errors import ContractError
+
 
 # %% ../../nbs/data/02_checks.ipynb #as-messages
 def _short(x):
     "What came, in a few words."
-    try: s = repr(x if not isinstance(x, str) or len(x)<60 else x[:60])
-    except (RecursionError, ValueError): s = '...' # nested too deeply, or a number with thousands of digits
-    return f'{s[:57]}... ({type(x).__name__})' if len(s)>60 else f'{s} ({type(x).__name__})'
+    try:
+        s = repr(x if not isinstance(x, str) or len(x) < 60 else x[:60])
+    except (RecursionError, ValueError):
+        s = '...'  # nested too deeply, or a number with thousands of digits
+    return f'{s[:57]}... ({type(x).__name__})' if len(s) > 60 else f'{s} ({type(x).__name__})'
+
 
 def _text(x, column):
     "`x` if it is text that UTF-8 can hold."
-    if not isinstance(x, str): raise ContractError(column, 'text', _short(x))
+    if not isinstance(x, str):
+        raise ContractError(column, 'text', _short(x))
     if not x.isascii():
-        try: x.encode()
-        except UnicodeEncodeError: raise ContractError(column, 'text in UTF-8', ascii(x)[:60]) from None
+        try:
+            x.encode()
+        except UnicodeEncodeError:
+            raise ContractError(column, 'text in UTF-8', ascii(x)[:60]) from None
     return x
 
+
 def as_messages(
-    prompt:str|list[dict], # a user's text, or a conversation of `role`, `content`
-)->list[dict]: # (turns,): at least one
+    prompt: str | list[dict],  # a user's text, or a conversation of `role`, `content`
+) -> list[dict]:  # (turns,): at least one
     "The prompt as a conversation; raises `ContractError` for anything else."
     if isinstance(prompt, str):
         prompt = [dict(role='user', content=_text(prompt, 'prompt'))]
-        if prompt[0]['content'] and not prompt[0]['content'].isspace(): return prompt
+        if prompt[0]['content'] and not prompt[0]['content'].isspace():
+            return prompt
     want = 'text, or a list of {role, content} with text in both'
-    if prompt is None: raise ContractError('prompt', want, 'none', reason='no prompt')
-    if not isinstance(prompt, (list, tuple)): raise ContractError('prompt', want, _short(prompt))
-    out,said = [],False
+    if prompt is None:
+        raise ContractError('prompt', want, 'none', reason='no prompt')
+    if not isinstance(prompt, (list, tuple)):
+        raise ContractError('prompt', want, _short(prompt))
+    out, said = [], False
     for t in prompt:
-        if not isinstance(t, Mapping): raise ContractError('prompt', want, _short(t))
-        role,content = t.get('role'),t.get('content')
-        if not (isinstance(role, str) and isinstance(content, str)): raise ContractError('prompt', want, _short(t))
+        if not isinstance(t, Mapping):
+            raise ContractError('prompt', want, _short(t))
+        role, content = t.get('role'), t.get('content')
+        if not (isinstance(role, str) and isinstance(content, str)):
+            raise ContractError('prompt', want, _short(t))
         out.append(dict(role=_text(role, 'prompt'), content=_text(content, 'prompt')))
         said = said or (content and not content.isspace())
-    if not said: raise ContractError('prompt', 'at least one turn with text', _short(prompt), reason='no prompt')
+    if not said:
+        raise ContractError(
+            'prompt', 'at least one turn with text', _short(prompt), reason='no prompt'
+        )
     return out
 
+
 # %% ../../nbs/data/02_checks.ipynb #null
-def _null(x): return x is None or (isinstance(x, (float, np.floating)) and math.isnan(x))
+def _null(x):
+    return x is None or (isinstance(x, (float, np.floating)) and math.isnan(x))
+
 
 _MOST = float(np.finfo(np.float32).max)
 
-def _finite(x): return -_MOST<=x<=_MOST
-def _count(x): return 0<=x<2**31 and x==int(x)
-def _weight(x): return 0<=x<=_MOST
-def _unit(x): return 0<=x<=1
+
+def _finite(x):
+    return -_MOST <= x <= _MOST
+
+
+def _count(x):
+    return 0 <= x < 2**31 and x == int(x)
+
+
+def _weight(x):
+    return 0 <= x <= _MOST
+
+
+def _unit(x):
+    return 0 <= x <= 1
+
 
 def _number(ok, want):
     "A check that a value is null, or a number that passes `ok`."
+
     def check(x, c):
-        if x is None: return None
-        if isinstance(x, (bool, np.bool_)) or not isinstance(x, (float, int, np.floating, np.integer)): raise ContractError(c, want, _short(x))
-        if x!=x: return None
-        if not ok(x): raise ContractError(c, want, _short(x))
+        if x is None:
+            return None
+        if isinstance(x, (bool, np.bool_)) or not isinstance(
+            x, (float, int, np.floating, np.integer)
+        ):
+            raise ContractError(c, want, _short(x))
+        if x != x:
+            return None
+        if not ok(x):
+            raise ContractError(c, want, _short(x))
         return x
+
     return check
+
 
 # %% ../../nbs/data/02_checks.ipynb #word
 def _word(x, c):
     "Text or null; the empty text of a CSV file is null."
-    if isinstance(x, str): return _text(x, c) if x else None
+    if isinstance(x, str):
+        return _text(x, c) if x else None
     return None if _null(x) else _text(x, c)
 
+
 def _quadrant(x, c):
-    if (x := _word(x, c)) in (None, *QUADRANTS): return x
+    if (x := _word(x, c)) in (None, *QUADRANTS):
+        return x
     raise ContractError(c, f'one of {QUADRANTS} or null', _short(x))
 
+
 def _flag(x, c):
-    if _null(x) or isinstance(x, bool): return None if _null(x) else x
+    if _null(x) or isinstance(x, bool):
+        return None if _null(x) else x
     raise ContractError(c, 'true, false or null', _short(x))
+
 
 def _traits(x, c):
     "Traits as a list of `name`, `value`; a mapping will do, and what has no value is left out."
-    if _null(x): return []
+    if _null(x):
+        return []
     pairs = x.items() if isinstance(x, Mapping) else [(t['name'], t['value']) for t in x]
-    return [dict(name=_text(n, c), value=_text(str(v), c)) for n,v in pairs if not _null(v)]
+    return [dict(name=_text(n, c), value=_text(str(v), c)) for n, v in pairs if not _null(v)]
+
 
 def _ballots(x, c):
-    if _null(x) or (isinstance(x, (list, tuple)) and not x): return None
-    try: out = [dict(annotator=_word(b.get('annotator'), c), vote=_word(b.get('vote'), c), traits=_traits(b.get('traits'), c)) for b in x]
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError): out = [dict(vote='?')]
+    if _null(x) or (isinstance(x, (list, tuple)) and not x):
+        return None
+    try:
+        out = [
+            dict(
+                annotator=_word(b.get('annotator'), c),
+                vote=_word(b.get('vote'), c),
+                traits=_traits(b.get('traits'), c),
+            )
+            for b in x
+        ]
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        out = [dict(vote='?')]
     if any(b['vote'] not in (None, *OUTCOMES) for b in out):
-        raise ContractError(c, f'a list of {{annotator, vote, traits}} with text in all, a vote one of {OUTCOMES} or null', _short(x))
+        raise ContractError(
+            c,
+            f'a list of {{annotator, vote, traits}} with text in all, a vote one of {OUTCOMES} or null',
+            _short(x),
+        )
     return out
+
 
 # %% ../../nbs/data/02_checks.ipynb #checks
 _CHECKS = {
-    'prompt': lambda x, c: as_messages(x), 'response_a': _text, 'response_b': _text,
-    'label': _number(lambda x: x in (0, .5, 1), '1 (A), 0 (B), 0.5 (tie) or null'),
-    'label_source': _word, 'source': _word, 'quadrant': _quadrant, 'seen': _flag, 'ballots': _ballots,
+    'prompt': lambda x, c: as_messages(x),
+    'response_a': _text,
+    'response_b': _text,
+    'label': _number(lambda x: x in (0, 0.5, 1), '1 (A), 0 (B), 0.5 (tie) or null'),
+    'label_source': _word,
+    'source': _word,
+    'quadrant': _quadrant,
+    'seen': _flag,
+    'ballots': _ballots,
     **{f'human_{o}': _number(_count, 'a whole number >= 0') for o in OUTCOMES},
     **{f'judge_{o}': _number(_weight, 'a finite number >= 0') for o in OUTCOMES},
     **{c: _number(_unit, 'a number in [0, 1]') for c in ['plurality', 'indistinguishability']},
-    **{c: _number(_finite, 'a finite number') for c in ['margin', 'reward_a', 'reward_b']}}
+    **{c: _number(_finite, 'a finite number') for c in ['margin', 'reward_a', 'reward_b']},
+}
+
+
 def _sum_votes(votes, cols, ballots=None):
     "Counts of one row where either all three hold votes or none does; those of people hold what the ballots do."
     votes = [v or 0 for v in votes]
     if ballots:
-        cast = [b['vote'] for b in ballots]; counted = [cast.count(o) for o in OUTCOMES]
-        if not any(votes): votes = counted
-        for c,v,n in zip(cols, votes, counted):
-            if v<n: raise ContractError(c, f'at least the {n} votes that `ballots` holds', str(v))
-    return votes if any(votes) else [None]*3
+        cast = [b['vote'] for b in ballots]
+        counted = [cast.count(o) for o in OUTCOMES]
+        if not any(votes):
+            votes = counted
+        for c, v, n in zip(cols, votes, counted):
+            if v < n:
+                raise ContractError(c, f'at least the {n} votes that `ballots` holds', str(v))
+    return votes if any(votes) else [None] * 3
+
 
 def _check_votes(out, n):
     for who in VOTERS:
         cols = [f'{who}_{o}' for o in OUTCOMES]
-        ballots = out.get('ballots') if who=='human' else None
-        if not ballots and not any(c in out for c in cols): continue
-        votes = zip(*(out.get(c) or [None]*n for c in cols))
-        summed = [_sum_votes(v, cols, b) for v,b in zip(votes, ballots or [None]*n)]
+        ballots = out.get('ballots') if who == 'human' else None
+        if not ballots and not any(c in out for c in cols):
+            continue
+        votes = zip(*(out.get(c) or [None] * n for c in cols))
+        summed = [_sum_votes(v, cols, b) for v, b in zip(votes, ballots or [None] * n)]
         out.update(zip(cols, map(list, zip(*summed))))
+
 
 # %% ../../nbs/data/02_checks.ipynb #lay-out
 def _lay_out(out):
     "`chosen` and `rejected` as A and B, in an order that does not tell who won."
-    chosen,rejected = out.pop('chosen'),out.pop('rejected')
-    low,high = [min(p) for p in zip(chosen, rejected)],[max(p) for p in zip(chosen, rejected)]
-    out['pair_id'] = [_sha(_framed(g, l, h)) for g,l,h in zip(out['group'], low, high)]
-    odd = [int(p[-1], 16)%2 for p in out['pair_id']]
-    out['response_a'] = [h if o else l for l,h,o in zip(low, high, odd)]
-    out['response_b'] = [l if o else h for l,h,o in zip(low, high, odd)]
-    out['label'] = [float(a==c) for a,c in zip(out['response_a'], chosen)]
+    chosen, rejected = out.pop('chosen'), out.pop('rejected')
+    low, high = [min(p) for p in zip(chosen, rejected)], [max(p) for p in zip(chosen, rejected)]
+    out['pair_id'] = [_sha(_framed(g, l, h)) for g, l, h in zip(out['group'], low, high)]
+    odd = [int(p[-1], 16) % 2 for p in out['pair_id']]
+    out['response_a'] = [h if o else l for l, h, o in zip(low, high, odd)]
+    out['response_b'] = [l if o else h for l, h, o in zip(low, high, odd)]
+    out['label'] = [float(a == c) for a, c in zip(out['response_a'], chosen)]
+
 
 def _check_columns(cols, n):
     "Columns of `n` rows, each value checked, and their ids."
-    told = ('chosen', 'rejected') if 'chosen' in cols and 'response_a' not in cols else ('response_a', 'response_b')
+    told = (
+        ('chosen', 'rejected')
+        if 'chosen' in cols and 'response_a' not in cols
+        else ('response_a', 'response_b')
+    )
     out = {}
     for c in ('prompt', *told):
         check = _CHECKS.get(c, _text)
-        out[c] = [check(x, c) for x in cols.get(c) or [None]*n]
-    for c,values in cols.items():
-        if c in _CHECKS: out[c] = out[c] if c in out else [_CHECKS[c](x, c) for x in values]
-        elif c not in FEATURES and c not in out: out[c] = values
+        out[c] = [check(x, c) for x in cols.get(c) or [None] * n]
+    for c, values in cols.items():
+        if c in _CHECKS:
+            out[c] = out[c] if c in out else [_CHECKS[c](x, c) for x in values]
+        elif c not in FEATURES and c not in out:
+            out[c] = values
     out['group'] = [_sha(_framed(*_turns(p))) for p in out['prompt']]
-    if 'chosen' in told: _lay_out(out)
-    else: out['pair_id'] = [_sha(_framed(g, *sorted(p))) for g,*p in zip(out['group'], out['response_a'], out['response_b'])]
+    if 'chosen' in told:
+        _lay_out(out)
+    else:
+        out['pair_id'] = [
+            _sha(_framed(g, *sorted(p)))
+            for g, *p in zip(out['group'], out['response_a'], out['response_b'])
+        ]
     _check_votes(out, n)
     return out
+
 
 # %% ../../nbs/data/02_checks.ipynb #check-row
 def _columns(rows):
     "Rows as columns, null where a row has none."
     names = rows[0].keys() if rows else ()
-    if all(r.keys()==names for r in rows): return {c: [r[c] for r in rows] for c in names}
+    if all(r.keys() == names for r in rows):
+        return {c: [r[c] for r in rows] for c in names}
     return {c: [r.get(c) for r in rows] for c in dict.fromkeys(c for r in rows for c in r)}
 
+
 def check_row(
-    row:Mapping, # `prompt`, and `response_a`, `response_b` or `chosen`, `rejected`; the rest of the contract where known
-)->dict: # every column of the contract in its order, then the row's own
+    row: Mapping,  # `prompt`, and `response_a`, `response_b` or `chosen`, `rejected`; the rest of the contract where known
+) -> dict:  # every column of the contract in its order, then the row's own
     "The row with all columns of the contract, each checked; raises `ContractError`."
-    return dict.fromkeys(FEATURES)|{c: v[0] for c,v in _check_columns(_columns([row]), 1).items()}
+    return dict.fromkeys(FEATURES) | {
+        c: v[0] for c, v in _check_columns(_columns([row]), 1).items()
+    }
+
 
 def orient(
-    prompt:str|list[dict],
-    chosen:str,
-    rejected:str,
-)->dict: # `prompt`, `response_a`, `response_b`, `label`
+    prompt: str | list[dict],
+    chosen: str,
+    rejected: str,
+) -> dict:  # `prompt`, `response_a`, `response_b`, `label`
     "A chosen and a rejected response as A and B."
     row = check_row(dict(prompt=prompt, chosen=chosen, rejected=rejected))
     return {c: row[c] for c in ['prompt', 'response_a', 'response_b', 'label']}

@@ -13,61 +13,91 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collections import Counter
-from collections.abc import Iterable,Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datasets import Dataset
 from operator import itemgetter
 from pathlib import Path
 
-from .arrow import batches,take
+from .arrow import batches, take
 from .build import to_comparisons
-from .files import Cell,read_rows,refuse_foreign,refuse_inputs,replacing,typed
-from .formats import FORMATS,detect_format,renamed
+from .files import Cell, read_rows, refuse_foreign, refuse_inputs, replacing, typed
+from .formats import FORMATS, detect_format, renamed
 from .merging import merge_pairs
-from .opening import _exists,_log,in_memory,open_source,read_people
-from .split import PARTS,part_of
+from .opening import _exists, _log, in_memory, open_source, read_people
+from .split import PARTS, part_of
 from ..errors import ContractError
 from ..progress import bar
+
 
 # %% ../../nbs/data/13_loading.ipynb #peek
 def _peek(rows, where):
     "The first readable row, and all of them again."
-    rows,head = iter(rows),[]
+    rows, head = iter(rows), []
     for r in rows:
         head.append(r)
-        if isinstance(r, Mapping): return r,itertools.chain(head, rows)
-    if head and isinstance(head[0], ContractError): raise head[0]
-    to_comparisons(head, where=where) # raises, since none is a row
+        if isinstance(r, Mapping):
+            return r, itertools.chain(head, rows)
+    if head and isinstance(head[0], ContractError):
+        raise head[0]
+    to_comparisons(head, where=where)  # raises, since none is a row
+
 
 def _shared_people(people):
     "Who the annotators are, in a file or in memory."
-    if not isinstance(people, (str, Path)): return read_people(in_memory(people, 'people'))
-    if not _exists(people): raise ContractError('people', 'a file, or rows', repr(str(people)[:200]), 'No such file here')
+    if not isinstance(people, (str, Path)):
+        return read_people(in_memory(people, 'people'))
+    if not _exists(people):
+        raise ContractError(
+            'people', 'a file, or rows', repr(str(people)[:200]), 'No such file here'
+        )
     return read_people(read_rows(people))
+
 
 # %% ../../nbs/data/13_loading.ipynb #converter
 def _who_cast(ballot, people):
     own = ballot.get('traits') or {}
-    return ballot|dict(traits=people.get(ballot.get('annotator'), {})|(own if isinstance(own, Mapping) else {t['name']: t['value'] for t in own}))
+    return ballot | dict(
+        traits=people.get(ballot.get('annotator'), {})
+        | (own if isinstance(own, Mapping) else {t['name']: t['value'] for t in own})
+    )
+
 
 def _converter(opened, fmt, columns, cells):
     "A function from a source's row to comparisons that say where they come from; `cells` where they are a CSV's."
-    plain = not cells and not columns and not opened.people and not opened.source and not opened.label_source
+    plain = (
+        not cells
+        and not columns
+        and not opened.people
+        and not opened.source
+        and not opened.label_source
+    )
     lost = set(fmt.columns)
+
     def convert(row):
-        if columns: row = renamed(row, columns)
-        if not lost<=row.keys():
+        if columns:
+            row = renamed(row, columns)
+        if not lost <= row.keys():
             c = next(c for c in fmt.columns if c not in row)
             raise ContractError(c, 'a column in every row', f'{list(row)}', reason=f'no `{c}`')
         made = fmt.convert(row)
-        return made if plain else [_completed(r) for r in (made if isinstance(made, list) else [made])]
+        return (
+            made if plain else [_completed(r) for r in (made if isinstance(made, list) else [made])]
+        )
+
     def _completed(r):
-        if cells: r = typed(r)
-        if opened.label_source and r.get('label_source'): r['label_source'] = opened.label_source
-        if opened.source and not r.get('source'): r['source'] = opened.source
-        if opened.people and r.get('ballots'): r['ballots'] = [_who_cast(b, opened.people) for b in r['ballots']]
+        if cells:
+            r = typed(r)
+        if opened.label_source and r.get('label_source'):
+            r['label_source'] = opened.label_source
+        if opened.source and not r.get('source'):
+            r['source'] = opened.source
+        if opened.people and r.get('ballots'):
+            r['ballots'] = [_who_cast(b, opened.people) for b in r['ballots']]
         return r
+
     return convert
+
 
 # %% ../../nbs/data/13_loading.ipynb #named
 def _not_rejects(path):
@@ -78,99 +108,169 @@ def _not_rejects(path):
         told = json.loads(first)
     except (ValueError, RecursionError):
         told = None
-    ours = isinstance(told, dict) and {'row', 'reason', 'error'}<=told.keys()
+    ours = isinstance(told, dict) and {'row', 'reason', 'error'} <= told.keys()
     return '' if ours else 'a file of something else'
+
 
 class _Rejects:
     "Rows set aside: counted by reason, and written as they come."
-    def __init__(self, path): self.path,self.reasons,self.rows,self.file,self.stack = path,Counter(),[],None,ExitStack()
-    def __enter__(self): return self
-    def __exit__(self, *e): return self.stack.__exit__(*e)
+
+    def __init__(self, path):
+        self.path, self.reasons, self.rows, self.file, self.stack = (
+            path,
+            Counter(),
+            [],
+            None,
+            ExitStack(),
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *e):
+        return self.stack.__exit__(*e)
+
     def __call__(self, i, row, e):
-        self.reasons[e.reason] += 1; self.rows.append(i)
-        if self.path is None: return
+        self.reasons[e.reason] += 1
+        self.rows.append(i)
+        if self.path is None:
+            return
         if self.file is None:
             tmp = self.stack.enter_context(replacing(self.path))
             self.file = self.stack.enter_context(open(tmp, 'w', encoding='utf-8'))
         data = None if isinstance(row, ContractError) else row
-        try: line = json.dumps(dict(row=i, reason=e.reason, error=str(e), data=data), default=str)
-        except (TypeError, ValueError, RecursionError): line = json.dumps(dict(row=i, reason=e.reason, error=str(e)))
-        self.file.write(line+'\n')
+        try:
+            line = json.dumps(dict(row=i, reason=e.reason, error=str(e), data=data), default=str)
+        except (TypeError, ValueError, RecursionError):
+            line = json.dumps(dict(row=i, reason=e.reason, error=str(e)))
+        self.file.write(line + '\n')
+
 
 _NAMED = 20
 
+
 def _odd(ds):
     "Rows that are legal and worth knowing of: how many, and the ids of the first."
-    count,named = Counter(empty=0, identical=0),{}
+    count, named = Counter(empty=0, identical=0), {}
     for b in batches(ds, ['pair_id', 'response_a', 'response_b']):
-        x,y = b['response_a'],b['response_b']
+        x, y = b['response_a'], b['response_b']
         blank = pc.or_(*(pc.match_substring_regex(side, r'^[\s\p{Z}]*$') for side in (x, y)))
-        for kind,mask in [('empty', blank), ('identical', pc.equal(x, y))]:
+        for kind, mask in [('empty', blank), ('identical', pc.equal(x, y))]:
             count[kind] += pc.sum(mask).as_py() or 0
             named.setdefault(kind, []).extend(b['pair_id'].filter(mask).to_pylist()[:_NAMED])
-    return dict(count),{k: v[:_NAMED] for k,v in named.items() if v}
+    return dict(count), {k: v[:_NAMED] for k, v in named.items() if v}
+
 
 def _repeated(ds):
     "Ids of the pairs that stand in several rows, and how many rows that makes."
-    ids = ds.select_columns(['pair_id']).with_format('arrow')[:]['pair_id'].combine_chunks().dictionary_encode()
+    ids = (
+        ds.select_columns(['pair_id'])
+        .with_format('arrow')[:]['pair_id']
+        .combine_chunks()
+        .dictionary_encode()
+    )
     n = np.bincount(ids.indices.to_numpy(), minlength=len(ids.dictionary))
-    return int(n[n>1].sum()-(n>1).sum()),ids.dictionary.filter(pa.array(n>1))[:_NAMED].to_pylist()
+    return int(n[n > 1].sum() - (n > 1).sum()), ids.dictionary.filter(pa.array(n > 1))[
+        :_NAMED
+    ].to_pylist()
+
 
 # %% ../../nbs/data/13_loading.ipynb #read-comparisons
 def read_comparisons(
-    data:str|Path|Iterable,  # source's name, file, folder, Hub id, or rows
-    split:str|None=None,     # of a data set that has several; None is `train`
-    format:str|None=None,    # a key of `FORMATS`; None recognises it
-    limit:int|None=None,     # at most so many pairs, drawn with `seed`
+    data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
+    split: str | None = None,  # of a data set that has several; None is `train`
+    format: str | None = None,  # a key of `FORMATS`; None recognises it
+    limit: int | None = None,  # at most so many pairs, drawn with `seed`
     seed=0,
-    strict=True,             # raise on bad rows; else set them aside
-    merge=True,              # one row a pair
-    rejects:str|Path|None=None, # where rows set aside are written, one JSON object a line
-    columns:Mapping|None=None, # a format's column to the source's name for it, or a dotted path into it
-    people:str|Path|Iterable|None=None, # who the annotators are, for `read_people`: a file or rows
-    part:str|None=None,      # `train`, `validation` or `test`: prompts by their hash and `seed`, see `split_by_group`
+    strict=True,  # raise on bad rows; else set them aside
+    merge=True,  # one row a pair
+    rejects: str | Path | None = None,  # where rows set aside are written, one JSON object a line
+    columns: Mapping
+    | None = None,  # a format's column to the source's name for it, or a dotted path into it
+    people: str
+    | Path
+    | Iterable
+    | None = None,  # who the annotators are, for `read_people`: a file or rows
+    part: str
+    | None = None,  # `train`, `validation` or `test`: prompts by their hash and `seed`, see `split_by_group`
     progress=False,
-)->tuple: # comparisons, and a dict: `read`, `rejected`, `left_out` by reason, `rejected_rows`, `empty`, `identical`, `merged`, `named`, `kept`
+) -> tuple:  # comparisons, and a dict: `read`, `rejected`, `left_out` by reason, `rejected_rows`, `empty`, `identical`, `merged`, `named`, `kept`
     "Comparisons, and an account of what loading them met."
-    if format is not None and format not in FORMATS: raise ContractError('format', f'one of {list(FORMATS)}', repr(format))
-    if part is not None and part not in PARTS: raise ContractError('part', f'one of {list(PARTS)}', repr(part))
-    if limit is not None and (not isinstance(limit, (int, np.integer)) or limit<1): raise ContractError('limit', 'a whole number >= 1', repr(limit))
+    if format is not None and format not in FORMATS:
+        raise ContractError('format', f'one of {list(FORMATS)}', repr(format))
+    if part is not None and part not in PARTS:
+        raise ContractError('part', f'one of {list(PARTS)}', repr(part))
+    if limit is not None and (not isinstance(limit, (int, np.integer)) or limit < 1):
+        raise ContractError('limit', 'a whole number >= 1', repr(limit))
     if rejects is not None:
         refuse_inputs(rejects, [data, people], 'rejects')
         refuse_foreign(rejects, _not_rejects, 'a file of rows set aside', 'rejects')
     opened = open_source(data, split)
-    if people is not None: opened = opened._replace(people=_shared_people(people))
+    if people is not None:
+        opened = opened._replace(people=_shared_people(people))
     try:
-        row,rows = _peek(opened.rows, opened.where)
+        row, rows = _peek(opened.rows, opened.where)
         name = format or opened.format or detect_format(renamed(row, columns) if columns else row)
-    except ContractError as e: e.where = e.where or opened.where; raise
-    if name not in ('comparisons', 'trl', 'sheet') and not opened.source: opened = opened._replace(source=name)
-    left,read = Counter(),itertools.count()
-    counted = map(itemgetter(1), zip(read, bar(rows, f'reading {opened.where}', progress, unit=' rows')))
+    except ContractError as e:
+        e.where = e.where or opened.where
+        raise
+    if name not in ('comparisons', 'trl', 'sheet') and not opened.source:
+        opened = opened._replace(source=name)
+    left, read = Counter(), itertools.count()
+    counted = map(
+        itemgetter(1), zip(read, bar(rows, f'reading {opened.where}', progress, unit=' rows'))
+    )
     with _Rejects(rejects) as bad:
-        ds = to_comparisons(counted, _converter(opened, FORMATS[name], columns, any(isinstance(x, Cell) for x in row.values())), None if strict else bad, opened.where, {**FORMATS[name].names, **(columns or {})},
-            opened.types, lambda i, row, e: left.update([e.reason]))
-    for what,why in [('set aside', bad.reasons), ('left out', left)]:
-        if why: _log.warning('%s', f'{opened.where}: {what} {sum(why.values())} rows: '+', '.join(f'{n} x {r}' for r,n in why.items()))
-    odd,named = _odd(ds)
-    merged,named['repeated'] = _repeated(ds)
-    account = dict(format=name, read=next(read)-1, rejected=dict(bad.reasons), rejected_rows=bad.rows, left_out=dict(left), **odd,
-        repeated=merged, merged=merged if merge else 0, named={k: v for k,v in named.items() if v})
-    if merge and merged: ds = merge_pairs(ds, opened.where)
-    if part: ds = take(ds, part_of(ds, seed=seed)==list(PARTS).index(part))
-    if limit is not None and limit<len(ds): ds = take(ds, np.sort(np.random.default_rng(seed).choice(len(ds), limit, replace=False)))
-    return ds,account|dict(kept=len(ds))
+        ds = to_comparisons(
+            counted,
+            _converter(
+                opened, FORMATS[name], columns, any(isinstance(x, Cell) for x in row.values())
+            ),
+            None if strict else bad,
+            opened.where,
+            {**FORMATS[name].names, **(columns or {})},
+            opened.types,
+            lambda i, row, e: left.update([e.reason]),
+        )
+    for what, why in [('set aside', bad.reasons), ('left out', left)]:
+        if why:
+            _log.warning(
+                '%s',
+                f'{opened.where}: {what} {sum(why.values())} rows: '
+                + ', '.join(f'{n} x {r}' for r, n in why.items()),
+            )
+    odd, named = _odd(ds)
+    merged, named['repeated'] = _repeated(ds)
+    account = dict(
+        format=name,
+        read=next(read) - 1,
+        rejected=dict(bad.reasons),
+        rejected_rows=bad.rows,
+        left_out=dict(left),
+        **odd,
+        repeated=merged,
+        merged=merged if merge else 0,
+        named={k: v for k, v in named.items() if v},
+    )
+    if merge and merged:
+        ds = merge_pairs(ds, opened.where)
+    if part:
+        ds = take(ds, part_of(ds, seed=seed) == list(PARTS).index(part))
+    if limit is not None and limit < len(ds):
+        ds = take(ds, np.sort(np.random.default_rng(seed).choice(len(ds), limit, replace=False)))
+    return ds, account | dict(kept=len(ds))
+
 
 # %% ../../nbs/data/13_loading.ipynb #load-comparisons
 def load_comparisons(
-    data:str|Path|Iterable, # source's name, file, folder, Hub id, or rows
-    split:str|None=None,    # of a data set that has several; None is `train`
-    format:str|None=None,   # a key of `FORMATS`; None recognises it
-    limit:int|None=None,    # at most so many pairs, drawn with `seed`
+    data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
+    split: str | None = None,  # of a data set that has several; None is `train`
+    format: str | None = None,  # a key of `FORMATS`; None recognises it
+    limit: int | None = None,  # at most so many pairs, drawn with `seed`
     seed=0,
-    strict=True,            # raise on bad rows; else set them aside, counted in a warning
-    merge=True,             # one row a pair
-    **kwargs,               # `columns`, `people`, `part`, `progress`: see `read_comparisons`
-)->Dataset: # comparisons
+    strict=True,  # raise on bad rows; else set them aside, counted in a warning
+    merge=True,  # one row a pair
+    **kwargs,  # `columns`, `people`, `part`, `progress`: see `read_comparisons`
+) -> Dataset:  # comparisons
     "Comparisons from wherever they are."
     return read_comparisons(data, split, format, limit, seed, strict, merge, **kwargs)[0]

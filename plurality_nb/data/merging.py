@@ -11,81 +11,139 @@ import json
 import math
 import numpy as np
 
-from datasets import Dataset,concatenate_datasets
+from datasets import Dataset, concatenate_datasets
 from operator import itemgetter
 
-from .arrow import gathered,take
+from .arrow import gathered, take
 from .build import to_comparisons
 from .orientation import turn_ballots
-from .schema import OUTCOMES,VOTERS
+from .schema import OUTCOMES, VOTERS
 from ..errors import ContractError
+
 
 # %% ../../nbs/data/12_merging.ipynb #turned
 def _turned(row):
     "A row told the other way round."
     out = dict(row)
     for c in row:
-        if c.endswith('_a') and (d := f'{c[:-2]}_b') in row: out[c],out[d] = row[d],row[c]
-    if row['label'] is not None: out['label'] = 1-row['label']
-    return out|dict(ballots=turn_ballots([row['ballots']])[0])
+        if c.endswith('_a') and (d := f'{c[:-2]}_b') in row:
+            out[c], out[d] = row[d], row[c]
+    if row['label'] is not None:
+        out['label'] = 1 - row['label']
+    return out | dict(ballots=turn_ballots([row['ballots']])[0])
+
 
 def _agreed(values):
     "What all who say something agree on."
     told = [v for v in values if v is not None]
-    return told[0] if told and told.count(told[0])==len(told) else None
+    return told[0] if told and told.count(told[0]) == len(told) else None
 
-_CONFLICT,_ANYBODY = 'conflicting',(None, 'annotator')
+
+_CONFLICT, _ANYBODY = 'conflicting', (None, 'annotator')
+
 
 def _one_label(rows):
     "Label and its source, an annotator's before others."
     told = [r for r in rows if r['label'] is not None]
-    if len({r['label'] for r in told})>1 or any(r['label'] is None and r['label_source']==_CONFLICT for r in rows): return None,_CONFLICT
-    if not told: return None,None
-    return told[0]['label'],min((r['label_source'] for r in told), key=lambda s: (s not in _ANYBODY, s is None, s or ''))
+    if len({r['label'] for r in told}) > 1 or any(
+        r['label'] is None and r['label_source'] == _CONFLICT for r in rows
+    ):
+        return None, _CONFLICT
+    if not told:
+        return None, None
+    return told[0]['label'], min(
+        (r['label_source'] for r in told), key=lambda s: (s not in _ANYBODY, s is None, s or '')
+    )
+
 
 # %% ../../nbs/data/12_merging.ipynb #merge-rows
 def merge_rows(
-    rows:list[dict], # rows of the contract on one pair, at least one
-)->dict: # one row, not yet checked
+    rows: list[dict],  # rows of the contract on one pair, at least one
+) -> dict:  # one row, not yet checked
     "One row for all that was said on a pair, whatever the order of the rows."
     sides = {(r['response_a'], r['response_b']) for r in rows}
-    a,b = sides.pop() if len(sides)==1 else sorted(sides.pop(), reverse=int(rows[0]['pair_id'][-1], 16)%2)
-    rows = [r if r['response_a']==a else _turned(r) for r in rows]
+    a, b = (
+        sides.pop()
+        if len(sides) == 1
+        else sorted(sides.pop(), reverse=int(rows[0]['pair_id'][-1], 16) % 2)
+    )
+    rows = [r if r['response_a'] == a else _turned(r) for r in rows]
     out = {c: _agreed([r[c] for r in rows]) for c in rows[0]}
-    out['label'],out['label_source'] = _one_label(rows)
-    loose = [r['label'] for r in rows if r['label'] is not None and r['human_a'] is None and r['label_source'] in _ANYBODY]
-    if len(loose)==1 and out['label_source']!=_CONFLICT and all(r['human_a'] is None for r in rows): loose = []
-    for w,added in zip(VOTERS, [sum, math.fsum]):
-        for o,value in zip(OUTCOMES, [1, 0, .5]):
+    out['label'], out['label_source'] = _one_label(rows)
+    loose = [
+        r['label']
+        for r in rows
+        if r['label'] is not None and r['human_a'] is None and r['label_source'] in _ANYBODY
+    ]
+    if (
+        len(loose) == 1
+        and out['label_source'] != _CONFLICT
+        and all(r['human_a'] is None for r in rows)
+    ):
+        loose = []
+    for w, added in zip(VOTERS, [sum, math.fsum]):
+        for o, value in zip(OUTCOMES, [1, 0, 0.5]):
             cast = [r[f'{w}_{o}'] for r in rows if r[f'{w}_{o}'] is not None]
-            if w=='human' and loose: cast.append(loose.count(value))
+            if w == 'human' and loose:
+                cast.append(loose.count(value))
             out[f'{w}_{o}'] = added(cast) if cast else None
-    out['ballots'] = sorted((x for r in rows for x in r['ballots'] or []), key=lambda x: json.dumps(x, sort_keys=True)) or None
+    out['ballots'] = (
+        sorted(
+            (x for r in rows for x in r['ballots'] or []),
+            key=lambda x: json.dumps(x, sort_keys=True),
+        )
+        or None
+    )
     out['seen'] = None if all(r['seen'] is None for r in rows) else any(r['seen'] for r in rows)
     return out
+
 
 # %% ../../nbs/data/12_merging.ipynb #merge-pairs
 def _merged(ds, rows, ends, where):
     "One row a pair for rows that come pair by pair; `ends` tells where each pair's rows end."
-    told = (r for t in gathered(ds, rows) for b in t.to_batches(max_chunksize=1000) for r in b.to_pylist())
-    made = (merge_rows(list(some)) for _,some in itertools.groupby(told, itemgetter('pair_id')))
+    told = (
+        r
+        for t in gathered(ds, rows)
+        for b in t.to_batches(max_chunksize=1000)
+        for r in b.to_pylist()
+    )
+    made = (merge_rows(list(some)) for _, some in itertools.groupby(told, itemgetter('pair_id')))
+
     def refuse(i, row, e):
-        of = rows[ends[i-1] if i else 0:ends[i]]
-        raise ContractError(e.column, e.want, e.got, 'Look at these rows, or load without merging (`merge=False`, `--no-merge`)', e.reason,
-            f"{where}: pair {row['pair_id']}, merged from rows {', '.join(map(str, of[:5]))}{', ...' if len(of)>5 else ''}")
+        of = rows[ends[i - 1] if i else 0 : ends[i]]
+        raise ContractError(
+            e.column,
+            e.want,
+            e.got,
+            'Look at these rows, or load without merging (`merge=False`, `--no-merge`)',
+            e.reason,
+            f"{where}: pair {row['pair_id']}, merged from rows {', '.join(map(str, of[:5]))}{', ...' if len(of) > 5 else ''}",
+        )
+
     types = {f.name: f.type for f in ds.features.arrow_schema}
     return to_comparisons(made, reject=refuse, types=types).select_columns(ds.column_names)
 
+
 def merge_pairs(
-    ds:Dataset, # comparisons
-    where:str='comparisons', # name for messages
-)->Dataset: # one row a pair, in order of first appearance
+    ds: Dataset,  # comparisons
+    where: str = 'comparisons',  # name for messages
+) -> Dataset:  # one row a pair, in order of first appearance
     "Comparisons with the rows of one pair made into one."
-    ids = ds.select_columns(['pair_id']).with_format('arrow')[:]['pair_id'].combine_chunks().dictionary_encode()
-    codes,n = ids.indices.to_numpy(),np.bincount(ids.indices.to_numpy()) # pairs are numbered as they come
-    if (n==1).all(): return ds
-    again = np.flatnonzero(n[codes]>1); again = again[np.argsort(codes[again], kind='stable')]
-    merged = _merged(ds, again, np.cumsum(n[n>1]), where)
+    ids = (
+        ds.select_columns(['pair_id'])
+        .with_format('arrow')[:]['pair_id']
+        .combine_chunks()
+        .dictionary_encode()
+    )
+    codes, n = (
+        ids.indices.to_numpy(),
+        np.bincount(ids.indices.to_numpy()),
+    )  # pairs are numbered as they come
+    if (n == 1).all():
+        return ds
+    again = np.flatnonzero(n[codes] > 1)
+    again = again[np.argsort(codes[again], kind='stable')]
+    merged = _merged(ds, again, np.cumsum(n[n > 1]), where)
     rows = np.unique(codes, return_index=True)[1]
-    rows[n>1] = len(ds)+np.arange(len(merged))
+    rows[n > 1] = len(ds) + np.arange(len(merged))
     return take(concatenate_datasets([ds, merged]), rows)

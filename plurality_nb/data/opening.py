@@ -11,15 +11,23 @@ import logging
 import numpy as np
 import pandas as pd
 
-from collections.abc import Iterable,Mapping
-from datasets import Dataset,DatasetDict,load_dataset
+from collections.abc import Iterable, Mapping
+from datasets import Dataset, DatasetDict, load_dataset
 from huggingface_hub import hf_hub_download
 from pathlib import Path
 from typing import NamedTuple
 
-from .arrow import batches,scratch
-from .catalog import SOURCES,_HF,_HUB
-from .files import READABLE,cache_folder,note_types,of_split,pick_split,read_rows,replacing
+from .arrow import batches, scratch
+from .catalog import SOURCES, _HF, _HUB
+from plurality_nb.data.files import (
+    READABLE,
+    cache_folder,
+    note_types,
+    of_split,
+    pick_split,
+    read_rows,
+    replacing,
+)
 from .sample import load_sample
 from .schema import digest
 from ..errors import ContractError
@@ -27,139 +35,278 @@ from ..errors import ContractError
 # %% ../../nbs/data/11_opening.ipynb #log
 _log = logging.getLogger(__name__)
 
-def _said(e): return f'{type(e).__name__}: {str(e).partition(chr(10))[0][:200]}'
+
+def _said(e):
+    return f'{type(e).__name__}: {str(e).partition(chr(10))[0][:200]}'
+
 
 def _download(id, config=None, split=None, **kwargs):
     "A data set from the Hub, one split of it."
-    try: ds = load_dataset(id, config, **kwargs)
-    except Exception as e: # whatever the Hub, the network, the disk or a file there may do
-        raise ContractError('data', 'a data set that can be fetched', f'{_said(e)}',
-            f'Look at hf.co/datasets/{id}: it may be gated (`hf auth login`) or want a configuration ({id}:CONFIG)', where=id) from e
+    try:
+        ds = load_dataset(id, config, **kwargs)
+    except Exception as e:  # whatever the Hub, the network, the disk or a file there may do
+        raise ContractError(
+            'data',
+            'a data set that can be fetched',
+            f'{_said(e)}',
+            f'Look at hf.co/datasets/{id}: it may be gated (`hf auth login`) or want a configuration ({id}:CONFIG)',
+            where=id,
+        ) from e
     return pick_split(ds, split, id) if isinstance(ds, DatasetDict) else ds
 
-def _rows(ds): return (r for b in batches(ds, size=1000) for r in b.to_pylist())
+
+def _rows(ds):
+    return (r for b in batches(ds, size=1000) for r in b.to_pylist())
+
 
 def _get(url, path):
     "A file from the web, whole or not at all."
-    import httpx # here, since its import takes time and draws a random number
-    with replacing(path) as tmp, open(tmp, 'wb') as f, httpx.stream('GET', url, follow_redirects=True, timeout=60) as answer:
-        for block in answer.raise_for_status().iter_bytes(2**20): f.write(block)
+    import httpx  # here, since its import takes time and draws a random number
+
+    with (
+        replacing(path) as tmp,
+        open(tmp, 'wb') as f,
+        httpx.stream('GET', url, follow_redirects=True, timeout=60) as answer,
+    ):
+        for block in answer.raise_for_status().iter_bytes(2**20):
+            f.write(block)
     return path
+
 
 def _fetch(url):
     "The local copy of a file; what was fetched once is not fetched again."
     _log.info('%s', f'fetching {url}')
     try:
         if url.startswith(_HF):
-            repo,_,file = url.removeprefix(_HF).partition('/resolve/main/')
+            repo, _, file = url.removeprefix(_HF).partition('/resolve/main/')
             return hf_hub_download(repo, file, repo_type='dataset')
-        path = (cache_folder() or scratch())/'downloads'/f'{digest(url)}-{url.rpartition("/")[2]}'
+        path = (
+            (cache_folder() or scratch()) / 'downloads' / f'{digest(url)}-{url.rpartition("/")[2]}'
+        )
         return path if path.exists() else _get(url, path)
-    except Exception as e: # as above
-        raise ContractError('data', 'a file that can be fetched', f'{_said(e)}', 'Download it by hand and give its path', where=url) from e
+    except Exception as e:  # as above
+        raise ContractError(
+            'data',
+            'a file that can be fetched',
+            f'{_said(e)}',
+            'Download it by hand and give its path',
+            where=url,
+        ) from e
+
 
 def _judged_rows(rows, s, judge):
     "A source's rows with the logits that one of its judges gave in each order; C is the tie."
-    folders = [s.files.rpartition('/')[0]+f'/{f}' for f in s.judges]
-    orders = [{t['id']: [t[f'logit_{k}'] for k in 'ABC'] for t in read_rows(_fetch(f'{f}/{judge}.jsonl'), kind='.jsonl')} for f in folders]
-    for row in rows: yield {**row, **{c: t.get(row['id']) for c,t in zip(['logits', 'logits_reversed'], orders)}}
+    folders = [s.files.rpartition('/')[0] + f'/{f}' for f in s.judges]
+    orders = [
+        {
+            t['id']: [t[f'logit_{k}'] for k in 'ABC']
+            for t in read_rows(_fetch(f'{f}/{judge}.jsonl'), kind='.jsonl')
+        }
+        for f in folders
+    ]
+    for row in rows:
+        yield {
+            **row,
+            **{c: t.get(row['id']) for c, t in zip(['logits', 'logits_reversed'], orders)},
+        }
+
 
 def _named(name, subset, split):
     "The rows of a named source."
     s = SOURCES[name]
     if subset is not None and subset not in s.subsets and not s.judges:
-        raise ContractError('data', f'{name}, or {name}:SUBSET with one of {list(s.subsets)}' if s.subsets else f'{name}, which has no subsets', f'{name}:{subset}')
-    if name!='sample' and not s.files and not _HUB.fullmatch(s.id):
-        raise ContractError('data', f'the file {s.id}', name, f'It is not on the Hub: get it there and give its path, with --format {s.format} if need be')
-    if (name=='sample' or s.files) and not s.split_column and split not in (None, s.split or 'train'):
+        raise ContractError(
+            'data',
+            f'{name}, or {name}:SUBSET with one of {list(s.subsets)}'
+            if s.subsets
+            else f'{name}, which has no subsets',
+            f'{name}:{subset}',
+        )
+    if name != 'sample' and not s.files and not _HUB.fullmatch(s.id):
+        raise ContractError(
+            'data',
+            f'the file {s.id}',
+            name,
+            f'It is not on the Hub: get it there and give its path, with --format {s.format} if need be',
+        )
+    if (
+        (name == 'sample' or s.files)
+        and not s.split_column
+        and split not in (None, s.split or 'train')
+    ):
         raise ContractError('split', f'{s.split or "train"!r}, the only one of {name}', repr(split))
-    if name=='sample': return _rows(load_sample())
+    if name == 'sample':
+        return _rows(load_sample())
     if s.files:
-        urls = [s.files.format(subset=x) for x in ([subset] if subset in s.subsets else s.subsets or [None])]
-        rows = itertools.chain.from_iterable(read_rows(_fetch(u), kind=Path(u).suffix) for u in urls)
-        if s.judges and subset: rows = _judged_rows(rows, s, subset)
+        urls = [
+            s.files.format(subset=x)
+            for x in ([subset] if subset in s.subsets else s.subsets or [None])
+        ]
+        rows = itertools.chain.from_iterable(
+            read_rows(_fetch(u), kind=Path(u).suffix) for u in urls
+        )
+        if s.judges and subset:
+            rows = _judged_rows(rows, s, subset)
     else:
         where = subset or s.data_dir
-        rows = _rows(_download(s.id, s.config, None if s.split_column else split or s.split, **(dict(data_dir=where) if where else {})))
+        rows = _rows(
+            _download(
+                s.id,
+                s.config,
+                None if s.split_column else split or s.split,
+                **(dict(data_dir=where) if where else {}),
+            )
+        )
     return of_split(rows, split or 'train') if s.split_column else rows
+
 
 # %% ../../nbs/data/11_opening.ipynb #in-memory
 def _frame_rows(table, size=1000):
     "The rows of a DataFrame, null where it has nan, lists where it has arrays."
     for i in range(0, len(table), size):
-        some = table.iloc[i:i+size].astype(object)
-        for row in some.where(some.notna(), None).to_dict('records'): yield {c: x.tolist() if isinstance(x, np.ndarray) else x for c,x in row.items()}
+        some = table.iloc[i : i + size].astype(object)
+        for row in some.where(some.notna(), None).to_dict('records'):
+            yield {c: x.tolist() if isinstance(x, np.ndarray) else x for c, x in row.items()}
+
 
 def in_memory(
-    data:Iterable, # a `Dataset`, a DataFrame, or mappings
-    column='data', # the argument's name, for the message
-)->Iterable: # its rows
+    data: Iterable,  # a `Dataset`, a DataFrame, or mappings
+    column='data',  # the argument's name, for the message
+) -> Iterable:  # its rows
     "Rows that are no file's."
-    if isinstance(data, Dataset): return _rows(data)
-    if isinstance(data, pd.DataFrame): return _frame_rows(data)
+    if isinstance(data, Dataset):
+        return _rows(data)
+    if isinstance(data, pd.DataFrame):
+        return _frame_rows(data)
     if isinstance(data, (Mapping, bytes)) or not isinstance(data, Iterable):
-        raise ContractError(column, 'a name, a path, or rows: a list of mappings, a Dataset or a DataFrame', f'one {type(data).__name__}', 'One row goes into a list, `[row]`, and columns into `Dataset.from_dict(columns)`')
+        raise ContractError(
+            column,
+            'a name, a path, or rows: a list of mappings, a Dataset or a DataFrame',
+            f'one {type(data).__name__}',
+            'One row goes into a list, `[row]`, and columns into `Dataset.from_dict(columns)`',
+        )
     return data
+
 
 # %% ../../nbs/data/11_opening.ipynb #opened
 class Opened(NamedTuple):
     "Rows and what is known of them before reading."
-    rows:Iterable
-    where:str # name for messages
-    format:str|None = None # None is for the columns to tell
-    source:str|None = None # for the rows that do not say
-    label_source:str|None = None
-    types:dict = {} # of a saved file's own columns
-    people:Mapping|None = None # annotator to traits
+
+    rows: Iterable
+    where: str  # name for messages
+    format: str | None = None  # None is for the columns to tell
+    source: str | None = None  # for the rows that do not say
+    label_source: str | None = None
+    types: dict = {}  # of a saved file's own columns
+    people: Mapping | None = None  # annotator to traits
+
 
 def _exists(path):
-    try: return Path(path).exists()
-    except (OSError, ValueError): return False # no name that a file could have
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False  # no name that a file could have
+
 
 def _source_of(data):
     "Name and subset of the source that goes by this name or this id on the Hub; another configuration of such a data set is none."
-    name,_,subset = data.partition(':')
-    known = name if name in SOURCES else next((k for k,s in SOURCES.items() if s.id.lower()==name.lower() and _HUB.fullmatch(s.id)), None)
-    if known is None or known==name: return known,subset or None
+    name, _, subset = data.partition(':')
+    known = (
+        name
+        if name in SOURCES
+        else next(
+            (
+                k
+                for k, s in SOURCES.items()
+                if s.id.lower() == name.lower() and _HUB.fullmatch(s.id)
+            ),
+            None,
+        )
+    )
+    if known is None or known == name:
+        return known, subset or None
     s = SOURCES[known]
-    if subset in (s.config or s.data_dir or 'default', ''): return known,None
-    return (known,subset) if s.files or subset in s.subsets else (None,None)
+    if subset in (s.config or s.data_dir or 'default', ''):
+        return known, None
+    return (known, subset) if s.files or subset in s.subsets else (None, None)
+
 
 # %% ../../nbs/data/11_opening.ipynb #open-source
 def open_source(
-    data:str|Path|Iterable, # source's name, file, folder, Hub id, or rows
-    split:str|None=None, # None is `train` where there is one
-)->Opened:
+    data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
+    split: str | None = None,  # None is `train` where there is one
+) -> Opened:
     "Rows of a source, wherever they are."
-    if isinstance(data, DatasetDict): data,split = pick_split(data, split, 'dataset'),None
-    if not isinstance(data, (str, Path)): return Opened(of_split(in_memory(data), split), 'dataset' if isinstance(data, Dataset) else 'rows')
-    if _exists(data): return Opened(read_rows(data, split), Path(data).name, types=note_types(data))
-    name,subset = _source_of(str(data))
+    if isinstance(data, DatasetDict):
+        data, split = pick_split(data, split, 'dataset'), None
+    if not isinstance(data, (str, Path)):
+        return Opened(
+            of_split(in_memory(data), split), 'dataset' if isinstance(data, Dataset) else 'rows'
+        )
+    if _exists(data):
+        return Opened(read_rows(data, split), Path(data).name, types=note_types(data))
+    name, subset = _source_of(str(data))
     if name:
-        s,rows = SOURCES[name],_named(name, subset, split)
+        s, rows = SOURCES[name], _named(name, subset, split)
         people = read_people(_rows(_download(s.id, s.people))) if s.people else None
-        return Opened(rows, str(data), s.format, name if name!='sample' else None, s.label_source, people=people)
-    name,_,config = str(data).partition(':')
+        return Opened(
+            rows,
+            str(data),
+            s.format,
+            name if name != 'sample' else None,
+            s.label_source,
+            people=people,
+        )
+    name, _, config = str(data).partition(':')
     if not _HUB.fullmatch(name) or Path(name).suffix in (*READABLE, '.gz'):
-        raise ContractError('data', f'a source ({", ".join(SOURCES)}), a file, a folder or a Hub id such as user/name', repr(str(data)[:200]), 'No such file here')
+        raise ContractError(
+            'data',
+            f'a source ({", ".join(SOURCES)}), a file, a folder or a Hub id such as user/name',
+            repr(str(data)[:200]),
+            'No such file here',
+        )
     return Opened(_rows(_download(name, config or None, split)), str(data), source=name)
+
 
 # %% ../../nbs/data/11_opening.ipynb #read-people
 def _flat(row, head=''):
-    for k,v in row.items():
-        if isinstance(v, Mapping): yield from _flat(v, f'{head}{k}.')
-        elif isinstance(v, (str, int, float)) and v==v and v!='': yield f'{head}{k}',v
+    for k, v in row.items():
+        if isinstance(v, Mapping):
+            yield from _flat(v, f'{head}{k}.')
+        elif isinstance(v, (str, int, float)) and v == v and v != '':
+            yield f'{head}{k}', v
+
 
 def read_people(
-    rows:Iterable[Mapping], # one a person
-)->dict: # annotator id to traits
+    rows: Iterable[Mapping],  # one a person
+) -> dict:  # annotator id to traits
     "Who the annotators are."
     out = {}
-    for i,row in enumerate(rows):
+    for i, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            e = row if isinstance(row, ContractError) else ContractError('people', 'rows with named columns', repr(row)[:60])
-            e.where = f'people: row {i}'; raise e
-        who = next((c for c in ('annotator_id', 'user_id', 'annotator', *row) if c in row and str(c).endswith(('id', 'annotator'))), None)
-        if who is None: raise ContractError('people', "a column whose name ends in 'id'", f'{list(row)}', 'It says whose traits the row holds')
-        out[str(row[who])] = {k: v for k,v in _flat(row) if k!=who and len(str(v))<=80} # longer texts are no groups
+            e = (
+                row
+                if isinstance(row, ContractError)
+                else ContractError('people', 'rows with named columns', repr(row)[:60])
+            )
+            e.where = f'people: row {i}'
+            raise e
+        who = next(
+            (
+                c
+                for c in ('annotator_id', 'user_id', 'annotator', *row)
+                if c in row and str(c).endswith(('id', 'annotator'))
+            ),
+            None,
+        )
+        if who is None:
+            raise ContractError(
+                'people',
+                "a column whose name ends in 'id'",
+                f'{list(row)}',
+                'It says whose traits the row holds',
+            )
+        out[str(row[who])] = {
+            k: v for k, v in _flat(row) if k != who and len(str(v)) <= 80
+        }  # longer texts are no groups
     return out

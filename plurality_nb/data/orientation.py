@@ -11,30 +11,43 @@ import numpy as np
 from datasets import Dataset
 
 from .arrow import take
-from .build import numbers,with_columns
+from .build import numbers, with_columns
+
 
 # %% ../../nbs/data/04_orientation.ipynb #chosen-sign
 def chosen_sign(
-    ds:Dataset, # comparisons
-)->np.ndarray: # (rows,): 1 where A is the chosen response, -1 where B is
+    ds: Dataset,  # comparisons
+) -> np.ndarray:  # (rows,): 1 where A is the chosen response, -1 where B is
     "Turns a difference A - B into chosen - rejected."
-    return np.where(numbers(ds, 'label')<.5, -1., 1.)
+    return np.where(numbers(ds, 'label') < 0.5, -1.0, 1.0)
+
 
 # %% ../../nbs/data/04_orientation.ipynb #turn-ballots
 _TURN = dict(a='b', b='a')
 
+
 def turn_ballots(
-    ballots:list, # (rows,): lists of ballots, or null
-)->list: # the same with the other side's vote in each
+    ballots: list,  # (rows,): lists of ballots, or null
+) -> list:  # the same with the other side's vote in each
     "Ballots as they read where A and B have changed places."
-    return [bs and [b|dict(vote=_TURN.get(b['vote'], b['vote'])) for b in bs] for bs in ballots]
+    return [bs and [b | dict(vote=_TURN.get(b['vote'], b['vote'])) for b in bs] for bs in ballots]
+
 
 def swap_sides(
-    ds:Dataset, # comparisons
-)->Dataset: # the same comparisons, told the other way round
+    ds: Dataset,  # comparisons
+) -> Dataset:  # the same comparisons, told the other way round
     "A becomes B and B becomes A, in every pair of columns that end in `_a` and `_b`."
-    pairs = [(c, f'{c[:-2]}_b') for c in ds.column_names if c.endswith('_a') and f'{c[:-2]}_b' in ds.column_names]
-    turned = take(ds).rename_columns({c: d for a,b in pairs for c,d in [(a, b), (b, a)]}).select_columns(ds.column_names)
-    new = dict(label=1-numbers(ds, 'label'))
-    if 'ballots' in ds.column_names: new['ballots'] = turn_ballots(ds['ballots'][:])
+    pairs = [
+        (c, f'{c[:-2]}_b')
+        for c in ds.column_names
+        if c.endswith('_a') and f'{c[:-2]}_b' in ds.column_names
+    ]
+    turned = (
+        take(ds)
+        .rename_columns({c: d for a, b in pairs for c, d in [(a, b), (b, a)]})
+        .select_columns(ds.column_names)
+    )
+    new = dict(label=1 - numbers(ds, 'label'))
+    if 'ballots' in ds.column_names:
+        new['ballots'] = turn_ballots(ds['ballots'][:])
     return with_columns(turned, **new)

@@ -13,8 +13,13 @@ from importlib.resources import files
 
 from .build import to_comparisons
 
+
 # %% ../../nbs/data/07_sample.ipynb #load-sample
-def load_sample()->Dataset: # 256 comparisons with `written_quadrant`, `domain`, `quality_a`, `quality_b`
+def load_sample() -> (
+    Dataset
+):  # 256 comparisons with `written_quadrant`, `domain`, `quality_a`, `quality_b`
     "The pairs written for this project, without votes."
-    text = (files('plurality_nb')/'resources'/'sample.jsonl').read_text(encoding='utf-8')
-    return to_comparisons(map(json.loads, text.splitlines()), lambda r: r|dict(source='sample'), where='sample')
+    text = (files('plurality_nb') / 'resources' / 'sample.jsonl').read_text(encoding='utf-8')
+    return to_comparisons(
+        map(json.loads, text.splitlines()), lambda r: r | dict(source='sample'), where='sample'
+    )

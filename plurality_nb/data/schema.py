@@ -9,35 +9,61 @@ __all__ = ['FEATURES', 'QUADRANTS', 'VOTERS', 'OUTCOMES', 'digest', 'group_id', 
 import hashlib
 import json
 
-from datasets import Features,List,Value
+from datasets import Features, List, Value
 
 # %% ../../nbs/data/01_schema.ipynb #features
-_f32,_i32,_str = Value('float32'),Value('int32'),Value('string')
-FEATURES = Features(dict(
-    pair_id=_str, group=_str,
-    prompt=List(dict(role=_str, content=_str)), response_a=_str, response_b=_str,
-    label=_f32, label_source=_str,
-    human_a=_i32, human_b=_i32, human_tie=_i32,
-    judge_a=_f32, judge_b=_f32, judge_tie=_f32,
-    plurality=_f32, indistinguishability=_f32, quadrant=_str,
-    margin=_f32, reward_a=_f32, reward_b=_f32, seen=Value('bool'), source=_str,
-    ballots=List(dict(annotator=_str, vote=_str, traits=List(dict(name=_str, value=_str))))))
+_f32, _i32, _str = Value('float32'), Value('int32'), Value('string')
+FEATURES = Features(
+    dict(
+        pair_id=_str,
+        group=_str,
+        prompt=List(dict(role=_str, content=_str)),
+        response_a=_str,
+        response_b=_str,
+        label=_f32,
+        label_source=_str,
+        human_a=_i32,
+        human_b=_i32,
+        human_tie=_i32,
+        judge_a=_f32,
+        judge_b=_f32,
+        judge_tie=_f32,
+        plurality=_f32,
+        indistinguishability=_f32,
+        quadrant=_str,
+        margin=_f32,
+        reward_a=_f32,
+        reward_b=_f32,
+        seen=Value('bool'),
+        source=_str,
+        ballots=List(dict(annotator=_str, vote=_str, traits=List(dict(name=_str, value=_str)))),
+    )
+)
 QUADRANTS = ['single_distinct', 'single_alike', 'plural_distinct', 'plural_alike']
 VOTERS = ['human', 'judge']
 OUTCOMES = ['a', 'b', 'tie']
 
+
 # %% ../../nbs/data/01_schema.ipynb #digest
-def _sha(text): return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _sha(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
 
 def digest(
-    x, # anything that JSON can hold
-)->str: # 16 hexadecimal digits
+    x,  # anything that JSON can hold
+) -> str:  # 16 hexadecimal digits
     "A hash that is the same on every machine."
     return _sha(json.dumps(x, ensure_ascii=False))
 
+
 def _turns(prompt):
     "Role and content of each turn, one after the other."
-    return ('user', prompt) if isinstance(prompt, str) else tuple([x for t in prompt for x in (t['role'], t['content'])])
+    return (
+        ('user', prompt)
+        if isinstance(prompt, str)
+        else tuple([x for t in prompt for x in (t['role'], t['content'])])
+    )
+
 
 def _framed(*texts):
     "Texts as one, each after its length, so that no two lists of texts read the same."
@@ -45,16 +71,19 @@ def _framed(*texts):
 
 
 def group_id(
-    prompt:str|list[dict], # a user's text, or the conversation up to the response: `role`, `content`
-)->str: # 16 hexadecimal digits
+    prompt: str
+    | list[dict],  # a user's text, or the conversation up to the response: `role`, `content`
+) -> str:  # 16 hexadecimal digits
     "Hash of the prompt."
     return _sha(_framed(*_turns(prompt)))
 
+
 # %% ../../nbs/data/01_schema.ipynb #pair-id
 def pair_id(
-    prompt:str|list[dict], # a user's text, or the conversation up to the response: `role`, `content`
-    response_a:str,
-    response_b:str,
-)->str: # 16 hexadecimal digits
+    prompt: str
+    | list[dict],  # a user's text, or the conversation up to the response: `role`, `content`
+    response_a: str,
+    response_b: str,
+) -> str:  # 16 hexadecimal digits
     "Hash of the prompt and the two responses in either order."
     return _sha(_framed(group_id(prompt), *sorted([response_a, response_b])))

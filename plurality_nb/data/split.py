@@ -17,25 +17,37 @@ from .schema import _sha
 from ..errors import ContractError
 
 # %% ../../nbs/data/05_split.ipynb #part-of
-PARTS = dict(train=.8, validation=.1, test=.1)
+PARTS = dict(train=0.8, validation=0.1, test=0.1)
+
 
 def part_of(
-    ds:Dataset, # comparisons
-    fractions:Mapping=PARTS, # part to its expected share of the prompts; they sum to 1
+    ds: Dataset,  # comparisons
+    fractions: Mapping = PARTS,  # part to its expected share of the prompts; they sum to 1
     seed=0,
-)->np.ndarray: # (rows,): the part's place in `fractions`, from 0
+) -> np.ndarray:  # (rows,): the part's place in `fractions`, from 0
     "Which part each comparison belongs to."
-    if not math.isclose(sum(fractions.values()), 1) or min(fractions.values())<0: raise ContractError('fractions', 'shares >= 0 that sum to 1', f'{dict(fractions)}')
-    groups = ds.select_columns(['group']).with_format('arrow')[:]['group'].combine_chunks().dictionary_encode()
-    at = np.array([int(_sha(f'{seed}:{g}'), 16)/2**64 for g in groups.dictionary.to_pylist()])[groups.indices.to_numpy()]
-    return np.minimum(np.searchsorted(np.cumsum(list(fractions.values())), at, side='right'), len(fractions)-1)
+    if not math.isclose(sum(fractions.values()), 1) or min(fractions.values()) < 0:
+        raise ContractError('fractions', 'shares >= 0 that sum to 1', f'{dict(fractions)}')
+    groups = (
+        ds.select_columns(['group'])
+        .with_format('arrow')[:]['group']
+        .combine_chunks()
+        .dictionary_encode()
+    )
+    at = np.array([int(_sha(f'{seed}:{g}'), 16) / 2**64 for g in groups.dictionary.to_pylist()])[
+        groups.indices.to_numpy()
+    ]
+    return np.minimum(
+        np.searchsorted(np.cumsum(list(fractions.values())), at, side='right'), len(fractions) - 1
+    )
+
 
 # %% ../../nbs/data/05_split.ipynb #split-by-group
 def split_by_group(
-    ds:Dataset, # comparisons
-    fractions:Mapping=PARTS, # as for `part_of`
+    ds: Dataset,  # comparisons
+    fractions: Mapping = PARTS,  # as for `part_of`
     seed=0,
-)->dict: # part to its comparisons
+) -> dict:  # part to its comparisons
     "Comparisons in parts that share no prompt."
     part = part_of(ds, fractions, seed)
-    return {name: take(ds, part==i) for i,name in enumerate(fractions)}
+    return {name: take(ds, part == i) for i, name in enumerate(fractions)}

@@ -9,74 +9,128 @@ __all__ = ['split_dialogues', 'trl_row', 'from_trl', 'to_trl']
 import numpy as np
 import os
 
-from collections.abc import Iterable,Mapping
-from datasets import Dataset,Features
+from collections.abc import Iterable, Mapping
+from datasets import Dataset, Features
 
-from .arrow import Spool,batches,take
-from .build import _ROWS,_log,numbers,to_comparisons
-from .checks import _short,as_messages
-from .schema import FEATURES,_turns
+from .arrow import Spool, batches, take
+from .build import _ROWS, _log, numbers, to_comparisons
+from .checks import _short, as_messages
+from .schema import FEATURES, _turns
 from ..errors import ContractError
+
 
 # %% ../../nbs/data/06_trl.ipynb #split-dialogues
 def split_dialogues(
-    chosen:list[dict],   # conversation that ends with the preferred response
-    rejected:list[dict], # conversation that ends with the other
-)->tuple: # prompt, chosen, rejected
+    chosen: list[dict],  # conversation that ends with the preferred response
+    rejected: list[dict],  # conversation that ends with the other
+) -> tuple:  # prompt, chosen, rejected
     "The shared conversation and the two last turns."
-    n = len(os.path.commonprefix([_turns(chosen), _turns(rejected)]))//2 if chosen and rejected else 0 # a turn is a role and a content
-    n = min(n, len(chosen)-1, len(rejected)-1)
-    if n<0 or len(chosen)!=n+1 or len(rejected)!=n+1 or {chosen[-1]['role'], rejected[-1]['role']}!={'assistant'}:
-        raise ContractError('chosen', 'conversations that differ in their last turn, by the assistant, alone',
-            f'{len(chosen)} and {len(rejected)} turns of which {n} shared', 'Load leniently to set such rows aside',
-            reason='sides differ before the last turn')
+    n = (
+        len(os.path.commonprefix([_turns(chosen), _turns(rejected)])) // 2
+        if chosen and rejected
+        else 0
+    )  # a turn is a role and a content
+    n = min(n, len(chosen) - 1, len(rejected) - 1)
+    if (
+        n < 0
+        or len(chosen) != n + 1
+        or len(rejected) != n + 1
+        or {chosen[-1]['role'], rejected[-1]['role']} != {'assistant'}
+    ):
+        raise ContractError(
+            'chosen',
+            'conversations that differ in their last turn, by the assistant, alone',
+            f'{len(chosen)} and {len(rejected)} turns of which {n} shared',
+            'Load leniently to set such rows aside',
+            reason='sides differ before the last turn',
+        )
     return chosen[:n], chosen[-1]['content'], rejected[-1]['content']
+
 
 # %% ../../nbs/data/06_trl.ipynb #trl-row
 def _split_text(chosen, rejected):
     "The longest shared beginning that ends at a space is the prompt."
     head = os.path.commonprefix([chosen, rejected])
-    head = head[:max((i+1 for i,c in enumerate(head) if c.isspace()), default=0)]
-    return head, chosen[len(head):], rejected[len(head):]
+    head = head[: max((i + 1 for i, c in enumerate(head) if c.isspace()), default=0)]
+    return head, chosen[len(head) :], rejected[len(head) :]
+
 
 def trl_row(
-    row:Mapping, # `chosen`, `rejected`, perhaps `prompt`: text or conversations
-)->dict: # `prompt`, `chosen`, `rejected` as text, and the other columns
+    row: Mapping,  # `chosen`, `rejected`, perhaps `prompt`: text or conversations
+) -> dict:  # `prompt`, `chosen`, `rejected` as text, and the other columns
     "A row in any of TRL's four preference forms as a comparison."
-    prompt,chosen,rejected = row.get('prompt'),row.get('chosen'),row.get('rejected')
+    prompt, chosen, rejected = row.get('prompt'), row.get('chosen'), row.get('rejected')
     if isinstance(chosen, str) and isinstance(rejected, str):
-        if prompt is None: prompt,chosen,rejected = _split_text(chosen, rejected)
+        if prompt is None:
+            prompt, chosen, rejected = _split_text(chosen, rejected)
     elif isinstance(chosen, list) and isinstance(rejected, list):
         head = prompt if isinstance(prompt, list) else []
-        prompt,chosen,rejected = split_dialogues(*(as_messages([*head, *side]) for side in [chosen, rejected]))
+        prompt, chosen, rejected = split_dialogues(
+            *(as_messages([*head, *side]) for side in [chosen, rejected])
+        )
     else:
-        c,x = ('rejected', rejected) if isinstance(chosen, str) else ('chosen', chosen)
-        raise ContractError(c, 'text, or a conversation where the other side is one', _short(x), reason=f'`{c}` is not text')
-    return {'label_source': 'annotator', **row, 'prompt': prompt, 'chosen': chosen, 'rejected': rejected}
+        c, x = ('rejected', rejected) if isinstance(chosen, str) else ('chosen', chosen)
+        raise ContractError(
+            c,
+            'text, or a conversation where the other side is one',
+            _short(x),
+            reason=f'`{c}` is not text',
+        )
+    return {
+        'label_source': 'annotator',
+        **row,
+        'prompt': prompt,
+        'chosen': chosen,
+        'rejected': rejected,
+    }
+
 
 # %% ../../nbs/data/06_trl.ipynb #from-trl
 def from_trl(
-    rows:Iterable[Mapping], # a `Dataset` or rows in any of TRL's preference forms
-    **kwargs,               # for `to_comparisons`
-)->Dataset: # comparisons
+    rows: Iterable[Mapping],  # a `Dataset` or rows in any of TRL's preference forms
+    **kwargs,  # for `to_comparisons`
+) -> Dataset:  # comparisons
     "Comparisons from TRL's preference data."
     return to_comparisons(rows, trl_row, **kwargs)
 
+
 # %% ../../nbs/data/06_trl.ipynb #to-trl
-def _side(texts): return [[dict(role='assistant', content=t)] for t in texts]
+def _side(texts):
+    return [[dict(role='assistant', content=t)] for t in texts]
+
 
 def to_trl(
-    ds:Dataset, # comparisons
-)->Dataset: # `prompt`, `chosen`, `rejected` as conversations, and `margin` where there is one
+    ds: Dataset,  # comparisons
+) -> Dataset:  # `prompt`, `chosen`, `rejected` as conversations, and `margin` where there is one
     "The labelled comparisons in TRL's conversational form."
-    label,margin = numbers(ds, 'label'),numbers(ds, 'margin')
-    decided = (label==0)|(label==1)
-    keep = decided & (~np.isnan(margin)|np.isnan(margin).all())
-    if (n := (~keep).sum()): _log.warning(f'to_trl leaves out {n} of {len(ds)} rows: '
-        f'{(~decided).sum()} without a decided label, {(decided&~keep).sum()} without a margin')
-    columns = ['prompt', 'response_a', 'response_b', 'label']+['margin']*(not np.isnan(margin).all())
-    spool = Spool(Features(dict(prompt=FEATURES['prompt'], chosen=FEATURES['prompt'], rejected=FEATURES['prompt'])))
+    label, margin = numbers(ds, 'label'), numbers(ds, 'margin')
+    decided = (label == 0) | (label == 1)
+    keep = decided & (~np.isnan(margin) | np.isnan(margin).all())
+    if n := (~keep).sum():
+        _log.warning(
+            f'to_trl leaves out {n} of {len(ds)} rows: '
+            f'{(~decided).sum()} without a decided label, {(decided & ~keep).sum()} without a margin'
+        )
+    columns = ['prompt', 'response_a', 'response_b', 'label'] + ['margin'] * (
+        not np.isnan(margin).all()
+    )
+    spool = Spool(
+        Features(
+            dict(prompt=FEATURES['prompt'], chosen=FEATURES['prompt'], rejected=FEATURES['prompt'])
+        )
+    )
     for b in batches(take(ds, keep).select_columns(columns), size=_ROWS):
-        b = b.to_pydict(); sides = [(x, y) if l==1 else (y, x) for x,y,l in zip(b['response_a'], b['response_b'], b['label'])]
-        spool.add(dict(prompt=b['prompt'], chosen=_side(c for c,_ in sides), rejected=_side(r for _,r in sides)) | {c: b[c] for c in columns[4:]})
+        b = b.to_pydict()
+        sides = [
+            (x, y) if l == 1 else (y, x)
+            for x, y, l in zip(b['response_a'], b['response_b'], b['label'])
+        ]
+        spool.add(
+            dict(
+                prompt=b['prompt'],
+                chosen=_side(c for c, _ in sides),
+                rejected=_side(r for _, r in sides),
+            )
+            | {c: b[c] for c in columns[4:]}
+        )
     return spool.dataset()

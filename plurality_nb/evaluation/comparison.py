@@ -10,90 +10,156 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm,rankdata
+from scipy.stats import norm, rankdata
 
 from ..errors import ContractError
-from .correlation import kendall,pearson,spearman
-from .bootstrap import MIN_GROUPS,Measure
-from .tables import group_codes,rows_that_count,slices,tabulate
-from .scores import score_measure,tempered_rows
+from .correlation import kendall, pearson, spearman
+from .bootstrap import MIN_GROUPS, Measure
+from .tables import group_codes, rows_that_count, slices, tabulate
+from .scores import score_measure, tempered_rows
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compared
-COMPARED = ['pearson', 'spearman', 'kendall', 'accuracy', 'strength', 'log_loss', 'brier', 'tempered_log_loss', 'tempered_brier']
+COMPARED = [
+    'pearson',
+    'spearman',
+    'kendall',
+    'accuracy',
+    'strength',
+    'log_loss',
+    'brier',
+    'tempered_log_loss',
+    'tempered_brier',
+]
 
-def _ranked(x): return np.sign(x)*(rankdata(np.abs(x))-.5)/len(x) # the centred rank that spearman sees
+
+def _ranked(x):
+    return np.sign(x) * (rankdata(np.abs(x)) - 0.5) / len(x)  # the centred rank that spearman sees
+
 
 def on_one_scale(
-    statistic:str,     # one of `COMPARED`
-    delta:np.ndarray,  # (pairs,): reward of A - reward of B, logits
-    mended:np.ndarray, # (pairs,): the same, `tempered`
-)->np.ndarray: # (pairs,): what is left of it
+    statistic: str,  # one of `COMPARED`
+    delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
+    mended: np.ndarray,  # (pairs,): the same, `tempered`
+) -> np.ndarray:  # (pairs,): what is left of it
     "What the statistic sees of a model, fit to be exchanged with another's."
-    if statistic=='pearson': x = np.tanh(delta/2); return x/(np.sqrt(np.mean(x**2)) or 1)
-    if statistic in ('spearman', 'kendall', 'strength'): return _ranked(delta)
-    if statistic=='accuracy': return np.sign(delta)
+    if statistic == 'pearson':
+        x = np.tanh(delta / 2)
+        return x / (np.sqrt(np.mean(x**2)) or 1)
+    if statistic in ('spearman', 'kendall', 'strength'):
+        return _ranked(delta)
+    if statistic == 'accuracy':
+        return np.sign(delta)
     return mended if statistic.startswith('tempered_') else delta
+
 
 def _measure(statistic, x, lead, codes):
     "A statistic of predictions `on_one_scale`."
-    if statistic in (found := dict(pearson=pearson, spearman=spearman, kendall=kendall)): return found[statistic](x, lead, codes)
+    if statistic in (found := dict(pearson=pearson, spearman=spearman, kendall=kendall)):
+        return found[statistic](x, lead, codes)
     return score_measure(statistic, x, x, lead, codes)
+
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #permutation-p
 def permutation_p(
-    statistic:str,    # one of `COMPARED`
-    x:np.ndarray,     # (pairs,): a model's predictions `on_one_scale`
-    other:np.ndarray, # (pairs,): another's
-    lead:np.ndarray,  # (pairs,): people's share of A - 1/2
-    codes:np.ndarray, # (pairs,): the prompt of each, 0, 1, ...
-    n_perm=2000,      # permutations
+    statistic: str,  # one of `COMPARED`
+    x: np.ndarray,  # (pairs,): a model's predictions `on_one_scale`
+    other: np.ndarray,  # (pairs,): another's
+    lead: np.ndarray,  # (pairs,): people's share of A - 1/2
+    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+    n_perm=2000,  # permutations
     seed=0,
-)->float: # in (0, 1]; nan where the difference is undefined
+) -> float:  # in (0, 1]; nan where the difference is undefined
     "How often exchanging the models prompt by prompt makes as large a difference."
-    groups = codes.max()+1; rows = max(1, 2**17//len(codes))
-    of = _measure(statistic, np.r_[x, other], np.r_[lead, lead], np.r_[codes, codes+groups]).of
-    def difference(keeps): return of(np.concatenate([keeps, 1-keeps], 1))-of(np.concatenate([1-keeps, keeps], 1))
-    observed = np.abs(difference(np.ones((1, groups)))).item(); rng = np.random.default_rng(seed)
-    if np.isnan(observed): return np.nan
-    drawn = (rng.integers(0, 2, (min(rows, n_perm-i), groups)).astype(float) for i in range(0, n_perm, rows))
-    less = sum((np.abs(difference(keeps))<observed-1e-12).sum() for keeps in drawn)
-    return float((1+n_perm-less)/(1+n_perm)) # an undefined difference counts as a large one
+    groups = codes.max() + 1
+    rows = max(1, 2**17 // len(codes))
+    of = _measure(statistic, np.r_[x, other], np.r_[lead, lead], np.r_[codes, codes + groups]).of
+
+    def difference(keeps):
+        return of(np.concatenate([keeps, 1 - keeps], 1)) - of(np.concatenate([1 - keeps, keeps], 1))
+
+    observed = np.abs(difference(np.ones((1, groups)))).item()
+    rng = np.random.default_rng(seed)
+    if np.isnan(observed):
+        return np.nan
+    drawn = (
+        rng.integers(0, 2, (min(rows, n_perm - i), groups)).astype(float)
+        for i in range(0, n_perm, rows)
+    )
+    less = sum((np.abs(difference(keeps)) < observed - 1e-12).sum() for keeps in drawn)
+    return float(
+        (1 + n_perm - less) / (1 + n_perm)
+    )  # an undefined difference counts as a large one
+
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm
 def holm(
-    p:np.ndarray, # (tests,): p-values, nan where there is none
-)->np.ndarray: # (tests,): corrected for each other, at most 1; nan where there is none
+    p: np.ndarray,  # (tests,): p-values, nan where there is none
+) -> np.ndarray:  # (tests,): corrected for each other, at most 1; nan where there is none
     "Step-down correction for several tests (Holm 1979)."
-    p = np.asarray(p, dtype=float); order = np.argsort(p); m = (~np.isnan(p)).sum() # nan come last
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p)
+    m = (~np.isnan(p)).sum()  # nan come last
     out = np.full(len(p), np.nan)
-    out[order[:m]] = np.minimum(1, np.maximum.accumulate(p[order[:m]]*np.arange(m, 0, -1)))
+    out[order[:m]] = np.minimum(1, np.maximum.accumulate(p[order[:m]] * np.arange(m, 0, -1)))
     return out
+
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compare
 def compare_models(
-    models:Mapping,  # name to scored comparisons with votes
-    baseline:str,    # the one to compare with: a name, or a trivial model's
-    by='quadrant', votes='human', n_boot=2000, seed=0, level=.95, include_seen=False, baselines=True, # as in `correlate`
-    statistics=('pearson', 'spearman', 'accuracy', 'log_loss'), # some of `COMPARED`
-    n_perm=2000,     # permutations; 0 for no tests
-)->pd.DataFrame: # as `correlate`, `value` being the model's statistic - the baseline's; and `p`, `p_holm`, `detectable`
+    models: Mapping,  # name to scored comparisons with votes
+    baseline: str,  # the one to compare with: a name, or a trivial model's
+    by='quadrant',
+    votes='human',
+    n_boot=2000,
+    seed=0,
+    level=0.95,
+    include_seen=False,
+    baselines=True,  # as in `correlate`
+    statistics=('pearson', 'spearman', 'accuracy', 'log_loss'),  # some of `COMPARED`
+    n_perm=2000,  # permutations; 0 for no tests
+) -> pd.DataFrame:  # as `correlate`, `value` being the model's statistic - the baseline's; and `p`, `p_holm`, `detectable`
     "Paired differences with intervals and tests."
-    if (odd := [s for s in statistics if s not in COMPARED]): raise ContractError('statistics', f'some of {COMPARED}', repr(odd[0]))
-    rows,left_out = rows_that_count(models, by, votes, include_seen, baselines)
-    if baseline not in rows['delta']: raise ContractError('baseline', f"one of {list(rows['delta'])}", repr(baseline))
-    mended,parts = tempered_rows(rows),slices(rows)
-    def seen(part, model, statistic): return on_one_scale(statistic, part['delta', model].to_numpy(), mended[model][part.index].to_numpy())
+    if odd := [s for s in statistics if s not in COMPARED]:
+        raise ContractError('statistics', f'some of {COMPARED}', repr(odd[0]))
+    rows, left_out = rows_that_count(models, by, votes, include_seen, baselines)
+    if baseline not in rows['delta']:
+        raise ContractError('baseline', f"one of {list(rows['delta'])}", repr(baseline))
+    mended, parts = tempered_rows(rows), slices(rows)
+
+    def seen(part, model, statistic):
+        return on_one_scale(
+            statistic, part['delta', model].to_numpy(), mended[model][part.index].to_numpy()
+        )
+
     def measures(part, codes):
         lead = part['row', 'lead'].to_numpy()
-        of = {(m, s): _measure(s, seen(part, m, s), lead, codes) for m in part['delta'] for s in statistics}
-        return {(m, s): Measure(lambda c, f=f.of, g=of[baseline, s].of: f(c)-g(c), f.pairs) for (m, s),f in of.items() if m!=baseline}
+        of = {
+            (m, s): _measure(s, seen(part, m, s), lead, codes)
+            for m in part['delta']
+            for s in statistics
+        }
+        return {
+            (m, s): Measure(lambda c, f=f.of, g=of[baseline, s].of: f(c) - g(c), f.pairs)
+            for (m, s), f in of.items()
+            if m != baseline
+        }
+
     def test(model, name, statistic):
-        part = parts[name]; codes = group_codes(part)
-        if not n_perm or codes.max()+1<MIN_GROUPS: return np.nan
-        x,other = (seen(part, m, statistic) for m in (model, baseline))
-        return permutation_p(statistic, x, other, part['row', 'lead'].to_numpy(), codes, n_perm, seed)
-    out = tabulate(rows, by, measures, n_boot, seed, level, left_out=left_out, baseline=baseline); slice_of = out[by or 'slice']
+        part = parts[name]
+        codes = group_codes(part)
+        if not n_perm or codes.max() + 1 < MIN_GROUPS:
+            return np.nan
+        x, other = (seen(part, m, statistic) for m in (model, baseline))
+        return permutation_p(
+            statistic, x, other, part['row', 'lead'].to_numpy(), codes, n_perm, seed
+        )
+
+    out = tabulate(rows, by, measures, n_boot, seed, level, left_out=left_out, baseline=baseline)
+    slice_of = out[by or 'slice']
     out['p'] = [test(*k) for k in zip(out.model, slice_of, out.statistic)]
-    out['p_holm'] = out.p.where(slice_of=='overall', out[slice_of!='overall'].groupby(['model', 'statistic']).p.transform(holm))
-    out['detectable'] = (norm.ppf((1+level)/2)+norm.ppf(.8))*out.se
+    out['p_holm'] = out.p.where(
+        slice_of == 'overall',
+        out[slice_of != 'overall'].groupby(['model', 'statistic']).p.transform(holm),
+    )
+    out['detectable'] = (norm.ppf((1 + level) / 2) + norm.ppf(0.8)) * out.se
     return out

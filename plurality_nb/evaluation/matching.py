@@ -13,96 +13,169 @@ import pandas as pd
 from datasets import Dataset
 
 from ..errors import ContractError
-from .ceilings import disattenuated,lead_spread
-from .correlation import STATISTICS,correlation
-from .bootstrap import Measure,group_sums,interval,resample
-from .tables import facts,group_codes,rows_that_count,slices
+from .ceilings import disattenuated, lead_spread
+from .correlation import STATISTICS, correlation
+from .bootstrap import Measure, group_sums, interval, resample
+from .tables import facts, group_codes, rows_that_count, slices
 
 # %% ../../nbs/evaluation/05_matching.ipynb #common-distribution
-STRATA = 5 # of equal width, over decisiveness in [0, 1]
+STRATA = 5  # of equal width, over decisiveness in [0, 1]
+
 
 def common_distribution(
-    decisiveness:np.ndarray, # (pairs,): in [0, 1]
-    slice_of:np.ndarray,     # (pairs,): the slice of each, 0, 1, ...
-)->tuple: # (5,) target, adding up to 1, nan without overlap; overlap in [0, 1]; (pairs,) stratum of each, 0 to 4
+    decisiveness: np.ndarray,  # (pairs,): in [0, 1]
+    slice_of: np.ndarray,  # (pairs,): the slice of each, 0, 1, ...
+) -> tuple:  # (5,) target, adding up to 1, nan without overlap; overlap in [0, 1]; (pairs,) stratum of each, 0 to 4
     "What the slices' distributions of decisiveness have in common."
-    stratum = np.minimum((decisiveness*STRATA+1e-9).astype(int), STRATA-1)
-    shares = [np.bincount(stratum[slice_of==k], minlength=STRATA)/(slice_of==k).sum() for k in range(slice_of.max()+1)]
-    least = np.min(shares, axis=0); overlap = least.sum()
-    return least/overlap if overlap else np.full(STRATA, np.nan),float(overlap),stratum
+    stratum = np.minimum((decisiveness * STRATA + 1e-9).astype(int), STRATA - 1)
+    shares = [
+        np.bincount(stratum[slice_of == k], minlength=STRATA) / (slice_of == k).sum()
+        for k in range(slice_of.max() + 1)
+    ]
+    least = np.min(shares, axis=0)
+    overlap = least.sum()
+    return least / overlap if overlap else np.full(STRATA, np.nan), float(overlap), stratum
+
 
 # %% ../../nbs/evaluation/05_matching.ipynb #corrected
 def corrected(
-    x:np.ndarray, # (pairs,): predicted preference, 0 for undecided
-    a:np.ndarray, b:np.ndarray, tie:np.ndarray, codes:np.ndarray, # as in `lead_spread`
-    spread:float, # mean squared true lead to correct to
-)->Measure: # nan where the leads spread no more than chance
+    x: np.ndarray,  # (pairs,): predicted preference, 0 for undecided
+    a: np.ndarray,
+    b: np.ndarray,
+    tie: np.ndarray,
+    codes: np.ndarray,  # as in `lead_spread`
+    spread: float,  # mean squared true lead to correct to
+) -> Measure:  # nan where the leads spread no more than chance
     "Pearson's correlation with the true leads, had they that spread (Thorndike 1949)."
-    known,sums = lead_spread(a, b, tie, codes),group_sums(codes, x*(a-b)/(a+b+tie)/2, x*x, np.ones(len(x)))
+    known, sums = (
+        lead_spread(a, b, tie, codes),
+        group_sums(codes, x * (a - b) / (a + b + tie) / 2, x * x, np.ones(len(x))),
+    )
+
     def of(counts):
-        square,chance,_ = known(counts); xy,xx,n = (counts@sums).T
+        square, chance, _ = known(counts)
+        xy, xx, n = (counts @ sums).T
         with np.errstate(invalid='ignore', divide='ignore'):
-            true = np.where(square>chance, square-chance, np.nan); slope = xy/n/true
-            return slope*np.sqrt(spread/(xx/n-slope**2*(true-spread)))
+            true = np.where(square > chance, square - chance, np.nan)
+            slope = xy / n / true
+            return slope * np.sqrt(spread / (xx / n - slope**2 * (true - spread)))
+
     return Measure(of)
+
 
 # %% ../../nbs/evaluation/05_matching.ipynb #matched-measures
 MATCHED = [*STATISTICS, 'corrected']
 
+
 def _matched(of, stratum, target, codes):
     "A correlation with pairs weighted to the target in every resample; a stratum that a resample lacks is left out of it."
     member = np.eye(STRATA)[stratum]
+
     def value(counts):
-        w = counts[:, codes]; total = w@member
-        return of(w*(target/np.where(total>0, total, 1))[:, stratum])
+        w = counts[:, codes]
+        total = w @ member
+        return of(w * (target / np.where(total > 0, total, 1))[:, stratum])
+
     return Measure(value)
+
 
 def _effective(stratum, target):
     "How many evenly weighted pairs the weights are worth (Kish 1965)."
-    w = (target/np.maximum(np.bincount(stratum, minlength=STRATA), 1))[stratum]
-    return w.sum()**2/(w**2).sum()
+    w = (target / np.maximum(np.bincount(stratum, minlength=STRATA), 1))[stratum]
+    return w.sum() ** 2 / (w**2).sum()
+
 
 def _common_spread(parts):
     "Mean squared true lead, averaged over slices."
     cast = [[p['row', c].to_numpy() for c in ('a', 'b', 'tie')] for p in parts]
-    square,chance,_ = np.transpose([lead_spread(*v, np.zeros(len(v[0]), dtype=int))(np.ones((1, 1))) for v in cast])[0]
-    return np.mean(square-chance)
+    square, chance, _ = np.transpose(
+        [lead_spread(*v, np.zeros(len(v[0]), dtype=int))(np.ones((1, 1))) for v in cast]
+    )[0]
+    return np.mean(square - chance)
+
 
 def _both(statistic, delta, row, codes, stratum, target, spread):
     "The measure matched, and before."
-    x,lead,cast = np.tanh(delta/2),row.lead.to_numpy(),[row[c].to_numpy() for c in ('a', 'b', 'tie')]
-    if statistic=='corrected':
-        groups,own = np.unique(codes, return_inverse=True) # of this slice
-        return [Measure(lambda c, of=m.of: of(c[:, groups])) for m in (corrected(x, *cast, own, spread), disattenuated(x, *cast, own))]
+    x, lead, cast = (
+        np.tanh(delta / 2),
+        row.lead.to_numpy(),
+        [row[c].to_numpy() for c in ('a', 'b', 'tie')],
+    )
+    if statistic == 'corrected':
+        groups, own = np.unique(codes, return_inverse=True)  # of this slice
+        return [
+            Measure(lambda c, of=m.of: of(c[:, groups]))
+            for m in (corrected(x, *cast, own, spread), disattenuated(x, *cast, own))
+        ]
     of = correlation(statistic, delta, lead, np.arange(len(row))).of
-    return _matched(of, stratum, target, codes),Measure(lambda c: of(c[:, codes]))
+    return _matched(of, stratum, target, codes), Measure(lambda c: of(c[:, codes]))
+
 
 # %% ../../nbs/evaluation/05_matching.ipynb #match-slices
 def match_slices(
-    models:Dataset|Mapping, # scored comparisons with votes, or name to such; they are joined on `pair_id`
-    by='quadrant', votes='human', n_boot=2000, seed=0, level=.95, include_seen=False, baselines=True, # as in `correlate`
-    statistics=('pearson', 'spearman', 'corrected'), # some of `MATCHED`
-    reference=None, # the slice that gaps are taken from; None for the first
-)->pd.DataFrame: # as `correlate`, without `overall`; and `unmatched`, `gap`, `gap_low`, `gap_high`, `effective`; `attrs` hold `overlap`
+    models: Dataset
+    | Mapping,  # scored comparisons with votes, or name to such; they are joined on `pair_id`
+    by='quadrant',
+    votes='human',
+    n_boot=2000,
+    seed=0,
+    level=0.95,
+    include_seen=False,
+    baselines=True,  # as in `correlate`
+    statistics=('pearson', 'spearman', 'corrected'),  # some of `MATCHED`
+    reference=None,  # the slice that gaps are taken from; None for the first
+) -> pd.DataFrame:  # as `correlate`, without `overall`; and `unmatched`, `gap`, `gap_low`, `gap_high`, `effective`; `attrs` hold `overlap`
     "Correlations per slice as if people had been equally decided in all of them."
-    if (odd := [s for s in statistics if s not in MATCHED]): raise ContractError('statistics', f'some of {MATCHED}', repr(odd[0]))
-    if by is None: raise ContractError('by', 'a column of text with several values', 'None')
-    rows,left_out = rows_that_count(models, by, votes, include_seen, baselines)
-    rows = rows[rows['row', 'slice'].notna()]; parts = dict(list(slices(rows).items())[1:]); reference = reference or next(iter(parts))
-    if reference not in parts: raise ContractError('reference', f'one of {list(parts)}', repr(reference))
-    codes,slice_of = group_codes(rows),rows['row', 'slice'].map(list(parts).index).to_numpy()
-    target,overlap,stratum = common_distribution(2*rows['row', 'lead'].abs().to_numpy(), slice_of)
-    at = {q: np.flatnonzero(slice_of==k) for k,q in enumerate(parts)}; spread = _common_spread(parts.values())
-    pairs = {(m, q, s): _both(s, d.to_numpy(), p['row'], codes[at[q]], stratum[at[q]], target, spread)
-        for q,p in parts.items() for m,d in p['delta'].items() for s in statistics}
-    draws = resample({(*k, i): m for k,both in pairs.items() for i,m in enumerate(both)}, codes, n_boot, seed); out = []
-    for m,q,s in pairs:
-        rests,fewest = facts(parts[q]),min(facts(parts[k])['groups'] for k in (q, reference))
-        x = draws[m, q, s, 0]; gap = x-draws[m, reference, s, 0]
-        (low,high),(gap_low,gap_high) = interval(x[1:], rests['groups'], level),interval(gap[1:], fewest, level)
-        out.append({'model': m, by: q, 'statistic': s, 'value': x[0], 'low': low, 'high': high, **rests,
-            'unmatched': draws[m, q, s, 1][0], 'gap': gap[0], 'gap_low': gap_low, 'gap_high': gap_high,
-            'effective': np.nan if s=='corrected' else _effective(stratum[at[q]], target)})
+    if odd := [s for s in statistics if s not in MATCHED]:
+        raise ContractError('statistics', f'some of {MATCHED}', repr(odd[0]))
+    if by is None:
+        raise ContractError('by', 'a column of text with several values', 'None')
+    rows, left_out = rows_that_count(models, by, votes, include_seen, baselines)
+    rows = rows[rows['row', 'slice'].notna()]
+    parts = dict(list(slices(rows).items())[1:])
+    reference = reference or next(iter(parts))
+    if reference not in parts:
+        raise ContractError('reference', f'one of {list(parts)}', repr(reference))
+    codes, slice_of = group_codes(rows), rows['row', 'slice'].map(list(parts).index).to_numpy()
+    target, overlap, stratum = common_distribution(
+        2 * rows['row', 'lead'].abs().to_numpy(), slice_of
+    )
+    at = {q: np.flatnonzero(slice_of == k) for k, q in enumerate(parts)}
+    spread = _common_spread(parts.values())
+    pairs = {
+        (m, q, s): _both(s, d.to_numpy(), p['row'], codes[at[q]], stratum[at[q]], target, spread)
+        for q, p in parts.items()
+        for m, d in p['delta'].items()
+        for s in statistics
+    }
+    draws = resample(
+        {(*k, i): m for k, both in pairs.items() for i, m in enumerate(both)}, codes, n_boot, seed
+    )
+    out = []
+    for m, q, s in pairs:
+        rests, fewest = facts(parts[q]), min(facts(parts[k])['groups'] for k in (q, reference))
+        x = draws[m, q, s, 0]
+        gap = x - draws[m, reference, s, 0]
+        (low, high), (gap_low, gap_high) = (
+            interval(x[1:], rests['groups'], level),
+            interval(gap[1:], fewest, level),
+        )
+        out.append(
+            {
+                'model': m,
+                by: q,
+                'statistic': s,
+                'value': x[0],
+                'low': low,
+                'high': high,
+                **rests,
+                'unmatched': draws[m, q, s, 1][0],
+                'gap': gap[0],
+                'gap_low': gap_low,
+                'gap_high': gap_high,
+                'effective': np.nan if s == 'corrected' else _effective(stratum[at[q]], target),
+            }
+        )
     out = pd.DataFrame(out)
     out.attrs |= dict(level=level, left_out=left_out, overlap=overlap, reference=reference)
     return out

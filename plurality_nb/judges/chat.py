@@ -6,246 +6,414 @@
 __all__ = ['JudgeError', 'Unanswered', 'scrubbed', 'pooled', 'host_of', 'is_local', 'ChatJudge']
 
 # %% ../../nbs/judges/03_chat.ipynb #imports
-import asyncio,json,logging,math,os,re,threading,time
-from collections.abc import Callable,Iterable,Iterator,Mapping,Sequence
-from concurrent.futures import FIRST_COMPLETED,wait
+import asyncio, json, logging, math, os, re, threading, time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from .parsing import Answer
-from .prompts import Asking,Judge
+from .prompts import Asking, Judge
 from ..errors import ContractError
+
 
 # %% ../../nbs/judges/03_chat.ipynb #judgeerror
 class JudgeError(OSError):
     "A judge that cannot be asked, whatever the question."
 
+
 class Unanswered(Exception):
     "A question that got no answer, after all retries."
 
+
 _KEYLIKE = re.compile(r'\b(?:sk|pk|rk|hf|gsk|xai|key|api|token)[-_][\w*.\-]{6,}|(?i:bearer)\s+\S+')
 
+
 def scrubbed(
-    text:str, # of an error, as a server wrote it
-    secrets:Sequence[str]=(), # known to be secret
-    most=300, # characters
-)->str:
+    text: str,  # of an error, as a server wrote it
+    secrets: Sequence[str] = (),  # known to be secret
+    most=300,  # characters
+) -> str:
     "A message without anything that is or looks like a key."
     for s in secrets:
-        if isinstance(s, str) and len(s)>3: text = text.replace(s, '***')
+        if isinstance(s, str) and len(s) > 3:
+            text = text.replace(s, '***')
     return _KEYLIKE.sub('***', ' '.join(text.split()))[:most]
+
 
 # %% ../../nbs/judges/03_chat.ipynb #pooled
 async def _ended(closing):
     "Calls off what is under way, and closes."
-    rest = asyncio.all_tasks()-{asyncio.current_task()}
-    for t in rest: t.cancel()
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for t in rest:
+        t.cancel()
     await asyncio.gather(*rest, return_exceptions=True)
-    if closing: await closing()
+    if closing:
+        await closing()
+
 
 @contextmanager
 def _loop(closing):
     "An event loop that runs in another thread."
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name='plurality_nb-chat', daemon=True); thread.start()
-    try: yield loop
+    thread = threading.Thread(target=loop.run_forever, name='plurality_nb-chat', daemon=True)
+    thread.start()
+    try:
+        yield loop
     finally:
         asyncio.run_coroutine_threadsafe(_ended(closing), loop).result()
-        loop.call_soon_threadsafe(loop.stop); thread.join(); loop.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
 
 def pooled(
-    work, # coroutine function of one item
-    items:Iterable,
-    concurrency:int, # items under way, or finished and not yet taken
-    closing=None, # coroutine function to end with
-)->Iterator: # what `work` returned, in the order of finishing
+    work,  # coroutine function of one item
+    items: Iterable,
+    concurrency: int,  # items under way, or finished and not yet taken
+    closing=None,  # coroutine function to end with
+) -> Iterator:  # what `work` returned, in the order of finishing
     "Works on many items at once, and takes the next one only when a result was taken."
-    items,running,more = iter(items),set(),True
+    items, running, more = iter(items), set(), True
     with _loop(closing) as loop:
         while True:
-            while more and len(running)<concurrency:
-                try: running.add(asyncio.run_coroutine_threadsafe(work(next(items)), loop))
-                except StopIteration: more = False
-            if not running: return
-            done,failed = wait(running, return_when=FIRST_COMPLETED)[0],None
+            while more and len(running) < concurrency:
+                try:
+                    running.add(asyncio.run_coroutine_threadsafe(work(next(items)), loop))
+                except StopIteration:
+                    more = False
+            if not running:
+                return
+            done, failed = wait(running, return_when=FIRST_COMPLETED)[0], None
             running -= done
             for f in done:
-                if f.exception(): failed = f.exception()
-                else: yield f.result()
-            if failed: raise failed
+                if f.exception():
+                    failed = f.exception()
+                else:
+                    yield f.result()
+            if failed:
+                raise failed
+
 
 # %% ../../nbs/judges/03_chat.ipynb #host-of
 def host_of(
-    url:str, # base URL of a server
-)->str: # host and port, nothing else of the URL
+    url: str,  # base URL of a server
+) -> str:  # host and port, nothing else of the URL
     "Where texts would go."
     u = urlsplit(url if '//' in url else f'//{url}')
-    return (u.hostname or '?')+(f':{u.port}' if u.port else '')
+    return (u.hostname or '?') + (f':{u.port}' if u.port else '')
+
 
 def is_local(
-    url:str, # base URL of a server
-)->bool:
+    url: str,  # base URL of a server
+) -> bool:
     "Whether a server is this machine."
     host = urlsplit(url).hostname or ''
     return host in ('localhost', '::1') or host.startswith('127.')
 
+
 def _client(base_url, timeout, retries):
     "The openai client; a server on this machine needs no key."
-    try: import openai
-    except ImportError as e: raise ContractError('judge', 'the package `openai` for chat servers', 'none installed', 'Install plurality_nb[openai]') from e
+    try:
+        import openai
+    except ImportError as e:
+        raise ContractError(
+            'judge',
+            'the package `openai` for chat servers',
+            'none installed',
+            'Install plurality_nb[openai]',
+        ) from e
     url = base_url or os.environ.get('OPENAI_BASE_URL')
-    if url and '@' in urlsplit(url).netloc: raise ContractError('base_url', 'an address without a name or password', 'one with them', 'HTTP clients write addresses into their logs; set OPENAI_API_KEY instead')
+    if url and '@' in urlsplit(url).netloc:
+        raise ContractError(
+            'base_url',
+            'an address without a name or password',
+            'one with them',
+            'HTTP clients write addresses into their logs; set OPENAI_API_KEY instead',
+        )
     key = None if os.environ.get('OPENAI_API_KEY') or not (url and is_local(url)) else 'none'
-    try: return openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=retries)
+    try:
+        return openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=retries)
     except openai.OpenAIError as e:
-        raise ContractError('judge', 'a key for the server', 'none', 'Set OPENAI_API_KEY in the environment, to any text where the server wants none; name a server of your own with `base_url`, `--base-url`') from e
+        raise ContractError(
+            'judge',
+            'a key for the server',
+            'none',
+            'Set OPENAI_API_KEY in the environment, to any text where the server wants none; name a server of your own with `base_url`, `--base-url`',
+        ) from e
+
 
 # %% ../../nbs/judges/03_chat.ipynb #chatjudge
 _log = logging.getLogger(__name__)
 
+
 class ChatJudge(Judge):
     "A language model behind an OpenAI-compatible server."
-    def __init__(self,
-        model:str, # its name on the server
-        mode:str='binary', # one of `MODES`
-        base_url:str|None=None, # of the server; None: OPENAI_BASE_URL, or OpenAI
-        temperature:float|None=None, # None: 0 in mode `crowd`, else 1
-        concurrency=16, # questions under way at once
-        timeout=120.,  # seconds without a sign of life from the server
-        retries=6,     # of one request, with growing pauses or as `Retry-After` says
-        reply_tokens=512, # that an answer may have, thinking included
-        votes_per_request=16, # answers that one request asks for, as its `n`, so that the texts are sent once
-        server_seed:int|None=None, # for the server, with each vote's number added; None sends none
-        judge_id:str|None=None, # what the model is, if `model` does not say
-        extra:Mapping|None=None, # further fields of the request, such as {'reasoning_effort': 'low'}
-        give_up=8,     # questions in a row without an answer before the run ends
-        client:Callable|None=None, # makes an `openai.AsyncOpenAI` of one's own, such as an `AsyncAzureOpenAI`
-        **asking,      # settings of `Asking`
-    ):
-        self.asking,self.model,self.name,self.samples = Asking(mode, **asking),model,f'chat:{model}',mode=='binary'
-        self.temperature = temperature if temperature is not None else float(mode!='crowd')
-        self.concurrency,self.timeout,self.retries,self.give_up = concurrency,timeout,retries,give_up
-        self.reply_tokens,self.server_seed,self.judge_id,self.extra = reply_tokens,server_seed,judge_id,dict(extra or {})
-        self.base_url,self.client = base_url,client
-        self.per_request = votes_per_request if self.samples and self.temperature>0 else 1
-        for k,least in [('concurrency', 1), ('timeout', .001), ('retries', 0), ('reply_tokens', 1), ('per_request', 1), ('give_up', 1), ('temperature', 0)]:
-            if not getattr(self, k)>=least: raise ContractError(k, f'a number >= {least}', repr(getattr(self, k)))
 
-    def __repr__(self): return f'ChatJudge({self.model!r}, {self.asking.mode!r}, host={self.host!r})'
+    def __init__(
+        self,
+        model: str,  # its name on the server
+        mode: str = 'binary',  # one of `MODES`
+        base_url: str | None = None,  # of the server; None: OPENAI_BASE_URL, or OpenAI
+        temperature: float | None = None,  # None: 0 in mode `crowd`, else 1
+        concurrency=16,  # questions under way at once
+        timeout=120.0,  # seconds without a sign of life from the server
+        retries=6,  # of one request, with growing pauses or as `Retry-After` says
+        reply_tokens=512,  # that an answer may have, thinking included
+        votes_per_request=16,  # answers that one request asks for, as its `n`, so that the texts are sent once
+        server_seed: int
+        | None = None,  # for the server, with each vote's number added; None sends none
+        judge_id: str | None = None,  # what the model is, if `model` does not say
+        extra: Mapping
+        | None = None,  # further fields of the request, such as {'reasoning_effort': 'low'}
+        give_up=8,  # questions in a row without an answer before the run ends
+        client: Callable
+        | None = None,  # makes an `openai.AsyncOpenAI` of one's own, such as an `AsyncAzureOpenAI`
+        **asking,  # settings of `Asking`
+    ):
+        self.asking, self.model, self.name, self.samples = (
+            Asking(mode, **asking),
+            model,
+            f'chat:{model}',
+            mode == 'binary',
+        )
+        self.temperature = temperature if temperature is not None else float(mode != 'crowd')
+        self.concurrency, self.timeout, self.retries, self.give_up = (
+            concurrency,
+            timeout,
+            retries,
+            give_up,
+        )
+        self.reply_tokens, self.server_seed, self.judge_id, self.extra = (
+            reply_tokens,
+            server_seed,
+            judge_id,
+            dict(extra or {}),
+        )
+        self.base_url, self.client = base_url, client
+        self.per_request = votes_per_request if self.samples and self.temperature > 0 else 1
+        for k, least in [
+            ('concurrency', 1),
+            ('timeout', 0.001),
+            ('retries', 0),
+            ('reply_tokens', 1),
+            ('per_request', 1),
+            ('give_up', 1),
+            ('temperature', 0),
+        ]:
+            if not getattr(self, k) >= least:
+                raise ContractError(k, f'a number >= {least}', repr(getattr(self, k)))
+
+    def __repr__(self):
+        return f'ChatJudge({self.model!r}, {self.asking.mode!r}, host={self.host!r})'
 
     @property
     def host(self):
-        return host_of(str(self.client().base_url) if self.client else self.base_url or os.environ.get('OPENAI_BASE_URL') or 'https://api.openai.com/v1')
+        return host_of(
+            str(self.client().base_url)
+            if self.client
+            else self.base_url or os.environ.get('OPENAI_BASE_URL') or 'https://api.openai.com/v1'
+        )
 
     def identity(self):
         "Everything about this judge that could change an answer."
-        most = None if self.asking.mode=='likelihood' else self.reply_tokens
-        return dict(kind='chat', judge=self.judge_id or self.model, temperature=self.temperature, reply_tokens=most,
-            server_seed=self.server_seed, extra=self.extra or None, **self.asking.identity())
+        most = None if self.asking.mode == 'likelihood' else self.reply_tokens
+        return dict(
+            kind='chat',
+            judge=self.judge_id or self.model,
+            temperature=self.temperature,
+            reply_tokens=most,
+            server_seed=self.server_seed,
+            extra=self.extra or None,
+            **self.asking.identity(),
+        )
 
     def estimate(self, question):
         "About what a question takes: four bytes of text a token."
         read = sum(len(m['content'].encode()) for m in self.asking.messages(question))
-        return read//4+8,1 if self.asking.mode=='likelihood' else self.reply_tokens*question.votes
+        return (
+            read // 4 + 8,
+            1 if self.asking.mode == 'likelihood' else self.reply_tokens * question.votes,
+        )
 
     def answers(self, questions):
         "The answers as they come; an answer without `raw` stands for a question that got none."
-        client = self.client() if self.client else _client(self.base_url, self.timeout, self.retries) # one for each event loop
-        yield from pooled(_Talk(self, client).answer, enumerate(questions), self.concurrency, client.close)
+        client = (
+            self.client() if self.client else _client(self.base_url, self.timeout, self.retries)
+        )  # one for each event loop
+        yield from pooled(
+            _Talk(self, client).answer, enumerate(questions), self.concurrency, client.close
+        )
+
 
 # %% ../../nbs/judges/03_chat.ipynb #talk
-_TOO_MUCH = re.compile(r'context.{0,20}(?:length|window|size)|maximum context|too (?:long|large|many tokens)|content.{0,20}(?:filter|policy|management)', re.I)
+_TOO_MUCH = re.compile(
+    r'context.{0,20}(?:length|window|size)|maximum context|too (?:long|large|many tokens)|content.{0,20}(?:filter|policy|management)',
+    re.I,
+)
+
 
 class _Talk:
     "Requests to one server, and what was learned of it."
-    def __init__(self, judge, client): self.judge,self.client,self.limit,self.missed = judge,client,'max_tokens',0
+
+    def __init__(self, judge, client):
+        self.judge, self.client, self.limit, self.missed = judge, client, 'max_tokens', 0
 
     async def answer(self, item):
         "The answers to a numbered question."
-        i,q = item; said = []
+        i, q = item
+        said = []
         try:
-            while len(said)<q.votes: said += await self._whole(q._replace(index=q.index+len(said), votes=min(q.votes-len(said), self.judge.per_request)))
+            while len(said) < q.votes:
+                said += await self._whole(
+                    q._replace(
+                        index=q.index + len(said),
+                        votes=min(q.votes - len(said), self.judge.per_request),
+                    )
+                )
             self.missed = 0
         except Unanswered as e:
             self.missed += 1
-            if self.missed>=self.judge.give_up: raise JudgeError(f'{self.judge.host}: {self.missed} questions in a row got no answer, the last one: {e}') from None
-            said += [Answer(error=f'unanswered: {e}')]*(q.votes-len(said))
-        return i,said
+            if self.missed >= self.judge.give_up:
+                raise JudgeError(
+                    f'{self.judge.host}: {self.missed} questions in a row got no answer, the last one: {e}'
+                ) from None
+            said += [Answer(error=f'unanswered: {e}')] * (q.votes - len(said))
+        return i, said
 
     async def _whole(self, q):
         "Answers from one request, repeated where its body is no answer."
-        for k in range(min(self.judge.retries, 2)+1):
-            if k: await asyncio.sleep(.5*2**k)
+        for k in range(min(self.judge.retries, 2) + 1):
+            if k:
+                await asyncio.sleep(0.5 * 2**k)
             start = time.perf_counter()
             try:
                 body = await self._sent(q)
-                return [Answer(error=body, raw='')]*q.votes if isinstance(body, str) else self._read(body, q, time.perf_counter()-start)
-            except (LookupError, TypeError, AttributeError, ValueError) as e: why = f'no whole answer ({type(e).__name__}: {str(e)[:60]})'
+                return (
+                    [Answer(error=body, raw='')] * q.votes
+                    if isinstance(body, str)
+                    else self._read(body, q, time.perf_counter() - start)
+                )
+            except (LookupError, TypeError, AttributeError, ValueError) as e:
+                why = f'no whole answer ({type(e).__name__}: {str(e)[:60]})'
         raise Unanswered(why)
 
     def _request(self, q):
         j = self.judge
-        out = dict(model=j.model, messages=j.asking.messages(q), temperature=j.temperature, extra_body=j.extra or None)
-        if (n := min(q.votes, j.per_request))>1: out['n'] = n
-        if j.server_seed is not None: out['seed'] = j.server_seed+q.index
-        if j.asking.mode=='likelihood': return out | {'logprobs': True, 'top_logprobs': 20, self.limit: 1}
+        out = dict(
+            model=j.model,
+            messages=j.asking.messages(q),
+            temperature=j.temperature,
+            extra_body=j.extra or None,
+        )
+        if (n := min(q.votes, j.per_request)) > 1:
+            out['n'] = n
+        if j.server_seed is not None:
+            out['seed'] = j.server_seed + q.index
+        if j.asking.mode == 'likelihood':
+            return out | {'logprobs': True, 'top_logprobs': 20, self.limit: 1}
         return out | {self.limit: j.reply_tokens}
 
     async def _sent(self, q):
         "What the server sent; text where it refuses this question for good."
         import openai
+
         request = self._request(q)
-        try: return (await self.client.chat.completions.with_raw_response.create(**request)).http_response.json()
+        try:
+            return (
+                await self.client.chat.completions.with_raw_response.create(**request)
+            ).http_response.json()
         except openai.APIStatusError as e:
-            if self._learned(e, request): return await self._sent(q)
+            if self._learned(e, request):
+                return await self._sent(q)
             return self._refusal(e)
-        except openai.APITimeoutError: raise Unanswered(f'nothing within {self.judge.timeout:g} s') from None
-        except openai.APIConnectionError as e: raise Unanswered(f'no connection ({type(e.__cause__ or e).__name__})') from None
+        except openai.APITimeoutError:
+            raise Unanswered(f'nothing within {self.judge.timeout:g} s') from None
+        except openai.APIConnectionError as e:
+            raise Unanswered(f'no connection ({type(e.__cause__ or e).__name__})') from None
 
     def _learned(self, e, request):
         "Whether the server's complaint says how to ask it."
-        if e.status_code not in (400, 422): return False
-        if 'max_completion_tokens' in str(e) and 'max_tokens' in request: self.limit = 'max_completion_tokens'; return True
-        if 'n' in request and re.search(r'\bn\b', e.message): self._one_by_one('refuses'); return True
+        if e.status_code not in (400, 422):
+            return False
+        if 'max_completion_tokens' in str(e) and 'max_tokens' in request:
+            self.limit = 'max_completion_tokens'
+            return True
+        if 'n' in request and re.search(r'\bn\b', e.message):
+            self._one_by_one('refuses')
+            return True
         return False
 
     def _one_by_one(self, does):
-        if self.judge.per_request>1: _log.warning(f'{self.judge.host} {does} several answers a request (`n`): from now on each is asked for by itself')
+        if self.judge.per_request > 1:
+            _log.warning(
+                f'{self.judge.host} {does} several answers a request (`n`): from now on each is asked for by itself'
+            )
         self.judge.per_request = 1
 
     def _refusal(self, e):
         "Why the server refuses this question; raises where it would refuse any, or may not refuse it next time."
-        j,said = self.judge,scrubbed(str(e), [self.client.api_key])
-        if e.status_code in (401, 403): raise JudgeError(f'{j.host} refuses the key in OPENAI_API_KEY: {said}')
-        if e.status_code==404: raise JudgeError(f'{j.host} has no model {j.model!r}, or the base URL lacks its /v1: {said}')
-        if e.status_code==402 or e.code=='insufficient_quota': raise JudgeError(f'{j.host} has no credit left: {said}')
-        if j.asking.mode=='likelihood' and 'logprobs' in said: raise JudgeError(f"{j.host} gives no `logprobs`: {said}. Choose mode 'binary' or 'crowd'")
-        if e.status_code in (400, 413, 422) and _TOO_MUCH.search(f'{e.code} {said}'): return f'refused by the server: {said}'
+        j, said = self.judge, scrubbed(str(e), [self.client.api_key])
+        if e.status_code in (401, 403):
+            raise JudgeError(f'{j.host} refuses the key in OPENAI_API_KEY: {said}')
+        if e.status_code == 404:
+            raise JudgeError(
+                f'{j.host} has no model {j.model!r}, or the base URL lacks its /v1: {said}'
+            )
+        if e.status_code == 402 or e.code == 'insufficient_quota':
+            raise JudgeError(f'{j.host} has no credit left: {said}')
+        if j.asking.mode == 'likelihood' and 'logprobs' in said:
+            raise JudgeError(
+                f"{j.host} gives no `logprobs`: {said}. Choose mode 'binary' or 'crowd'"
+            )
+        if e.status_code in (400, 413, 422) and _TOO_MUCH.search(f'{e.code} {said}'):
+            return f'refused by the server: {said}'
         raise Unanswered(said)
 
     def _read(self, body, q, seconds):
-        choices,use = body['choices'][:q.votes],body.get('usage') or {}
-        if not choices: raise LookupError('no choices')
-        n,out = len(choices),[]
-        if n<min(q.votes, self.judge.per_request): self._one_by_one('ignores')
-        read,(each,rest) = int(use.get('prompt_tokens') or 0),divmod(int(use.get('completion_tokens') or 0), n)
-        for k,c in enumerate(choices):
-            facts = dict(tokens_in=0 if k else read, tokens_out=each if k else each+rest, seconds=seconds/n) # a request's rest is its first answer's
-            raw,why = self._said(c)
+        choices, use = body['choices'][: q.votes], body.get('usage') or {}
+        if not choices:
+            raise LookupError('no choices')
+        n, out = len(choices), []
+        if n < min(q.votes, self.judge.per_request):
+            self._one_by_one('ignores')
+        read, (each, rest) = (
+            int(use.get('prompt_tokens') or 0),
+            divmod(int(use.get('completion_tokens') or 0), n),
+        )
+        for k, c in enumerate(choices):
+            facts = dict(
+                tokens_in=0 if k else read,
+                tokens_out=each if k else each + rest,
+                seconds=seconds / n,
+            )  # a request's rest is its first answer's
+            raw, why = self._said(c)
             a = Answer(error=why, raw=raw, **facts) if why else self.judge.read(raw, q, **facts)
-            if a.error and not why and c.get('finish_reason')=='length' and self.judge.asking.mode!='likelihood': a = a._replace(error=f'{a.error}, cut off at {self.judge.reply_tokens} tokens')
+            if (
+                a.error
+                and not why
+                and c.get('finish_reason') == 'length'
+                and self.judge.asking.mode != 'likelihood'
+            ):
+                a = a._replace(error=f'{a.error}, cut off at {self.judge.reply_tokens} tokens')
             out.append(a)
         return out
 
     def _said(self, choice):
         "The raw answer in a choice, and why there is none."
         message = choice['message']
-        if message.get('refusal'): return str(message['refusal']),'refusal'
-        if choice.get('finish_reason')=='content_filter': return message.get('content') or '','content filter'
-        if self.judge.asking.mode!='likelihood': return message.get('content') or '',None
+        if message.get('refusal'):
+            return str(message['refusal']), 'refusal'
+        if choice.get('finish_reason') == 'content_filter':
+            return message.get('content') or '', 'content filter'
+        if self.judge.asking.mode != 'likelihood':
+            return message.get('content') or '', None
         told = (choice.get('logprobs') or {}).get('content')
-        if told is None or (told and len(told[0].get('top_logprobs') or [])<2):
-            raise JudgeError(f"{self.judge.host} ignores `logprobs`: no probabilities came with the answer. Choose mode 'binary' or 'crowd'")
+        if told is None or (told and len(told[0].get('top_logprobs') or []) < 2):
+            raise JudgeError(
+                f"{self.judge.host} ignores `logprobs`: no probabilities came with the answer. Choose mode 'binary' or 'crowd'"
+            )
         tokens = {}
-        for t in told[0]['top_logprobs'] if told else []: tokens[t['token']] = tokens.get(t['token'], 0)+math.exp(t['logprob'])
-        return json.dumps(tokens, ensure_ascii=False) if tokens else '',None
+        for t in told[0]['top_logprobs'] if told else []:
+            tokens[t['token']] = tokens.get(t['token'], 0) + math.exp(t['logprob'])
+        return json.dumps(tokens, ensure_ascii=False) if tokens else '', None

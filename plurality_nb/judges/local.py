@@ -7,7 +7,7 @@ __all__ = ['rendered', 'answer_tokens', 'LocalJudge']
 
 # %% ../../nbs/judges/04_local.ipynb #imports
 import json
-from collections.abc import Iterable,Iterator,Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -17,153 +17,261 @@ from time import perf_counter
 from warnings import warn
 
 from .parsing import Answer
-from .prompts import Asking,Judge,Question
+from .prompts import Asking, Judge, Question
 from ..errors import ContractError
 from ..data.schema import digest
 
 # %% ../../nbs/judges/04_local.ipynb #rendered
-_DATED = "{%- macro strftime_now(form) -%}2025-01-01{%- endmacro %}" # in place of the function that templates find today's date by
+_DATED = "{%- macro strftime_now(form) -%}2025-01-01{%- endmacro %}"  # in place of the function that templates find today's date by
+
 
 def rendered(
-    messages:Sequence[dict], # `role`, `content`
-    tokenizer, # of transformers
-)->str: # up to where the answer begins
+    messages: Sequence[dict],  # `role`, `content`
+    tokenizer,  # of transformers
+) -> str:  # up to where the answer begins
     "A conversation as the model reads it."
-    if not tokenizer.chat_template: return f"{tokenizer.bos_token or ''}{messages[-1]['content']}\nAnswer:"
+    if not tokenizer.chat_template:
+        return f"{tokenizer.bos_token or ''}{messages[-1]['content']}\nAnswer:"
     template = tokenizer.get_chat_template()
-    if 'strftime_now' in template: template = _DATED+template
-    return tokenizer.apply_chat_template(list(messages), chat_template=template, tokenize=False,
-        add_generation_prompt=True, enable_thinking=False)
+    if 'strftime_now' in template:
+        template = _DATED + template
+    return tokenizer.apply_chat_template(
+        list(messages),
+        chat_template=template,
+        tokenize=False,
+        add_generation_prompt=True,
+        enable_thinking=False,
+    )
+
 
 def _marks(tokenizer):
     "The texts that the tokenizer reads as one token of its own, such as turn marks."
     added = tokenizer.added_tokens_decoder.values()
-    return sorted({t.content for t in added if len(t.content)>1 and (t.special or t.content[0] in '<[')})
+    return sorted(
+        {t.content for t in added if len(t.content) > 1 and (t.special or t.content[0] in '<[')}
+    )
 
-def _tokens(texts, tokenizer): return tokenizer(list(texts), add_special_tokens=False, verbose=False)['input_ids']
+
+def _tokens(texts, tokenizer):
+    return tokenizer(list(texts), add_special_tokens=False, verbose=False)['input_ids']
+
 
 # %% ../../nbs/judges/04_local.ipynb #answer-tokens
 def answer_tokens(
-    prompt:str, # rendered
+    prompt: str,  # rendered
     tokenizer,  # of transformers
     letters='AB',
-)->dict: # letter to the tokens that it may begin with
+) -> dict:  # letter to the tokens that it may begin with
     "The tokens by which an answer is known."
-    before = _tokens([prompt], tokenizer)[0]; n = len(before)
+    before = _tokens([prompt], tokenizer)[0]
+    n = len(before)
     found = {l: [] for l in letters}
     for space in ['', ' ']:
-        said = _tokens([prompt+space+l for l in letters], tokenizer)
-        first = {t[n] for t in said if t[:n]==before and len(t)>n}-{tokenizer.unk_token_id}
-        if len(first)<len(letters): continue # the prompt's end changed, or the letters begin alike
-        for l,t in zip(letters, said): found[l] += [t[n]] if t[n] not in found[l] else []
+        said = _tokens([prompt + space + l for l in letters], tokenizer)
+        first = {t[n] for t in said if t[:n] == before and len(t) > n} - {tokenizer.unk_token_id}
+        if len(first) < len(letters):
+            continue  # the prompt's end changed, or the letters begin alike
+        for l, t in zip(letters, said):
+            found[l] += [t[n]] if t[n] not in found[l] else []
     if not found[letters[0]]:
         want = f'one under which {", ".join(letters)} begin differently after the prompt'
-        raise ContractError('tokenizer', want, repr(prompt[-20:]), 'Ask this model in mode `binary`, through a server')
+        raise ContractError(
+            'tokenizer',
+            want,
+            repr(prompt[-20:]),
+            'Ask this model in mode `binary`, through a server',
+        )
     return found
+
 
 # %% ../../nbs/judges/04_local.ipynb #logits
 def _logits(model, ids, rows, columns, **inputs):
     "Scores of the vocabulary at some positions, (positions, vocabulary); `ids` is (rows, tokens)."
     import torch
-    rows,columns = torch.tensor(rows),torch.tensor(columns)
-    hook = model.get_output_embeddings().register_forward_pre_hook(lambda _, args: (args[0][rows, columns][None], *args[1:]))
-    try: out = model(input_ids=torch.tensor(ids, device=model.device), use_cache=False, **inputs).logits
-    finally: hook.remove()
-    return (out[0] if out.shape[:2]==(1, len(rows)) else out[rows, columns]).float()
+
+    rows, columns = torch.tensor(rows), torch.tensor(columns)
+    hook = model.get_output_embeddings().register_forward_pre_hook(
+        lambda _, args: (args[0][rows, columns][None], *args[1:])
+    )
+    try:
+        out = model(
+            input_ids=torch.tensor(ids, device=model.device), use_cache=False, **inputs
+        ).logits
+    finally:
+        hook.remove()
+    return (out[0] if out.shape[:2] == (1, len(rows)) else out[rows, columns]).float()
+
 
 def _shared_logits(model, rows):
     "Every common beginning computed once; `rows` are sorted."
     import torch
-    from plurality_nb.models.packing import Tree,ends_only,prefix_tree,tree_attention
-    nodes,at = prefix_tree(rows)
-    tree = Tree(nodes); ends = [tree.starts[e+1]-1 for e in at]
-    with tree_attention(model),ends_only(model.base_model, tree, torch.tensor(ends, device=model.device)):
-        return _logits(model, [[t for _,tokens in nodes for t in tokens]], [0]*len(rows), ends, position_ids=torch.tensor([tree.positions], device=model.device), tree=tree)
+    from plurality_nb.models.packing import Tree, ends_only, prefix_tree, tree_attention
+
+    nodes, at = prefix_tree(rows)
+    tree = Tree(nodes)
+    ends = [tree.starts[e + 1] - 1 for e in at]
+    with (
+        tree_attention(model),
+        ends_only(model.base_model, tree, torch.tensor(ends, device=model.device)),
+    ):
+        return _logits(
+            model,
+            [[t for _, tokens in nodes for t in tokens]],
+            [0] * len(rows),
+            ends,
+            position_ids=torch.tensor([tree.positions], device=model.device),
+            tree=tree,
+        )
+
 
 def _plain_logits(model, rows, budget):
     "Every row by itself, batched with others about as long and padded on the right."
     import torch
-    order,batches = sorted(range(len(rows)), key=lambda i: len(rows[i])),[]
+
+    order, batches = sorted(range(len(rows)), key=lambda i: len(rows[i])), []
     for i in order:
-        n = len(rows[i]); last = batches[-1] if batches else None
-        if last and n*(len(last)+1)<=budget and n<=1.1*len(rows[last[0]]): last.append(i)
-        else: batches.append([i])
+        n = len(rows[i])
+        last = batches[-1] if batches else None
+        if last and n * (len(last) + 1) <= budget and n <= 1.1 * len(rows[last[0]]):
+            last.append(i)
+        else:
+            batches.append([i])
+
     def batch(b):
         longest = len(rows[b[-1]])
-        return _logits(model, [rows[i]+[0]*(longest-len(rows[i])) for i in b], list(range(len(b))), [len(rows[i])-1 for i in b])
+        return _logits(
+            model,
+            [rows[i] + [0] * (longest - len(rows[i])) for i in b],
+            list(range(len(b))),
+            [len(rows[i]) - 1 for i in b],
+        )
+
     out = torch.cat([batch(b) for b in batches])
     return out[torch.tensor(order).argsort()]
+
 
 # %% ../../nbs/judges/04_local.ipynb #likelihood
 class _Likelihood:
     "What a model would say after rows of tokens."
+
     def __init__(self, model, letters, budget, share):
         from plurality_nb.models.packing import shares_up_to
-        self.model,self.letters,self.budget = model,letters,budget
-        self.reach,self.checked = shares_up_to(model.config) if share else 0,False
 
-    def __call__(self, rows): # sorted
+        self.model, self.letters, self.budget = model, letters, budget
+        self.reach, self.checked = shares_up_to(model.config) if share else 0, False
+
+    def __call__(self, rows):  # sorted
         "Probabilities of the letters, (rows, letters)."
         import torch
+
         with torch.inference_mode():
-            shared = len(rows)>1 and max(map(len, rows))<=self.reach
-            if shared and not self.checked: self._check(rows[:3])
-            return self._read(rows, shared and self.reach>0).tolist()
+            shared = len(rows) > 1 and max(map(len, rows)) <= self.reach
+            if shared and not self.checked:
+                self._check(rows[:3])
+            return self._read(rows, shared and self.reach > 0).tolist()
 
     def _read(self, rows, shared):
         import torch
-        logits = _shared_logits(self.model, rows) if shared else _plain_logits(self.model, rows, self.budget)
+
+        logits = (
+            _shared_logits(self.model, rows)
+            if shared
+            else _plain_logits(self.model, rows, self.budget)
+        )
         each = [logits[:, t].logsumexp(1) for t in self.letters.values()]
-        return (torch.stack(each, 1)-logits.logsumexp(1, keepdim=True)).exp().cpu().double()
+        return (torch.stack(each, 1) - logits.logsumexp(1, keepdim=True)).exp().cpu().double()
 
     def _check(self, rows):
         "Whether sharing changes a vote; it does not look at how probable the letters are together."
-        self.checked,exact = True,self.model.dtype.itemsize>2
+        self.checked, exact = True, self.model.dtype.itemsize > 2
         try:
-            a,b = (p/p.sum(1, keepdim=True) for p in (self._read(rows, True), self._read(rows, False)))
-            off = float((a-b).abs().max())
-            if off<=(1e-4 if exact else .05): return
+            a, b = (
+                p / p.sum(1, keepdim=True)
+                for p in (self._read(rows, True), self._read(rows, False))
+            )
+            off = float((a - b).abs().max())
+            if off <= (1e-4 if exact else 0.05):
+                return
             why = f'changes a vote by {off:.2g}'
-        except (AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as e: why = f'fails: {e}'
+        except (
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            StopIteration,
+            TypeError,
+            ValueError,
+        ) as e:
+            why = f'fails: {e}'
         self.reach = 0
-        warn(f'sharing common beginnings {why}; {type(self.model).__name__} reads each question by itself')
+        warn(
+            f'sharing common beginnings {why}; {type(self.model).__name__} reads each question by itself'
+        )
+
 
 # %% ../../nbs/judges/04_local.ipynb #packs
-_WINDOW = 1024 # questions looked at together for what they share
+_WINDOW = 1024  # questions looked at together for what they share
+
 
 def _packs(rows, budget):
     "Sorted (row, ...) in parts, each with a tree of no more tokens than the budget if it can be."
-    pack,cost = [],0
-    for row,*rest in rows:
-        new = len(row)-(len(commonprefix([pack[-1][0], row])) if pack else 0)
-        if pack and cost+new>budget: yield pack; pack,cost,new = [],0,len(row)
-        pack.append((row, *rest)); cost += new
-    if pack: yield pack
+    pack, cost = [], 0
+    for row, *rest in rows:
+        new = len(row) - (len(commonprefix([pack[-1][0], row])) if pack else 0)
+        if pack and cost + new > budget:
+            yield pack
+            pack, cost, new = [], 0, len(row)
+        pack.append((row, *rest))
+        cost += new
+    if pack:
+        yield pack
+
 
 # %% ../../nbs/judges/04_local.ipynb #localjudge
 class LocalJudge(Judge):
     "A causal language model that answers by the probabilities of the letters."
+
     samples = False
-    def __init__(self,
-        model,     # causal language model of transformers
-        tokenizer, # its own
-        judge_id:str|None=None, # what stored answers are known by; needed for a model made in memory
+
+    def __init__(
+        self,
+        model,  # causal language model of transformers
+        tokenizer,  # its own
+        judge_id: str
+        | None = None,  # what stored answers are known by; needed for a model made in memory
         ties=False,  # whether C, neither is better, is an allowed answer
-        min_mass=.1, # probability that the letters must hold together
-        max_length:int|None=None, # tokens in a question; None: as many as the model was made for
-        batch_tokens=4096, # computed in one pass, unless one question alone has more
+        min_mass=0.1,  # probability that the letters must hold together
+        max_length: int
+        | None = None,  # tokens in a question; None: as many as the model was made for
+        batch_tokens=4096,  # computed in one pass, unless one question alone has more
         share=True,  # compute common beginnings once
     ):
-        self.model,self.tokenizer,self.judge_id,self.batch_tokens,self.known = model.eval(),tokenizer,judge_id,batch_tokens,{}
+        self.model, self.tokenizer, self.judge_id, self.batch_tokens, self.known = (
+            model.eval(),
+            tokenizer,
+            judge_id,
+            batch_tokens,
+            {},
+        )
         self.asking = Asking('likelihood', ties=ties, min_mass=min_mass, marks=_marks(tokenizer))
-        self.max_length = max_length or getattr(model.config.get_text_config(), 'max_position_embeddings', None) or 10**9
-        self._row = lru_cache(_WINDOW)(lambda text: _tokens([text], tokenizer)[0]) # an estimate need not be made again for the answer
+        self.max_length = (
+            max_length
+            or getattr(model.config.get_text_config(), 'max_position_embeddings', None)
+            or 10**9
+        )
+        self._row = lru_cache(_WINDOW)(
+            lambda text: _tokens([text], tokenizer)[0]
+        )  # an estimate need not be made again for the answer
         self.share = share
         self.likelihood = self._likelihood()
 
     def _likelihood(self):
         empty = self._text(Question([dict(role='user', content='')], '', ''))
-        return _Likelihood(self.model, answer_tokens(empty, self.tokenizer, self.asking.letters), self.batch_tokens, self.share)
+        return _Likelihood(
+            self.model,
+            answer_tokens(empty, self.tokenizer, self.asking.letters),
+            self.batch_tokens,
+            self.share,
+        )
 
     def asked(self, asking):
         "The same model, asked in another way."
@@ -172,56 +280,109 @@ class LocalJudge(Judge):
         return other
 
     @classmethod
-    def load(cls,
-        name:str|Path, # Hub id, or folder
-        revision:str|None=None, # on the Hub
-        device:str|None=None, # None: cuda, mps or cpu, the first there is
-        dtype:str|None=None,  # None: as stored; float32 on a CPU
-        trust_remote_code=False, # run code that comes with the model
-        judge_id:str|None=None, ties=False, min_mass=.1, max_length:int|None=None, batch_tokens=4096, share=True, # as above
+    def load(
+        cls,
+        name: str | Path,  # Hub id, or folder
+        revision: str | None = None,  # on the Hub
+        device: str | None = None,  # None: cuda, mps or cpu, the first there is
+        dtype: str | None = None,  # None: as stored; float32 on a CPU
+        trust_remote_code=False,  # run code that comes with the model
+        judge_id: str | None = None,
+        ties=False,
+        min_mass=0.1,
+        max_length: int | None = None,
+        batch_tokens=4096,
+        share=True,  # as above
     ):
         "The judge of that name."
         from transformers import AutoModelForCausalLM
-        from plurality_nb.models.weights import best_device,load_pretrained
+        from plurality_nb.models.weights import best_device, load_pretrained
+
         device = device or best_device()
-        model,tokenizer,known = load_pretrained(AutoModelForCausalLM, name, 'a causal language model', 'An encoder or a reward model has no words to judge with', revision, dtype or ('float32' if device=='cpu' else None), trust_remote_code)
-        judge = cls(model.to(device), tokenizer, judge_id, ties, min_mass, max_length, batch_tokens, share)
+        model, tokenizer, known = load_pretrained(
+            AutoModelForCausalLM,
+            name,
+            'a causal language model',
+            'An encoder or a reward model has no words to judge with',
+            revision,
+            dtype or ('float32' if device == 'cpu' else None),
+            trust_remote_code,
+        )
+        judge = cls(
+            model.to(device), tokenizer, judge_id, ties, min_mass, max_length, batch_tokens, share
+        )
         judge.known = known
         return judge
 
     @property
-    def name(self): return f"local:{self.judge_id or self.known.get('model', 'model')}"
+    def name(self):
+        return f"local:{self.judge_id or self.known.get('model', 'model')}"
 
-    def identity(self)->dict: # what JSON can hold
+    def identity(self) -> dict:  # what JSON can hold
         "Everything that could change an answer."
         known = dict(model=self.judge_id) if self.judge_id else self.known
         if not known:
-            raise ContractError('judge_id', 'a name for a model made in memory', 'none', 'Two models must not share stored answers')
-        made = dict(dtype=str(self.model.dtype)[6:], template=digest(self.tokenizer.chat_template or 'plain')) # 6: without `torch.`
+            raise ContractError(
+                'judge_id',
+                'a name for a model made in memory',
+                'none',
+                'Two models must not share stored answers',
+            )
+        made = dict(
+            dtype=str(self.model.dtype)[6:],
+            template=digest(self.tokenizer.chat_template or 'plain'),
+        )  # 6: without `torch.`
         return dict(kind='local', **known, **made, **self.asking.identity())
 
-    def estimate(self, question:Question)->tuple[int, int]: # tokens read, and written
+    def estimate(self, question: Question) -> tuple[int, int]:  # tokens read, and written
         "What a question takes."
-        return len(self._row(self._text(question))),1
+        return len(self._row(self._text(question))), 1
 
-    def answers(self,
-        questions:Iterable[Question], # up to 1024 are taken at once
-    )->Iterator[tuple[int, list[Answer]]]: # number of the question, and the same answer for each of its votes
+    def answers(
+        self,
+        questions: Iterable[Question],  # up to 1024 are taken at once
+    ) -> Iterator[
+        tuple[int, list[Answer]]
+    ]:  # number of the question, and the same answer for each of its votes
         "The answers as they come, in the order that shares most."
         numbered = enumerate(questions)
         while some := list(islice(numbered, _WINDOW)):
-            rows = [(self._row(self._text(q)), i, q) for i,q in some]
-            for row,i,q in rows:
-                if len(row)>self.max_length: yield i,[Answer(error=f'{len(row)} tokens, the model reads {self.max_length}', raw='')]*q.votes
-            fit = sorted((r for r in rows if len(r[0])<=self.max_length), key=lambda r: (len(r[0])>self.likelihood.reach, r[0]))
-            for pack in _packs(fit, self.batch_tokens): yield from self._answered(pack)
+            rows = [(self._row(self._text(q)), i, q) for i, q in some]
+            for row, i, q in rows:
+                if len(row) > self.max_length:
+                    yield (
+                        i,
+                        [
+                            Answer(
+                                error=f'{len(row)} tokens, the model reads {self.max_length}',
+                                raw='',
+                            )
+                        ]
+                        * q.votes,
+                    )
+            fit = sorted(
+                (r for r in rows if len(r[0]) <= self.max_length),
+                key=lambda r: (len(r[0]) > self.likelihood.reach, r[0]),
+            )
+            for pack in _packs(fit, self.batch_tokens):
+                yield from self._answered(pack)
 
-    def _text(self, question): return rendered(self.asking.messages(question), self.tokenizer)
+    def _text(self, question):
+        return rendered(self.asking.messages(question), self.tokenizer)
 
     def _answered(self, pack):
         "The answers to (row, number, question)."
-        start = perf_counter(); said = self.likelihood([row for row,*_ in pack])
-        each = (perf_counter()-start)/sum(len(row) for row,*_ in pack)
-        for (row,i,q),p in zip(pack, said):
-            raw = json.dumps({l: float(f'{x:.6g}') for l,x in zip(self.likelihood.letters, p)})
-            yield i,[self.asking.read(raw, q, tokens_in=len(row), tokens_out=1, seconds=each*len(row))]*q.votes
+        start = perf_counter()
+        said = self.likelihood([row for row, *_ in pack])
+        each = (perf_counter() - start) / sum(len(row) for row, *_ in pack)
+        for (row, i, q), p in zip(pack, said):
+            raw = json.dumps({l: float(f'{x:.6g}') for l, x in zip(self.likelihood.letters, p)})
+            yield (
+                i,
+                [
+                    self.asking.read(
+                        raw, q, tokens_in=len(row), tokens_out=1, seconds=each * len(row)
+                    )
+                ]
+                * q.votes,
+            )

@@ -14,7 +14,7 @@ from pkgutil import resolve_name
 import numpy as np
 from datasets import Dataset
 
-from .prompts import Asking,Judge
+from .prompts import Asking, Judge
 from .local import LocalJudge
 from .chat import ChatJudge
 from ..errors import ContractError
@@ -22,54 +22,98 @@ from ..data.schema import pair_id
 from ..data.loading import load_comparisons
 from ..votes.shares import votes_of
 
+
 # %% ../../nbs/judges/06_registry.ipynb #recordedjudge
 class RecordedJudge:
     "Answers from comparisons that hold votes."
-    ordered = False # the file does not say which response stood first
-    def __init__(self,
-        ds:Dataset,        # comparisons with votes
-        votes='judge',     # whose: `judge` or `human`
+
+    ordered = False  # the file does not say which response stood first
+
+    def __init__(
+        self,
+        ds: Dataset,  # comparisons with votes
+        votes='judge',  # whose: `judge` or `human`
         name='recorded',
     ):
-        self.name,a,b,tie = name,*votes_of(ds, votes)
-        if np.isnan(a).all(): raise ContractError(f'{votes}_a', 'recorded votes', 'none in any row', 'Give a file with votes')
-        self.votes = {p: (first, x, y, t) for p,first,x,y,t in zip(ds['pair_id'], ds['response_a'], a, b, tie) if not np.isnan(x)}
+        self.name, a, b, tie = name, *votes_of(ds, votes)
+        if np.isnan(a).all():
+            raise ContractError(
+                f'{votes}_a', 'recorded votes', 'none in any row', 'Give a file with votes'
+            )
+        self.votes = {
+            p: (first, x, y, t)
+            for p, first, x, y, t in zip(ds['pair_id'], ds['response_a'], a, b, tie)
+            if not np.isnan(x)
+        }
 
     def ask(self, questions):
         "(questions, 4) votes: first, second, tie, failed."
         return np.array([self._answer(q) for q in questions], dtype=float).reshape(-1, 4)
 
     def _answer(self, q):
-        first,a,b,tie = self.votes.get(pair_id(q.prompt, q.first, q.second), (None, 0, 0, 0))
-        if first is None: return 0,0,0,q.votes
-        if q.first!=first: a,b = b,a
-        return a/2,b/2,tie/2,0
+        first, a, b, tie = self.votes.get(pair_id(q.prompt, q.first, q.second), (None, 0, 0, 0))
+        if first is None:
+            return 0, 0, 0, q.votes
+        if q.first != first:
+            a, b = b, a
+        return a / 2, b / 2, tie / 2, 0
+
 
 # %% ../../nbs/judges/06_registry.ipynb #load-judge
-JUDGES = {'population': "the sample's simulated users", 'recorded:FILE': 'votes that a file holds', 'reward:MODEL': 'a reward model, or several with commas between',
-          'local:MODEL': 'a causal language model in this process', 'chat:MODEL': 'a model behind an OpenAI-compatible server'}
+JUDGES = {
+    'population': "the sample's simulated users",
+    'recorded:FILE': 'votes that a file holds',
+    'reward:MODEL': 'a reward model, or several with commas between',
+    'local:MODEL': 'a causal language model in this process',
+    'chat:MODEL': 'a model behind an OpenAI-compatible server',
+}
 
 # What stands in packages below is loaded when it is named: nothing here imports it.
-_OPENED_BY = dict(population='plurality_nb.simulation.users:open_population_judge', reward='plurality_nb.rewards.judge:open_reward_judge')
+_OPENED_BY = dict(
+    population='plurality_nb.simulation.users:open_population_judge',
+    reward='plurality_nb.rewards.judge:open_reward_judge',
+)
+
 
 def _settings_of(makes):
     "Names of what a judge can be told."
-    own = {k for k,p in signature(makes).parameters.items() if p.kind!=p.VAR_KEYWORD}-{'model', 'name'} if makes else set()
-    return own|{f.name for f in fields(Asking) if f.name not in ('seed', 'marks')} if makes is ChatJudge else own
+    own = (
+        {k for k, p in signature(makes).parameters.items() if p.kind != p.VAR_KEYWORD}
+        - {'model', 'name'}
+        if makes
+        else set()
+    )
+    return (
+        own | {f.name for f in fields(Asking) if f.name not in ('seed', 'marks')}
+        if makes is ChatJudge
+        else own
+    )
+
 
 def load_judge(
-    name:str, # one of `JUDGES`
-    seed=0,   # of the population's judge, and of the choice of examples
-    **settings, # of `ChatJudge` or `LocalJudge.load`
-)->Judge:
+    name: str,  # one of `JUDGES`
+    seed=0,  # of the population's judge, and of the choice of examples
+    **settings,  # of `ChatJudge` or `LocalJudge.load`
+) -> Judge:
     "The judge of that name."
-    kind,_,rest = str(name).partition(':')
-    if kind not in {k.partition(':')[0] for k in JUDGES} or bool(rest)==(kind=='population'): raise ContractError('judge', f'one of {", ".join(JUDGES)}', repr(name))
-    if kind=='local' and settings.get('mode')=='likelihood': settings.pop('mode') # it knows no other
+    kind, _, rest = str(name).partition(':')
+    if kind not in {k.partition(':')[0] for k in JUDGES} or bool(rest) == (kind == 'population'):
+        raise ContractError('judge', f'one of {", ".join(JUDGES)}', repr(name))
+    if kind == 'local' and settings.get('mode') == 'likelihood':
+        settings.pop('mode')  # it knows no other
     makes = dict(chat=ChatJudge, local=LocalJudge.load).get(kind)
     for k in settings:
-        if k not in _settings_of(makes): raise ContractError(k, f'a judge with such a setting, not {kind}', repr(settings[k]), f'{kind} has {sorted(_settings_of(makes))}' if makes else f'{kind} has no settings')
-    if kind=='chat': settings = dict(seed=seed)|settings # of the choice of examples
-    if makes: return makes(rest, **settings)
-    if kind in _OPENED_BY: return resolve_name(_OPENED_BY[kind])(rest, seed)
+        if k not in _settings_of(makes):
+            raise ContractError(
+                k,
+                f'a judge with such a setting, not {kind}',
+                repr(settings[k]),
+                f'{kind} has {sorted(_settings_of(makes))}' if makes else f'{kind} has no settings',
+            )
+    if kind == 'chat':
+        settings = dict(seed=seed) | settings  # of the choice of examples
+    if makes:
+        return makes(rest, **settings)
+    if kind in _OPENED_BY:
+        return resolve_name(_OPENED_BY[kind])(rest, seed)
     return RecordedJudge(load_comparisons(rest), name=f'recorded:{Path(rest).name}')

@@ -6,8 +6,8 @@
 __all__ = ['judge_key', 'answer_keys', 'VoteStore', 'merge_stores', 'store_summary']
 
 # %% ../../nbs/judges/02_store.ipynb #imports
-import json,os,sqlite3,time,uuid
-from collections.abc import Iterable,Mapping,Sequence
+import json, os, sqlite3, time, uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,169 +17,270 @@ from .. import __version__
 from .parsing import Answer
 from .prompts import Question
 from ..errors import ContractError
-from ..data.schema import digest,group_id
+from ..data.schema import digest, group_id
+
 
 # %% ../../nbs/judges/02_store.ipynb #answer-keys
 def judge_key(
-    identity:Mapping, # of a judge
-)->str: # 16 hexadecimal digits
+    identity: Mapping,  # of a judge
+) -> str:  # 16 hexadecimal digits
     "Hash of all that could change a judge's answers."
-    return digest(sorted((k, json.dumps(v, sort_keys=True)) for k,v in identity.items()))
+    return digest(sorted((k, json.dumps(v, sort_keys=True)) for k, v in identity.items()))
+
 
 def answer_keys(
-    judge:str, # from `judge_key`
-    question:Question,
-    personas:Sequence, # (votes,): who casts each vote, or None
-)->list[str]: # (votes,): 16 hexadecimal digits each
+    judge: str,  # from `judge_key`
+    question: Question,
+    personas: Sequence,  # (votes,): who casts each vote, or None
+) -> list[str]:  # (votes,): 16 hexadecimal digits each
     "What the answers for the votes of one question are stored under, counted from vote 0."
     asked = digest([judge, group_id(question.prompt), question.first, question.second])
-    return [digest([asked, p, i]) for i,p in enumerate(personas)]
+    return [digest([asked, p, i]) for i, p in enumerate(personas)]
+
 
 # %% ../../nbs/judges/02_store.ipynb #schema
-_FORMAT = 0x706c7574 # marks the file as a store
-_ANSWERS = dict(key='text primary key', judge='text not null', pair_id='text not null', vote='integer not null', persona='text',
-    first='real not null', second='real not null', tie='real not null', error='text', raw='text', tokens_in='integer', tokens_out='integer', seconds='real',
-    reader='text', run='text not null', answered='real not null')
+_FORMAT = 0x706C7574  # marks the file as a store
+_ANSWERS = dict(
+    key='text primary key',
+    judge='text not null',
+    pair_id='text not null',
+    vote='integer not null',
+    persona='text',
+    first='real not null',
+    second='real not null',
+    tie='real not null',
+    error='text',
+    raw='text',
+    tokens_in='integer',
+    tokens_out='integer',
+    seconds='real',
+    reader='text',
+    run='text not null',
+    answered='real not null',
+)
 _SCHEMA = f'''
 create table if not exists judges (judge text primary key, identity text not null);
 create table if not exists runs (run text primary key, started real not null, note text not null);
-create table if not exists answers ({', '.join(f'{c} {kind}' for c,kind in _ANSWERS.items())}) without rowid;
+create table if not exists answers ({', '.join(f'{c} {kind}' for c, kind in _ANSWERS.items())}) without rowid;
 create table if not exists claims (key text primary key, owner text not null) without rowid;
 '''
 
-def _me(): return f'{os.getpid()}:{psutil.Process().create_time():.2f}:{uuid.uuid4().hex[:8]}'
+
+def _me():
+    return f'{os.getpid()}:{psutil.Process().create_time():.2f}:{uuid.uuid4().hex[:8]}'
+
 
 def _alive(owner):
     "Whether the process behind a claim still runs."
-    pid,born,_ = owner.split(':')
-    try: return f'{psutil.Process(int(pid)).create_time():.2f}'==born
-    except psutil.Error: return False
+    pid, born, _ = owner.split(':')
+    try:
+        return f'{psutil.Process(int(pid)).create_time():.2f}' == born
+    except psutil.Error:
+        return False
 
-def _marks(items): return ','.join('?'*len(items))
+
+def _marks(items):
+    return ','.join('?' * len(items))
+
 
 # %% ../../nbs/judges/02_store.ipynb #votestore
 class VoteStore:
     "Answers of judges in a SQLite file."
-    def __init__(self,
-        path:str|Path, # made if it does not exist
-        note:Mapping|None=None, # what is worth knowing of this run, such as the server's host
+
+    def __init__(
+        self,
+        path: str | Path,  # made if it does not exist
+        note: Mapping | None = None,  # what is worth knowing of this run, such as the server's host
     ):
-        self.path,self.owner,self.run = Path(path),_me(),uuid.uuid4().hex
-        self.note = dict(version=__version__)|dict(note or {})
+        self.path, self.owner, self.run = Path(path), _me(), uuid.uuid4().hex
+        self.note = dict(version=__version__) | dict(note or {})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.db = sqlite3.connect(self.path, timeout=60)
-        try: self._open()
-        except sqlite3.DatabaseError as e: self._refuse(str(e))
+        try:
+            self._open()
+        except sqlite3.DatabaseError as e:
+            self._refuse(str(e))
 
     def _open(self, patience=60):
         "Waits for processes that are just making or leaving the file: SQLite's own time-out does not cover a change of its journal."
-        until = time.monotonic()+patience
+        until = time.monotonic() + patience
         while True:
-            try: return self._made()
+            try:
+                return self._made()
             except sqlite3.OperationalError as e:
-                if e.sqlite_errorcode&0xff!=sqlite3.SQLITE_BUSY or time.monotonic()>until: raise
-                self.db.rollback(); time.sleep(.02)
+                if e.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                self.db.rollback()
+                time.sleep(0.02)
 
     def _made(self):
-        self.db.execute('begin immediate') # the file is another's or ours as a whole
+        self.db.execute('begin immediate')  # the file is another's or ours as a whole
         found = self.db.execute('pragma application_id').fetchone()[0]
-        if found!=_FORMAT and self.db.execute('select count(*) from sqlite_master').fetchone()[0]: self._refuse('a database of another kind')
-        for s in [f'pragma application_id={_FORMAT}', *_SCHEMA.strip().split(';')]: self.db.execute(s)
-        gone = [o for o, in self.db.execute('select distinct owner from claims') if not _alive(o)]
-        self.db.execute(f'delete from claims where owner in ({_marks(gone)})', gone); self.db.commit()
-        self.db.execute('pragma journal_mode=wal'); self.db.execute('pragma synchronous=normal')
+        if found != _FORMAT and self.db.execute('select count(*) from sqlite_master').fetchone()[0]:
+            self._refuse('a database of another kind')
+        for s in [f'pragma application_id={_FORMAT}', *_SCHEMA.strip().split(';')]:
+            self.db.execute(s)
+        gone = [o for (o,) in self.db.execute('select distinct owner from claims') if not _alive(o)]
+        self.db.execute(f'delete from claims where owner in ({_marks(gone)})', gone)
+        self.db.commit()
+        self.db.execute('pragma journal_mode=wal')
+        self.db.execute('pragma synchronous=normal')
 
     def _refuse(self, got):
         self.db.close()
-        raise ContractError('store', 'a file that this package wrote votes to, or a new one', got, 'Give another name', where=str(self.path)) from None
+        raise ContractError(
+            'store',
+            'a file that this package wrote votes to, or a new one',
+            got,
+            'Give another name',
+            where=str(self.path),
+        ) from None
 
     def close(self):
         "Gives up this run's claims and closes the file."
-        with self.db: self.db.execute('delete from claims where owner=?', [self.owner])
+        with self.db:
+            self.db.execute('delete from claims where owner=?', [self.owner])
         self.db.close()
-    def __enter__(self): return self
-    def __exit__(self, *e): self.close()
 
-    def get(self,
-        keys:Sequence[str],
-    )->dict: # key to (`Answer`, reader), of those that are there
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *e):
+        self.close()
+
+    def get(
+        self,
+        keys: Sequence[str],
+    ) -> dict:  # key to (`Answer`, reader), of those that are there
         "Stored answers."
         found = {}
         for i in range(0, len(keys), 500):
-            part = keys[i:i+500]
-            rows = self.db.execute(f'select key, reader, first, second, tie, error, raw, tokens_in, tokens_out, seconds from answers where key in ({_marks(part)})', part)
-            found |= {k: (Answer(*a), reader) for k,reader,*a in rows}
+            part = keys[i : i + 500]
+            rows = self.db.execute(
+                f'select key, reader, first, second, tie, error, raw, tokens_in, tokens_out, seconds from answers where key in ({_marks(part)})',
+                part,
+            )
+            found |= {k: (Answer(*a), reader) for k, reader, *a in rows}
         return found
 
-    def put(self,
-        keys:Sequence[str],
-        answers:Sequence[Answer], # one for each key; an answer that is there already is replaced
-        judge:Mapping,            # identity of who answered
-        pair_id:str, votes:Sequence[int]=(0,), persona:str|None=None, reader:str|None=None, # facts about them
+    def put(
+        self,
+        keys: Sequence[str],
+        answers: Sequence[Answer],  # one for each key; an answer that is there already is replaced
+        judge: Mapping,  # identity of who answered
+        pair_id: str,
+        votes: Sequence[int] = (0,),
+        persona: str | None = None,
+        reader: str | None = None,  # facts about them
     ):
         "Keeps the answers of one request, all or none, and gives up the claims on them."
-        who,now = judge_key(judge),time.time()
-        rows = [(k, who, pair_id, v, persona, *(float(x) for x in a[:3]), *a[3:], reader, self.run, now) for k,v,a in zip(keys, votes, answers, strict=True)]
+        who, now = judge_key(judge), time.time()
+        rows = [
+            (k, who, pair_id, v, persona, *(float(x) for x in a[:3]), *a[3:], reader, self.run, now)
+            for k, v, a in zip(keys, votes, answers, strict=True)
+        ]
         with self.db:
-            self.db.execute('insert or ignore into runs values (?, ?, ?)', [self.run, now, json.dumps(self.note)])
-            self.db.execute('insert or ignore into judges values (?, ?)', [who, json.dumps(judge, sort_keys=True)])
+            self.db.execute(
+                'insert or ignore into runs values (?, ?, ?)',
+                [self.run, now, json.dumps(self.note)],
+            )
+            self.db.execute(
+                'insert or ignore into judges values (?, ?)',
+                [who, json.dumps(judge, sort_keys=True)],
+            )
             self.db.executemany(f'insert or replace into answers values ({_marks(_ANSWERS)})', rows)
             self.db.execute(f'delete from claims where key in ({_marks(keys)})', list(keys))
 
-    def reread(self,
-        key:str,
-        answer:Answer, # the stored words, read anew
-        reader:str,
+    def reread(
+        self,
+        key: str,
+        answer: Answer,  # the stored words, read anew
+        reader: str,
     ):
         "Keeps a new reading of stored words."
-        with self.db: self.db.execute('update answers set first=?, second=?, tie=?, error=?, reader=? where key=?', [*answer[:4], reader, key])
+        with self.db:
+            self.db.execute(
+                'update answers set first=?, second=?, tie=?, error=?, reader=? where key=?',
+                [*answer[:4], reader, key],
+            )
 
-    def claim(self,
-        keys:Sequence[str],
-        retry=False, # whether failed answers are to be asked for again
-    )->bool: # False where any of them is answered, or another process is asking it
+    def claim(
+        self,
+        keys: Sequence[str],
+        retry=False,  # whether failed answers are to be asked for again
+    ) -> bool:  # False where any of them is answered, or another process is asking it
         "Says that this run is about to ask; all of the keys, or none."
         with self.db:
             self.db.execute('begin immediate')
-            if self.db.execute(f'select 1 from answers where key in ({_marks(keys)}) and (error is null or not ?) limit 1', [*keys, retry]).fetchone(): return False
-            others = [o for o, in self.db.execute(f'select distinct owner from claims where key in ({_marks(keys)}) and owner<>?', [*keys, self.owner])]
-            if any(map(_alive, others)): return False
-            self.db.executemany('insert or replace into claims values (?, ?)', [(k, self.owner) for k in keys])
+            if self.db.execute(
+                f'select 1 from answers where key in ({_marks(keys)}) and (error is null or not ?) limit 1',
+                [*keys, retry],
+            ).fetchone():
+                return False
+            others = [
+                o
+                for (o,) in self.db.execute(
+                    f'select distinct owner from claims where key in ({_marks(keys)}) and owner<>?',
+                    [*keys, self.owner],
+                )
+            ]
+            if any(map(_alive, others)):
+                return False
+            self.db.executemany(
+                'insert or replace into claims values (?, ?)', [(k, self.owner) for k in keys]
+            )
         return True
 
-    def release(self, keys:Sequence[str]):
+    def release(self, keys: Sequence[str]):
         "Gives up claims on questions that were not answered."
-        with self.db: self.db.execute(f'delete from claims where owner=? and key in ({_marks(keys)})', [self.owner, *keys])
+        with self.db:
+            self.db.execute(
+                f'delete from claims where owner=? and key in ({_marks(keys)})', [self.owner, *keys]
+            )
+
 
 # %% ../../nbs/judges/02_store.ipynb #merge-stores
 def merge_stores(
-    paths:Iterable[str|Path], # stores to take from
-    into:str|Path, # store to add to; made if it does not exist
-)->int: # answers added or mended
+    paths: Iterable[str | Path],  # stores to take from
+    into: str | Path,  # store to add to; made if it does not exist
+) -> int:  # answers added or mended
     "One store with the answers of several."
     paths = [Path(p) for p in paths]
     for p in paths:
-        if not p.is_file(): raise ContractError('store', 'a file', 'none', where=str(p))
-        VoteStore(p).close() # refuses what is no store
-    mend = f"{', '.join(f'{c}=excluded.{c}' for c in _ANSWERS if c!='key')} where answers.error is not null and excluded.error is null"
+        if not p.is_file():
+            raise ContractError('store', 'a file', 'none', where=str(p))
+        VoteStore(p).close()  # refuses what is no store
+    mend = f"{', '.join(f'{c}=excluded.{c}' for c in _ANSWERS if c != 'key')} where answers.error is not null and excluded.error is null"
     with VoteStore(into) as store:
         changed = 0
         for p in paths:
-            if p.resolve()==Path(into).resolve(): continue
+            if p.resolve() == Path(into).resolve():
+                continue
             store.db.execute('attach ? as other', [str(p)])
             with store.db:
-                for t in ['judges', 'runs']: store.db.execute(f'insert or ignore into {t} select * from other.{t}')
-                changed += store.db.execute(f"insert into answers select {', '.join(_ANSWERS)} from other.answers where true on conflict (key) do update set {mend}").rowcount
+                for t in ['judges', 'runs']:
+                    store.db.execute(f'insert or ignore into {t} select * from other.{t}')
+                changed += store.db.execute(
+                    f"insert into answers select {', '.join(_ANSWERS)} from other.answers where true on conflict (key) do update set {mend}"
+                ).rowcount
             store.db.execute('detach other')
         return changed
 
+
 # %% ../../nbs/judges/02_store.ipynb #store-summary
 def store_summary(
-    path:str|Path,
-)->pd.DataFrame: # a row a judge: `judge` in words, `pairs`, `answers`, `failed`, `tokens_in`, `tokens_out`, `seconds`
+    path: str | Path,
+) -> pd.DataFrame:  # a row a judge: `judge` in words, `pairs`, `answers`, `failed`, `tokens_in`, `tokens_out`, `seconds`
     "The judges of a store and what they answered."
     with VoteStore(path) as store:
-        rows = store.db.execute('select identity, count(distinct pair_id), count(*), sum(error is not null), sum(tokens_in), sum(tokens_out), sum(seconds) '
-            'from answers join judges using (judge) group by judge order by min(answered), judge').fetchall()
-    told = lambda identity: ', '.join(f'{k} {v}' for k,v in json.loads(identity).items() if v is not None)
-    return pd.DataFrame([(told(i), *r) for i,*r in rows], columns=['judge', 'pairs', 'answers', 'failed', 'tokens_in', 'tokens_out', 'seconds'])
+        rows = store.db.execute(
+            'select identity, count(distinct pair_id), count(*), sum(error is not null), sum(tokens_in), sum(tokens_out), sum(seconds) '
+            'from answers join judges using (judge) group by judge order by min(answered), judge'
+        ).fetchall()
+    told = lambda identity: ', '.join(
+        f'{k} {v}' for k, v in json.loads(identity).items() if v is not None
+    )
+    return pd.DataFrame(
+        [(told(i), *r) for i, *r in rows],
+        columns=['judge', 'pairs', 'answers', 'failed', 'tokens_in', 'tokens_out', 'seconds'],
+    )

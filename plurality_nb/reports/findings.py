@@ -9,136 +9,311 @@ __all__ = ['describe', 'findings', 'limits']
 import numpy as np
 import pandas as pd
 
-from collections.abc import Mapping,Sequence
+from collections.abc import Mapping, Sequence
 from datasets import Dataset
 
 from ..data.build import numbers
-from ..data.schema import QUADRANTS,VOTERS
+from ..data.schema import QUADRANTS, VOTERS
 from ..rewards.baselines import BASELINES
-from ..simulation.users import SIMULATED,is_simulated
-from ..votes.shares import decisiveness,tie_rate,vote_split,votes_of
+from ..simulation.users import SIMULATED, is_simulated
+from ..votes.shares import decisiveness, tie_rate, vote_split, votes_of
+
 
 # %% ../../nbs/reports/02_findings.ipynb #describe
 def describe(
-    ds:Dataset, # comparisons
-)->pd.DataFrame: # a row overall and one for each quadrant: pairs, prompts, and votes a pair, tie rate, split, decisiveness of whoever voted
+    ds: Dataset,  # comparisons
+) -> pd.DataFrame:  # a row overall and one for each quadrant: pairs, prompts, and votes a pair, tie rate, split, decisiveness of whoever voted
     "The comparisons and their votes in numbers."
     rows = pd.DataFrame(dict(quadrant=ds['quadrant'][:], group=ds['group'][:]))
     for who in VOTERS:
-        a,b,tie = votes_of(ds, who)
-        if np.isnan(a).all(): continue
-        rows[[f'{who} {c}' for c in ['votes', 'tie rate', 'split', 'decisiveness']]] = np.stack([a+b+tie, tie_rate(a, b, tie), vote_split(a, b), decisiveness(a, b, tie)], 1)
-    parts = {'overall': rows, **{q: rows[rows.quadrant==q] for q in QUADRANTS if (rows.quadrant==q).any()}}
+        a, b, tie = votes_of(ds, who)
+        if np.isnan(a).all():
+            continue
+        rows[[f'{who} {c}' for c in ['votes', 'tie rate', 'split', 'decisiveness']]] = np.stack(
+            [a + b + tie, tie_rate(a, b, tie), vote_split(a, b), decisiveness(a, b, tie)], 1
+        )
+    parts = {
+        'overall': rows,
+        **{q: rows[rows.quadrant == q] for q in QUADRANTS if (rows.quadrant == q).any()},
+    }
     numbers = [c for c in rows if c not in ('quadrant', 'group')]
-    return pd.DataFrame({q: dict(pairs=len(p), prompts=p.group.nunique(), **p[numbers].mean()) for q,p in parts.items()}).T.astype(dict(pairs=int, prompts=int))
+    return pd.DataFrame(
+        {
+            q: dict(pairs=len(p), prompts=p.group.nunique(), **p[numbers].mean())
+            for q, p in parts.items()
+        }
+    ).T.astype(dict(pairs=int, prompts=int))
+
 
 # %% ../../nbs/reports/02_findings.ipynb #row
 def _row(t, model, where, statistic):
     "One row of a table of statistics, or None where it has none or no value."
-    if t is None: return None
-    r = t[(t.model==model)&(t.iloc[:, 1]==where)&(t.statistic==statistic)]
+    if t is None:
+        return None
+    r = t[(t.model == model) & (t.iloc[:, 1] == where) & (t.statistic == statistic)]
     return None if not len(r) or np.isnan(r.value.iloc[0]) else r.iloc[0]
 
-def _short(*x, digits=2): return ', '.join(f'{round(v, digits)+0.:.{digits}f}' for v in x) # no minus before a zero
-def _said(r, digits=2): return _short(r.value, digits=digits)+('' if np.isnan(r.low) else f' [{_short(r.low, r.high, digits=digits)}]')
-def _listed(x): x = list(x); return x[0] if len(x)==1 else ', '.join(x[:-1])+' and '+x[-1]
-def _place(q): return str(q).replace('_', ', ')
+
+def _short(*x, digits=2):
+    return ', '.join(f'{round(v, digits) + 0.0:.{digits}f}' for v in x)  # no minus before a zero
+
+
+def _said(r, digits=2):
+    return _short(r.value, digits=digits) + (
+        '' if np.isnan(r.low) else f' [{_short(r.low, r.high, digits=digits)}]'
+    )
+
+
+def _listed(x):
+    x = list(x)
+    return x[0] if len(x) == 1 else ', '.join(x[:-1]) + ' and ' + x[-1]
+
+
+def _place(q):
+    return str(q).replace('_', ', ')
+
 
 def _about_model(name, table):
     r = _row(table, name, 'overall', 'spearman')
-    if r is None: return f'{name}: its correlation with people is undefined on these pairs.'
-    told = 'without an interval, since there are too few prompts' if np.isnan(r.low) else 'so it follows people' if r.low>0 else 'so it goes against people' if r.high<0 else 'which these data cannot tell from chance'
+    if r is None:
+        return f'{name}: its correlation with people is undefined on these pairs.'
+    told = (
+        'without an interval, since there are too few prompts'
+        if np.isnan(r.low)
+        else 'so it follows people'
+        if r.low > 0
+        else 'so it goes against people'
+        if r.high < 0
+        else 'which these data cannot tell from chance'
+    )
     return f"{name}: Spearman correlation with people's share {_said(r)}, {told}."
 
+
 def _about_difference(name, gap):
-    base = gap.attrs.get('baseline', 'the baseline'); r = _row(gap, name, 'overall', 'spearman')
-    if r is None or np.isnan(r.low): return f'Whether {name} does better than {base} cannot be told from so few prompts.'
-    told = f'{name} follows people better than {base}' if r.low>0 else f'{name} follows people worse than {base}' if r.high<0 else f'{name} and {base} cannot be told apart' if r.p>=.05 else f'Whether {name} and {base} differ is at the edge of what these data can tell'
+    base = gap.attrs.get('baseline', 'the baseline')
+    r = _row(gap, name, 'overall', 'spearman')
+    if r is None or np.isnan(r.low):
+        return f'Whether {name} does better than {base} cannot be told from so few prompts.'
+    told = (
+        f'{name} follows people better than {base}'
+        if r.low > 0
+        else f'{name} follows people worse than {base}'
+        if r.high < 0
+        else f'{name} and {base} cannot be told apart'
+        if r.p >= 0.05
+        else f'Whether {name} and {base} differ is at the edge of what these data can tell'
+    )
     places = {}
     for q in gap.iloc[:, 1].unique():
         x = _row(gap, name, q, 'spearman')
-        if q!='overall' and x is not None: places.setdefault('better' if x.low>0 and x.p_holm<.05 else 'worse' if x.high<0 and x.p_holm<.05 else 'cannot tell', []).append(_place(q))
-    sure = [f'{w} in {_listed(f"“{q}”" for q in places[w])}' for w in ['better', 'worse'] if w in places]
-    return (f"{told}: difference {_said(r)}, p={r.p:.2g}. A difference of {r.detectable:.2f} or more would have shown in four of five such data sets."
-        +(f" By slice, corrected for their number: {'; '.join(sure) or 'no difference that can be told'}." if places else ''))
+        if q != 'overall' and x is not None:
+            places.setdefault(
+                'better'
+                if x.low > 0 and x.p_holm < 0.05
+                else 'worse'
+                if x.high < 0 and x.p_holm < 0.05
+                else 'cannot tell',
+                [],
+            ).append(_place(q))
+    sure = [
+        f'{w} in {_listed(f"“{q}”" for q in places[w])}' for w in ['better', 'worse'] if w in places
+    ]
+    return (
+        f"{told}: difference {_said(r)}, p={r.p:.2g}. A difference of {r.detectable:.2f} or more would have shown in four of five such data sets."
+        + (
+            f" By slice, corrected for their number: {'; '.join(sure) or 'no difference that can be told'}."
+            if places
+            else ''
+        )
+    )
+
 
 # %% ../../nbs/reports/02_findings.ipynb #findings
-_OVERLAP = .2 # of the slices' decisiveness, below which a matched gap rests on too few kinds of pairs
+_OVERLAP = (
+    0.2  # of the slices' decisiveness, below which a matched gap rests on too few kinds of pairs
+)
+
 
 def _about_slices(name, table, further):
-    t = table[(table.model==name)&(table.statistic=='spearman')&(table.iloc[:, 1]!='overall')].dropna(subset=['value', 'low'])
-    if len(t)<2: return
-    low,high = (t.loc[i] for i in (t.value.idxmin(), t.value.idxmax())); q = _place(low.iloc[1])
+    t = table[
+        (table.model == name) & (table.statistic == 'spearman') & (table.iloc[:, 1] != 'overall')
+    ].dropna(subset=['value', 'low'])
+    if len(t) < 2:
+        return
+    low, high = (t.loc[i] for i in (t.value.idxmin(), t.value.idxmax()))
+    q = _place(low.iloc[1])
     yield f'{name} follows people most in “{_place(high.iloc[1])}” ({_said(high)}) and least in “{q}” ({_said(low)}).'
     m = further.get('matched')
-    if m is None: return
-    gaps = m[(m.model==name)&(m.statistic=='spearman')].set_index(m.columns[1])
-    if m.attrs.get('overlap', 1)<_OVERLAP: yield f"How decided people are differs so much between the slices (their distributions overlap by {m.attrs['overlap']:.0%}) that whether this explains the gap cannot be told."; return
-    if low.iloc[1] not in gaps.index or high.iloc[1]!=m.attrs.get('reference'): return
+    if m is None:
+        return
+    gaps = m[(m.model == name) & (m.statistic == 'spearman')].set_index(m.columns[1])
+    if m.attrs.get('overlap', 1) < _OVERLAP:
+        yield f"How decided people are differs so much between the slices (their distributions overlap by {m.attrs['overlap']:.0%}) that whether this explains the gap cannot be told."
+        return
+    if low.iloc[1] not in gaps.index or high.iloc[1] != m.attrs.get('reference'):
+        return
     g = gaps.loc[low.iloc[1]]
-    if np.isnan([g.gap, g.gap_low]).any(): return
-    told = 'people being closer there does not explain it' if g.gap_high<0 or g.gap_low>0 else 'so whether the model fails there, or people are only closer, cannot be told'
+    if np.isnan([g.gap, g.gap_low]).any():
+        return
+    told = (
+        'people being closer there does not explain it'
+        if g.gap_high < 0 or g.gap_low > 0
+        else 'so whether the model fails there, or people are only closer, cannot be told'
+    )
     yield f'As if people were equally decided in all slices, that gap is {g.gap:.2f} [{g.gap_low:.2f}, {g.gap_high:.2f}]: {told}.'
 
+
 def _about_scale(name, further):
-    s = further.get('scores'); r = _row(s, name, 'overall', 'slope')
-    if r is None or np.isnan(r.low): return
-    raw,mended,floor = _row(s, name, 'overall', 'log_loss'),_row(s, name, 'overall', 'tempered_log_loss'),_row(s, 'votes', 'overall', 'log_loss')
-    if r.high<0: return f'{name} points the wrong way: its differences of rewards fit the votes best when multiplied by {_said(r)}.'
-    told = 'claims too much' if r.high<1 else 'claims too little' if r.low>1 else 'claims about as much as people bear out'
-    more = '' if mended is None or floor is None else f' A vote costs {raw.value:.3f} nats under its probabilities, {mended.value:.3f} after one temperature; the observed shares themselves cost {floor.value:.3f}.'
+    s = further.get('scores')
+    r = _row(s, name, 'overall', 'slope')
+    if r is None or np.isnan(r.low):
+        return
+    raw, mended, floor = (
+        _row(s, name, 'overall', 'log_loss'),
+        _row(s, name, 'overall', 'tempered_log_loss'),
+        _row(s, 'votes', 'overall', 'log_loss'),
+    )
+    if r.high < 0:
+        return f'{name} points the wrong way: its differences of rewards fit the votes best when multiplied by {_said(r)}.'
+    told = (
+        'claims too much'
+        if r.high < 1
+        else 'claims too little'
+        if r.low > 1
+        else 'claims about as much as people bear out'
+    )
+    more = (
+        ''
+        if mended is None or floor is None
+        else f' A vote costs {raw.value:.3f} nats under its probabilities, {mended.value:.3f} after one temperature; the observed shares themselves cost {floor.value:.3f}.'
+    )
     return f'{name} {told}: its differences of rewards fit the votes best when multiplied by {_said(r)}.{more}'
 
+
 def findings(
-    models:Sequence,    # names of the models that the report is about
-    table:pd.DataFrame, # from `correlate`
-    differences:pd.DataFrame|None=None, # from `compare`
-    further:Mapping|None=None, # `scores`, `ceilings`, `matched` to what those rooms return
-)->list: # sentences
+    models: Sequence,  # names of the models that the report is about
+    table: pd.DataFrame,  # from `correlate`
+    differences: pd.DataFrame | None = None,  # from `compare`
+    further: Mapping | None = None,  # `scores`, `ceilings`, `matched` to what those rooms return
+) -> list:  # sentences
     "What the tables let one say, and what they do not."
-    further,out = further or {},[]
-    first = table[table.statistic=='spearman'].iloc[0]
+    further, out = further or {}, []
+    first = table[table.statistic == 'spearman'].iloc[0]
     lost = sum(table.attrs.get('left_out', {}).values())
-    out.append(f'These numbers rest on {first.n:,} pairs of {first.groups:,} prompts'+(f'; {lost:,} pairs are left out, see Limits.' if lost else '.'))
+    out.append(
+        f'These numbers rest on {first.n:,} pairs of {first.groups:,} prompts'
+        + (f'; {lost:,} pairs are left out, see Limits.' if lost else '.')
+    )
     out += [_about_model(m, table) for m in models]
     top = _row(further.get('ceilings'), 'noise ceiling', 'overall', 'spearman')
-    if top is not None: out.append(f'A model that knew the true shares would reach {_said(top)} on these votes.')
-    trivial = [(r.value, m, r) for m in table.model.unique() if m not in models and (r := _row(table, m, 'overall', 'spearman')) is not None]
-    if trivial: _,m,r = max(trivial, key=lambda x: x[0]); out.append(f"Of what needs no training{f' ({_listed(x[1] for x in trivial)})' if len(trivial)>1 else ''}, {m} reaches most: {_said(r)}.")
-    if differences is not None: out += [_about_difference(m, differences) for m in models if m in set(differences.model)]
-    best = max(models, key=lambda m: -np.inf if (r := _row(table, m, 'overall', 'spearman')) is None else r.value)
+    if top is not None:
+        out.append(f'A model that knew the true shares would reach {_said(top)} on these votes.')
+    trivial = [
+        (r.value, m, r)
+        for m in table.model.unique()
+        if m not in models and (r := _row(table, m, 'overall', 'spearman')) is not None
+    ]
+    if trivial:
+        _, m, r = max(trivial, key=lambda x: x[0])
+        out.append(
+            f"Of what needs no training{f' ({_listed(x[1] for x in trivial)})' if len(trivial) > 1 else ''}, {m} reaches most: {_said(r)}."
+        )
+    if differences is not None:
+        out += [_about_difference(m, differences) for m in models if m in set(differences.model)]
+    best = max(
+        models,
+        key=lambda m: -np.inf if (r := _row(table, m, 'overall', 'spearman')) is None else r.value,
+    )
     out += _about_slices(best, table, further)
     out += [x for m in models if m not in BASELINES and (x := _about_scale(m, further))]
-    r,need = (_row(further.get('ceilings'), 'noise ceiling', 'overall', s) for s in ['reliability', 'votes_needed'])
-    if r is not None: out.append(f"Of the spread of people's shares, {max(0, r.value):.0%} is not chance"+(f'; for nine tenths it takes about {np.ceil(need.value):.0f} votes a pair.' if need is not None else '.'))
+    r, need = (
+        _row(further.get('ceilings'), 'noise ceiling', 'overall', s)
+        for s in ['reliability', 'votes_needed']
+    )
+    if r is not None:
+        out.append(
+            f"Of the spread of people's shares, {max(0, r.value):.0%} is not chance"
+            + (
+                f'; for nine tenths it takes about {np.ceil(need.value):.0f} votes a pair.'
+                if need is not None
+                else '.'
+            )
+        )
     return out
 
+
 # %% ../../nbs/reports/02_findings.ipynb #limits
-_ENOUGH = 100 # prompts from which on the intervals hold their level, see the notebook on resampling
+_ENOUGH = (
+    100  # prompts from which on the intervals hold their level, see the notebook on resampling
+)
+
 
 def limits(
-    models:Mapping,     # name to scored comparisons with votes
-    table:pd.DataFrame, # from `correlate`
-    further:Mapping|None=None, # as for `findings`
-    training:Mapping|None=None, # model to how it was trained, empty where that is not known; None says nothing of it
-    votes='human', include_seen=False, # as in `correlate`
-)->list: # sentences
+    models: Mapping,  # name to scored comparisons with votes
+    table: pd.DataFrame,  # from `correlate`
+    further: Mapping | None = None,  # as for `findings`
+    training: Mapping
+    | None = None,  # model to how it was trained, empty where that is not known; None says nothing of it
+    votes='human',
+    include_seen=False,  # as in `correlate`
+) -> list:  # sentences
     "What to keep in mind before quoting a number."
-    further,ds,out = further or {},next(iter(models.values())),[]
-    if is_simulated(ds): out.append(f'{SIMULATED.capitalize()}: nothing here is a finding about people or about models.')
-    if votes=='judge': out.append("The votes are a judge's, not people's: what follows them well follows the judge.")
+    further, ds, out = further or {}, next(iter(models.values())), []
+    if is_simulated(ds):
+        out.append(
+            f'{SIMULATED.capitalize()}: nothing here is a finding about people or about models.'
+        )
+    if votes == 'judge':
+        out.append(
+            "The votes are a judge's, not people's: what follows them well follows the judge."
+        )
     t = table.drop_duplicates(table.columns[1]).set_index(table.columns[1])
-    if (n := t.groups.iloc[0])<_ENOUGH: out.append(f'Few prompts: intervals were found to hold their level from {_ENOUGH} prompts on; here are {n}, so they are too narrow rather than too wide.')
-    elif (small := [f'“{_place(q)}” ({g})' for q,g in t.groups.items() if g<_ENOUGH]): out.append(f'Few prompts in {_listed(small)}: intervals were found to hold their level from {_ENOUGH} prompts on.')
+    if (n := t.groups.iloc[0]) < _ENOUGH:
+        out.append(
+            f'Few prompts: intervals were found to hold their level from {_ENOUGH} prompts on; here are {n}, so they are too narrow rather than too wide.'
+        )
+    elif small := [f'“{_place(q)}” ({g})' for q, g in t.groups.items() if g < _ENOUGH]:
+        out.append(
+            f'Few prompts in {_listed(small)}: intervals were found to hold their level from {_ENOUGH} prompts on.'
+        )
     m = further.get('matched')
-    if m is not None and np.isfinite(m.attrs.get('overlap', np.nan)): out.append(f"Range: a slice where people are nearly even has a low correlation by arithmetic alone. The slices' distributions of decisiveness overlap by {m.attrs['overlap']:.0%}; compare them in the table that matches them.")
-    lost = table.attrs.get('left_out', {}); why = dict(unvoted='without votes', unscored='that some model could not score', seen='whose prompt a model was trained on')
-    if any(lost.values()): out.append('Left out of all statistics: '+_listed(f'{n} pairs {why[k]}' for k,n in lost.items() if n)+'.')
-    if include_seen: out.append('Prompts that a model was trained on are kept, as was asked: it may have learned these answers by heart.')
-    foreign = [k for k in models if training is not None and k not in BASELINES and not training.get(k)]
-    if foreign: out.append(f'What {_listed(foreign)} had been trained on is not known here: these prompts may have been among it.')
-    n = np.nansum(votes_of(ds, votes), axis=0); n = n[n>0]
-    if votes=='human' and len(n) and n.max()<=1: out.append('One vote a pair: how far people agree cannot be told, and no ceiling.')
-    elif votes=='human' and not any(b for b in ds['ballots']): out.append('Who voted is not known: votes count as those of different people, and a person who voted often cannot be told from several.')
-    if not all(np.isnan(numbers(ds, c)).all() for c in ['plurality', 'indistinguishability']): out.append('The quadrants are estimated from the texts, not asked of people; see how many pairs lie near a threshold.')
+    if m is not None and np.isfinite(m.attrs.get('overlap', np.nan)):
+        out.append(
+            f"Range: a slice where people are nearly even has a low correlation by arithmetic alone. The slices' distributions of decisiveness overlap by {m.attrs['overlap']:.0%}; compare them in the table that matches them."
+        )
+    lost = table.attrs.get('left_out', {})
+    why = dict(
+        unvoted='without votes',
+        unscored='that some model could not score',
+        seen='whose prompt a model was trained on',
+    )
+    if any(lost.values()):
+        out.append(
+            'Left out of all statistics: '
+            + _listed(f'{n} pairs {why[k]}' for k, n in lost.items() if n)
+            + '.'
+        )
+    if include_seen:
+        out.append(
+            'Prompts that a model was trained on are kept, as was asked: it may have learned these answers by heart.'
+        )
+    foreign = [
+        k for k in models if training is not None and k not in BASELINES and not training.get(k)
+    ]
+    if foreign:
+        out.append(
+            f'What {_listed(foreign)} had been trained on is not known here: these prompts may have been among it.'
+        )
+    n = np.nansum(votes_of(ds, votes), axis=0)
+    n = n[n > 0]
+    if votes == 'human' and len(n) and n.max() <= 1:
+        out.append('One vote a pair: how far people agree cannot be told, and no ceiling.')
+    elif votes == 'human' and not any(b for b in ds['ballots']):
+        out.append(
+            'Who voted is not known: votes count as those of different people, and a person who voted often cannot be told from several.'
+        )
+    if not all(np.isnan(numbers(ds, c)).all() for c in ['plurality', 'indistinguishability']):
+        out.append(
+            'The quadrants are estimated from the texts, not asked of people; see how many pairs lie near a threshold.'
+        )
     return out

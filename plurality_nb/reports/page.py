@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import re
 
-from collections.abc import Mapping,Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from jinja2 import Environment
@@ -22,87 +22,189 @@ from ..data.arrow import take
 from ..data.files import replacing
 from ..data.schema import VOTERS
 from ..evaluation.tables import said_once
-from .findings import findings,limits
-from .sections import _calibration_section,_comparison_section,_correlation_section,_data_section,_how_section,_taxonomy_section,_training_section,_votes_section,check_report,page_figure,versions
-from ..simulation.users import SIMULATED,is_simulated
+from .findings import findings, limits
+from plurality_nb.reports.sections import (
+    _calibration_section,
+    _comparison_section,
+    _correlation_section,
+    _data_section,
+    _how_section,
+    _taxonomy_section,
+    _training_section,
+    _votes_section,
+    check_report,
+    page_figure,
+    versions,
+)
+from ..simulation.users import SIMULATED, is_simulated
 from ..votes.inspection import data_card
 from ..votes.shares import votes_of
+
 
 # %% ../../nbs/reports/04_page.ipynb #page
 @contextmanager
 def _drawing():
     "Figures of the report alone: names are no mathematics, and what was left out was said once."
-    before = matplotlib.rcParams['text.parse_math'] # not `rc_context`: it would undo what a notebook sets up at the first figure
+    before = matplotlib.rcParams[
+        'text.parse_math'
+    ]  # not `rc_context`: it would undo what a notebook sets up at the first figure
     matplotlib.rcParams['text.parse_math'] = False
     try:
-        with said_once(): yield
-    finally: matplotlib.rcParams['text.parse_math'] = before
+        with said_once():
+            yield
+    finally:
+        matplotlib.rcParams['text.parse_math'] = before
+
 
 class _Page:
     "What the sections are made of."
-    def __init__(self, **given): self.__dict__.update(given); self.drawn = 0
+
+    def __init__(self, **given):
+        self.__dict__.update(given)
+        self.drawn = 0
+
     @property
-    def ds(self): return next(iter(self.models.values()))
+    def ds(self):
+        return next(iter(self.models.values()))
+
     @property
-    def first(self): return next(iter(self.models))
+    def first(self):
+        return next(iter(self.models))
+
     def counted(self, ds):
         "The rows that no model was trained on."
-        learned = set() if self.include_seen else {p for d in self.models.values() for p,s in zip(d['pair_id'], d['seen']) if s}
+        learned = (
+            set()
+            if self.include_seen
+            else {p for d in self.models.values() for p, s in zip(d['pair_id'], d['seen']) if s}
+        )
         return take(ds, np.array([p not in learned for p in ds['pair_id']])) if learned else ds
+
     def figures(self, *drawn):
         out = []
-        for ax,caption in drawn: self.drawn += 1; out.append(page_figure(ax, caption, f'f{self.drawn}'))
+        for ax, caption in drawn:
+            self.drawn += 1
+            out.append(page_figure(ax, caption, f'f{self.drawn}'))
         return dict(kind='figures', figures=out)
+
 
 def _sections(page):
     "Heading to what makes its blocks, for those that have something to say."
     voted = any(not np.isnan(votes_of(page.ds, w)[0]).all() for w in VOTERS)
-    yield 'Summary',lambda p: [dict(kind='list', box=True, list=p.findings)]
-    yield 'Data',_data_section
-    if any(page.ds['quadrant']): yield 'Taxonomy',_taxonomy_section
-    if voted: yield 'Votes',_votes_section
-    if any(page.training.values()): yield 'Training',_training_section
-    yield 'Correlation with people' if page.votes=='human' else 'Correlation with the judge',_correlation_section
-    if page.differences is not None: yield 'Comparison of models',_comparison_section
-    yield 'Calibration',_calibration_section
-    if page.limits: yield 'Limits',lambda p: [dict(kind='list', list=p.limits)]
-    yield 'How this was made',_how_section
+    yield 'Summary', lambda p: [dict(kind='list', box=True, list=p.findings)]
+    yield 'Data', _data_section
+    if any(page.ds['quadrant']):
+        yield 'Taxonomy', _taxonomy_section
+    if voted:
+        yield 'Votes', _votes_section
+    if any(page.training.values()):
+        yield 'Training', _training_section
+    yield (
+        'Correlation with people' if page.votes == 'human' else 'Correlation with the judge',
+        _correlation_section,
+    )
+    if page.differences is not None:
+        yield 'Comparison of models', _comparison_section
+    yield 'Calibration', _calibration_section
+    if page.limits:
+        yield 'Limits', lambda p: [dict(kind='list', list=p.limits)]
+    yield 'How this was made', _how_section
+
 
 def _finite(x):
     "The same with null for what JSON has no number for."
-    if isinstance(x, Mapping): return {str(k): _finite(v) for k,v in x.items()}
-    if isinstance(x, (list, tuple)): return [_finite(v) for v in x]
+    if isinstance(x, Mapping):
+        return {str(k): _finite(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_finite(v) for v in x]
     return None if isinstance(x, float) and not np.isfinite(x) else x
 
+
 def write_report(
-    models:Mapping,      # name to scored comparisons with votes
-    table:pd.DataFrame,  # from `correlate`
-    path:str|Path,       # .html; a .json goes beside it; an earlier report is replaced
-    differences:pd.DataFrame|None=None, # from `compare`
+    models: Mapping,  # name to scored comparisons with votes
+    table: pd.DataFrame,  # from `correlate`
+    path: str | Path,  # .html; a .json goes beside it; an earlier report is replaced
+    differences: pd.DataFrame | None = None,  # from `compare`
     title='Do the rewards follow people?',
-    settings:dict|None=None, # how it was made
-    command:str|None=None,
-    further:Mapping|None=None, # `scores`, `ceilings`, `matched` to what those rooms return
-    account:Mapping|None=None, # what loading met, from `read_comparisons`
-    training:Mapping|None=None, # model to how it was trained: settings, and `history` where its trainer's log is there
-    order:pd.DataFrame|None=None, # `order_effects` of the judge
-    thresholds:Mapping|None=None, # `plural_at`, `alike_at` of the taxonomy; one half if not given
-    inputs:Sequence=(),  # `path`, `sha256` of what it was made from
-    votes='human', include_seen=False, seed=0, # as the tables were made
-)->Path: # the page
+    settings: dict | None = None,  # how it was made
+    command: str | None = None,
+    further: Mapping | None = None,  # `scores`, `ceilings`, `matched` to what those rooms return
+    account: Mapping | None = None,  # what loading met, from `read_comparisons`
+    training: Mapping
+    | None = None,  # model to how it was trained: settings, and `history` where its trainer's log is there
+    order: pd.DataFrame | None = None,  # `order_effects` of the judge
+    thresholds: Mapping
+    | None = None,  # `plural_at`, `alike_at` of the taxonomy; one half if not given
+    inputs: Sequence = (),  # `path`, `sha256` of what it was made from
+    votes='human',
+    include_seen=False,
+    seed=0,  # as the tables were made
+) -> Path:  # the page
     "One offline HTML page and one JSON with the same numbers."
-    path,further = Path(path),dict(further or {})
+    path, further = Path(path), dict(further or {})
     check_report(path, [i['path'] for i in inputs])
-    made = dict(command=command, seed=seed, versions=versions(), inputs=list(inputs), settings=settings or {})
+    made = dict(
+        command=command,
+        seed=seed,
+        versions=versions(),
+        inputs=list(inputs),
+        settings=settings or {},
+    )
     with _drawing():
-        page = _Page(models=models, table=table, by=table.columns[1], differences=differences, further=further, account=account, training=training or {}, order=order, thresholds=thresholds or {},
-            votes=votes, include_seen=include_seen, seed=seed, made=made, findings=findings(list(models), table, differences, further), limits=limits(models, table, further, training, votes, include_seen))
-        sections = [dict(id=re.sub('[^a-z]+', '-', h.lower()), heading=h, blocks=[b for b in make(page) if b]) for h,make in _sections(page)]
-    shown = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string((files('plurality_nb')/'resources'/'report.html').read_text('utf-8'))
-    html = shown.render(title=title, warning=SIMULATED.capitalize()+'.' if is_simulated(page.ds) else '', sections=sections)
-    tables = {k: json.loads(t.to_json(orient='records')) for k,t in [('correlation', table), ('differences', differences), *further.items()] if t is not None}
-    note = dict(title=title, simulated=is_simulated(page.ds), findings=page.findings, limits=page.limits, left_out=table.attrs.get('left_out', {}), loading=account, data=data_card(page.ds),
-        order_effects=None if order is None else json.loads(order.to_json(orient='index')), training=training, **tables, **made)
-    with replacing(path) as tmp, replacing(path.with_suffix('.json')) as beside: # both or none
-        tmp.write_text(html, encoding='utf-8'); beside.write_text(json.dumps(_finite(note), indent=1, ensure_ascii=False, allow_nan=False, default=str)+'\n', encoding='utf-8')
+        page = _Page(
+            models=models,
+            table=table,
+            by=table.columns[1],
+            differences=differences,
+            further=further,
+            account=account,
+            training=training or {},
+            order=order,
+            thresholds=thresholds or {},
+            votes=votes,
+            include_seen=include_seen,
+            seed=seed,
+            made=made,
+            findings=findings(list(models), table, differences, further),
+            limits=limits(models, table, further, training, votes, include_seen),
+        )
+        sections = [
+            dict(
+                id=re.sub('[^a-z]+', '-', h.lower()), heading=h, blocks=[b for b in make(page) if b]
+            )
+            for h, make in _sections(page)
+        ]
+    shown = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        (files('plurality_nb') / 'resources' / 'report.html').read_text('utf-8')
+    )
+    html = shown.render(
+        title=title,
+        warning=SIMULATED.capitalize() + '.' if is_simulated(page.ds) else '',
+        sections=sections,
+    )
+    tables = {
+        k: json.loads(t.to_json(orient='records'))
+        for k, t in [('correlation', table), ('differences', differences), *further.items()]
+        if t is not None
+    }
+    note = dict(
+        title=title,
+        simulated=is_simulated(page.ds),
+        findings=page.findings,
+        limits=page.limits,
+        left_out=table.attrs.get('left_out', {}),
+        loading=account,
+        data=data_card(page.ds),
+        order_effects=None if order is None else json.loads(order.to_json(orient='index')),
+        training=training,
+        **tables,
+        **made,
+    )
+    with replacing(path) as tmp, replacing(path.with_suffix('.json')) as beside:  # both or none
+        tmp.write_text(html, encoding='utf-8')
+        beside.write_text(
+            json.dumps(_finite(note), indent=1, ensure_ascii=False, allow_nan=False, default=str)
+            + '\n',
+            encoding='utf-8',
+        )
     return path

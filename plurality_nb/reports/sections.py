@@ -23,193 +23,545 @@ from matplotlib.figure import Figure
 from pathlib import Path
 
 from .. import __version__
-from ..data.build import numbers,with_columns
-from ..data.files import json_object,refuse_foreign,refuse_inputs
+from ..data.build import numbers, with_columns
+from ..data.files import json_object, refuse_foreign, refuse_inputs
 from ..data.schema import VOTERS
 from ..errors import ContractError
 from ..evaluation.tables import vote_log_odds
 from . import plots
-from .findings import _place,_short,describe
+from .findings import _place, _short, describe
 from ..taxonomy.quadrants import uncertain_rows
 from ..votes.calibration import dispersion
-from ..votes.inspection import data_card,vote_card
+from ..votes.inspection import data_card, vote_card
 from ..votes.shares import votes_of
+
 
 # %% ../../nbs/reports/03_sections.ipynb #svg
 def svg(
-    fig:Figure,
-    transparent=False, # no background
-)->str: # an <svg> element
+    fig: Figure,
+    transparent=False,  # no background
+) -> str:  # an <svg> element
     "A figure as text that an HTML page can hold; the same figure gives the same text."
     out = io.StringIO()
-    with matplotlib.rc_context({'svg.hashsalt': 'plurality_nb', 'svg.fonttype': 'path'}), warnings.catch_warnings():
-        warnings.filterwarnings('ignore', 'Glyph .* missing') # of names in scripts that the font lacks
-        fig.savefig(out, format='svg', bbox_inches='tight', metadata={'Date': None}, transparent=transparent)
+    with (
+        matplotlib.rc_context({'svg.hashsalt': 'plurality_nb', 'svg.fonttype': 'path'}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings(
+            'ignore', 'Glyph .* missing'
+        )  # of names in scripts that the font lacks
+        fig.savefig(
+            out, format='svg', bbox_inches='tight', metadata={'Date': None}, transparent=transparent
+        )
     plt.close(fig)
-    return out.getvalue()[out.getvalue().index('<svg'):]
+    return out.getvalue()[out.getvalue().index('<svg') :]
+
 
 def page_figure(
-    ax,          # axes of a figure that nobody else needs
-    caption:str, # what it shows, for all readers
-    key:str,     # no other figure of the page has it
-)->dict: # `svg`, `caption`
+    ax,  # axes of a figure that nobody else needs
+    caption: str,  # what it shows, for all readers
+    key: str,  # no other figure of the page has it
+) -> dict:  # `svg`, `caption`
     "A figure for the page."
-    text = re.sub(r'<!--.*?-->|<metadata>.*?</metadata>', '', svg(ax.figure, True), flags=re.S).replace('#000000', 'currentColor')
+    text = re.sub(
+        r'<!--.*?-->|<metadata>.*?</metadata>', '', svg(ax.figure, True), flags=re.S
+    ).replace('#000000', 'currentColor')
     text = re.sub(r'(\bid="|href="#|url\(#)', rf'\1{key}-', text)
-    return dict(svg=text.replace('<svg ', f'<svg role="img" aria-label="{escape(caption)}" ', 1), caption=caption)
+    return dict(
+        svg=text.replace('<svg ', f'<svg role="img" aria-label="{escape(caption)}" ', 1),
+        caption=caption,
+    )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #blocks
-def _text(text): return dict(kind='text', text=text)
+def _text(text):
+    return dict(kind='text', text=text)
+
+
 def _number(x, digits=2):
     "A fact for reading: counts whole, rates short, what is unknown empty."
-    if x is None or (isinstance(x, float) and np.isnan(x)): return ''
-    if isinstance(x, (bool, str)): return str(x)
-    if isinstance(x, (int, np.integer)): return f'{x:,}'
-    return f'{x:,.0f}' if float(x).is_integer() and abs(x)>=1 else f'{x:,.{digits}f}' if abs(x)>=10**-digits or x==0 else f'{x:.2g}'
+    if x is None or (isinstance(x, float) and np.isnan(x)):
+        return ''
+    if isinstance(x, (bool, str)):
+        return str(x)
+    if isinstance(x, (int, np.integer)):
+        return f'{x:,}'
+    return (
+        f'{x:,.0f}'
+        if float(x).is_integer() and abs(x) >= 1
+        else f'{x:,.{digits}f}'
+        if abs(x) >= 10**-digits or x == 0
+        else f'{x:.2g}'
+    )
+
 
 def _frame(t, caption, first='', digits=2):
     "A table as it stands."
-    rows = [(_place(k), [(_number(v, digits), '') for v in r]) for k,r in zip(t.index, t.to_numpy(dtype=object))]
-    return dict(kind='table', caption=caption, head=[(first, ''), *((str(c), '') for c in t.columns)], rows=rows)
+    rows = [
+        (_place(k), [(_number(v, digits), '') for v in r])
+        for k, r in zip(t.index, t.to_numpy(dtype=object))
+    ]
+    return dict(
+        kind='table',
+        caption=caption,
+        head=[(first, ''), *((str(c), '') for c in t.columns)],
+        rows=rows,
+    )
 
-def _pairs_of(facts, caption): return dict(kind='table', words=True, caption=caption, head=[('', ''), ('', '')], rows=[(k, [(v, '')]) for k,v in facts.items() if v not in ('', None)])
 
-def _interval(r, digits=2): return ('–', getattr(r, 'reason', '') if isinstance(getattr(r, 'reason', ''), str) else '') if np.isnan(r.value) else (_short(r.value, digits=digits), '' if np.isnan(r.low) else f'[{_short(r.low, r.high, digits=digits)}]')
+def _pairs_of(facts, caption):
+    return dict(
+        kind='table',
+        words=True,
+        caption=caption,
+        head=[('', ''), ('', '')],
+        rows=[(k, [(v, '')]) for k, v in facts.items() if v not in ('', None)],
+    )
+
+
+def _interval(r, digits=2):
+    return (
+        ('–', getattr(r, 'reason', '') if isinstance(getattr(r, 'reason', ''), str) else '')
+        if np.isnan(r.value)
+        else (
+            _short(r.value, digits=digits),
+            '' if np.isnan(r.low) else f'[{_short(r.low, r.high, digits=digits)}]',
+        )
+    )
+
 
 def _tested(r):
-    main,sub = _interval(r)
-    return main,'\n'.join([sub]+([] if np.isnan(r.p_holm) else [f'p={r.p_holm:.2g}'])+([] if np.isnan(r.detectable) else [f'shows from {r.detectable:.2f}']))
+    main, sub = _interval(r)
+    return main, '\n'.join(
+        [sub]
+        + ([] if np.isnan(r.p_holm) else [f'p={r.p_holm:.2g}'])
+        + ([] if np.isnan(r.detectable) else [f'shows from {r.detectable:.2f}'])
+    )
+
 
 def _matrix(table, statistic, caption, cell=_interval):
     "A row a model, a column a slice."
-    t = table[table.statistic==statistic]; by = t.columns[1]; facts = t.drop_duplicates(by).set_index(by)
-    if not len(t): return None
-    found = {(r['model'], r[by]): cell(r) for _,r in t.iterrows()}
-    head = [('model', '')]+[(_place(q), f'{f.n:,} pairs, {f.groups:,} prompts') for q,f in facts.iterrows()]
-    return dict(kind='table', caption=caption, head=head, rows=[(m, [found.get((m, q), ('', '')) for q in facts.index]) for m in t.model.unique()])
+    t = table[table.statistic == statistic]
+    by = t.columns[1]
+    facts = t.drop_duplicates(by).set_index(by)
+    if not len(t):
+        return None
+    found = {(r['model'], r[by]): cell(r) for _, r in t.iterrows()}
+    head = [('model', '')] + [
+        (_place(q), f'{f.n:,} pairs, {f.groups:,} prompts') for q, f in facts.iterrows()
+    ]
+    return dict(
+        kind='table',
+        caption=caption,
+        head=head,
+        rows=[(m, [found.get((m, q), ('', '')) for q in facts.index]) for m in t.model.unique()],
+    )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-of-data
-_VOTED = dict(pairs='pairs with votes', votes='votes cast', tie_rate='tie rate', split='split of those who chose', decisiveness='decisiveness')
+_VOTED = dict(
+    pairs='pairs with votes',
+    votes='votes cast',
+    tie_rate='tie rate',
+    split='split of those who chose',
+    decisiveness='decisiveness',
+)
+
 
 def _data_section(page):
-    card,a = data_card(page.ds),page.account or {}
-    counted = lambda d, most=6: ', '.join(f'{k}: {v:,}' for k,v in list(d.items())[:most])+(f' and {len(d)-most} more' if len(d)>most else '')
-    yield _pairs_of(dict(source=counted(card['sources']) or (page.made['inputs'][0]['path'] if page.made['inputs'] else ''), rows=f"{a['read']:,} read, {a['kept']:,} pairs kept" if a else f"{card['rows']:,} pairs", prompts=f"{card['groups']:,}, at most {card['rows_per_group']['max']} pairs each",
-        labels=counted({k: v for k,v in card['labels'].items() if k!='sources' and v}), prompt=f"{card['prompt']['mean']:,.0f} characters on average, longest {card['prompt']['max']:,}",
-        responses=f"{card['response']['mean']:,.0f} characters on average, longest {card['response']['max']:,}", format=a.get('format', ''),
-        odd=', '.join(f'{a[k]:,} {w}' for k,w in [('empty', 'with an empty response'), ('identical', 'with identical responses'), ('merged', 'rows merged')] if a.get(k))), 'What was loaded')
-    reasons = [(r, [(f'{n:,}', ''), (w, '')]) for k,w in [('rejected', 'set aside, broken'), ('left_out', "left out by the format's rule")] for r,n in a.get(k, {}).items()]
-    if reasons: yield dict(kind='table', words=True, caption='Rows that were not used', head=[('reason', ''), ('rows', ''), ('', '')], rows=reasons)
-    if a and not reasons: yield _text('No row was set aside.')
+    card, a = data_card(page.ds), page.account or {}
+    counted = lambda d, most=6: (
+        ', '.join(f'{k}: {v:,}' for k, v in list(d.items())[:most])
+        + (f' and {len(d) - most} more' if len(d) > most else '')
+    )
+    yield _pairs_of(
+        dict(
+            source=counted(card['sources'])
+            or (page.made['inputs'][0]['path'] if page.made['inputs'] else ''),
+            rows=f"{a['read']:,} read, {a['kept']:,} pairs kept"
+            if a
+            else f"{card['rows']:,} pairs",
+            prompts=f"{card['groups']:,}, at most {card['rows_per_group']['max']} pairs each",
+            labels=counted({k: v for k, v in card['labels'].items() if k != 'sources' and v}),
+            prompt=f"{card['prompt']['mean']:,.0f} characters on average, longest {card['prompt']['max']:,}",
+            responses=f"{card['response']['mean']:,.0f} characters on average, longest {card['response']['max']:,}",
+            format=a.get('format', ''),
+            odd=', '.join(
+                f'{a[k]:,} {w}'
+                for k, w in [
+                    ('empty', 'with an empty response'),
+                    ('identical', 'with identical responses'),
+                    ('merged', 'rows merged'),
+                ]
+                if a.get(k)
+            ),
+        ),
+        'What was loaded',
+    )
+    reasons = [
+        (r, [(f'{n:,}', ''), (w, '')])
+        for k, w in [
+            ('rejected', 'set aside, broken'),
+            ('left_out', "left out by the format's rule"),
+        ]
+        for r, n in a.get(k, {}).items()
+    ]
+    if reasons:
+        yield dict(
+            kind='table',
+            words=True,
+            caption='Rows that were not used',
+            head=[('reason', ''), ('rows', ''), ('', '')],
+            rows=reasons,
+        )
+    if a and not reasons:
+        yield _text('No row was set aside.')
+
 
 def _votes_section(page):
     cards = {w: c for w in VOTERS if (c := vote_card(page.ds, w))}
     who = dict(human='people', judge='judge')
-    rows = [(label, [(_number(c[k]), '') for c in cards.values()]) for k,label in _VOTED.items()]+[('votes a pair', [(_number(c['per_pair']['mean']), f"{_number(c['per_pair']['min'])} to {_number(c['per_pair']['max'])}") for c in cards.values()])]
-    if (g := cards.get('human', {}).get('agreement')): rows += [(label, [(_number(g[k]) or '–', ''), *[('', '')]*(len(cards)-1)]) for k,label in [('alpha', "Krippendorff's alpha"), ('pairwise', 'chance that two people agree')]]
-    yield dict(kind='table', caption='Votes; rates are means over pairs', head=[('', ''), *((who[w], '') for w in cards)], rows=rows)
-    yield page.figures((plots.plot_shares(plots.share_counts(page.ds, seed=page.seed)), "How A's share of the votes is distributed. Bars: part of the pairs, with intervals over prompts."))
+    rows = [
+        (label, [(_number(c[k]), '') for c in cards.values()]) for k, label in _VOTED.items()
+    ] + [
+        (
+            'votes a pair',
+            [
+                (
+                    _number(c['per_pair']['mean']),
+                    f"{_number(c['per_pair']['min'])} to {_number(c['per_pair']['max'])}",
+                )
+                for c in cards.values()
+            ],
+        )
+    ]
+    if g := cards.get('human', {}).get('agreement'):
+        rows += [
+            (label, [(_number(g[k]) or '–', ''), *[('', '')] * (len(cards) - 1)])
+            for k, label in [
+                ('alpha', "Krippendorff's alpha"),
+                ('pairwise', 'chance that two people agree'),
+            ]
+        ]
+    yield dict(
+        kind='table',
+        caption='Votes; rates are means over pairs',
+        head=[('', ''), *((who[w], '') for w in cards)],
+        rows=rows,
+    )
+    yield page.figures(
+        (
+            plots.plot_shares(plots.share_counts(page.ds, seed=page.seed)),
+            "How A's share of the votes is distributed. Bars: part of the pairs, with intervals over prompts.",
+        )
+    )
     if page.order is not None:
-        known = page.order.dropna(subset='value'); names = dict(first_rate='votes for the response shown first', flip_rate='pairs whose winner changes with the order', disagreement='chance that two votes differ', tie_rate='ties', failed_rate='answers without a readable vote')
-        yield dict(kind='table', caption='The judge asked in both orders', head=[('rate', ''), ('value', '')], rows=[(names.get(k, k), [_interval(r)]) for k,r in known.iterrows()])
+        known = page.order.dropna(subset='value')
+        names = dict(
+            first_rate='votes for the response shown first',
+            flip_rate='pairs whose winner changes with the order',
+            disagreement='chance that two votes differ',
+            tie_rate='ties',
+            failed_rate='answers without a readable vote',
+        )
+        yield dict(
+            kind='table',
+            caption='The judge asked in both orders',
+            head=[('rate', ''), ('value', '')],
+            rows=[(names.get(k, k), [_interval(r)]) for k, r in known.iterrows()],
+        )
         shown = ['first_rate', 'flip_rate', 'disagreement']
-        if set(shown)<=set(known.index) and known.low[shown].notna().all(): yield page.figures((plots.plot_order_effects(pd.concat({'judge': page.order})), 'What the order of the responses did to the judge. One half is a judge without a favourite place.'))
-    if len(cards)==2: yield from _judge_blocks(page)
+        if set(shown) <= set(known.index) and known.low[shown].notna().all():
+            yield page.figures(
+                (
+                    plots.plot_order_effects(pd.concat({'judge': page.order})),
+                    'What the order of the responses did to the judge. One half is a judge without a favourite place.',
+                )
+            )
+    if len(cards) == 2:
+        yield from _judge_blocks(page)
+
 
 def _judge_blocks(page):
     "The judge against people, where both voted."
-    try: t = dispersion(page.ds, seed=page.seed)
-    except ContractError: return
-    names = dict(human='people: chance that two votes on a pair differ', judge='judge: the same', ratio="people's over the judge's")
-    yield dict(kind='table', caption=f"How far votes spread within a pair, on {t.attrs['pairs']:,} pairs that both voted on", head=[('', ''), ('value', '')], rows=[(names[k], [_interval(r)]) for k,r in t.iterrows()])
-    if page.votes!='human': return
-    judged = with_columns(page.ds, reward_a=vote_log_odds(*votes_of(page.ds, 'judge')), reward_b=np.where(np.isnan(votes_of(page.ds, 'judge')[0]), np.nan, 0), seen=[False]*len(page.ds))
-    yield page.figures((plots.plot_reliability(plots.preference_curve(judged, seed=page.seed)), "The judge's share against people's: on the diagonal, the judge spreads as people do; below it, it is too sure."))
+    try:
+        t = dispersion(page.ds, seed=page.seed)
+    except ContractError:
+        return
+    names = dict(
+        human='people: chance that two votes on a pair differ',
+        judge='judge: the same',
+        ratio="people's over the judge's",
+    )
+    yield dict(
+        kind='table',
+        caption=f"How far votes spread within a pair, on {t.attrs['pairs']:,} pairs that both voted on",
+        head=[('', ''), ('value', '')],
+        rows=[(names[k], [_interval(r)]) for k, r in t.iterrows()],
+    )
+    if page.votes != 'human':
+        return
+    judged = with_columns(
+        page.ds,
+        reward_a=vote_log_odds(*votes_of(page.ds, 'judge')),
+        reward_b=np.where(np.isnan(votes_of(page.ds, 'judge')[0]), np.nan, 0),
+        seen=[False] * len(page.ds),
+    )
+    yield page.figures(
+        (
+            plots.plot_reliability(plots.preference_curve(judged, seed=page.seed)),
+            "The judge's share against people's: on the diagonal, the judge spreads as people do; below it, it is too sure.",
+        )
+    )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-of-results
 def _taxonomy_section(page):
-    yield _frame(describe(page.ds), 'The quadrants and their votes; rates are means over pairs', 'quadrant')
-    if any(np.isnan(numbers(page.ds, c)).all() for c in ['plurality', 'indistinguishability']): return
-    at = {k: page.thresholds.get(k, .5) for k in ['plural_at', 'alike_at']}
-    yield _text(f"A prompt counts as plural from probability {at['plural_at']:g} on, responses as alike from {at['alike_at']:g} on.")
-    yield _frame(uncertain_rows(page.ds, **at).rename(columns=lambda c: c.replace('_', ' ')), 'Share of pairs within 0.1 of a threshold', 'quadrant')
-    if page.by!='quadrant': return
-    for moved,other,word in [('plural_at', 'alike_at', 'prompt'), ('alike_at', 'plural_at', 'response')]:
-        curve = plots.threshold_curve(page.ds, moved, votes=page.votes, include_seen=page.include_seen, seed=page.seed, fixed=at[other])
-        drawn = [(plots.plot_thresholds(curve), f'Pairs in each quadrant as the {word} threshold moves, the other one in its place.')]
-        if 'value' in curve and curve.low.notna().any(): drawn.append((plots.plot_thresholds(curve, 'value'), f'Correlation of {page.first} in each quadrant as the {word} threshold moves.'))
+    yield _frame(
+        describe(page.ds), 'The quadrants and their votes; rates are means over pairs', 'quadrant'
+    )
+    if any(np.isnan(numbers(page.ds, c)).all() for c in ['plurality', 'indistinguishability']):
+        return
+    at = {k: page.thresholds.get(k, 0.5) for k in ['plural_at', 'alike_at']}
+    yield _text(
+        f"A prompt counts as plural from probability {at['plural_at']:g} on, responses as alike from {at['alike_at']:g} on."
+    )
+    yield _frame(
+        uncertain_rows(page.ds, **at).rename(columns=lambda c: c.replace('_', ' ')),
+        'Share of pairs within 0.1 of a threshold',
+        'quadrant',
+    )
+    if page.by != 'quadrant':
+        return
+    for moved, other, word in [
+        ('plural_at', 'alike_at', 'prompt'),
+        ('alike_at', 'plural_at', 'response'),
+    ]:
+        curve = plots.threshold_curve(
+            page.ds,
+            moved,
+            votes=page.votes,
+            include_seen=page.include_seen,
+            seed=page.seed,
+            fixed=at[other],
+        )
+        drawn = [
+            (
+                plots.plot_thresholds(curve),
+                f'Pairs in each quadrant as the {word} threshold moves, the other one in its place.',
+            )
+        ]
+        if 'value' in curve and curve.low.notna().any():
+            drawn.append(
+                (
+                    plots.plot_thresholds(curve, 'value'),
+                    f'Correlation of {page.first} in each quadrant as the {word} threshold moves.',
+                )
+            )
         yield page.figures(*drawn)
 
+
 def _training_section(page):
-    known = {m: t for m,t in page.training.items() if t}
-    told = {m: {k: v for k,v in t.items() if isinstance(v, (str, int, float, bool)) and k not in ('command', 'history')} for m,t in known.items()}
+    known = {m: t for m, t in page.training.items() if t}
+    told = {
+        m: {
+            k: v
+            for k, v in t.items()
+            if isinstance(v, (str, int, float, bool)) and k not in ('command', 'history')
+        }
+        for m, t in known.items()
+    }
     keys = list(dict.fromkeys(k for t in told.values() for k in t))
-    yield dict(kind='table', caption='How the models were trained', head=[('setting', ''), *((m, '') for m in told)], rows=[(k.replace('_', ' '), [(_number(t.get(k), 4), '') for t in told.values()]) for k in keys])
-    logs = {m: plots.learning_curve(t['history']) for m,t in known.items() if t.get('history')}
-    drawn = [(plots.plot_learning_curves({m: c for m,c in logs.items() if (c.measure==k).any()}, k), f'{label.split(" [")[0].capitalize()} over the steps of training.') for k,label in plots.MEASURED.items() if any((c.measure==k).any() for c in logs.values())]
-    if drawn: yield page.figures(*drawn)
+    yield dict(
+        kind='table',
+        caption='How the models were trained',
+        head=[('setting', ''), *((m, '') for m in told)],
+        rows=[
+            (k.replace('_', ' '), [(_number(t.get(k), 4), '') for t in told.values()]) for k in keys
+        ],
+    )
+    logs = {m: plots.learning_curve(t['history']) for m, t in known.items() if t.get('history')}
+    drawn = [
+        (
+            plots.plot_learning_curves(
+                {m: c for m, c in logs.items() if (c.measure == k).any()}, k
+            ),
+            f'{label.split(" [")[0].capitalize()} over the steps of training.',
+        )
+        for k, label in plots.MEASURED.items()
+        if any((c.measure == k).any() for c in logs.values())
+    ]
+    if drawn:
+        yield page.figures(*drawn)
+
 
 def _correlation_section(page):
-    t,c,m = page.table,page.further.get('ceilings'),page.further.get('matched')
-    yield _text("Correlation of the predicted preference with people's share of votes, each pair in both orders; in brackets intervals over prompts. A slice whose shares all lie near one half has a low correlation by arithmetic alone: the noise ceiling says what could be reached, the matched table what is left when people are equally decided everywhere.")
+    t, c, m = page.table, page.further.get('ceilings'), page.further.get('matched')
+    yield _text(
+        "Correlation of the predicted preference with people's share of votes, each pair in both orders; in brackets intervals over prompts. A slice whose shares all lie near one half has a low correlation by arithmetic alone: the noise ceiling says what could be reached, the matched table what is left when people are equally decided everywhere."
+    )
     names = dict(spearman='Spearman', pearson='Pearson', kendall="Kendall's tau b")
-    top = None if c is None else c[(c.model=='noise ceiling')]
-    for s,label in names.items():
-        if not (t.statistic==s).any(): continue
-        both = t if top is None else pd.concat([t, top[top.statistic==s].assign(reason='')]); yield _matrix(both, s, f'{label} correlation')
-        if s=='spearman': both.attrs |= t.attrs; yield page.figures((plots.plot_forest(both), "Spearman correlation with people's share, model beside model, with intervals over prompts."))
+    top = None if c is None else c[(c.model == 'noise ceiling')]
+    for s, label in names.items():
+        if not (t.statistic == s).any():
+            continue
+        both = t if top is None else pd.concat([t, top[top.statistic == s].assign(reason='')])
+        yield _matrix(both, s, f'{label} correlation')
+        if s == 'spearman':
+            both.attrs |= t.attrs
+            yield page.figures(
+                (
+                    plots.plot_forest(both),
+                    "Spearman correlation with people's share, model beside model, with intervals over prompts.",
+                )
+            )
     if c is not None:
-        for s,label in [('disattenuated', "Pearson correlation with the votes' noise taken out"), ('reliability', "Part of the spread of people's shares that is not chance"), ('votes_needed', 'Votes a pair for a reliability of 0.9')]: yield _matrix(c, s, label)
+        for s, label in [
+            ('disattenuated', "Pearson correlation with the votes' noise taken out"),
+            ('reliability', "Part of the spread of people's shares that is not chance"),
+            ('votes_needed', 'Votes a pair for a reliability of 0.9'),
+        ]:
+            yield _matrix(c, s, label)
     if m is not None:
-        yield _matrix(m, 'spearman', f"Spearman correlation as if people were equally decided in all slices, and beneath it the gap to “{_place(m.attrs.get('reference', 'the first'))}”",
-            lambda r: (_interval(r)[0], '' if np.isnan(r.gap_low) or r.iloc[1]==m.attrs.get('reference') else f'{_short(r.gap)} [{_short(r.gap_low, r.gap_high)}]'))
-    drawn = [(plots.plot_prediction(page.counted(d), page.votes), f"Predictions of {name} against people's share, each pair once.") for name,d in page.models.items() if any(d['quadrant'])]
-    if drawn: yield page.figures(*drawn)
+        yield _matrix(
+            m,
+            'spearman',
+            f"Spearman correlation as if people were equally decided in all slices, and beneath it the gap to “{_place(m.attrs.get('reference', 'the first'))}”",
+            lambda r: (
+                _interval(r)[0],
+                ''
+                if np.isnan(r.gap_low) or r.iloc[1] == m.attrs.get('reference')
+                else f'{_short(r.gap)} [{_short(r.gap_low, r.gap_high)}]',
+            ),
+        )
+    drawn = [
+        (
+            plots.plot_prediction(page.counted(d), page.votes),
+            f"Predictions of {name} against people's share, each pair once.",
+        )
+        for name, d in page.models.items()
+        if any(d['quadrant'])
+    ]
+    if drawn:
+        yield page.figures(*drawn)
+
 
 def _comparison_section(page):
     g = page.differences
-    yield _text(f"Difference from {g.attrs.get('baseline', 'the baseline')} on the same resamples. An interval that holds zero means that these data cannot tell. p is of a permutation test, corrected over the slices (Holm); “shows from” is the smallest true difference that four of five such data sets would show.")
-    for s,label in [('spearman', 'Spearman correlation'), ('pearson', 'Pearson correlation'), ('accuracy', 'Accuracy against the majority'), ('log_loss', 'Log loss (lower is better), nats a vote')]: yield _matrix(g, s, f'Difference of: {label}', _tested)
-    if (g.statistic=='spearman').any(): yield page.figures((plots.plot_forest(g), 'Differences of the Spearman correlation from the baseline.'))
+    yield _text(
+        f"Difference from {g.attrs.get('baseline', 'the baseline')} on the same resamples. An interval that holds zero means that these data cannot tell. p is of a permutation test, corrected over the slices (Holm); “shows from” is the smallest true difference that four of five such data sets would show."
+    )
+    for s, label in [
+        ('spearman', 'Spearman correlation'),
+        ('pearson', 'Pearson correlation'),
+        ('accuracy', 'Accuracy against the majority'),
+        ('log_loss', 'Log loss (lower is better), nats a vote'),
+    ]:
+        yield _matrix(g, s, f'Difference of: {label}', _tested)
+    if (g.statistic == 'spearman').any():
+        yield page.figures(
+            (plots.plot_forest(g), 'Differences of the Spearman correlation from the baseline.')
+        )
+
 
 def _calibration_section(page):
     s = page.further.get('scores')
     if s is not None:
-        yield _text('The row “votes” is the floor: what predicting the observed share itself would cost. Tempered: after one temperature, fitted to the votes on other prompts. A slope under one claims too much.')
-        for k,label in [('accuracy', 'Accuracy against the majority, where there is one'), ('log_loss', 'Log loss, nats a vote'), ('tempered_log_loss', 'Log loss after one temperature'), ('slope', 'Calibration slope'), ('calibration_error', 'Calibration error')]: yield _matrix(s, k, label)
-    curves = {m: plots.preference_curve(d, page.votes, include_seen=page.include_seen, seed=page.seed) for m,d in page.models.items()}
-    yield page.figures(*((plots.plot_reliability(c), f'{m}: predicted preference against people’s share. On the diagonal it can be taken at its word.') for m,c in curves.items()))
+        yield _text(
+            'The row “votes” is the floor: what predicting the observed share itself would cost. Tempered: after one temperature, fitted to the votes on other prompts. A slope under one claims too much.'
+        )
+        for k, label in [
+            ('accuracy', 'Accuracy against the majority, where there is one'),
+            ('log_loss', 'Log loss, nats a vote'),
+            ('tempered_log_loss', 'Log loss after one temperature'),
+            ('slope', 'Calibration slope'),
+            ('calibration_error', 'Calibration error'),
+        ]:
+            yield _matrix(s, k, label)
+    curves = {
+        m: plots.preference_curve(d, page.votes, include_seen=page.include_seen, seed=page.seed)
+        for m, d in page.models.items()
+    }
+    yield page.figures(
+        *(
+            (
+                plots.plot_reliability(c),
+                f'{m}: predicted preference against people’s share. On the diagonal it can be taken at its word.',
+            )
+            for m, c in curves.items()
+        )
+    )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #versions
-def versions()->dict: # package to version
+def versions() -> dict:  # package to version
     "What the numbers were made with."
-    return dict(plurality_nb=__version__, python=sys.version.split()[0], **{p: version(p) for p in ['torch', 'transformers', 'datasets', 'sentence-transformers', 'scikit-learn', 'scipy', 'numpy', 'pandas', 'matplotlib']})
+    return dict(
+        plurality_nb=__version__,
+        python=sys.version.split()[0],
+        **{
+            p: version(p)
+            for p in [
+                'torch',
+                'transformers',
+                'datasets',
+                'sentence-transformers',
+                'scikit-learn',
+                'scipy',
+                'numpy',
+                'pandas',
+                'matplotlib',
+            ]
+        },
+    )
+
 
 def _how_section(page):
     made = page.made
-    facts = dict(command=made['command'], seed=made['seed'], versions=', '.join(f'{k} {v}' for k,v in made['versions'].items()))
-    yield _pairs_of({k: str(v) for k,v in facts.items() if v is not None}, 'How this was made')
-    if made['inputs']: yield dict(kind='table', words=True, caption='Files it was made from', head=[('file', ''), ('SHA-256', '')], rows=[(i['path'], [(i['sha256'], '')]) for i in made['inputs']])
-    if made['settings']: yield dict(kind='code', label='Settings', code=json.dumps(made['settings'], indent=1, ensure_ascii=False, default=str))
+    facts = dict(
+        command=made['command'],
+        seed=made['seed'],
+        versions=', '.join(f'{k} {v}' for k, v in made['versions'].items()),
+    )
+    yield _pairs_of({k: str(v) for k, v in facts.items() if v is not None}, 'How this was made')
+    if made['inputs']:
+        yield dict(
+            kind='table',
+            words=True,
+            caption='Files it was made from',
+            head=[('file', ''), ('SHA-256', '')],
+            rows=[(i['path'], [(i['sha256'], '')]) for i in made['inputs']],
+        )
+    if made['settings']:
+        yield dict(
+            kind='code',
+            label='Settings',
+            code=json.dumps(made['settings'], indent=1, ensure_ascii=False, default=str),
+        )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #check-report
 _GENERATOR = b'<meta name="generator" content="plurality_nb">'
-_KEYS = {'title', 'findings', 'limits', 'versions', 'correlation'} # of every report's JSON
+_KEYS = {'title', 'findings', 'limits', 'versions', 'correlation'}  # of every report's JSON
+
 
 def _not_a_page(path):
     with open(path, 'rb') as f:
         head = f.read(1000)
     return '' if _GENERATOR in head else 'a file of something else'
 
-def _not_numbers(path): return '' if _KEYS<=json_object(path).keys() else 'a file of something else'
+
+def _not_numbers(path):
+    return '' if _KEYS <= json_object(path).keys() else 'a file of something else'
+
 
 def check_report(
-    path:str|Path,      # of the page
-    inputs:Iterable=(), # what is read: files of votes, folders of models
+    path: str | Path,  # of the page
+    inputs: Iterable = (),  # what is read: files of votes, folders of models
 ):
     "Stops where a report would overwrite what is not a report."
-    path,inputs = Path(path),list(inputs)
-    if path.suffix=='.json':
+    path, inputs = Path(path), list(inputs)
+    if path.suffix == '.json':
         hint = 'The numbers go there; name the page'
         raise ContractError('path', 'a name that does not end in .json', str(path), hint)
     refuse_inputs(path, inputs)

@@ -16,13 +16,19 @@ from ..errors import ContractError
 # %% ../../nbs/rewards/02_baselines.ipynb #baseline-rewards
 BASELINES = ['longer response', 'random']
 
+
 def baseline_rewards(
-    ds:Dataset, # comparisons
-    name:str,   # one of `BASELINES`
-    seed=0,     # of the random one
-)->tuple: # rewards of A and of B: (rows,) each, logits
+    ds: Dataset,  # comparisons
+    name: str,  # one of `BASELINES`
+    seed=0,  # of the random one
+) -> tuple:  # rewards of A and of B: (rows,) each, logits
     "Rewards that know nothing of quality; the same text always gets the same one."
-    if name=='longer response': reward = lambda g, t: np.log1p(len(t))
-    elif name=='random': reward = lambda g, t: np.random.default_rng([seed, int(digest([g, t]), 16)]).normal()
-    else: raise ContractError('name', f'one of {BASELINES}', repr(name))
-    return tuple(np.array([reward(g, t) for g,t in zip(ds['group'], ds[f'response_{s}'])]) for s in 'ab')
+    if name == 'longer response':
+        reward = lambda g, t: np.log1p(len(t))
+    elif name == 'random':
+        reward = lambda g, t: np.random.default_rng([seed, int(digest([g, t]), 16)]).normal()
+    else:
+        raise ContractError('name', f'one of {BASELINES}', repr(name))
+    return tuple(
+        np.array([reward(g, t) for g, t in zip(ds['group'], ds[f'response_{s}'])]) for s in 'ab'
+    )

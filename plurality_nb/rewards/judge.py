@@ -11,36 +11,52 @@ import numpy as np
 from collections.abc import Sequence
 from scipy.special import expit
 
-from ..data.build import from_rows,numbers
+from ..data.build import from_rows, numbers
 from ..data.checks import check_row
 from ..errors import ContractError
 from .model import RewardModel
 
+
 # %% ../../nbs/rewards/05_judge.ipynb #rewardjudge
 class RewardJudge:
     "Votes of reward models, fractional, the models' mean."
+
     ordered = False
-    def __init__(self,
-        models:Sequence, # with `score`; such as `RewardModel`
-        temperature=1.,  # logits; higher draws the votes towards one half
+
+    def __init__(
+        self,
+        models: Sequence,  # with `score`; such as `RewardModel`
+        temperature=1.0,  # logits; higher draws the votes towards one half
     ):
-        if not models: raise ContractError('models', 'at least one reward model', 'none')
-        if not temperature>0: raise ContractError('temperature', 'a number > 0', repr(temperature))
-        self.models,self.temperature = list(models),temperature
-        self.name = 'reward:'+','.join(m.name for m in self.models)
+        if not models:
+            raise ContractError('models', 'at least one reward model', 'none')
+        if not temperature > 0:
+            raise ContractError('temperature', 'a number > 0', repr(temperature))
+        self.models, self.temperature = list(models), temperature
+        self.name = 'reward:' + ','.join(m.name for m in self.models)
 
     def ask(self, questions):
         "(questions, 4) votes: first, second, tie, failed."
-        ds = from_rows([check_row(dict(prompt=q.prompt, response_a=q.first, response_b=q.second)) for q in questions])
+        ds = from_rows(
+            [
+                check_row(dict(prompt=q.prompt, response_a=q.first, response_b=q.second))
+                for q in questions
+            ]
+        )
         scored = [m.score(ds, progress=False) for m in self.models]
-        delta = np.stack([np.subtract(numbers(s, 'reward_a'), numbers(s, 'reward_b')) for s in scored])
-        n,p = np.array([q.votes for q in questions], dtype=float),expit(delta/self.temperature).mean(0)
-        return np.stack([n*p, n*(1-p), 0*n, 0*n], 1)
+        delta = np.stack(
+            [np.subtract(numbers(s, 'reward_a'), numbers(s, 'reward_b')) for s in scored]
+        )
+        n, p = (
+            np.array([q.votes for q in questions], dtype=float),
+            expit(delta / self.temperature).mean(0),
+        )
+        return np.stack([n * p, n * (1 - p), 0 * n, 0 * n], 1)
 
 
 def open_reward_judge(
-    models:str, # folders or Hub ids, with commas between
-    seed:int=0, # not used: rewards do not vary
-)->RewardJudge:
+    models: str,  # folders or Hub ids, with commas between
+    seed: int = 0,  # not used: rewards do not vary
+) -> RewardJudge:
     "The judge called `reward:MODELS`."
     return RewardJudge([RewardModel.load(m) for m in models.split(',')])

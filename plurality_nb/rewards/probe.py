@@ -17,82 +17,143 @@ from ..data.arrow import take
 from ..progress import bar
 from ..data.build import with_columns
 from ..models.encoder import ENCODER
-from .objectives import OBJECTIVE_SETTINGS,pair_losses
-from .model import Probe,ProbeModel,probe_inputs
-from .targets import exclude_groups,group_folds,training_targets
+from .objectives import OBJECTIVE_SETTINGS, pair_losses
+from .model import Probe, ProbeModel, probe_inputs
+from .targets import exclude_groups, group_folds, training_targets
 
 # %% ../../nbs/rewards/04_probe.ipynb #descend
 _log = logging.getLogger(__name__)
 
+
 def _descend(loss, x, part, lr):
     "A probe centred on `part` of the inputs, and its gradient descent, one step a turn."
-    probe = Probe(x.shape[1]); probe.mean.copy_(x[part].mean(0))
-    opt = torch.optim.SGD(probe.parameters(), lr=lr, momentum=.9, nesterov=True)
+    probe = Probe(x.shape[1])
+    probe.mean.copy_(x[part].mean(0))
+    opt = torch.optim.SGD(probe.parameters(), lr=lr, momentum=0.9, nesterov=True)
+
     def turns():
         while True:
             yield
-            opt.zero_grad(); loss(probe, part).backward(); opt.step()
-    return probe,turns()
+            opt.zero_grad()
+            loss(probe, part).backward()
+            opt.step()
+
+    return probe, turns()
+
 
 def _best_step(loss, x, fold, lr, max_steps, patience, progress, every=5):
     "Steps after which the loss on held-out folds is least, and that loss."
-    runs = [(*_descend(loss, x, fold!=k, lr), fold==k) for k in range(int(fold.max())+1)]
-    best,best_step = np.inf,0
-    for step in bar(range(max_steps+1), 'probe', progress):
-        for _,turns,_ in runs: next(turns)
-        if step%every==0:
-            with torch.no_grad(): held = np.mean([loss(p, part).item() for p,_,part in runs])
-            if held<best: best,best_step = float(held),step
-            elif step-best_step>=patience: break
-    return best_step,best
+    runs = [(*_descend(loss, x, fold != k, lr), fold == k) for k in range(int(fold.max()) + 1)]
+    best, best_step = np.inf, 0
+    for step in bar(range(max_steps + 1), 'probe', progress):
+        for _, turns, _ in runs:
+            next(turns)
+        if step % every == 0:
+            with torch.no_grad():
+                held = np.mean([loss(p, part).item() for p, _, part in runs])
+            if held < best:
+                best, best_step = float(held), step
+            elif step - best_step >= patience:
+                break
+    return best_step, best
+
 
 # %% ../../nbs/rewards/04_probe.ipynb #train-probe
 def train_probe(
-    ds:Dataset,         # comparisons with what the objective needs
-    objective='margin', # a key of `OBJECTIVES`
-    votes='judge',      # whose share `votes` and `posterior` follow: `judge` or `human`
-    encoder:str=ENCODER,
-    lr=.01,             # step size
+    ds: Dataset,  # comparisons with what the objective needs
+    objective='margin',  # a key of `OBJECTIVES`
+    votes='judge',  # whose share `votes` and `posterior` follow: `judge` or `human`
+    encoder: str = ENCODER,
+    lr=0.01,  # step size
     max_steps=3000,
-    patience=100,       # steps without a better held-out loss before stopping
-    folds=5,            # of the prompts, for the choice of the number of steps
-    missing='drop',     # rows that the objective cannot use: `drop` or `raise`
-    exclude:Iterable=(), # groups never to learn from, such as those of the evaluation data
-    seed=0,             # of the folds
-    name:str|None=None, # None: the objective
+    patience=100,  # steps without a better held-out loss before stopping
+    folds=5,  # of the prompts, for the choice of the number of steps
+    missing='drop',  # rows that the objective cannot use: `drop` or `raise`
+    exclude: Iterable = (),  # groups never to learn from, such as those of the evaluation data
+    seed=0,  # of the folds
+    name: str | None = None,  # None: the objective
     progress=True,
-    **settings,         # `weight`, `prior`, `smoothing_share` of the objectives
-)->ProbeModel: # with its settings and the groups of all rows it used
+    **settings,  # `weight`, `prior`, `smoothing_share` of the objectives
+) -> ProbeModel:  # with its settings and the groups of all rows it used
     "A reward model on frozen embeddings, stopped by held-out prompts."
     ds = exclude_groups(ds, exclude)
     targets = training_targets(ds, objective, votes, missing)
-    ds = take(ds, targets['keep']); sign,margin,share = (torch.from_numpy(targets[c][targets['keep']]).float() for c in ['sign', 'margin', 'share'])
-    xa,xb = probe_inputs(ds, encoder, progress); mid = (xa+xb)/2
-    def loss(p, part): return pair_losses(objective, sign[part]*(p(xa[part])-p(xb[part])), margin[part], share[part], **settings).mean()
-    steps,held = _best_step(loss, mid, torch.from_numpy(group_folds(ds['group'][:], folds, seed)), lr, max_steps, patience, progress)
-    if steps==0: _log.warning(f'{objective}: nothing learned from {len(ds)} pairs helps on held-out prompts; all rewards stay equal')
-    probe,turns = _descend(loss, mid, slice(None), lr)
-    for _ in range(steps+1): next(turns)
-    used = dict(objective=objective, votes=votes, lr=lr, max_steps=max_steps, patience=patience, folds=folds, seed=seed, pairs=len(ds),
-        prompts=len(set(ds['group'])), **OBJECTIVE_SETTINGS|settings, steps=steps, validation_loss=held)
-    return ProbeModel(probe=probe, encoder=encoder, settings=used, groups=frozenset(ds['group']), name=name or objective)
+    ds = take(ds, targets['keep'])
+    sign, margin, share = (
+        torch.from_numpy(targets[c][targets['keep']]).float() for c in ['sign', 'margin', 'share']
+    )
+    xa, xb = probe_inputs(ds, encoder, progress)
+    mid = (xa + xb) / 2
+
+    def loss(p, part):
+        return pair_losses(
+            objective,
+            sign[part] * (p(xa[part]) - p(xb[part])),
+            margin[part],
+            share[part],
+            **settings,
+        ).mean()
+
+    steps, held = _best_step(
+        loss,
+        mid,
+        torch.from_numpy(group_folds(ds['group'][:], folds, seed)),
+        lr,
+        max_steps,
+        patience,
+        progress,
+    )
+    if steps == 0:
+        _log.warning(
+            f'{objective}: nothing learned from {len(ds)} pairs helps on held-out prompts; all rewards stay equal'
+        )
+    probe, turns = _descend(loss, mid, slice(None), lr)
+    for _ in range(steps + 1):
+        next(turns)
+    used = dict(
+        objective=objective,
+        votes=votes,
+        lr=lr,
+        max_steps=max_steps,
+        patience=patience,
+        folds=folds,
+        seed=seed,
+        pairs=len(ds),
+        prompts=len(set(ds['group'])),
+        **OBJECTIVE_SETTINGS | settings,
+        steps=steps,
+        validation_loss=held,
+    )
+    return ProbeModel(
+        probe=probe,
+        encoder=encoder,
+        settings=used,
+        groups=frozenset(ds['group']),
+        name=name or objective,
+    )
+
 
 # %% ../../nbs/rewards/04_probe.ipynb #cross-score
 def cross_score(
-    ds:Dataset,      # comparisons with what the objective needs
+    ds: Dataset,  # comparisons with what the objective needs
     objective='margin',
-    folds=5,         # models, each blind to its own share of the prompts
+    folds=5,  # models, each blind to its own share of the prompts
     seed=0,
     progress=True,
-    votes='judge', missing='drop', # as in `train_probe`
-    **kwargs,        # others of `train_probe`, but `folds`
-)->Dataset: # the same rows with `reward_a`, `reward_b`, `seen` (False: no model scored what it had seen)
+    votes='judge',
+    missing='drop',  # as in `train_probe`
+    **kwargs,  # others of `train_probe`, but `folds`
+) -> (
+    Dataset
+):  # the same rows with `reward_a`, `reward_b`, `seen` (False: no model scored what it had seen)
     "Rewards from models that were not trained on the prompt they score."
-    fold,rewards = group_folds(ds['group'][:], folds, seed),np.empty((2, len(ds)))
+    fold, rewards = group_folds(ds['group'][:], folds, seed), np.empty((2, len(ds)))
     usable = training_targets(ds, objective, votes, missing)['keep']
     for k in bar(range(folds), f'cross-fitting {objective}', progress):
-        model = train_probe(take(ds, usable&(fold!=k)), objective, votes, seed=seed, progress=False, **kwargs)
-        scored = model.score(take(ds, fold==k), progress=False)
+        model = train_probe(
+            take(ds, usable & (fold != k)), objective, votes, seed=seed, progress=False, **kwargs
+        )
+        scored = model.score(take(ds, fold == k), progress=False)
         assert not any(scored['seen'])
-        rewards[:, fold==k] = scored['reward_a'][:],scored['reward_b'][:]
-    return with_columns(ds, reward_a=rewards[0], reward_b=rewards[1], seen=[False]*len(ds))
+        rewards[:, fold == k] = scored['reward_a'][:], scored['reward_b'][:]
+    return with_columns(ds, reward_a=rewards[0], reward_b=rewards[1], seen=[False] * len(ds))

@@ -17,108 +17,210 @@ from dataclasses import fields
 from datasets import Dataset
 from pathlib import Path
 from tqdm.auto import tqdm
-from transformers import PrinterCallback,ProgressCallback,TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from ..data.arrow import contents_id
-from ..data.files import json_object,refuse_foreign,remove_folder,replacing
+from ..data.files import json_object, refuse_foreign, remove_folder, replacing
 from ..errors import ContractError
-from .model import check_model,list_files
+from .model import check_model, list_files
 from .targets import exclude_groups
-from .trainer import MarginConfig,MarginTrainer
+from .trainer import MarginConfig, MarginTrainer
 
 _log = logging.getLogger(__name__)
+
 
 # %% ../../nbs/rewards/07_run.ipynb #whole-checkpoint
 def _last_whole(folder):
     "The last checkpoint that was written to its end; broken ones are removed."
     found = sorted(Path(folder).glob('checkpoint-*'), key=lambda p: int(p.name.split('-')[1]))
     for p in reversed(found):
-        try: json.loads((p/'trainer_state.json').read_text()); return str(p) # written last
-        except (OSError, ValueError): shutil.rmtree(p, ignore_errors=True) # another process may be quicker
+        try:
+            json.loads((p / 'trainer_state.json').read_text())
+            return str(p)  # written last
+        except (OSError, ValueError):
+            shutil.rmtree(p, ignore_errors=True)  # another process may be quicker
+
 
 class ProgressLine(TrainerCallback):
     "One bar for the whole run, with what was last logged; and each log as a line of the logger."
-    def __init__(self, progress=True): self.progress = progress
+
+    def __init__(self, progress=True):
+        self.progress = progress
+
     def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc='training', unit=' steps', leave=False, disable=not (self.progress and state.is_world_process_zero))
-    def on_step_end(self, args, state, control, **kwargs): self.bar.update(state.global_step-self.bar.n)
-    def on_train_end(self, args, state, control, **kwargs): self.bar.close()
+        self.bar = tqdm(
+            total=state.max_steps,
+            initial=state.global_step,
+            desc='training',
+            unit=' steps',
+            leave=False,
+            disable=not (self.progress and state.is_world_process_zero),
+        )
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.bar.update(state.global_step - self.bar.n)
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.bar.close()
+
     def on_log(self, args, state, control, logs=None, **kwargs):
-        shown = ['loss', 'train_loss', 'accuracy', 'pairs_per_second', 'eval_loss', 'eval_accuracy', 'eval_spearman_people', 'eval_spearman_judges']
+        shown = [
+            'loss',
+            'train_loss',
+            'accuracy',
+            'pairs_per_second',
+            'eval_loss',
+            'eval_accuracy',
+            'eval_spearman_people',
+            'eval_spearman_judges',
+        ]
         said = {k: f'{logs[k]:.3g}' for k in shown if k in (logs or {})}
-        if not said or not state.is_world_process_zero: return
-        if not self.bar.disable: self.bar.set_postfix(said)
-        _log.info(f'step {state.global_step} of {state.max_steps}: '+', '.join(f"{k.replace('_', ' ')} {v}" for k,v in said.items()))
+        if not said or not state.is_world_process_zero:
+            return
+        if not self.bar.disable:
+            self.bar.set_postfix(said)
+        _log.info(
+            f'step {state.global_step} of {state.max_steps}: '
+            + ', '.join(f"{k.replace('_', ' ')} {v}" for k, v in said.items())
+        )
+
 
 # %% ../../nbs/rewards/07_run.ipynb #check-training
-_BEGUN = 'run.json' # what a run was begun with
+_BEGUN = 'run.json'  # what a run was begun with
 
-def _run_folder(out): return Path(out).with_name(f'{Path(out).name}.run')
+
+def _run_folder(out):
+    return Path(out).with_name(f'{Path(out).name}.run')
+
 
 def _not_a_run(folder):
     "Why a folder does not hold a run of ours; empty where it does, or where its first file is under way."
-    begun = {'model', 'lora', 'data'}<=json_object(folder/_BEGUN).keys()
+    begun = {'model', 'lora', 'data'} <= json_object(folder / _BEGUN).keys()
     beginning = all(p.name.startswith(f'.{_BEGUN}.') for p in folder.iterdir())
     return '' if begun or beginning else 'a folder of something else'
 
+
 def check_training(
-    out:str|Path,       # folder of the model
-    inputs:Iterable=(), # what is read: data, the model to begin with
+    out: str | Path,  # folder of the model
+    inputs: Iterable = (),  # what is read: data, the model to begin with
 ):
     "Stops where `train_model` would replace what is not ours."
     check_model(out, inputs)
     refuse_foreign(_run_folder(out), _not_a_run, 'the checkpoints of a killed run', folder=True)
 
+
 # %% ../../nbs/rewards/07_run.ipynb #same-run
 def _same_run(folder, what, restart):
     "Makes the run's folder, or finds it begun with the same settings and data."
-    note = Path(folder)/_BEGUN
-    if restart and PartialState().is_main_process: remove_folder(folder)
+    note = Path(folder) / _BEGUN
+    if restart and PartialState().is_main_process:
+        remove_folder(folder)
     PartialState().wait_for_everyone()
     if not note.exists():
-        with replacing(note) as tmp: tmp.write_text(json.dumps(what, indent=1))
+        with replacing(note) as tmp:
+            tmp.write_text(json.dumps(what, indent=1))
         return
-    odd = [k for k,v in json.loads(note.read_text()).items() if what.get(k)!=v]
-    if odd: raise ContractError('out', f'the settings and data that {folder} was begun with', f'other {", ".join(odd)}', 'Give another name, or begin anew with `restart`, --restart')
+    odd = [k for k, v in json.loads(note.read_text()).items() if what.get(k) != v]
+    if odd:
+        raise ContractError(
+            'out',
+            f'the settings and data that {folder} was begun with',
+            f'other {", ".join(odd)}',
+            'Give another name, or begin anew with `restart`, --restart',
+        )
+
 
 def _lora(rank):
     from peft import LoraConfig
-    return LoraConfig(task_type='SEQ_CLS', r=rank, lora_alpha=2*rank, target_modules='all-linear', exclude_modules=['score', 'classifier'], modules_to_save=['score', 'classifier'])
+
+    return LoraConfig(
+        task_type='SEQ_CLS',
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules='all-linear',
+        exclude_modules=['score', 'classifier'],
+        modules_to_save=['score', 'classifier'],
+    )
+
 
 # %% ../../nbs/rewards/07_run.ipynb #train-model
 def train_model(
-    ds:Dataset,     # comparisons with what the objective needs
-    model:str|Path, # Hub id, or folder
-    out:str|Path,   # folder of the model; one of ours there is replaced, once all is done
-    eval_dataset:Dataset|None=None, # comparisons to evaluate on
-    exclude=(),     # groups never to learn from, such as those of the evaluation data
-    lora:int=0,     # rank of an adapter on all linear layers; 0 trains all weights
+    ds: Dataset,  # comparisons with what the objective needs
+    model: str | Path,  # Hub id, or folder
+    out: str | Path,  # folder of the model; one of ours there is replaced, once all is done
+    eval_dataset: Dataset | None = None,  # comparisons to evaluate on
+    exclude=(),  # groups never to learn from, such as those of the evaluation data
+    lora: int = 0,  # rank of an adapter on all linear layers; 0 trains all weights
     restart=False,  # forget a run that was killed
-    note:dict|None=None, # to keep with the model: where the data came from
+    note: dict | None = None,  # to keep with the model: where the data came from
     progress=True,
-    **settings,     # of `MarginConfig`
-)->MarginTrainer: # trained, with `evaluated`
+    **settings,  # of `MarginConfig`
+) -> MarginTrainer:  # trained, with `evaluated`
     "A full reward model, trained; the same call goes on where one was killed."
-    if (odd := sorted(set(settings)-{f.name for f in fields(MarginConfig)})): raise ContractError('settings', 'settings of `MarginConfig`', ', '.join(odd), 'See its documentation, or that of RewardConfig in TRL')
+    if odd := sorted(set(settings) - {f.name for f in fields(MarginConfig)}):
+        raise ContractError(
+            'settings',
+            'settings of `MarginConfig`',
+            ', '.join(odd),
+            'See its documentation, or that of RewardConfig in TRL',
+        )
     check_training(out, [model])
-    out = Path(out); run = _run_folder(out); ds = exclude_groups(ds, exclude)
-    settings = {k: v for k,v in settings.items() if v is not None}
-    keep = dict(save_strategy='steps', save_steps=200, save_total_limit=2, logging_first_step=True, report_to='none', disable_tqdm=not progress)
-    args = MarginConfig(str(run), **keep|settings) # which also lets several processes find each other
-    learned_from = ['pair_id', 'label', 'margin', 'judge_a', 'judge_b', 'judge_tie', 'human_a', 'human_b', 'human_tie']
-    _same_run(run, dict(model=str(model), lora=lora, **settings, data=contents_id(ds, learned_from)), restart)
-    trainer = MarginTrainer(str(model), args, ds, eval_dataset, peft_config=_lora(lora) if lora else None, callbacks=[ProgressLine(progress)])
+    out = Path(out)
+    run = _run_folder(out)
+    ds = exclude_groups(ds, exclude)
+    settings = {k: v for k, v in settings.items() if v is not None}
+    keep = dict(
+        save_strategy='steps',
+        save_steps=200,
+        save_total_limit=2,
+        logging_first_step=True,
+        report_to='none',
+        disable_tqdm=not progress,
+    )
+    args = MarginConfig(
+        str(run), **keep | settings
+    )  # which also lets several processes find each other
+    learned_from = [
+        'pair_id',
+        'label',
+        'margin',
+        'judge_a',
+        'judge_b',
+        'judge_tie',
+        'human_a',
+        'human_b',
+        'human_tie',
+    ]
+    _same_run(
+        run,
+        dict(model=str(model), lora=lora, **settings, data=contents_id(ds, learned_from)),
+        restart,
+    )
+    trainer = MarginTrainer(
+        str(model),
+        args,
+        ds,
+        eval_dataset,
+        peft_config=_lora(lora) if lora else None,
+        callbacks=[ProgressLine(progress)],
+    )
     trainer.note = dict(note or {})
-    for c in (PrinterCallback, ProgressCallback): trainer.remove_callback(c)
+    for c in (PrinterCallback, ProgressCallback):
+        trainer.remove_callback(c)
     trainer.train(resume_from_checkpoint=_last_whole(run))
-    fresh = any(h['step']==trainer.state.global_step and any(k.startswith('eval_') for k in h) for h in trainer.state.log_history)
-    if eval_dataset is not None and not fresh: trainer.evaluate()
+    fresh = any(
+        h['step'] == trainer.state.global_step and any(k.startswith('eval_') for k in h)
+        for h in trainer.state.log_history
+    )
+    if eval_dataset is not None and not fresh:
+        trainer.evaluate()
     made = out.with_name(f'.{out.name}.saving')
-    trainer.save_model(str(made)); trainer.create_model_card(out.name)
+    trainer.save_model(str(made))
+    trainer.create_model_card(out.name)
     if trainer.is_world_process_zero():
-        (made/'training_args.bin').unlink(missing_ok=True) # a pickle, and nobody needs it
-        trainer.state.save_to_json(str(made/'trainer_state.json')) # the log, for learning curves
-        shutil.copy(run/'README.md', made)
+        (made / 'training_args.bin').unlink(missing_ok=True)  # a pickle, and nobody needs it
+        trainer.state.save_to_json(str(made / 'trainer_state.json'))  # the log, for learning curves
+        shutil.copy(run / 'README.md', made)
         list_files(made)
         remove_folder(out)
         os.replace(made, out)

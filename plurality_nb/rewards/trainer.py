@@ -7,291 +7,613 @@ __all__ = ['MarginConfig', 'ComparisonCollator', 'MarginTrainer']
 
 # %% ../../nbs/rewards/06_trainer.ipynb #imports
 import numpy as np
-import logging,random
+import logging, random
 import torch
 
 from accelerate import PartialState
-from accelerate.utils import DistributedType,gather_object
-from contextlib import contextmanager,nullcontext
-from dataclasses import dataclass,field
+from accelerate.utils import DistributedType, gather_object
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datasets import Dataset
 from itertools import islice
 from pathlib import Path
 from scipy.stats import spearmanr
 from time import perf_counter
-from transformers import AutoConfig,AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
-_state = random.getstate() # the import draws random numbers
-from trl import RewardConfig,RewardTrainer
+_state = random.getstate()  # the import draws random numbers
+from trl import RewardConfig, RewardTrainer
+
 random.setstate(_state)
 
 from .. import __version__
 from ..errors import ContractError
-from ..models.packing import looks_back,may_share,micro_batches,packable,pair_rewards,token_budget,tree_attention
-from ..models.tokens import LONG_PAIRS,has_types,reading_form,tokenize_comparisons
+from plurality_nb.models.packing import (
+    looks_back,
+    may_share,
+    micro_batches,
+    packable,
+    pair_rewards,
+    token_budget,
+    tree_attention,
+)
+from ..models.tokens import LONG_PAIRS, has_types, reading_form, tokenize_comparisons
 from .model import write_training
-from .objectives import OBJECTIVES,OBJECTIVE_SETTINGS,pair_losses
-from .targets import chosen_share,decided,training_targets
+from .objectives import OBJECTIVES, OBJECTIVE_SETTINGS, pair_losses
+from .targets import chosen_share, decided, training_targets
 
 _log = logging.getLogger(__name__)
 
+
 # %% ../../nbs/rewards/06_trainer.ipynb #margin-config
-def _opt(default, said): return field(default=default, metadata=dict(help=said))
+def _opt(default, said):
+    return field(default=default, metadata=dict(help=said))
+
 
 @dataclass
 class MarginConfig(RewardConfig):
     "Settings of `MarginTrainer`: those of TRL's `RewardConfig`, and what follows."
-    objective:str = _opt('margin', 'Loss: `bt`, `margin`, `signed_margin`, `votes`, `posterior` or `smoothing`.')
-    votes:str = _opt('judge', 'Whose share `votes` and `posterior` follow: `judge` or `human`.')
-    missing:str = _opt('drop', 'Rows that the objective cannot use: `drop`, `raise`, or `label` to train them on their label alone.')
-    weight:float = _opt(OBJECTIVE_SETTINGS['weight'], 'Of `posterior`: how many independent people the synthetic votes are worth.')
-    prior:float = _opt(OBJECTIVE_SETTINGS['prior'], 'Of `posterior`: votes of a divided crowd added to all.')
-    smoothing_share:float = _opt(OBJECTIVE_SETTINGS['smoothing_share'], "Of `smoothing`: chosen's share.")
-    max_tokens_per_microbatch:int|None = _opt(None, 'Tokens computed in one pass; 2048 on a CPU and 16384 elsewhere if not given.')
-    prefix_sharing:str = _opt('auto', 'Compute common beginnings once: `auto` where a check finds no difference, `on`, `off`.')
-    long_pairs:str = _opt('drop', 'Pairs longer than `max_length`: `drop`, `truncate_prompt` from its beginning, or `error`.')
-    per_device_train_batch_size:int = _opt(64, 'Pairs in a step, for each process.')
-    per_device_eval_batch_size:int = _opt(64, 'Pairs in a step of evaluation, for each process.')
-    gradient_checkpointing:bool = _opt(False, 'Compute activations anew in the backward pass; the token budget bounds memory without it.')
+
+    objective: str = _opt(
+        'margin', 'Loss: `bt`, `margin`, `signed_margin`, `votes`, `posterior` or `smoothing`.'
+    )
+    votes: str = _opt('judge', 'Whose share `votes` and `posterior` follow: `judge` or `human`.')
+    missing: str = _opt(
+        'drop',
+        'Rows that the objective cannot use: `drop`, `raise`, or `label` to train them on their label alone.',
+    )
+    weight: float = _opt(
+        OBJECTIVE_SETTINGS['weight'],
+        'Of `posterior`: how many independent people the synthetic votes are worth.',
+    )
+    prior: float = _opt(
+        OBJECTIVE_SETTINGS['prior'], 'Of `posterior`: votes of a divided crowd added to all.'
+    )
+    smoothing_share: float = _opt(
+        OBJECTIVE_SETTINGS['smoothing_share'], "Of `smoothing`: chosen's share."
+    )
+    max_tokens_per_microbatch: int | None = _opt(
+        None, 'Tokens computed in one pass; 2048 on a CPU and 16384 elsewhere if not given.'
+    )
+    prefix_sharing: str = _opt(
+        'auto',
+        'Compute common beginnings once: `auto` where a check finds no difference, `on`, `off`.',
+    )
+    long_pairs: str = _opt(
+        'drop',
+        'Pairs longer than `max_length`: `drop`, `truncate_prompt` from its beginning, or `error`.',
+    )
+    per_device_train_batch_size: int = _opt(64, 'Pairs in a step, for each process.')
+    per_device_eval_batch_size: int = _opt(64, 'Pairs in a step of evaluation, for each process.')
+    gradient_checkpointing: bool = _opt(
+        False,
+        'Compute activations anew in the backward pass; the token budget bounds memory without it.',
+    )
 
     def __post_init__(self):
-        for name,good in [('objective', list(OBJECTIVES)), ('votes', ['judge', 'human']), ('missing', ['drop', 'raise', 'label']), ('prefix_sharing', ['auto', 'on', 'off']), ('long_pairs', LONG_PAIRS)]:
-            if (got := getattr(self, name)) not in good: raise ContractError(name, f'one of {good}', repr(got))
-        if self.max_tokens_per_microbatch is not None and self.max_tokens_per_microbatch<1: raise ContractError('max_tokens_per_microbatch', 'a number of tokens >= 1', repr(self.max_tokens_per_microbatch))
-        slow = self.use_cpu = self.use_cpu or not torch.accelerator.is_available() # said outright, or several processes on CPUs do not find each other
-        if self.bf16 is None and slow: self.bf16 = False
-        if slow: self.dataloader_pin_memory = False
-        if getattr(self, 'activation_checkpointing', False) is None: self.activation_checkpointing = self.gradient_checkpointing # its newer name
-        if self.max_tokens_per_microbatch is None: self.max_tokens_per_microbatch = token_budget('cpu' if slow else 'cuda')
+        for name, good in [
+            ('objective', list(OBJECTIVES)),
+            ('votes', ['judge', 'human']),
+            ('missing', ['drop', 'raise', 'label']),
+            ('prefix_sharing', ['auto', 'on', 'off']),
+            ('long_pairs', LONG_PAIRS),
+        ]:
+            if (got := getattr(self, name)) not in good:
+                raise ContractError(name, f'one of {good}', repr(got))
+        if self.max_tokens_per_microbatch is not None and self.max_tokens_per_microbatch < 1:
+            raise ContractError(
+                'max_tokens_per_microbatch',
+                'a number of tokens >= 1',
+                repr(self.max_tokens_per_microbatch),
+            )
+        slow = self.use_cpu = (
+            self.use_cpu or not torch.accelerator.is_available()
+        )  # said outright, or several processes on CPUs do not find each other
+        if self.bf16 is None and slow:
+            self.bf16 = False
+        if slow:
+            self.dataloader_pin_memory = False
+        if getattr(self, 'activation_checkpointing', False) is None:
+            self.activation_checkpointing = self.gradient_checkpointing  # its newer name
+        if self.max_tokens_per_microbatch is None:
+            self.max_tokens_per_microbatch = token_budget('cpu' if slow else 'cuda')
         super().__post_init__()
 
     @property
-    def objective_settings(self): return {k: getattr(self, k) for k in OBJECTIVE_SETTINGS}
+    def objective_settings(self):
+        return {k: getattr(self, k) for k in OBJECTIVE_SETTINGS}
+
 
 # %% ../../nbs/rewards/06_trainer.ipynb #collator
-_FACTS = ['weight', 'margin', 'chosen_share', 'decided', 'people', 'judges'] # of a pair; shares are chosen's
+_FACTS = [
+    'weight',
+    'margin',
+    'chosen_share',
+    'decided',
+    'people',
+    'judges',
+]  # of a pair; shares are chosen's
+
 
 @dataclass
 class ComparisonCollator:
     "Rows of tokens as a batch of micro-batches."
-    budget:int       # tokens in a micro-batch
-    pad:int          # the padding token
-    share:bool=False # compute common beginnings once
-    types:bool=False # whether the model tells a pair's two texts apart
 
-    def __call__(self,
-        rows:list, # dicts with `ids_a`, `ids_b`, `type_0`, `sign` and facts, or TRL's `chosen_ids`, `rejected_ids`, `margin`
-    )->dict: # facts: (pairs,) float32; `pieces`: of `micro_batches`, chosen first
+    budget: int  # tokens in a micro-batch
+    pad: int  # the padding token
+    share: bool = False  # compute common beginnings once
+    types: bool = False  # whether the model tells a pair's two texts apart
+
+    def __call__(
+        self,
+        rows: list,  # dicts with `ids_a`, `ids_b`, `type_0`, `sign` and facts, or TRL's `chosen_ids`, `rejected_ids`, `margin`
+    ) -> dict:  # facts: (pairs,) float32; `pieces`: of `micro_batches`, chosen first
         "A batch."
-        rows = [r if 'ids_a' in r else r|dict(ids_a=r['chosen_ids'], ids_b=r['rejected_ids'], sign=1., decided=1.) for r in rows]
-        pairs = [(r['ids_a'], r['ids_b']) if r['sign']>0 else (r['ids_b'], r['ids_a']) for r in rows]
-        facts = {c: torch.tensor([r.get(c, 1. if c=='weight' else np.nan) for r in rows], dtype=torch.float32) for c in _FACTS}
+        rows = [
+            r
+            if 'ids_a' in r
+            else r | dict(ids_a=r['chosen_ids'], ids_b=r['rejected_ids'], sign=1.0, decided=1.0)
+            for r in rows
+        ]
+        pairs = [
+            (r['ids_a'], r['ids_b']) if r['sign'] > 0 else (r['ids_b'], r['ids_a']) for r in rows
+        ]
+        facts = {
+            c: torch.tensor(
+                [r.get(c, 1.0 if c == 'weight' else np.nan) for r in rows], dtype=torch.float32
+            )
+            for c in _FACTS
+        }
         first = [r['type_0'] for r in rows] if self.types else None
-        return facts|dict(pieces=list(micro_batches(pairs, self.budget, self.pad, self.share, first)))
+        return facts | dict(
+            pieces=list(micro_batches(pairs, self.budget, self.pad, self.share, first))
+        )
+
 
 # %% ../../nbs/rewards/06_trainer.ipynb #prepared
 def _facts(ds, args, training):
     "What is known of each comparison, and which of them the objective can use."
-    t = training_targets(ds, args.objective, args.votes, args.missing if training else 'keep', args.prior)
-    facts = dict(sign=t['sign'], margin=t['margin'], chosen_share=t['share'], decided=decided(ds), people=chosen_share(ds, 'human'), judges=chosen_share(ds, 'judge'))
-    return t['keep'],facts
+    t = training_targets(
+        ds, args.objective, args.votes, args.missing if training else 'keep', args.prior
+    )
+    facts = dict(
+        sign=t['sign'],
+        margin=t['margin'],
+        chosen_share=t['share'],
+        decided=decided(ds),
+        people=chosen_share(ds, 'human'),
+        judges=chosen_share(ds, 'judge'),
+    )
+    return t['keep'], facts
+
 
 def _comparisons_to_rows(ds, tokenizer, form, args, training):
     "Tokens and facts of comparisons; those that cannot be used are left out of training, and weigh nothing in evaluation."
-    usable,facts = _facts(ds, args, training)
+    usable, facts = _facts(ds, args, training)
     kept = np.flatnonzero(usable) if training else np.arange(len(ds))
-    some = ds if len(kept)==len(ds) else ds.select(kept) # not gathered: that would hold the texts
-    tokens = tokenize_comparisons(some, tokenizer, form, args.max_length, args.long_pairs, args.dataset_num_proc, not args.disable_tqdm)
+    some = (
+        ds if len(kept) == len(ds) else ds.select(kept)
+    )  # not gathered: that would hold the texts
+    tokens = tokenize_comparisons(
+        some,
+        tokenizer,
+        form,
+        args.max_length,
+        args.long_pairs,
+        args.dataset_num_proc,
+        not args.disable_tqdm,
+    )
     rows = kept[tokens.with_format('numpy')['row'][:]]
     weight = usable[rows].astype(float)
-    if weight.any(): weight *= len(rows)/weight.sum()
+    if weight.any():
+        weight *= len(rows) / weight.sum()
     out = tokens.remove_columns(['cut', 'row'])
-    for c,v in (facts|dict(weight=weight)).items(): out = out.add_column(c, (v if c=='weight' else v[rows]).astype(np.float32))
-    return out,rows
+    for c, v in (facts | dict(weight=weight)).items():
+        out = out.add_column(c, (v if c == 'weight' else v[rows]).astype(np.float32))
+    return out, rows
+
 
 # %% ../../nbs/rewards/06_trainer.ipynb #measures
 def _spearman(delta, share):
     "Rank correlation, each pair in both orders; nan for fewer than two pairs."
     has = ~np.isnan(share)
-    if has.sum()<2: return np.nan
-    d,s = delta[has],np.round(share[has]-.5, 6) # shares that are equal stay equal in single precision
+    if has.sum() < 2:
+        return np.nan
+    d, s = (
+        delta[has],
+        np.round(share[has] - 0.5, 6),
+    )  # shares that are equal stay equal in single precision
     return float(spearmanr(np.concatenate([d, -d]), np.concatenate([s, -s])).statistic)
+
 
 def _measures(rows, evaluating):
     "Of (pairs, 9): weighted loss, both rewards and `_FACTS`; those alone that are defined."
-    loss,chosen,rejected,weight,margin,_,label,people,judges = rows.astype(float).T
-    delta,has,won = chosen-rejected,~np.isnan(margin),label>0
+    loss, chosen, rejected, weight, margin, _, label, people, judges = rows.astype(float).T
+    delta, has, won = chosen - rejected, ~np.isnan(margin), label > 0
     mean = lambda x: x.mean() if len(x) else np.nan
-    out = dict(accuracy=mean((delta>0)[won]), margins_met=mean((delta>=margin)[has]), chosen_reward=mean(chosen), rejected_reward=mean(rejected))
-    if evaluating: out |= dict(loss=loss.sum()/weight.sum() if weight.any() else np.nan, spearman_people=_spearman(delta, people), spearman_judges=_spearman(delta, judges))
-    return {k: float(v) for k,v in out.items() if not np.isnan(v)}
+    out = dict(
+        accuracy=mean((delta > 0)[won]),
+        margins_met=mean((delta >= margin)[has]),
+        chosen_reward=mean(chosen),
+        rejected_reward=mean(rejected),
+    )
+    if evaluating:
+        out |= dict(
+            loss=loss.sum() / weight.sum() if weight.any() else np.nan,
+            spearman_people=_spearman(delta, people),
+            spearman_judges=_spearman(delta, judges),
+        )
+    return {k: float(v) for k, v in out.items() if not np.isnan(v)}
+
 
 # %% ../../nbs/rewards/06_trainer.ipynb #card
 def _outline(model, args):
     "The model, or one of its kind without weights."
-    if not isinstance(model, str): return model
+    if not isinstance(model, str):
+        return model
     trust = (args.model_init_kwargs or {}).get('trust_remote_code', args.trust_remote_code)
-    config = AutoConfig.from_pretrained(model, revision=(args.model_init_kwargs or {}).get('revision'), trust_remote_code=trust)
-    with torch.device('meta'): return AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
+    config = AutoConfig.from_pretrained(
+        model, revision=(args.model_init_kwargs or {}).get('revision'), trust_remote_code=trust
+    )
+    with torch.device('meta'):
+        return AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
+
 
 def _card(trained):
     "How a model was trained, for its card."
-    rows = [(k.replace('_', ' '), v) for k,v in trained.items() if v not in (None, {}, '') and k!='evaluation']
-    table = lambda rows: '\n'.join(['| | |', '|---|---|', *(f'| {k} | {v} |' for k,v in rows)])
-    measured = [(k.replace('eval_', '').replace('_', ' '), f'{v:.3f}') for k,v in trained['evaluation'].items()]
+    rows = [
+        (k.replace('_', ' '), v)
+        for k, v in trained.items()
+        if v not in (None, {}, '') and k != 'evaluation'
+    ]
+    table = lambda rows: '\n'.join(['| | |', '|---|---|', *(f'| {k} | {v} |' for k, v in rows)])
+    measured = [
+        (k.replace('eval_', '').replace('_', ' '), f'{v:.3f}')
+        for k, v in trained['evaluation'].items()
+    ]
     found = f'\n\n### On the evaluation rows\n\n{table(measured)}' if measured else ''
     return f'\n## Margins and votes\n\nTrained with [plurality_nb](https://github.com/plurality-nb/plurality_nb) on pairs whose prompts are listed, as hashes, in `groups.txt`.\n\n{table(rows)}{found}\n'
+
 
 # %% ../../nbs/rewards/06_trainer.ipynb #rows-trainer
 class _Rows(RewardTrainer):
     "What the trainer reads."
+
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
-        training,self._ready = not self._ready,True # it comes first
+        training, self._ready = not self._ready, True  # it comes first
         columns = dataset.column_names or list(next(iter(dataset)))
-        if 'ids_a' in columns: return dataset
-        if not {'prompt', 'response_a', 'response_b'}<=set(columns): # in TRL's form: the label is who is chosen
-            lacks = [c for n,c in dict(margin='margin', share='chosen_share').items() if n in OBJECTIVES[args.objective].needs and c not in columns]
-            if lacks: raise ContractError('train_dataset', f'rows with `{lacks[0]}` for the objective {args.objective!r}', f'{columns}', "Give comparisons with votes, or say `objective='bt'`")
+        if 'ids_a' in columns:
+            return dataset
+        if not {'prompt', 'response_a', 'response_b'} <= set(
+            columns
+        ):  # in TRL's form: the label is who is chosen
+            lacks = [
+                c
+                for n, c in dict(margin='margin', share='chosen_share').items()
+                if n in OBJECTIVES[args.objective].needs and c not in columns
+            ]
+            if lacks:
+                raise ContractError(
+                    'train_dataset',
+                    f'rows with `{lacks[0]}` for the objective {args.objective!r}',
+                    f'{columns}',
+                    "Give comparisons with votes, or say `objective='bt'`",
+                )
             out = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
-            if isinstance(out, Dataset) and len(out)<len(dataset): _log.warning(f'{len(dataset)} pairs: {len(dataset)-len(out)} dropped, being longer than {args.max_length} tokens')
+            if isinstance(out, Dataset) and len(out) < len(dataset):
+                _log.warning(
+                    f'{len(dataset)} pairs: {len(dataset) - len(out)} dropped, being longer than {args.max_length} tokens'
+                )
             return out
-        if not isinstance(dataset, Dataset): raise ContractError('train_dataset', 'comparisons as a Dataset', type(dataset).__name__)
+        if not isinstance(dataset, Dataset):
+            raise ContractError('train_dataset', 'comparisons as a Dataset', type(dataset).__name__)
         form = reading_form(processing_class, self._encoder)
-        with PartialState().main_process_first(): out,rows = _comparisons_to_rows(dataset, processing_class, form, args, training)
+        with PartialState().main_process_first():
+            out, rows = _comparisons_to_rows(dataset, processing_class, form, args, training)
         _log.info(f'{dataset_name}: {len(out)} of {len(dataset)} pairs, read as {form!r}')
-        if training: self.groups,self.form = frozenset(dataset.select_columns(['group']).with_format('arrow')[:]['group'].take(rows).unique().to_pylist()),form
+        if training:
+            self.groups, self.form = (
+                frozenset(
+                    dataset.select_columns(['group'])
+                    .with_format('arrow')[:]['group']
+                    .take(rows)
+                    .unique()
+                    .to_pylist()
+                ),
+                form,
+            )
         return out
 
     def _set_signature_columns_if_needed(self):
-        self._signature_columns = ['ids_a', 'ids_b', 'type_0', 'sign', 'chosen_ids', 'rejected_ids', *_FACTS]
+        self._signature_columns = [
+            'ids_a',
+            'ids_b',
+            'type_0',
+            'sign',
+            'chosen_ids',
+            'rejected_ids',
+            *_FACTS,
+        ]
 
     def _shares(self):
         "Whether common beginnings are computed once."
-        args = self.args; able = packable(self.model) and args.prefix_sharing!='off'
-        if not able: return False
-        if args.torch_compile or (self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage==3): return args.prefix_sharing=='on'
-        pairs = [(r['ids_a'], r['ids_b']) if 'ids_a' in r else (r['chosen_ids'], r['rejected_ids']) for r in islice(self.train_dataset, 4)]
-        good = may_share(self.model, pairs, self.model.config.get_text_config().pad_token_id, args.max_length)
-        if not good and args.prefix_sharing=='on': raise ContractError('prefix_sharing', "a model that it makes no difference to", type(self.model).__name__, "Say 'auto'")
+        args = self.args
+        able = packable(self.model) and args.prefix_sharing != 'off'
+        if not able:
+            return False
+        if args.torch_compile or (
+            self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage == 3
+        ):
+            return args.prefix_sharing == 'on'
+        pairs = [
+            (r['ids_a'], r['ids_b']) if 'ids_a' in r else (r['chosen_ids'], r['rejected_ids'])
+            for r in islice(self.train_dataset, 4)
+        ]
+        good = may_share(
+            self.model, pairs, self.model.config.get_text_config().pad_token_id, args.max_length
+        )
+        if not good and args.prefix_sharing == 'on':
+            raise ContractError(
+                'prefix_sharing',
+                "a model that it makes no difference to",
+                type(self.model).__name__,
+                "Say 'auto'",
+            )
         return good
 
-    def _send_telemetry(self): "Nothing leaves the machine."
+    def _send_telemetry(self):
+        "Nothing leaves the machine."
+
 
 # %% ../../nbs/rewards/06_trainer.ipynb #steps-trainer
 class _Steps(_Rows):
     "What the trainer computes."
+
     def get_batch_samples(self, epoch_iterator, num_batches, device):
-        batches,_ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        state,size = self.accelerator.gradient_state,self.args.per_device_train_batch_size
-        if batches and self.accelerator.num_processes>1 and state.end_of_dataloader and state.remainder>0: # filled up from the epoch's beginning
-            batches[-1]['weight'][max(0, state.remainder-self.accelerator.process_index*size):] = 0
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        state, size = self.accelerator.gradient_state, self.args.per_device_train_batch_size
+        if (
+            batches
+            and self.accelerator.num_processes > 1
+            and state.end_of_dataloader
+            and state.remainder > 0
+        ):  # filled up from the epoch's beginning
+            batches[-1]['weight'][
+                max(0, state.remainder - self.accelerator.process_index * size) :
+            ] = 0
         pairs = sum(b['weight'].sum() for b in batches) if batches else torch.zeros(())
-        return batches,self.accelerator.reduce(pairs.to(device), 'sum')
+        return batches, self.accelerator.reduce(pairs.to(device), 'sum')
 
     def _losses(self, model, batch, piece):
         "Of each pair, weighted, (pairs,); and what is measured of it, (pairs, 9)."
-        chosen,rejected = pair_rewards(model, piece); i = piece['pairs']; margin,share = batch['margin'][i],batch['chosen_share'][i]
-        loss = pair_losses(self.args.objective, chosen-rejected, margin.to(chosen.dtype), share.to(chosen.dtype), **self.args.objective_settings)
-        if (c := self.args.center_rewards_coefficient) is not None: loss = loss+c*(chosen+rejected)**2
-        losses = torch.where(batch['weight'][i]>0, loss*batch['weight'][i], 0)
-        return losses,torch.stack([*(x.detach().float() for x in (losses, chosen, rejected)), *(batch[c][i] for c in _FACTS)], 1)
+        chosen, rejected = pair_rewards(model, piece)
+        i = piece['pairs']
+        margin, share = batch['margin'][i], batch['chosen_share'][i]
+        loss = pair_losses(
+            self.args.objective,
+            chosen - rejected,
+            margin.to(chosen.dtype),
+            share.to(chosen.dtype),
+            **self.args.objective_settings,
+        )
+        if (c := self.args.center_rewards_coefficient) is not None:
+            loss = loss + c * (chosen + rejected) ** 2
+        losses = torch.where(batch['weight'][i] > 0, loss * batch['weight'][i], 0)
+        return losses, torch.stack(
+            [
+                *(x.detach().float() for x in (losses, chosen, rejected)),
+                *(batch[c][i] for c in _FACTS),
+            ],
+            1,
+        )
 
-    def _attention(self): return tree_attention(self.model) if self.data_collator.share else nullcontext()
+    def _attention(self):
+        return tree_attention(self.model) if self.data_collator.share else nullcontext()
 
     def _pieces(self, batch):
         "Micro-batches with what they weigh; equally many in all processes where these must go in step."
-        pieces = [(p, 1.) for p in batch['pieces']]
-        if self.accelerator.distributed_type not in (DistributedType.FSDP, DistributedType.DEEPSPEED): return pieces
-        most = int(self.accelerator.gather(torch.tensor([len(pieces)], device=self.args.device)).max())
-        return pieces+[(pieces[-1][0], 0.)]*(most-len(pieces))
+        pieces = [(p, 1.0) for p in batch['pieces']]
+        if self.accelerator.distributed_type not in (
+            DistributedType.FSDP,
+            DistributedType.DEEPSPEED,
+        ):
+            return pieces
+        most = int(
+            self.accelerator.gather(torch.tensor([len(pieces)], device=self.args.device)).max()
+        )
+        return pieces + [(pieces[-1][0], 0.0)] * (most - len(pieces))
 
     @contextmanager
     def _unsynced(self, model):
-        state = self.accelerator.gradient_state; before = state.sync_gradients
+        state = self.accelerator.gradient_state
+        before = state.sync_gradients
         state._set_sync_gradients(False)
         try:
-            with self.accelerator.no_sync(model): yield
-        finally: state._set_sync_gradients(before)
+            with self.accelerator.no_sync(model):
+                yield
+        finally:
+            state._set_sync_gradients(before)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         model.train()
-        if callable(getattr(self.optimizer, 'train', None)): self.optimizer.train()
-        batch,total = self._prepare_inputs(inputs),torch.zeros((), device=self.args.device); pieces = self._pieces(batch)
-        scale = self.accelerator.num_processes/num_items_in_batch
-        kwargs = dict(scale_wrt_gas=False) if self.accelerator.distributed_type==DistributedType.DEEPSPEED else {}
-        with self.maybe_activation_offload_context,self._attention():
-            for k,(piece,counts) in enumerate(pieces):
-                with self._unsynced(model) if k<len(pieces)-1 else nullcontext():
-                    losses,rows = self._losses(model, batch, piece)
-                    loss = losses.sum()*scale*counts
+        if callable(getattr(self.optimizer, 'train', None)):
+            self.optimizer.train()
+        batch, total = self._prepare_inputs(inputs), torch.zeros((), device=self.args.device)
+        pieces = self._pieces(batch)
+        scale = self.accelerator.num_processes / num_items_in_batch
+        kwargs = (
+            dict(scale_wrt_gas=False)
+            if self.accelerator.distributed_type == DistributedType.DEEPSPEED
+            else {}
+        )
+        with self.maybe_activation_offload_context, self._attention():
+            for k, (piece, counts) in enumerate(pieces):
+                with self._unsynced(model) if k < len(pieces) - 1 else nullcontext():
+                    losses, rows = self._losses(model, batch, piece)
+                    loss = losses.sum() * scale * counts
                     self.accelerator.backward(loss, **kwargs)
                 total += loss.detach()
-                if counts: self._done.append((rows, piece['tokens'], piece['computed']))
+                if counts:
+                    self._done.append((rows, piece['tokens'], piece['computed']))
         return total
 
-    def floating_point_ops(self, inputs): return 6.*self._size*sum(p['computed'] for p in inputs['pieces'])
+    def floating_point_ops(self, inputs):
+        return 6.0 * self._size * sum(p['computed'] for p in inputs['pieces'])
+
 
 # %% ../../nbs/rewards/06_trainer.ipynb #margin-trainer
 class MarginTrainer(_Steps):
     "TRL's reward trainer on comparisons: six objectives, no padding, nothing computed twice."
-    _tag_names,_name,note = ['trl','reward-trainer','plurality_nb'],'Margin',{} # `note`: what else to keep with the model
 
-    def __init__(self,
-        model,     # Hub id, folder, or a sequence classifier with one label; as for `RewardTrainer`
-        args=None, # `MarginConfig`
-        train_dataset=None, # comparisons, or what `RewardTrainer` takes
+    _tag_names, _name, note = (
+        ['trl', 'reward-trainer', 'plurality_nb'],
+        'Margin',
+        {},
+    )  # `note`: what else to keep with the model
+
+    def __init__(
+        self,
+        model,  # Hub id, folder, or a sequence classifier with one label; as for `RewardTrainer`
+        args=None,  # `MarginConfig`
+        train_dataset=None,  # comparisons, or what `RewardTrainer` takes
         eval_dataset=None,  # the same, or several by name; comparisons that the objective cannot use still count in the correlation
-        processing_class=None, # tokenizer; None: the model's own
+        processing_class=None,  # tokenizer; None: the model's own
         **kwargs,  # of `RewardTrainer`, but `data_collator`
     ):
-        if args is None: args = MarginConfig('trainer_output')
-        if not isinstance(args, MarginConfig): raise ContractError('args', 'a MarginConfig', type(args).__name__, 'It has all settings of RewardConfig')
-        if kwargs.get('data_collator') is not None: raise ContractError('data_collator', 'none', type(kwargs['data_collator']).__name__, 'Micro-batches are made by `ComparisonCollator`')
-        if isinstance(model, (str, Path)): model,args.model_init_kwargs = str(model),dict(use_safetensors=True)|dict(args.model_init_kwargs or {})
-        self.groups,self.form,self.evaluated,self._ready,self._encoder = frozenset(),None,{},False,not looks_back(_outline(model, args))
-        super().__init__(model, args, train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=processing_class, **kwargs)
-        self._done,self._since,self._rows = [],perf_counter(),None # of the steps since the last log; of an evaluation
+        if args is None:
+            args = MarginConfig('trainer_output')
+        if not isinstance(args, MarginConfig):
+            raise ContractError(
+                'args', 'a MarginConfig', type(args).__name__, 'It has all settings of RewardConfig'
+            )
+        if kwargs.get('data_collator') is not None:
+            raise ContractError(
+                'data_collator',
+                'none',
+                type(kwargs['data_collator']).__name__,
+                'Micro-batches are made by `ComparisonCollator`',
+            )
+        if isinstance(model, (str, Path)):
+            model, args.model_init_kwargs = (
+                str(model),
+                dict(use_safetensors=True) | dict(args.model_init_kwargs or {}),
+            )
+        self.groups, self.form, self.evaluated, self._ready, self._encoder = (
+            frozenset(),
+            None,
+            {},
+            False,
+            not looks_back(_outline(model, args)),
+        )
+        super().__init__(
+            model,
+            args,
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            processing_class=processing_class,
+            **kwargs,
+        )
+        self._done, self._since, self._rows = (
+            [],
+            perf_counter(),
+            None,
+        )  # of the steps since the last log; of an evaluation
         config = self.model.config.get_text_config()
-        self.data_collator = ComparisonCollator(args.max_tokens_per_microbatch, config.pad_token_id, self._shares(), has_types(self.processing_class, config, self.form))
+        self.data_collator = ComparisonCollator(
+            args.max_tokens_per_microbatch,
+            config.pad_token_id,
+            self._shares(),
+            has_types(self.processing_class, config, self.form),
+        )
         self._size = sum(p.numel() for p in self.model.parameters())
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        rows = torch.empty(len(inputs['weight']), 3+len(_FACTS), device=self.args.device)
+        rows = torch.empty(len(inputs['weight']), 3 + len(_FACTS), device=self.args.device)
         with self._attention():
-            for piece in inputs['pieces']: rows[piece['pairs']] = self._losses(model, inputs, piece)[1]
-        if self._rows is not None: self._rows.append(self.accelerator.gather_for_metrics(rows).cpu())
+            for piece in inputs['pieces']:
+                rows[piece['pairs']] = self._losses(model, inputs, piece)[1]
+        if self._rows is not None:
+            self._rows.append(self.accelerator.gather_for_metrics(rows).cpu())
         loss = rows[:, 0].mean()
         return (loss, dict(rewards=rows[:, 1:3])) if return_outputs else loss
 
-    def evaluation_loop(self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix='eval'):
-        self._rows,start = [],perf_counter()
+    def evaluation_loop(
+        self,
+        dataloader,
+        description,
+        prediction_loss_only=None,
+        ignore_keys=None,
+        metric_key_prefix='eval',
+    ):
+        self._rows, start = [], perf_counter()
         try:
-            out = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
-            found = {f'{metric_key_prefix}_{k}': v for k,v in _measures(torch.cat(self._rows).numpy(), True).items()}
-        finally: self._rows = None; self._since += perf_counter()-start
-        out.metrics.update(found); self.evaluated.update(found)
+            out = super().evaluation_loop(
+                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
+            )
+            found = {
+                f'{metric_key_prefix}_{k}': v
+                for k, v in _measures(torch.cat(self._rows).numpy(), True).items()
+            }
+        finally:
+            self._rows = None
+            self._since += perf_counter() - start
+        out.metrics.update(found)
+        self.evaluated.update(found)
         return out
 
     def log(self, logs, start_time=None):
-        if self.model.training and self._done: self._metrics['train'].update({k: [v] for k,v in self._steps_since().items()})
+        if self.model.training and self._done:
+            self._metrics['train'].update({k: [v] for k, v in self._steps_since().items()})
         super().log(logs, start_time)
 
     def _steps_since(self):
         "Measures of the steps since the last log, of all processes."
-        rows,tokens,computed = zip(*self._done)
-        parts,tokens,computed = zip(*gather_object([(torch.cat(rows).cpu().numpy(), sum(tokens), sum(computed))]))
-        rows,tokens,seconds = np.concatenate(parts),sum(tokens),perf_counter()-self._since
-        rows = rows[rows[:, 3]>0] # not those that filled up a batch
-        self._done,self._since = [],perf_counter(); self._total_train_tokens += tokens
-        speed = dict(padding=1-tokens/sum(computed), pairs_per_second=len(rows)/seconds, tokens_per_second=tokens/seconds)
-        return _measures(rows, False)|speed|dict(num_tokens=self._total_train_tokens)
+        rows, tokens, computed = zip(*self._done)
+        parts, tokens, computed = zip(
+            *gather_object([(torch.cat(rows).cpu().numpy(), sum(tokens), sum(computed))])
+        )
+        rows, tokens, seconds = np.concatenate(parts), sum(tokens), perf_counter() - self._since
+        rows = rows[rows[:, 3] > 0]  # not those that filled up a batch
+        self._done, self._since = [], perf_counter()
+        self._total_train_tokens += tokens
+        speed = dict(
+            padding=1 - tokens / sum(computed),
+            pairs_per_second=len(rows) / seconds,
+            tokens_per_second=tokens / seconds,
+        )
+        return _measures(rows, False) | speed | dict(num_tokens=self._total_train_tokens)
 
     @property
-    def trained(self)->dict: # JSON can hold it
+    def trained(self) -> dict:  # JSON can hold it
         "How the model is trained."
-        a = self.args; names = ['objective', 'votes', 'missing', 'weight', 'prior', 'smoothing_share', 'center_rewards_coefficient', 'learning_rate', 'num_train_epochs', 'max_steps', 'max_length', 'long_pairs', 'seed']
-        return dict({k: getattr(a, k) for k in names}, pairs_in_step=a.train_batch_size*a.gradient_accumulation_steps*a.world_size, pairs=len(self.train_dataset) if hasattr(self.train_dataset, '__len__') else None,
-            prompts=len(self.groups), steps=self.state.global_step, form=self.form, sharing=self.data_collator.share, evaluation=self.evaluated, version=__version__, **self.note)
+        a = self.args
+        names = [
+            'objective',
+            'votes',
+            'missing',
+            'weight',
+            'prior',
+            'smoothing_share',
+            'center_rewards_coefficient',
+            'learning_rate',
+            'num_train_epochs',
+            'max_steps',
+            'max_length',
+            'long_pairs',
+            'seed',
+        ]
+        return dict(
+            {k: getattr(a, k) for k in names},
+            pairs_in_step=a.train_batch_size * a.gradient_accumulation_steps * a.world_size,
+            pairs=len(self.train_dataset) if hasattr(self.train_dataset, '__len__') else None,
+            prompts=len(self.groups),
+            steps=self.state.global_step,
+            form=self.form,
+            sharing=self.data_collator.share,
+            evaluation=self.evaluated,
+            version=__version__,
+            **self.note,
+        )
 
     def _save(self, output_dir=None, state_dict=None):
         super()._save(output_dir, state_dict)
@@ -300,4 +622,5 @@ class MarginTrainer(_Steps):
     def create_model_card(self, model_name=None, dataset_name=None, tags=None):
         super().create_model_card(model_name, dataset_name, tags)
         if self.is_world_process_zero():
-            with (Path(self.args.output_dir)/'README.md').open('a', encoding='utf-8') as f: f.write(_card(self.trained))
+            with (Path(self.args.output_dir) / 'README.md').open('a', encoding='utf-8') as f:
+                f.write(_card(self.trained))

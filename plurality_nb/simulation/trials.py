@@ -10,70 +10,127 @@ import numpy as np
 from datasets import Dataset
 
 from ..errors import ContractError
-from ..data.build import to_comparisons,with_columns
-from .population import PLACEHOLDER,Population,true_shares
-from .users import PopulationJudge,judge_shares
+from ..data.build import to_comparisons, with_columns
+from .population import PLACEHOLDER, Population, true_shares
+from .users import PopulationJudge, judge_shares
+
 
 # %% ../../nbs/simulation/02_trials.ipynb #trial-population
 def trial_population(
     tastes=6,  # what users notice in a response
-    lean=.7,   # how far the average user leans in each taste, in units of its spread
+    lean=0.7,  # how far the average user leans in each taste, in units of its spread
     **kwargs,  # other settings of `Population`, such as `camps`
-)->Population: # a point of quality is worth one unit of utility
+) -> Population:  # a point of quality is worth one unit of utility
     "The crowd that votes on simulated comparisons."
-    told = {} if 'camps' in kwargs else dict(mean=tuple(lean*(-1)**k for k in range(tastes)), spread=1.)
-    return Population(**dict(weight=1., **told)|kwargs)
+    told = (
+        {}
+        if 'camps' in kwargs
+        else dict(mean=tuple(lean * (-1) ** k for k in range(tastes)), spread=1.0)
+    )
+    return Population(**dict(weight=1.0, **told) | kwargs)
+
 
 # %% ../../nbs/simulation/02_trials.ipynb #simulated-comparisons
 def simulated_comparisons(
     n_prompts=500,
     pairs_per_prompt=2,
-    population:Population|None=None, # who votes; None: `trial_population()`
-    plural=.5,        # chance that a prompt is plural, in [0, 1]
-    alike=.5,         # chance that the responses of a pair are alike, in [0, 1]
-    gap=1.2,          # difference of quality that decides, utility
-    minor=.3,         # what decides less, relative to where it decides, >= 0
-    alike_scale=.15,  # differences of alike responses relative to distinct ones, >= 0
-    variety=.4,       # standard deviation between prompts of the log of what is at stake, >= 0
-    blur=.1,          # standard deviation of what a reward model sees amiss in each feature, >= 0
+    population: Population | None = None,  # who votes; None: `trial_population()`
+    plural=0.5,  # chance that a prompt is plural, in [0, 1]
+    alike=0.5,  # chance that the responses of a pair are alike, in [0, 1]
+    gap=1.2,  # difference of quality that decides, utility
+    minor=0.3,  # what decides less, relative to where it decides, >= 0
+    alike_scale=0.15,  # differences of alike responses relative to distinct ones, >= 0
+    variety=0.4,  # standard deviation between prompts of the log of what is at stake, >= 0
+    blur=0.1,  # standard deviation of what a reward model sees amiss in each feature, >= 0
     seed=0,
-)->Dataset: # comparisons with `quadrant`, `quality_*`, `tastes_*`, `features_*` (what a reward model sees) and `true_a`, `true_b`, `true_tie`
+) -> Dataset:  # comparisons with `quadrant`, `quality_*`, `tastes_*`, `features_*` (what a reward model sees) and `true_a`, `true_b`, `true_tie`
     "Comparisons without texts, whose true shares are known."
-    _check(dict(n_prompts=n_prompts, pairs_per_prompt=pairs_per_prompt), 1); _check(dict(plural=plural, alike=alike), 0, 1)
+    _check(dict(n_prompts=n_prompts, pairs_per_prompt=pairs_per_prompt), 1)
+    _check(dict(plural=plural, alike=alike), 0, 1)
     _check(dict(gap=gap, minor=minor, alike_scale=alike_scale, variety=variety, blur=blur), 0)
-    population = population or trial_population(); d = population.mixture()[1].shape[1]
-    n,rng = n_prompts*pairs_per_prompt,np.random.default_rng([seed, 3])
+    population = population or trial_population()
+    d = population.mixture()[1].shape[1]
+    n, rng = n_prompts * pairs_per_prompt, np.random.default_rng([seed, 3])
     prompt = np.repeat(np.arange(n_prompts), pairs_per_prompt)
-    many,like = (rng.random(n_prompts)<plural)[prompt],rng.random(n)<alike
-    scale = np.exp(variety*rng.normal(size=n_prompts))[prompt]*np.where(like, alike_scale, 1)
-    q = scale*rng.choice([-1, 1], n)*np.abs(1+rng.normal(size=n)/4)*gap*np.where(many, minor, 1)
-    middle,half = rng.normal(size=(n, 1+d)),np.c_[q[:, None], (scale*np.where(many, 1, minor))[:, None]*rng.normal(size=(n, d))*np.sqrt(2/d)]/2
-    sides = {s: middle+x*half for s,x in zip('ab', (1, -1))}
-    cols = dict(quadrant=_quadrants(many, like), plurality=many*1., indistinguishability=like*1., source=['simulated']*n)
-    for s,x in sides.items():
-        cols |= {f'quality_{s}': x[:, 0], f'tastes_{s}': x[:, 1:], f'features_{s}': x+blur*rng.normal(size=x.shape)}
-    rows = [dict(prompt=f'Simulated prompt {seed}.{p}', **{f'response_{s}': f'{PLACEHOLDER} {seed}.{p}.{i}{s}' for s in 'ab'}) for i,p in enumerate(prompt.tolist())]
+    many, like = (rng.random(n_prompts) < plural)[prompt], rng.random(n) < alike
+    scale = np.exp(variety * rng.normal(size=n_prompts))[prompt] * np.where(like, alike_scale, 1)
+    q = (
+        scale
+        * rng.choice([-1, 1], n)
+        * np.abs(1 + rng.normal(size=n) / 4)
+        * gap
+        * np.where(many, minor, 1)
+    )
+    middle, half = (
+        rng.normal(size=(n, 1 + d)),
+        np.c_[
+            q[:, None],
+            (scale * np.where(many, 1, minor))[:, None] * rng.normal(size=(n, d)) * np.sqrt(2 / d),
+        ]
+        / 2,
+    )
+    sides = {s: middle + x * half for s, x in zip('ab', (1, -1))}
+    cols = dict(
+        quadrant=_quadrants(many, like),
+        plurality=many * 1.0,
+        indistinguishability=like * 1.0,
+        source=['simulated'] * n,
+    )
+    for s, x in sides.items():
+        cols |= {
+            f'quality_{s}': x[:, 0],
+            f'tastes_{s}': x[:, 1:],
+            f'features_{s}': x + blur * rng.normal(size=x.shape),
+        }
+    rows = [
+        dict(
+            prompt=f'Simulated prompt {seed}.{p}',
+            **{f'response_{s}': f'{PLACEHOLDER} {seed}.{p}.{i}{s}' for s in 'ab'},
+        )
+        for i, p in enumerate(prompt.tolist())
+    ]
     ds = with_columns(to_comparisons(rows), **cols)
-    return with_columns(ds, **dict(zip(['true_a', 'true_b', 'true_tie'], true_shares(ds, population).T)))
+    return with_columns(
+        ds, **dict(zip(['true_a', 'true_b', 'true_tie'], true_shares(ds, population).T))
+    )
+
 
 def _check(settings, low, most=np.inf):
     "Raises unless all settings are numbers in a range."
-    for c,x in settings.items():
-        if not (np.isfinite(x) and low<=x<=most): raise ContractError(c, f'a number >= {low}' if most==np.inf else f'a number in [{low}, {most}]', repr(x))
+    for c, x in settings.items():
+        if not (np.isfinite(x) and low <= x <= most):
+            raise ContractError(
+                c,
+                f'a number >= {low}' if most == np.inf else f'a number in [{low}, {most}]',
+                repr(x),
+            )
 
-def _quadrants(plural, alike): return [f"{'plural' if p else 'single'}_{'alike' if l else 'distinct'}" for p,l in zip(plural, alike)]
+
+def _quadrants(plural, alike):
+    return [
+        f"{'plural' if p else 'single'}_{'alike' if l else 'distinct'}"
+        for p, l in zip(plural, alike)
+    ]
+
 
 # %% ../../nbs/simulation/02_trials.ipynb #judge-comparisons
 def judge_comparisons(
-    ds:Dataset, # comparisons
-    judge:PopulationJudge,
-    n_votes:int|None=10, # a pair, even, half of them in each order; None: its shares, as a judge that gives probabilities
-    seed=0,     # of the votes; what the judge gets wrong about a pair has the judge's own
-)->Dataset: # the same rows with `judge_a`, `judge_b`, `judge_tie`; `source` as it was
+    ds: Dataset,  # comparisons
+    judge: PopulationJudge,
+    n_votes: int
+    | None = 10,  # a pair, even, half of them in each order; None: its shares, as a judge that gives probabilities
+    seed=0,  # of the votes; what the judge gets wrong about a pair has the judge's own
+) -> Dataset:  # the same rows with `judge_a`, `judge_b`, `judge_tie`; `source` as it was
     "Votes of a population's judge, all pairs at once."
-    if n_votes is None: votes = judge_shares(ds, judge)
+    if n_votes is None:
+        votes = judge_shares(ds, judge)
     else:
-        if n_votes<2 or n_votes%2: raise ContractError('n_votes', 'an even number from 2, half for each order', repr(n_votes))
+        if n_votes < 2 or n_votes % 2:
+            raise ContractError(
+                'n_votes', 'an even number from 2, half for each order', repr(n_votes)
+            )
         rng = np.random.default_rng([seed, 4])
-        votes = sum(rng.multinomial(n_votes//2, np.clip(judge_shares(ds, judge, o), 0, 1)) for o in 'ab')
+        votes = sum(
+            rng.multinomial(n_votes // 2, np.clip(judge_shares(ds, judge, o), 0, 1)) for o in 'ab'
+        )
     return with_columns(ds, **dict(zip(['judge_a', 'judge_b', 'judge_tie'], votes.T)))

@@ -12,98 +12,159 @@ import pandas as pd
 from datasets import Dataset
 from pathlib import Path
 
-from ..data.files import check_save,read_settings,refuse_foreign,replacing,save_comparisons
+from plurality_nb.data.files import (
+    check_save,
+    read_settings,
+    refuse_foreign,
+    replacing,
+    save_comparisons,
+)
 from ..data.sample import load_sample
-from ..judges.collect import add_votes,ask_both_orders
+from ..judges.collect import add_votes, ask_both_orders
 from ..judges.prompts import Judge
 from ..progress import bar
-from ..reports.plots import plot_forest,plot_prediction
-from ..reports.sections import check_report,svg
+from ..reports.plots import plot_forest, plot_prediction
+from ..reports.sections import check_report, svg
 from ..rewards.probe import cross_score
-from ..simulation.users import PopulationJudge,SIMULATED,simulate_votes,sample_population
-from .evaluate import measure_models,report_models
+from plurality_nb.simulation.users import (
+    PopulationJudge,
+    SIMULATED,
+    simulate_votes,
+    sample_population,
+)
+from .evaluate import measure_models, report_models
 from ..taxonomy.quadrants import label_taxonomy
 from ..votes.bias import order_effects
-from ..votes.margins import add_margins,draw_labels
+from ..votes.margins import add_margins, draw_labels
+
 
 # %% ../../nbs/studies/04_demo.ipynb #augment
 def augment(
-    ds:Dataset,   # comparisons
-    judge:Judge,
-    n_votes=10,   # a pair, even
-    scale=1.,     # of the margin, logits at full agreement
-    relabel=True, # draw a label from the votes where there is none
+    ds: Dataset,  # comparisons
+    judge: Judge,
+    n_votes=10,  # a pair, even
+    scale=1.0,  # of the margin, logits at full agreement
+    relabel=True,  # draw a label from the votes where there is none
     seed=0,
     progress=True,
-)->tuple: # the same rows with votes, labels and margins; what the order of the responses did
+) -> tuple:  # the same rows with votes, labels and margins; what the order of the responses did
     "Comparisons that a margin can be trained on."
     votes = ask_both_orders(ds, judge, n_votes, progress=progress).votes
     ds = add_votes(ds, votes)
-    if relabel and all(l is None for l in ds['label']): ds = draw_labels(ds, 'judge', seed=seed)
-    return add_margins(ds, 'decisiveness', scale),order_effects(votes, ds['group'][:], getattr(judge, 'ordered', True))
+    if relabel and all(l is None for l in ds['label']):
+        ds = draw_labels(ds, 'judge', seed=seed)
+    return add_margins(ds, 'decisiveness', scale), order_effects(
+        votes, ds['group'][:], getattr(judge, 'ordered', True)
+    )
+
 
 # %% ../../nbs/studies/04_demo.ipynb #train-contenders
 def train_contenders(
-    ds:Dataset,   # comparisons with labels, votes and margins
-    scale=1.,     # of the margins, logits at full agreement
+    ds: Dataset,  # comparisons with labels, votes and margins
+    scale=1.0,  # of the margins, logits at full agreement
     folds=5,
     seed=0,
     progress=True,
-)->dict: # name to the same rows with rewards by models that had not seen the prompt
+) -> dict:  # name to the same rows with rewards by models that had not seen the prompt
     "The baseline, the margin model and its control, cross-fitted."
     shuffled = add_margins(ds, 'permuted', scale, seed=seed)
-    runs = {'baseline': (ds, 'bt'), 'margin': (ds, 'margin'), 'permuted margins': (shuffled, 'margin')}
-    return {name: cross_score(d, o, folds, seed, progress) for name,(d,o) in bar(runs.items(), 'models', progress)}
+    runs = {
+        'baseline': (ds, 'bt'),
+        'margin': (ds, 'margin'),
+        'permuted margins': (shuffled, 'margin'),
+    }
+    return {
+        name: cross_score(d, o, folds, seed, progress)
+        for name, (d, o) in bar(runs.items(), 'models', progress)
+    }
+
 
 # %% ../../nbs/studies/04_demo.ipynb #verdict
 def verdict(
-    differences:pd.DataFrame, # from `compare`
+    differences: pd.DataFrame,  # from `compare`
     model='margin',
     statistic='spearman',
-)->pd.Series: # per slice: `better`, `worse` or `cannot tell`
+) -> pd.Series:  # per slice: `better`, `worse` or `cannot tell`
     "Whether a model beats its baseline, where the interval lets one say so."
-    t = differences[(differences.model==model)&(differences.statistic==statistic)]
-    words = ['better' if l>0 else 'worse' if h<0 else 'cannot tell' for l,h in zip(t.low, t.high)]
+    t = differences[(differences.model == model) & (differences.statistic == statistic)]
+    words = [
+        'better' if l > 0 else 'worse' if h < 0 else 'cannot tell' for l, h in zip(t.low, t.high)
+    ]
     return pd.Series(words, index=t[t.columns[1]], name=f'{model} against baseline')
 
+
 # %% ../../nbs/studies/04_demo.ipynb #run-demo
-_SCORED = ['baseline.parquet', 'margin.parquet', 'permuted_margins.parquet'] # in this order
+_SCORED = ['baseline.parquet', 'margin.parquet', 'permuted_margins.parquet']  # in this order
 _DRAWN = ['correlation.csv', 'forest.svg', 'prediction.svg']
+
 
 def _check_demo(out):
     "Stops where the demo would overwrite what it did not write."
-    check_report(out/'report.html')
+    check_report(out / 'report.html')
     for name in _SCORED:
-        check_save(out/name)
-    if 'demo' in read_settings(out/_SCORED[0]):
+        check_save(out / name)
+    if 'demo' in read_settings(out / _SCORED[0]):
         return
     for name in [*_SCORED, *_DRAWN]:
-        refuse_foreign(out/name, lambda path: 'a file of something else', 'the files of a demo')
+        refuse_foreign(out / name, lambda path: 'a file of something else', 'the files of a demo')
+
 
 def run_demo(
-    out:str|Path='demo', # folder for tables, figures and the report
+    out: str | Path = 'demo',  # folder for tables, figures and the report
     n_people=20,  # users who evaluate a pair
-    n_votes=10,   # of the judge a pair
-    scale=1.,     # of the margin, logits
+    n_votes=10,  # of the judge a pair
+    scale=1.0,  # of the margin, logits
     n_boot=2000,  # resamples behind the intervals
     seed=0,
     progress=True,
-    command:str|None=None, # for the report
-)->dict: # `table`, `differences`, `verdict`, `order`, `report` (path)
+    command: str | None = None,  # for the report
+) -> dict:  # `table`, `differences`, `verdict`, `order`, `report` (path)
     "Sample, taxonomy, votes, labels, margins, models, correlation, figures, report."
-    out,crowd = Path(out),sample_population()
+    out, crowd = Path(out), sample_population()
     _check_demo(out)
     ds = label_taxonomy(load_sample(), progress=progress)
-    ds,order = augment(ds, PopulationJudge(crowd, seed=seed), n_votes, scale, seed=seed, progress=progress)
-    ds = simulate_votes(ds, crowd, n_people, seed=seed+1)
+    ds, order = augment(
+        ds, PopulationJudge(crowd, seed=seed), n_votes, scale, seed=seed, progress=progress
+    )
+    ds = simulate_votes(ds, crowd, n_people, seed=seed + 1)
     models = train_contenders(ds, scale, seed=seed, progress=progress)
-    found = dict(models=models)|measure_models(models, n_boot=n_boot, seed=seed, baseline='baseline', progress=progress); table,gap = found['correlation'],found['differences']
-    found['training'] = {k: dict(objective='bt' if k=='baseline' else 'margin', votes='judge', scale=scale, folds=5, scored='by models that had not seen the prompt') for k in models}
-    settings = dict(demo=dict(n_people=n_people, n_votes=n_votes, scale=scale, n_boot=n_boot, seed=seed, folds=5), order_effects=json.loads(order.to_json(orient='index')))
-    for file,m in zip(_SCORED, models.values()):
-        save_comparisons(m, out/file, settings, command=command, seed=seed)
-    with replacing(out/'correlation.csv') as tmp: table.to_csv(tmp, index=False)
-    for name,ax in [('forest', plot_forest(table, note=SIMULATED)), ('prediction', plot_prediction(models['margin']))]:
-        with replacing(out/f'{name}.svg') as tmp: tmp.write_text(svg(ax.figure), encoding='utf-8')
-    page = report_models(found, out/'report.html', 'The demo: does a margin help?', settings=dict(demo=settings['demo']), command=command, order=order, seed=seed)
+    found = dict(models=models) | measure_models(
+        models, n_boot=n_boot, seed=seed, baseline='baseline', progress=progress
+    )
+    table, gap = found['correlation'], found['differences']
+    found['training'] = {
+        k: dict(
+            objective='bt' if k == 'baseline' else 'margin',
+            votes='judge',
+            scale=scale,
+            folds=5,
+            scored='by models that had not seen the prompt',
+        )
+        for k in models
+    }
+    settings = dict(
+        demo=dict(
+            n_people=n_people, n_votes=n_votes, scale=scale, n_boot=n_boot, seed=seed, folds=5
+        ),
+        order_effects=json.loads(order.to_json(orient='index')),
+    )
+    for file, m in zip(_SCORED, models.values()):
+        save_comparisons(m, out / file, settings, command=command, seed=seed)
+    with replacing(out / 'correlation.csv') as tmp:
+        table.to_csv(tmp, index=False)
+    for name, ax in [
+        ('forest', plot_forest(table, note=SIMULATED)),
+        ('prediction', plot_prediction(models['margin'])),
+    ]:
+        with replacing(out / f'{name}.svg') as tmp:
+            tmp.write_text(svg(ax.figure), encoding='utf-8')
+    page = report_models(
+        found,
+        out / 'report.html',
+        'The demo: does a margin help?',
+        settings=dict(demo=settings['demo']),
+        command=command,
+        order=order,
+        seed=seed,
+    )
     return dict(table=table, differences=gap, verdict=verdict(gap), order=order, report=page)

@@ -9,7 +9,7 @@ __all__ = ['measure_models', 'trained_how', 'evaluate_models', 'report_models']
 import json
 import numpy as np
 
-from collections.abc import Mapping,Sequence
+from collections.abc import Mapping, Sequence
 from datasets import Dataset
 from pathlib import Path
 
@@ -26,89 +26,172 @@ from ..progress import bar
 from ..reports.page import write_report
 from ..reports.sections import check_report
 from ..rewards.baselines import BASELINES
-from ..rewards.model import RewardModel,score
+from ..rewards.model import RewardModel, score
 from ..taxonomy.quadrants import label_taxonomy
 from ..votes.shares import votes_of
 
+
 # %% ../../nbs/studies/03_evaluate.ipynb #measure-models
 def measure_models(
-    models:Mapping, # name to scored comparisons with votes
+    models: Mapping,  # name to scored comparisons with votes
     by='quadrant',  # a column of text to slice by; None for overall alone
-    votes='human', n_boot=2000, seed=0, include_seen=False, # as in `correlate`
-    baseline:str|None=None, # to compare with; None: the first of several models, or the longer response
-    statistics=('spearman', 'pearson', 'accuracy', 'log_loss'), # of the comparison
+    votes='human',
+    n_boot=2000,
+    seed=0,
+    include_seen=False,  # as in `correlate`
+    baseline: str
+    | None = None,  # to compare with; None: the first of several models, or the longer response
+    statistics=('spearman', 'pearson', 'accuracy', 'log_loss'),  # of the comparison
     progress=True,
-)->dict: # `correlation`, `scores`, `ceilings`, `matched` (with several slices), `differences`
+) -> dict:  # `correlation`, `scores`, `ceilings`, `matched` (with several slices), `differences`
     "Every table on some models."
     how = dict(votes=votes, n_boot=n_boot, seed=seed, include_seen=include_seen)
-    baseline = baseline or (next(iter(models)) if len(models)>1 else next(b for b in BASELINES if b not in models))
-    steps = bar(['correlation', 'scores', 'ceilings', 'matched', 'differences'], 'measuring', progress); out = {}
+    baseline = baseline or (
+        next(iter(models)) if len(models) > 1 else next(b for b in BASELINES if b not in models)
+    )
+    steps = bar(
+        ['correlation', 'scores', 'ceilings', 'matched', 'differences'], 'measuring', progress
+    )
+    out = {}
     for s in steps:
-        if s=='correlation': out[s] = correlate(models, by, **how); continue
+        if s == 'correlation':
+            out[s] = correlate(models, by, **how)
+            continue
         with said_once():
-            if s=='scores': out[s] = score_models(models, by, **how)
-            if s=='ceilings': out[s] = estimate_ceilings(models, by, **how)
-            if s=='matched' and out['correlation'].iloc[:, 1].nunique()>2: out[s] = match_slices(models, by, **how)
-            if s=='differences': out[s] = compare_models(models, baseline, by, statistics=list(dict.fromkeys(statistics)), **how)
+            if s == 'scores':
+                out[s] = score_models(models, by, **how)
+            if s == 'ceilings':
+                out[s] = estimate_ceilings(models, by, **how)
+            if s == 'matched' and out['correlation'].iloc[:, 1].nunique() > 2:
+                out[s] = match_slices(models, by, **how)
+            if s == 'differences':
+                out[s] = compare_models(
+                    models, baseline, by, statistics=list(dict.fromkeys(statistics)), **how
+                )
     return out
+
 
 # %% ../../nbs/studies/03_evaluate.ipynb #evaluate-models
 def trained_how(
-    model:str|Path|RewardModel, # one of `BASELINES`, a folder or Hub id, or a model
-    loaded:RewardModel|None=None, # the same, where it is loaded
-)->dict: # its settings, and `history` where its folder has a trainer's log; empty where nothing is known
+    model: str | Path | RewardModel,  # one of `BASELINES`, a folder or Hub id, or a model
+    loaded: RewardModel | None = None,  # the same, where it is loaded
+) -> (
+    dict
+):  # its settings, and `history` where its folder has a trainer's log; empty where nothing is known
     "How a model was trained, as far as it tells."
     out = dict(getattr(loaded or model, 'settings', {}) or {})
-    state = Path(str(model))/'trainer_state.json' if not isinstance(model, RewardModel) else None
-    if state is not None and state.is_file(): out['history'] = json.loads(state.read_text()).get('log_history', [])
+    state = Path(str(model)) / 'trainer_state.json' if not isinstance(model, RewardModel) else None
+    if state is not None and state.is_file():
+        out['history'] = json.loads(state.read_text()).get('log_history', [])
     return out
+
 
 def _check(ds, models, votes):
     "What can be told before anything is computed."
-    a,b,_ = votes_of(ds, votes)
-    if not np.nansum(a+b):
-        raise ContractError(f'{votes}_a', f"votes to measure against, such as columns {votes}_a and {votes}_b with counts", f'no vote for A or B in {len(ds)} pairs', f'Name them with `columns=`, `--map {votes}_a=COLUMN,{votes}_b=COLUMN`'+(", or measure against the judge's with `votes='judge'`, `--votes judge`" if votes=='human' and not np.isnan(votes_of(ds, 'judge')[0]).all() else ''))
-    if not models: raise ContractError('models', 'at least one model', 'none')
+    a, b, _ = votes_of(ds, votes)
+    if not np.nansum(a + b):
+        raise ContractError(
+            f'{votes}_a',
+            f"votes to measure against, such as columns {votes}_a and {votes}_b with counts",
+            f'no vote for A or B in {len(ds)} pairs',
+            f'Name them with `columns=`, `--map {votes}_a=COLUMN,{votes}_b=COLUMN`'
+            + (
+                ", or measure against the judge's with `votes='judge'`, `--votes judge`"
+                if votes == 'human' and not np.isnan(votes_of(ds, 'judge')[0]).all()
+                else ''
+            ),
+        )
+    if not models:
+        raise ContractError('models', 'at least one model', 'none')
     for m in models:
-        if isinstance(m, Path) or (isinstance(m, str) and m not in BASELINES and ('/' not in m or m.startswith(('.', '/')))):
-            if not Path(m).is_dir(): raise ContractError('model', f'the folder of a model, a Hub id such as user/name, or one of {BASELINES}', repr(str(m)), 'No such folder here')
+        if isinstance(m, Path) or (
+            isinstance(m, str) and m not in BASELINES and ('/' not in m or m.startswith(('.', '/')))
+        ):
+            if not Path(m).is_dir():
+                raise ContractError(
+                    'model',
+                    f'the folder of a model, a Hub id such as user/name, or one of {BASELINES}',
+                    repr(str(m)),
+                    'No such folder here',
+                )
+
 
 def evaluate_models(
-    ds:Dataset,      # comparisons with votes
-    models:Sequence, # `RewardModel`s, folders, Hub ids, or names of `BASELINES`
-    by='quadrant', votes='human', n_boot=2000, seed=0, include_seen=False, baseline=None, # as in `measure_models`
+    ds: Dataset,  # comparisons with votes
+    models: Sequence,  # `RewardModel`s, folders, Hub ids, or names of `BASELINES`
+    by='quadrant',
+    votes='human',
+    n_boot=2000,
+    seed=0,
+    include_seen=False,
+    baseline=None,  # as in `measure_models`
     progress=True,
-    **loading,       # of `RewardModel.load`: `device`, `dtype`, `max_length`, ...
-)->dict: # `models`: name to scored comparisons; `training`: name to how it was trained; and the tables of `measure_models`
+    **loading,  # of `RewardModel.load`: `device`, `dtype`, `max_length`, ...
+) -> dict:  # `models`: name to scored comparisons; `training`: name to how it was trained; and the tables of `measure_models`
     "Taxonomy where it is missing, rewards, and every table, from comparisons that people voted on."
     _check(ds, models, votes)
-    scored,training,how = {},{},dict(by=by, votes=votes, n_boot=n_boot, seed=seed, include_seen=include_seen)
-    if by is not None and by!='quadrant' and by not in ds.column_names: raise ContractError('by', "a column of the data, 'quadrant', or None", repr(by), f'There are {ds.column_names}')
-    for m in bar(models, 'models', progress and len(models)>1):
-        loaded = m if m in BASELINES or isinstance(m, RewardModel) else RewardModel.load(m, **loading)
+    scored, training, how = (
+        {},
+        {},
+        dict(by=by, votes=votes, n_boot=n_boot, seed=seed, include_seen=include_seen),
+    )
+    if by is not None and by != 'quadrant' and by not in ds.column_names:
+        raise ContractError(
+            'by',
+            "a column of the data, 'quadrant', or None",
+            repr(by),
+            f'There are {ds.column_names}',
+        )
+    for m in bar(models, 'models', progress and len(models) > 1):
+        loaded = (
+            m if m in BASELINES or isinstance(m, RewardModel) else RewardModel.load(m, **loading)
+        )
         name = m if m in BASELINES else loaded.name
         name = name if name not in scored else str(m)
-        if name in scored: raise ContractError('models', 'models of different names', repr(name), 'Give each once')
+        if name in scored:
+            raise ContractError('models', 'models of different names', repr(name), 'Give each once')
         scored[name] = score(ds, loaded, seed, progress)
         training[name] = {} if m in BASELINES else trained_how(m, loaded)
-    if baseline is not None and baseline not in (known := [*scored, *BASELINES, 'judge', 'label']): raise ContractError('baseline', f'one of {known}', repr(baseline))
-    if by=='quadrant' and not any(ds['quadrant']):
+    if baseline is not None and baseline not in (known := [*scored, *BASELINES, 'judge', 'label']):
+        raise ContractError('baseline', f'one of {known}', repr(baseline))
+    if by == 'quadrant' and not any(ds['quadrant']):
         found = label_taxonomy(ds, progress=progress)
-        scored = {k: d.select_columns([c for c in d.column_names if c not in _LABELLED]) for k,d in scored.items()}
-        scored = {k: with_columns(d, **{c: found[c][:] for c in _LABELLED}) for k,d in scored.items()}
-    return dict(models=scored, training=training, **measure_models(scored, baseline=baseline, progress=progress, **how))
+        scored = {
+            k: d.select_columns([c for c in d.column_names if c not in _LABELLED])
+            for k, d in scored.items()
+        }
+        scored = {
+            k: with_columns(d, **{c: found[c][:] for c in _LABELLED}) for k, d in scored.items()
+        }
+    return dict(
+        models=scored,
+        training=training,
+        **measure_models(scored, baseline=baseline, progress=progress, **how),
+    )
+
 
 _LABELLED = ['plurality', 'indistinguishability', 'quadrant']
 
+
 def report_models(
-    found:Mapping,   # from `evaluate_models`, or `measure_models` with `models`
-    path:str|Path,   # of the page
+    found: Mapping,  # from `evaluate_models`, or `measure_models` with `models`
+    path: str | Path,  # of the page
     title='Do the rewards follow people?',
-    inputs:Sequence=(), # files and folders it was made from
-    **how,           # of `write_report`
-)->Path: # the page
+    inputs: Sequence = (),  # files and folders it was made from
+    **how,  # of `write_report`
+) -> Path:  # the page
     "The page and the JSON on some models."
     tables = {k: found[k] for k in ['scores', 'ceilings', 'matched'] if k in found}
     check_report(path, inputs)
     noted = [dict(path=str(p), sha256=file_hash(p)) for p in inputs if Path(p).exists()]
-    return write_report(found['models'], found['correlation'], path, found.get('differences'), title, further=tables, training=found.get('training'), inputs=noted, **how)
+    return write_report(
+        found['models'],
+        found['correlation'],
+        path,
+        found.get('differences'),
+        title,
+        further=tables,
+        training=found.get('training'),
+        inputs=noted,
+        **how,
+    )

@@ -17,48 +17,82 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import __version__
-from ..data.files import check_save,file_hash,json_object,refuse_foreign,refuse_inputs,replacing
+from plurality_nb.data.files import (
+    check_save,
+    file_hash,
+    json_object,
+    refuse_foreign,
+    refuse_inputs,
+    replacing,
+)
 from ..errors import ContractError
 from ..judges.collect import plan_votes
 from ..progress import bar
 from ..reports.sections import check_report
-from .config import JUDGE_KINDS,Study
-from .steps import STAGES,_judge,_pairs_of,read_summary,study_steps
+from .config import JUDGE_KINDS, Study
+from .steps import STAGES, _judge, _pairs_of, read_summary, study_steps
 
 # %% ../../nbs/studies/02_run.ipynb #content
 _log = logging.getLogger(__name__)
 
+
 @lru_cache(maxsize=100)
-def _hash(path, state): return file_hash(path) # once for a base model that many steps name
+def _hash(path, state):
+    return file_hash(path)  # once for a base model that many steps name
+
 
 def _content(name):
     "What a name stands for: the hash of what is there, else the name."
-    kind,_,rest = name.partition(':')
-    if rest and kind in JUDGE_KINDS: return f"{kind}:{','.join(map(_content, rest.split(',')))}"
-    p = Path(name); state = [(f.stat().st_mtime_ns, f.stat().st_size) for f in ([p] if p.is_file() else sorted(p.rglob('*')))]
+    kind, _, rest = name.partition(':')
+    if rest and kind in JUDGE_KINDS:
+        return f"{kind}:{','.join(map(_content, rest.split(',')))}"
+    p = Path(name)
+    state = [
+        (f.stat().st_mtime_ns, f.stat().st_size)
+        for f in ([p] if p.is_file() else sorted(p.rglob('*')))
+    ]
     return _hash(name, tuple(state)) if p.exists() else name
+
 
 def _by_content(settings):
     "Settings with contents in place of paths, as JSON has them."
+
     def one(k, v):
-        if isinstance(v, dict): return {a: one(a, b) for a,b in v.items()}
-        if isinstance(v, (list, tuple)): return [one(k, x) for x in v]
+        if isinstance(v, dict):
+            return {a: one(a, b) for a, b in v.items()}
+        if isinstance(v, (list, tuple)):
+            return [one(k, x) for x in v]
         return _content(v) if k in ('data', 'model', 'encoder') and v else v
-    return {k: one(k, v) for k,v in settings.items()}
+
+    return {k: one(k, v) for k, v in settings.items()}
+
 
 # %% ../../nbs/studies/02_run.ipynb #run
 class _Run:
     "A study's folder: what is done there, and what this run has spent."
-    def __init__(self, study, out, progress=True, command=None):
-        self.study,self.out,self.progress,self.command,self.fresh = study,Path(out),progress,command,True
-        self.store,self.spent = study.judge.store or str(self.out/'votes.sqlite'),np.zeros(3) # answers, tokens, cost
 
-    def budget(self, way): return self.study.budget(next(w for w in self.study.ways if w.name==way), self.spent)
-    def spend(self, a): self.spent += [a['asked'], a['tokens_in']+a['tokens_out'], a['cost'] or 0]
+    def __init__(self, study, out, progress=True, command=None):
+        self.study, self.out, self.progress, self.command, self.fresh = (
+            study,
+            Path(out),
+            progress,
+            command,
+            True,
+        )
+        self.store, self.spent = (
+            study.judge.store or str(self.out / 'votes.sqlite'),
+            np.zeros(3),
+        )  # answers, tokens, cost
+
+    def budget(self, way):
+        return self.study.budget(next(w for w in self.study.ways if w.name == way), self.spent)
+
+    def spend(self, a):
+        self.spent += [a['asked'], a['tokens_in'] + a['tokens_out'], a['cost'] or 0]
 
     def stages(self, step):
         "The note of a step that was made, and of one that was begun."
-        return [self.out/'stages'/f'{step.file}.{end}' for end in ('json', 'begun')]
+        return [self.out / 'stages' / f'{step.file}.{end}' for end in ('json', 'begun')]
 
     def note(self, step):
         "What a step was made from; empty where it was not made."
@@ -66,124 +100,218 @@ class _Run:
 
     def source(self, step, inputs):
         "What a step would be made from now; `inputs` are steps."
-        return dict(settings=_by_content(step.settings), inputs={s.id: self.note(s).get('hash') for s in inputs})
+        return dict(
+            settings=_by_content(step.settings),
+            inputs={s.id: self.note(s).get('hash') for s in inputs},
+        )
 
     def why(self, step, source):
         "Why a step must be done; empty where it need not."
         was = self.note(step)
-        if not was: return 'not made yet'
-        if not (self.out/step.file).exists(): return 'its file is gone'
-        odd = [k for part in ['settings', 'inputs'] for k in was[part]|source[part] if was[part].get(k)!=source[part].get(k)]
-        return f"changed: {', '.join(odd[:3])}{', ...' if len(odd)>3 else ''}" if odd else ''
+        if not was:
+            return 'not made yet'
+        if not (self.out / step.file).exists():
+            return 'its file is gone'
+        odd = [
+            k
+            for part in ['settings', 'inputs']
+            for k in was[part] | source[part]
+            if was[part].get(k) != source[part].get(k)
+        ]
+        return f"changed: {', '.join(odd[:3])}{', ...' if len(odd) > 3 else ''}" if odd else ''
 
     def do(self, step, inputs, source):
         "Makes a step's file, then its note."
-        path,(note,begun) = self.out/step.file,self.stages(step)
-        self.fresh = not begun.exists() or json.loads(begun.read_text())!=source
-        with replacing(begun) as tmp: tmp.write_text(json.dumps(source))
-        path.parent.mkdir(parents=True, exist_ok=True); start = time.perf_counter()
-        account = step.make(self, path, {s.id: self.out/s.file for s in inputs}, **step.settings)
-        told = dict(hash=file_hash(path), version=__version__, command=self.command, seconds=round(time.perf_counter()-start, 2), account=account or {})
-        with replacing(note) as tmp: tmp.write_text(json.dumps(source|told, indent=1, default=float))
+        path, (note, begun) = self.out / step.file, self.stages(step)
+        self.fresh = not begun.exists() or json.loads(begun.read_text()) != source
+        with replacing(begun) as tmp:
+            tmp.write_text(json.dumps(source))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        account = step.make(self, path, {s.id: self.out / s.file for s in inputs}, **step.settings)
+        told = dict(
+            hash=file_hash(path),
+            version=__version__,
+            command=self.command,
+            seconds=round(time.perf_counter() - start, 2),
+            account=account or {},
+        )
+        with replacing(note) as tmp:
+            tmp.write_text(json.dumps(source | told, indent=1, default=float))
         begun.unlink()
+
 
 # %% ../../nbs/studies/02_run.ipynb #check-folder
 def _not_a_note(path):
-    return '' if {'settings', 'inputs'}<=json_object(path).keys() else 'a file of something else'
+    return '' if {'settings', 'inputs'} <= json_object(path).keys() else 'a file of something else'
+
 
 def _check_folder(run, steps):
     "Stops where a step would overwrite what the study did not write, or what it reads."
     read = [x.data for x in [*run.study.people, *run.study.pairs]]
     for s in steps:
-        path = run.out/s.file
-        is_model = s.stage=='train'
+        path = run.out / s.file
+        is_model = s.stage == 'train'
         refuse_inputs(path, read, folder=is_model)
         for note in run.stages(s):
             refuse_foreign(note, _not_a_note, 'a note of this study')
         if not any(note.exists() for note in run.stages(s)):
             others = lambda path: 'not made by this study'
             refuse_foreign(path, others, 'what this study made', folder=is_model)
-        if s.stage=='report':
+        if s.stage == 'report':
             check_report(path, read)
-        elif path.suffix=='.parquet' and s.stage!='margins':
+        elif path.suffix == '.parquet' and s.stage != 'margins':
             check_save(path, read)
+
 
 # %% ../../nbs/studies/02_run.ipynb #run-study
 class StudyError(ValueError):
     "A step that failed."
 
+
 class Ran(NamedTuple):
     "What a run did."
-    made:dict    # id of a step to why it was done
-    skipped:list # ids of the steps that were done before
-    failed:dict  # id to what went wrong
-    summary:pd.DataFrame|None # as from `summarize_seeds`; None where the run did not get so far
-    report:Path|None
+
+    made: dict  # id of a step to why it was done
+    skipped: list  # ids of the steps that were done before
+    failed: dict  # id to what went wrong
+    summary: pd.DataFrame | None  # as from `summarize_seeds`; None where the run did not get so far
+    report: Path | None
+
 
 def _ready(step, by_id, failed):
     "The inputs of a step, and what it lacks."
     have = [i for i in step.maybe if i not in failed]
-    lost = [i for i in step.after if i in failed] or (list(step.maybe) if step.maybe and not have else [])
-    return [by_id[i] for i in (*step.after, *have)],lost
+    lost = [i for i in step.after if i in failed] or (
+        list(step.maybe) if step.maybe and not have else []
+    )
+    return [by_id[i] for i in (*step.after, *have)], lost
 
-def _told(step, e): return f'{step.id}: {e}' if isinstance(e, (ValueError, OSError)) else f'{step.id}: {type(e).__name__}: {e}'
+
+def _told(step, e):
+    return (
+        f'{step.id}: {e}'
+        if isinstance(e, (ValueError, OSError))
+        else f'{step.id}: {type(e).__name__}: {e}'
+    )
+
 
 def run_study(
-    study:Study,
-    out:str|Path,     # folder for everything
-    only:str|None=None, # the last stage to do, one of `STAGES`; None: all
-    keep_going=False, # after a failure, do what does not depend on it
+    study: Study,
+    out: str | Path,  # folder for everything
+    only: str | None = None,  # the last stage to do, one of `STAGES`; None: all
+    keep_going=False,  # after a failure, do what does not depend on it
     progress=True,
-    command:str|None=None, # for the notes
-)->Ran:
+    command: str | None = None,  # for the notes
+) -> Ran:
     "Does what is missing or changed."
-    if only not in (None, *STAGES): raise ContractError('only', f'one of {STAGES}', repr(only))
-    run,made,skipped,failed = _Run(study, out, progress, command),{},[],{}
-    steps = {s.id: s for s in study_steps(study) if only is None or STAGES.index(s.stage)<=STAGES.index(only)}
+    if only not in (None, *STAGES):
+        raise ContractError('only', f'one of {STAGES}', repr(only))
+    run, made, skipped, failed = _Run(study, out, progress, command), {}, [], {}
+    steps = {
+        s.id: s
+        for s in study_steps(study)
+        if only is None or STAGES.index(s.stage) <= STAGES.index(only)
+    }
     _check_folder(run, steps.values())
     for s in bar(steps.values(), 'study', progress, unit=' steps'):
-        inputs,lost = _ready(s, steps, failed)
-        if lost: failed[s.id] = f'{s.id}: waits for {lost[0]}'; continue
+        inputs, lost = _ready(s, steps, failed)
+        if lost:
+            failed[s.id] = f'{s.id}: waits for {lost[0]}'
+            continue
         try:
-            source = run.source(s, inputs); why = run.why(s, source)
+            source = run.source(s, inputs)
+            why = run.why(s, source)
             _log.info(f"{s.id}: {why or 'skipped, nothing changed'}")
-            if why: run.do(s, inputs, source); made[s.id] = why
-            else: skipped.append(s.id)
+            if why:
+                run.do(s, inputs, source)
+                made[s.id] = why
+            else:
+                skipped.append(s.id)
         except Exception as e:
-            if not keep_going: raise StudyError(f'{_told(s, e)}. What was done is kept: the same command goes on from there') from e
-            failed[s.id] = _told(s, e); _log.error(f'{failed[s.id]}. Going on with what does not depend on it')
-    found = lambda i: run.out/steps[i].file if i in {*made, *skipped} else None
-    table,page = found('correlate summary'),found('report page')
+            if not keep_going:
+                raise StudyError(
+                    f'{_told(s, e)}. What was done is kept: the same command goes on from there'
+                ) from e
+            failed[s.id] = _told(s, e)
+            _log.error(f'{failed[s.id]}. Going on with what does not depend on it')
+    found = lambda i: run.out / steps[i].file if i in {*made, *skipped} else None
+    table, page = found('correlate summary'), found('report page')
     return Ran(made, skipped, failed, table and read_summary(table), page)
+
 
 # %% ../../nbs/studies/02_run.ipynb #plan
 def _at_most(study, step):
     "Answers and written tokens that the limits allow, where there are limits."
-    h = step.settings; limits = [p.limit for p in (study.people if step.name.endswith(' of people') else study.pairs)]
+    h = step.settings
+    limits = [p.limit for p in (study.people if step.name.endswith(' of people') else study.pairs)]
     kind = h['model'].partition(':')[0]
-    each = 0 if kind not in ('chat', 'local') else h['votes'] if kind=='chat' and h['mode'] in (None, 'binary') else 2
-    if each and None in limits: return {}
-    n = each and each*sum(limits)
-    return dict(questions=n, tokens_out=n*(h['settings'].get('reply_tokens', 512) if kind=='chat' else 1))
+    each = (
+        0
+        if kind not in ('chat', 'local')
+        else h['votes']
+        if kind == 'chat' and h['mode'] in (None, 'binary')
+        else 2
+    )
+    if each and None in limits:
+        return {}
+    n = each and each * sum(limits)
+    return dict(
+        questions=n,
+        tokens_out=n * (h['settings'].get('reply_tokens', 512) if kind == 'chat' else 1),
+    )
+
 
 def _counted(run, step, inputs):
     "Questions, tokens and cost of a step that asks."
-    h,paths = step.settings,{s.id: run.out/s.file for s in inputs}
+    h, paths = step.settings, {s.id: run.out / s.file for s in inputs}
     judge = _judge(paths, **{k: h[k] for k in ['model', 'mode', 'examples', 'settings']})
-    if not hasattr(judge, 'answers'): return dict(questions=0)
-    return plan_votes(_pairs_of(paths), judge, h['votes'], run.store, budget=run.budget(h['way']), progress=run.progress)
+    if not hasattr(judge, 'answers'):
+        return dict(questions=0)
+    return plan_votes(
+        _pairs_of(paths),
+        judge,
+        h['votes'],
+        run.store,
+        budget=run.budget(h['way']),
+        progress=run.progress,
+    )
+
 
 def plan_study(
-    study:Study,
-    out:str|Path, # folder, which may not exist yet
+    study: Study,
+    out: str | Path,  # folder, which may not exist yet
     progress=True,
-)->pd.DataFrame: # a row a step: `stage`, `step`, `why` it would be done (empty: it is done), `questions`, `stored`, `tokens_in`, `tokens_out`, `cost`, `host`
+) -> pd.DataFrame:  # a row a step: `stage`, `step`, `why` it would be done (empty: it is done), `questions`, `stored`, `tokens_in`, `tokens_out`, `cost`, `host`
     "What `run_study` would do."
-    run,steps,todo,rows = _Run(study, out, progress),{s.id: s for s in study_steps(study)},set(),[]
+    run, steps, todo, rows = (
+        _Run(study, out, progress),
+        {s.id: s for s in study_steps(study)},
+        set(),
+        [],
+    )
     for s in steps.values():
-        inputs,_ = _ready(s, steps, ()); first = next((i.id for i in inputs if i.id in todo), None)
+        inputs, _ = _ready(s, steps, ())
+        first = next((i.id for i in inputs if i.id in todo), None)
         why = f'follows {first}' if first else run.why(s, run.source(s, inputs))
-        if why: todo.add(s.id)
-        asks = {} if s.stage!='votes' or not why else _at_most(study, s) if first else _counted(run, s, inputs)
-        rows.append(dict(stage=s.stage, step=s.name, why=why, **{k: asks.get(k) for k in ['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']}))
+        if why:
+            todo.add(s.id)
+        asks = (
+            {}
+            if s.stage != 'votes' or not why
+            else _at_most(study, s)
+            if first
+            else _counted(run, s, inputs)
+        )
+        rows.append(
+            dict(
+                stage=s.stage,
+                step=s.name,
+                why=why,
+                **{
+                    k: asks.get(k)
+                    for k in ['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']
+                },
+            )
+        )
     return pd.DataFrame(rows)

@@ -19,19 +19,19 @@ from typing import NamedTuple
 
 from ..data.arrow import take
 from ..data.build import with_columns
-from ..data.files import replacing,save_comparisons
-from ..data.loading import load_comparisons,read_comparisons
+from ..data.files import replacing, save_comparisons
+from ..data.loading import load_comparisons, read_comparisons
 from ..data.schema import FEATURES
 from ..data.split import part_of
 from ..errors import ContractError
 from ..evaluation.comparison import compare_models
 from ..evaluation.correlation import correlate
-from ..judges.collect import add_votes,ask_both_orders
+from ..judges.collect import add_votes, ask_both_orders
 from ..judges.prompts import VERSIONS
 from ..judges.registry import load_judge
 from ..reports.page import write_report
 from ..rewards.model import RewardModel
-from ..rewards.targets import decided,exclude_groups
+from ..rewards.targets import decided, exclude_groups
 from .config import Study
 from ..taxonomy.quadrants import label_taxonomy
 from ..votes.bias import order_effects
@@ -41,260 +41,579 @@ from ..votes.shares import votes_of
 # %% ../../nbs/studies/01_steps.ipynb #step
 STAGES = ['load', 'taxonomy', 'votes', 'margins', 'train', 'score', 'correlate', 'report']
 
+
 class Step(NamedTuple):
     "One file of a study and how it is made."
-    stage:str
-    name:str
-    file:str      # in the study's folder
-    make:Callable # gets the run, the path, and inputs as id to path; then `settings`; returns what to note
-    settings:dict
-    after:tuple = () # ids of steps whose files it reads
-    maybe:tuple = () # of those whose files it reads if they are there, at least one
+
+    stage: str
+    name: str
+    file: str  # in the study's folder
+    make: Callable  # gets the run, the path, and inputs as id to path; then `settings`; returns what to note
+    settings: dict
+    after: tuple = ()  # ids of steps whose files it reads
+    maybe: tuple = ()  # of those whose files it reads if they are there, at least one
 
     @property
-    def id(self): return f'{self.stage} {self.name}'
+    def id(self):
+        return f'{self.stage} {self.name}'
 
-def _slug(name): return name.replace(' ', '_')
-def _of(inputs, head): return [p for i,p in inputs.items() if i.startswith(head)]
-def _rows(paths): return concatenate_datasets([load_comparisons(p, merge=False) for p in paths])
-def _some(ds, limit): return ds if limit is None or limit>=len(ds) else take(ds, np.sort(np.random.default_rng(0).choice(len(ds), limit, replace=False)))
-def _account(a): return {k: a[k] for k in ['read', 'kept', 'rejected', 'left_out', 'merged']}
+
+def _slug(name):
+    return name.replace(' ', '_')
+
+
+def _of(inputs, head):
+    return [p for i, p in inputs.items() if i.startswith(head)]
+
+
+def _rows(paths):
+    return concatenate_datasets([load_comparisons(p, merge=False) for p in paths])
+
+
+def _some(ds, limit):
+    return (
+        ds
+        if limit is None or limit >= len(ds)
+        else take(ds, np.sort(np.random.default_rng(0).choice(len(ds), limit, replace=False)))
+    )
+
+
+def _account(a):
+    return {k: a[k] for k in ['read', 'kept', 'rejected', 'left_out', 'merged']}
+
 
 # %% ../../nbs/studies/01_steps.ipynb #load-people
-def _load_people(run, path, inputs, data, name, domain, split, format, columns, limit, min_votes, held_out):
+def _load_people(
+    run, path, inputs, data, name, domain, split, format, columns, limit, min_votes, held_out
+):
     "Pairs with enough votes, some of them as examples."
-    ds,account = read_comparisons(data, split, format, strict=False, columns=columns, progress=run.progress)
-    ds = take(ds, np.nan_to_num(sum(votes_of(ds)))>=min_votes)
+    ds, account = read_comparisons(
+        data, split, format, strict=False, columns=columns, progress=run.progress
+    )
+    ds = take(ds, np.nan_to_num(sum(votes_of(ds))) >= min_votes)
     groups = np.array(ds['group'][:])
     shown = np.isin(groups, np.random.default_rng(0).permutation(np.unique(groups))[:held_out])
-    if shown.all(): raise ContractError('data', f'pairs with {min_votes} votes of people or more, on more than {held_out} prompts', f'{len(ds)} pairs', 'Lower `min_votes` or `held_out`, or name another split', where=name)
-    rated,examples = _some(take(ds, ~shown), limit),take(ds, shown)
-    use = ['evaluate']*len(rated)+['example']*len(examples)
+    if shown.all():
+        raise ContractError(
+            'data',
+            f'pairs with {min_votes} votes of people or more, on more than {held_out} prompts',
+            f'{len(ds)} pairs',
+            'Lower `min_votes` or `held_out`, or name another split',
+            where=name,
+        )
+    rated, examples = _some(take(ds, ~shown), limit), take(ds, shown)
+    use = ['evaluate'] * len(rated) + ['example'] * len(examples)
     ds = concatenate_datasets([rated, examples]).select_columns(list(FEATURES))
-    ds = with_columns(ds, use=use, data_set=[name]*len(ds), domain=[f'{domain} domain']*len(ds))
+    ds = with_columns(ds, use=use, data_set=[name] * len(ds), domain=[f'{domain} domain'] * len(ds))
     save_comparisons(ds, path, command=run.command)
-    return _account(account)|dict(pairs=len(rated), prompts=len(set(rated['group'][:])), examples=len(examples))
+    return _account(account) | dict(
+        pairs=len(rated), prompts=len(set(rated['group'][:])), examples=len(examples)
+    )
 
-def _used(ds, use): return take(ds, np.array(ds['use'][:])==use)
+
+def _used(ds, use):
+    return take(ds, np.array(ds['use'][:]) == use)
+
 
 # %% ../../nbs/studies/01_steps.ipynb #load-pairs
 def _load_pairs(run, path, inputs, data, name, split, format, columns, limit):
     "Pairs with a winner, on prompts that nobody is evaluated on."
-    ds,account = read_comparisons(data, split, format, strict=False, columns=columns, progress=run.progress)
+    ds, account = read_comparisons(
+        data, split, format, strict=False, columns=columns, progress=run.progress
+    )
     ds = take(ds, decided(ds))
-    if not len(ds): raise ContractError('data', 'pairs with a label', 'none', 'Make labels with `plurality draw-labels`, or name other data', where=name)
+    if not len(ds):
+        raise ContractError(
+            'data',
+            'pairs with a label',
+            'none',
+            'Make labels with `plurality draw-labels`, or name other data',
+            where=name,
+        )
     known = {g for p in inputs.values() for g in load_comparisons(p, merge=False)['group'][:]}
-    fresh = exclude_groups(ds, known); some = _some(fresh, limit)
+    fresh = exclude_groups(ds, known)
+    some = _some(fresh, limit)
     save_comparisons(some.select_columns(list(FEATURES)), path, command=run.command)
-    return _account(account)|dict(excluded=len(ds)-len(fresh), pairs=len(some), prompts=len(set(some['group'][:])))
+    return _account(account) | dict(
+        excluded=len(ds) - len(fresh), pairs=len(some), prompts=len(set(some['group'][:]))
+    )
+
 
 # %% ../../nbs/studies/01_steps.ipynb #taxonomy-step
 def _label(run, path, inputs, **taxonomy):
     "People's pairs with their quadrant, and with quadrant and domain in one word."
-    ds = label_taxonomy(_used(_rows(inputs.values()), 'evaluate'), progress=run.progress, **taxonomy)
-    save_comparisons(with_columns(ds, part=[f'{d}, {q}' for d,q in zip(ds['domain'], ds['quadrant'])]), path, command=run.command)
-    return {q: n for q,n in zip(*np.unique(ds['quadrant'][:], return_counts=True))}
+    ds = label_taxonomy(
+        _used(_rows(inputs.values()), 'evaluate'), progress=run.progress, **taxonomy
+    )
+    save_comparisons(
+        with_columns(ds, part=[f'{d}, {q}' for d, q in zip(ds['domain'], ds['quadrant'])]),
+        path,
+        command=run.command,
+    )
+    return {q: n for q, n in zip(*np.unique(ds['quadrant'][:], return_counts=True))}
+
 
 # %% ../../nbs/studies/01_steps.ipynb #votes-step
 def _judge(inputs, model, mode, examples, settings):
     "The judge of a way, with the examples it is shown."
-    shown = dict(examples=_used(_rows(_of(inputs, 'load people')), 'example'), n_examples=examples) if examples else {}
+    shown = (
+        dict(examples=_used(_rows(_of(inputs, 'load people')), 'example'), n_examples=examples)
+        if examples
+        else {}
+    )
     return load_judge(model, **settings, **shown, **(dict(mode=mode) if mode else {}))
 
-def _pairs_of(inputs): return _rows(_of(inputs, 'taxonomy') or _of(inputs, 'load pairs'))
+
+def _pairs_of(inputs):
+    return _rows(_of(inputs, 'taxonomy') or _of(inputs, 'load pairs'))
+
 
 def _vote(run, path, inputs, way, votes, **how):
     "Pairs with a judge's votes, and what the order of the responses did."
-    judge = _judge(inputs, **{k: v for k,v in how.items() if k!='prompt'}); ds = _pairs_of(inputs)
+    judge = _judge(inputs, **{k: v for k, v in how.items() if k != 'prompt'})
+    ds = _pairs_of(inputs)
     kept = dict(store=run.store, budget=run.budget(way)) if hasattr(judge, 'answers') else {}
     came = ask_both_orders(ds, judge, votes, progress=run.progress, **kept)
-    if kept: run.spend(came.account)
-    if (limit := came.account.get('stopped')): raise ContractError(limit, f"room for {came.account['unasked']} more answers", 'a limit that was met', 'Raise it in [judge]; what was answered is kept, and the same command goes on from there')
+    if kept:
+        run.spend(came.account)
+    if limit := came.account.get('stopped'):
+        raise ContractError(
+            limit,
+            f"room for {came.account['unasked']} more answers",
+            'a limit that was met',
+            'Raise it in [judge]; what was answered is kept, and the same command goes on from there',
+        )
     effects = order_effects(came.votes, ds['group'][:], getattr(judge, 'ordered', True)).value
     ds = add_votes(ds, came.votes)
-    save_comparisons(ds, path, dict(vote=how|dict(votes=votes)), _of(inputs, 'load pairs'), run.command)
-    return {k: v for k,v in came.account.items() if v}|{k: float(v) for k,v in effects.items() if v==v}|dict(without=sum(v is None for v in ds['judge_a']))
+    save_comparisons(
+        ds, path, dict(vote=how | dict(votes=votes)), _of(inputs, 'load pairs'), run.command
+    )
+    return (
+        {k: v for k, v in came.account.items() if v}
+        | {k: float(v) for k, v in effects.items() if v == v}
+        | dict(without=sum(v is None for v in ds['judge_a']))
+    )
+
 
 # %% ../../nbs/studies/01_steps.ipynb #margins-step
 def _margins(run, path, inputs, kind, scale, seed):
     "The margin of each pair."
     ds = add_margins(_rows(inputs.values()), kind, scale, seed=seed or 0)
-    with replacing(path) as tmp: pq.write_table(ds.select_columns(['pair_id', 'margin']).with_format('arrow')[:], tmp)
+    with replacing(path) as tmp:
+        pq.write_table(ds.select_columns(['pair_id', 'margin']).with_format('arrow')[:], tmp)
     return dict(mean=float(np.nanmean(np.array(ds['margin'][:], dtype=float))))
+
 
 # %% ../../nbs/studies/01_steps.ipynb #train-step
 def _tuned(ds, settings):
     "Training pairs, validation pairs, and settings that keep the best checkpoint."
-    part = part_of(ds); often = settings.get('eval_steps', 50)
-    best = dict(eval_strategy='steps', eval_steps=often, save_steps=often, load_best_model_at_end=True, metric_for_best_model='loss', greater_is_better=False)
-    return take(ds, part!=1),take(ds, part==1),best|settings
+    part = part_of(ds)
+    often = settings.get('eval_steps', 50)
+    best = dict(
+        eval_strategy='steps',
+        eval_steps=often,
+        save_steps=often,
+        load_best_model_at_end=True,
+        metric_for_best_model='loss',
+        greater_is_better=False,
+    )
+    return take(ds, part != 1), take(ds, part == 1), best | settings
+
 
 def _train(run, path, inputs, model, objective, tune, lora, settings, seed, name):
     "A reward model; one that was killed goes on from its last checkpoint."
     ds = _rows(_of(inputs, 'votes') or _of(inputs, 'load pairs'))
-    for p in _of(inputs, 'margins'): ds = with_columns(ds, margin=pq.read_table(p)['margin'].to_numpy().astype(float))
+    for p in _of(inputs, 'margins'):
+        ds = with_columns(ds, margin=pq.read_table(p)['margin'].to_numpy().astype(float))
     common = dict(objective=objective, seed=seed, progress=run.progress)
-    if model=='probe':
+    if model == 'probe':
         from plurality_nb.rewards.probe import train_probe
-        trained = train_probe(ds, name=name, **common, **settings); trained.save(path)
+
+        trained = train_probe(ds, name=name, **common, **settings)
+        trained.save(path)
         return {k: trained.settings[k] for k in ['pairs', 'prompts', 'steps', 'validation_loss']}
     from plurality_nb.rewards.run import train_model
-    ds,rated,settings = _tuned(ds, settings) if tune else (ds, None, settings)
-    trainer = train_model(ds, model, path, rated, lora=lora, restart=run.fresh, note=dict(study=name), **common, **settings)
-    best = dict(best_step=trainer.state.best_global_step, validation_loss=trainer.state.best_metric) if tune else {}
-    told = {k: trainer.trained[k] for k in ['pairs', 'prompts', 'steps']}|best
-    del trainer; gc.collect() # its memory on the device
+
+    ds, rated, settings = _tuned(ds, settings) if tune else (ds, None, settings)
+    trainer = train_model(
+        ds,
+        model,
+        path,
+        rated,
+        lora=lora,
+        restart=run.fresh,
+        note=dict(study=name),
+        **common,
+        **settings,
+    )
+    best = (
+        dict(best_step=trainer.state.best_global_step, validation_loss=trainer.state.best_metric)
+        if tune
+        else {}
+    )
+    told = {k: trainer.trained[k] for k in ['pairs', 'prompts', 'steps']} | best
+    del trainer
+    gc.collect()  # its memory on the device
     return told
+
 
 # %% ../../nbs/studies/01_steps.ipynb #score-step
 def _score(run, path, inputs, model, name, settings):
     "People's pairs with a model's rewards."
-    scored = RewardModel.load(model or _of(inputs, 'train')[0], **settings).score(_rows(_of(inputs, 'taxonomy')), run.progress)
+    scored = RewardModel.load(model or _of(inputs, 'train')[0], **settings).score(
+        _rows(_of(inputs, 'taxonomy')), run.progress
+    )
     save_comparisons(scored, path, dict(score=dict(model=name)), command=run.command)
     return dict(seen=sum(scored['seen']), unscored=sum(r is None for r in scored['reward_a']))
 
+
 def _judge_score(run, path, inputs, name):
     "People's pairs with the judge's votes as rewards: the log-odds of its share, drawn in by half a vote a side."
-    ds = _rows(inputs.values()); a,b,tie = votes_of(ds, 'judge')
-    save_comparisons(with_columns(ds, reward_a=np.log(a+tie/2+.5), reward_b=np.log(b+tie/2+.5), seen=[False]*len(ds)), path, dict(score=dict(model=name)), command=run.command)
+    ds = _rows(inputs.values())
+    a, b, tie = votes_of(ds, 'judge')
+    save_comparisons(
+        with_columns(
+            ds,
+            reward_a=np.log(a + tie / 2 + 0.5),
+            reward_b=np.log(b + tie / 2 + 0.5),
+            seen=[False] * len(ds),
+        ),
+        path,
+        dict(score=dict(model=name)),
+        command=run.command,
+    )
+
 
 # %% ../../nbs/studies/01_steps.ipynb #correlate-step
-BY = ['quadrant', 'domain', 'part'] # what the tables are sliced by; `part` is quadrant within domain
+BY = [
+    'quadrant',
+    'domain',
+    'part',
+]  # what the tables are sliced by; `part` is quadrant within domain
 _KEYS = ['arm', 'way', 'seed']
+
 
 def _sliced(measure, scored, keys, **how):
     "One long table of all slices, `overall` once, with arm, way and seed in place of the model."
     parts = [measure(scored, by=by, **how).rename(columns={by: 'slice'}).assign(by=by) for by in BY]
-    t = pd.concat([p if i==0 else p[p.slice!='overall'] for i,p in enumerate(parts)], ignore_index=True)
+    t = pd.concat(
+        [p if i == 0 else p[p.slice != 'overall'] for i, p in enumerate(parts)], ignore_index=True
+    )
     told = pd.DataFrame([keys.get(m, (m, '', 0)) for m in t.model], columns=_KEYS)
     return pd.concat([told, t.drop(columns='model')], axis=1)
 
-def _scored(inputs): return {i: load_comparisons(p, merge=False) for i,p in inputs.items()}
+
+def _scored(inputs):
+    return {i: load_comparisons(p, merge=False) for i, p in inputs.items()}
+
 
 def _to_csv(table, path):
-    with replacing(path) as tmp: table.to_csv(tmp, index=False)
+    with replacing(path) as tmp:
+        table.to_csv(tmp, index=False)
+
 
 def _correlate(run, path, inputs, models, n_boot, level):
     "Every model's correlation with people's share."
-    scored = _scored(inputs); alone = [i for i in scored if models[i][0]=='judge']
-    groups = [{i: d for i,d in scored.items() if i not in alone}, *({i: scored[i]} for i in alone)]
-    tables = [_sliced(correlate, g, models, n_boot=n_boot, level=level, baselines=g is groups[0]) for g in groups if g]
+    scored = _scored(inputs)
+    alone = [i for i in scored if models[i][0] == 'judge']
+    groups = [{i: d for i, d in scored.items() if i not in alone}, *({i: scored[i]} for i in alone)]
+    tables = [
+        _sliced(correlate, g, models, n_boot=n_boot, level=level, baselines=g is groups[0])
+        for g in groups
+        if g
+    ]
     _to_csv(pd.concat(tables, ignore_index=True), path)
+
 
 def _compare(run, path, inputs, models, against, n_boot, level):
     "Differences between arms of one seed, and of one way where the arm compared with has one."
-    scored,tables = _scored(inputs),[]
+    scored, tables = _scored(inputs), []
     for b in [i for i in scored if models[i][0] in against]:
-        base,way,seed = models[b]
-        others = {i: d for i,d in scored.items() if models[i][0]!=base and models[i][2]==seed and (not way or models[i][1]==way)}
-        if others: tables.append(_sliced(compare_models, {b: scored[b], **others}, models, baseline=b, n_boot=n_boot, level=level).assign(against=base))
-    _to_csv(pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_KEYS, 'slice']), path)
+        base, way, seed = models[b]
+        others = {
+            i: d
+            for i, d in scored.items()
+            if models[i][0] != base and models[i][2] == seed and (not way or models[i][1] == way)
+        }
+        if others:
+            tables.append(
+                _sliced(
+                    compare_models,
+                    {b: scored[b], **others},
+                    models,
+                    baseline=b,
+                    n_boot=n_boot,
+                    level=level,
+                ).assign(against=base)
+            )
+    _to_csv(
+        pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*_KEYS, 'slice']),
+        path,
+    )
+
 
 # %% ../../nbs/studies/01_steps.ipynb #summary
 _CELL = ['arm', 'way', 'against', 'by', 'slice', 'statistic']
 
+
 def summarize_seeds(
-    table:pd.DataFrame, # a row for each arm, way, seed, slice and statistic; differences name the arm they are from in `against`
-)->pd.DataFrame: # a row for each but the seed: `mean` and `sd` over seeds, `low` and `high` (means of the intervals' ends), `seeds`, `n`, `groups`
+    table: pd.DataFrame,  # a row for each arm, way, seed, slice and statistic; differences name the arm they are from in `against`
+) -> pd.DataFrame:  # a row for each but the seed: `mean` and `sd` over seeds, `low` and `high` (means of the intervals' ends), `seeds`, `n`, `groups`
     "What the seeds have in common, and how far they spread."
     t = table.assign(way=table.way.fillna(''), against=table.against.fillna(''))
-    return t.groupby(_CELL, sort=False).agg(mean=('value', 'mean'), sd=('value', 'std'), low=('low', 'mean'), high=('high', 'mean'),
-        seeds=('seed', 'nunique'), n=('n', 'first'), groups=('groups', 'first')).reset_index()
+    return (
+        t.groupby(_CELL, sort=False)
+        .agg(
+            mean=('value', 'mean'),
+            sd=('value', 'std'),
+            low=('low', 'mean'),
+            high=('high', 'mean'),
+            seeds=('seed', 'nunique'),
+            n=('n', 'first'),
+            groups=('groups', 'first'),
+        )
+        .reset_index()
+    )
+
 
 def _summarize(run, path, inputs):
-    table,gaps = (pd.read_csv(p) for p in inputs.values())
-    _to_csv(summarize_seeds(pd.concat([t for t in [table.assign(against=''), gaps] if len(t)], ignore_index=True)), path)
+    table, gaps = (pd.read_csv(p) for p in inputs.values())
+    _to_csv(
+        summarize_seeds(
+            pd.concat([t for t in [table.assign(against=''), gaps] if len(t)], ignore_index=True)
+        ),
+        path,
+    )
+
 
 def read_summary(
-    path:str|Path, # `summary.csv` of a study
-)->pd.DataFrame:
+    path: str | Path,  # `summary.csv` of a study
+) -> pd.DataFrame:
     "The summary that a study wrote."
     return pd.read_csv(path).fillna(dict(way='', against=''))
 
+
 # %% ../../nbs/studies/01_steps.ipynb #study-table
 def study_table(
-    summary:pd.DataFrame, # from `summarize_seeds`
-    statistic='spearman', # one of `STATISTICS`
-    against='',           # the arm that differences are from; empty for the correlations themselves
-    by=('quadrant', 'domain'), # which slices, beside `overall`
-)->pd.DataFrame: # a row for each arm and way, a column a slice: mean ± sd over seeds; of differences also the interval over prompts
+    summary: pd.DataFrame,  # from `summarize_seeds`
+    statistic='spearman',  # one of `STATISTICS`
+    against='',  # the arm that differences are from; empty for the correlations themselves
+    by=('quadrant', 'domain'),  # which slices, beside `overall`
+) -> pd.DataFrame:  # a row for each arm and way, a column a slice: mean ± sd over seeds; of differences also the interval over prompts
     "The summary for reading."
-    t = summary[(summary.statistic==statistic)&(summary.against==against)&(summary.by.isin(by)|(summary.slice=='overall'))]
-    d,sign = (3, '+') if against else (2, '')
-    cell = [f'{r.mean_:{sign}.{d}f}'+('' if np.isnan(r.sd) else f' ± {r.sd:.{d}f}')+(f' [{r.low:+.2f}, {r.high:+.2f}]' if against else '') for r in t.rename(columns=dict(mean='mean_')).itertuples()]
+    t = summary[
+        (summary.statistic == statistic)
+        & (summary.against == against)
+        & (summary.by.isin(by) | (summary.slice == 'overall'))
+    ]
+    d, sign = (3, '+') if against else (2, '')
+    cell = [
+        f'{r.mean_:{sign}.{d}f}'
+        + ('' if np.isnan(r.sd) else f' ± {r.sd:.{d}f}')
+        + (f' [{r.low:+.2f}, {r.high:+.2f}]' if against else '')
+        for r in t.rename(columns=dict(mean='mean_')).itertuples()
+    ]
     wide = t.assign(cell=cell).pivot(index=['arm', 'way'], columns='slice', values='cell')
-    return wide.loc[list(dict.fromkeys(zip(t.arm, t.way))), list(dict.fromkeys(t.slice))].rename_axis(columns=None)
+    return wide.loc[
+        list(dict.fromkeys(zip(t.arm, t.way))), list(dict.fromkeys(t.slice))
+    ].rename_axis(columns=None)
+
 
 # %% ../../nbs/studies/01_steps.ipynb #report-step
 def _report(run, path, inputs, models, against, n_boot, level, title, study):
     "The page of the first seed, with its tables and figures."
     called = {i: ', '.join(k for k in models[i][:2] if k) for i in inputs}
-    scored = {called[i]: d for i,d in _scored(inputs).items()}
-    base,how = next((called[i] for a in against for i in inputs if models[i][0]==a), None),dict(n_boot=n_boot, level=level)
-    gaps = compare_models(scored, base, **how) if base and len(scored)>1 else None
-    write_report(scored, correlate(scored, **how), path, gaps, title, dict(study=study), run.command)
+    scored = {called[i]: d for i, d in _scored(inputs).items()}
+    base, how = (
+        next((called[i] for a in against for i in inputs if models[i][0] == a), None),
+        dict(n_boot=n_boot, level=level),
+    )
+    gaps = compare_models(scored, base, **how) if base and len(scored) > 1 else None
+    write_report(
+        scored, correlate(scored, **how), path, gaps, title, dict(study=study), run.command
+    )
+
 
 # %% ../../nbs/studies/01_steps.ipynb #steps-of-asking
 def _loading(study):
     "Steps that load data and label people's."
-    people = [Step('load', f'people/{p.name}', f'people/{_slug(p.name)}.parquet', _load_people, asdict(p)) for p in study.people]
+    people = [
+        Step('load', f'people/{p.name}', f'people/{_slug(p.name)}.parquet', _load_people, asdict(p))
+        for p in study.people
+    ]
     ids = tuple(s.id for s in people)
-    pairs = [Step('load', f'pairs/{p.name}', f'pairs/{_slug(p.name)}.parquet', _load_pairs, asdict(p), maybe=ids) for p in study.pairs]
-    return people,pairs,Step('taxonomy', 'people', 'taxonomy.parquet', _label, study.taxonomy, maybe=ids)
+    pairs = [
+        Step(
+            'load',
+            f'pairs/{p.name}',
+            f'pairs/{_slug(p.name)}.parquet',
+            _load_pairs,
+            asdict(p),
+            maybe=ids,
+        )
+        for p in study.pairs
+    ]
+    return (
+        people,
+        pairs,
+        Step('taxonomy', 'people', 'taxonomy.parquet', _label, study.taxonomy, maybe=ids),
+    )
+
 
 def _asking(study, people, pairs):
     "Steps that ask for votes: on the pairs, and on people's, each by every way."
     for w in study.ways:
-        how = dict(way=w.name, votes=study.judge.votes, model=w.model or study.judge.model, mode=w.mode, examples=w.examples, prompt=VERSIONS.get(w.mode),
-            settings=w.settings if w.model else study.judge.settings|w.settings)
+        how = dict(
+            way=w.name,
+            votes=study.judge.votes,
+            model=w.model or study.judge.model,
+            mode=w.mode,
+            examples=w.examples,
+            prompt=VERSIONS.get(w.mode),
+            settings=w.settings if w.model else study.judge.settings | w.settings,
+        )
         shown = tuple(s.id for s in people) if w.examples else ()
-        yield Step('votes', w.name, f'votes/{_slug(w.name)}.parquet', _vote, how, tuple(s.id for s in pairs), shown)
-        yield Step('votes', f'{w.name} of people', f'votes/{_slug(w.name)}-people.parquet', _vote, how, ('taxonomy people',), shown)
+        yield Step(
+            'votes',
+            w.name,
+            f'votes/{_slug(w.name)}.parquet',
+            _vote,
+            how,
+            tuple(s.id for s in pairs),
+            shown,
+        )
+        yield Step(
+            'votes',
+            f'{w.name} of people',
+            f'votes/{_slug(w.name)}-people.parquet',
+            _vote,
+            how,
+            ('taxonomy people',),
+            shown,
+        )
+
 
 # %% ../../nbs/studies/01_steps.ipynb #steps-of-training
 def _training(study, pairs):
     "Steps that make margins and train, and what each model is: arm, way, seed."
-    margins,trained,models = {},[],{}
+    margins, trained, models = {}, [], {}
     for a in study.arms:
         for way in [w.name for w in study.ways] if a.voted else ['']:
             for seed in study.seeds:
                 after = (f'votes {way}',) if way else tuple(s.id for s in pairs)
                 if a.margin:
-                    own = seed if a.margin=='permuted' else None
-                    name = f'{way}/{a.margin}-{a.scale:g}'+('' if own is None else f'-{own}')
-                    margins[name] = Step('margins', name, f'margins/{_slug(name)}.parquet', _margins, dict(kind=a.margin, scale=a.scale, seed=own), after)
+                    own = seed if a.margin == 'permuted' else None
+                    name = f'{way}/{a.margin}-{a.scale:g}' + ('' if own is None else f'-{own}')
+                    margins[name] = Step(
+                        'margins',
+                        name,
+                        f'margins/{_slug(name)}.parquet',
+                        _margins,
+                        dict(kind=a.margin, scale=a.scale, seed=own),
+                        after,
+                    )
                     after += (margins[name].id,)
                 key = '/'.join(k for k in [a.name, way, f'seed-{seed}'] if k)
-                how = asdict(study.training)|dict(objective=a.objective, seed=seed, name=', '.join(k for k in [a.name, way] if k))
-                trained.append(Step('train', key, f'models/{_slug(key)}', _train, how, after)); models[f'score {key}'] = [a.name, way, seed]
-    return list(margins.values()),trained,models
+                how = asdict(study.training) | dict(
+                    objective=a.objective, seed=seed, name=', '.join(k for k in [a.name, way] if k)
+                )
+                trained.append(Step('train', key, f'models/{_slug(key)}', _train, how, after))
+                models[f'score {key}'] = [a.name, way, seed]
+    return list(margins.values()), trained, models
+
 
 # %% ../../nbs/studies/01_steps.ipynb #steps-of-scoring
 def _scoring(study, trained, models):
     "Steps that score people's pairs: trained models, references, judges; and what each model is."
-    def score(name, *rest): return Step('score', name, f'scores/{_slug(name)}.parquet', *rest)
-    own = [score(t.name, _score, dict(model=None, name=t.settings['name'], settings={}), (t.id, 'taxonomy people')) for t in trained]
-    others = [score(f'references/{r.name}', _score, asdict(r), ('taxonomy people',)) for r in study.references]
-    judges = [score(f'judges/{w.name}', _judge_score, dict(name=f'judge, {w.name}'), (f'votes {w.name} of people',)) for w in study.ways]
-    known = {s.id: [r.name, '', study.seeds[0]] for s,r in zip(others, study.references)}|{s.id: ['judge', w.name, study.seeds[0]] for s,w in zip(judges, study.ways)}
-    return own,others,judges,models|known
+
+    def score(name, *rest):
+        return Step('score', name, f'scores/{_slug(name)}.parquet', *rest)
+
+    own = [
+        score(
+            t.name,
+            _score,
+            dict(model=None, name=t.settings['name'], settings={}),
+            (t.id, 'taxonomy people'),
+        )
+        for t in trained
+    ]
+    others = [
+        score(f'references/{r.name}', _score, asdict(r), ('taxonomy people',))
+        for r in study.references
+    ]
+    judges = [
+        score(
+            f'judges/{w.name}',
+            _judge_score,
+            dict(name=f'judge, {w.name}'),
+            (f'votes {w.name} of people',),
+        )
+        for w in study.ways
+    ]
+    known = {s.id: [r.name, '', study.seeds[0]] for s, r in zip(others, study.references)} | {
+        s.id: ['judge', w.name, study.seeds[0]] for s, w in zip(judges, study.ways)
+    }
+    return own, others, judges, models | known
+
 
 def _measuring(study, own, others, judges, models):
     "Steps that compare and tell."
-    stats,ids = study.statistics,lambda steps: tuple(s.id for s in steps); how = dict(n_boot=stats.n_boot, level=stats.level)
-    what = lambda steps: how|dict(models={s.id: models[s.id] for s in steps})
-    first = [s for s in own if models[s.id][2]==study.seeds[0]]+others
-    yield Step('correlate', 'models', 'correlation.csv', _correlate, what([*own, *others, *judges]), maybe=ids([*own, *others, *judges]))
-    yield Step('correlate', 'differences', 'differences.csv', _compare, what(own)|dict(against=stats.against), maybe=ids(own))
-    yield Step('correlate', 'summary', 'summary.csv', _summarize, {}, ('correlate models', 'correlate differences'))
-    yield Step('report', 'page', 'report.html', _report, what(first)|dict(against=stats.against, title=study.title, study=asdict(study)), maybe=ids(first))
+    stats, ids = study.statistics, lambda steps: tuple(s.id for s in steps)
+    how = dict(n_boot=stats.n_boot, level=stats.level)
+    what = lambda steps: how | dict(models={s.id: models[s.id] for s in steps})
+    first = [s for s in own if models[s.id][2] == study.seeds[0]] + others
+    yield Step(
+        'correlate',
+        'models',
+        'correlation.csv',
+        _correlate,
+        what([*own, *others, *judges]),
+        maybe=ids([*own, *others, *judges]),
+    )
+    yield Step(
+        'correlate',
+        'differences',
+        'differences.csv',
+        _compare,
+        what(own) | dict(against=stats.against),
+        maybe=ids(own),
+    )
+    yield Step(
+        'correlate',
+        'summary',
+        'summary.csv',
+        _summarize,
+        {},
+        ('correlate models', 'correlate differences'),
+    )
+    yield Step(
+        'report',
+        'page',
+        'report.html',
+        _report,
+        what(first) | dict(against=stats.against, title=study.title, study=asdict(study)),
+        maybe=ids(first),
+    )
+
 
 # %% ../../nbs/studies/01_steps.ipynb #study-steps
 def study_steps(
-    study:Study,
-)->list[Step]: # in an order that they can be done in
+    study: Study,
+) -> list[Step]:  # in an order that they can be done in
     "What a study consists of."
-    people,pairs,taxonomy = _loading(study)
-    margins,trained,models = _training(study, pairs)
-    own,others,judges,models = _scoring(study, trained, models)
-    return [*people, *pairs, taxonomy, *_asking(study, people, pairs), *margins, *trained, *own, *others, *judges, *_measuring(study, own, others, judges, models)]
+    people, pairs, taxonomy = _loading(study)
+    margins, trained, models = _training(study, pairs)
+    own, others, judges, models = _scoring(study, trained, models)
+    return [
+        *people,
+        *pairs,
+        taxonomy,
+        *_asking(study, people, pairs),
+        *margins,
+        *trained,
+        *own,
+        *others,
+        *judges,
+        *_measuring(study, own, others, judges, models),
+    ]

@@ -17,76 +17,124 @@ from importlib.resources import files
 from ..data.sample import load_sample
 from ..models.encoder import ENCODER
 from ..models.tokens import prompt_text
-from .features import entailment_features,pair_features
+from .features import entailment_features, pair_features
+
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #authored-pairs
 @lru_cache(maxsize=1)
-def authored_pairs()->pd.DataFrame: # `prompt`, `response_a`, `response_b`, `alike` (1 or 0), `kind`
+def authored_pairs() -> (
+    pd.DataFrame
+):  # `prompt`, `response_a`, `response_b`, `alike` (1 or 0), `kind`
     "Pairs of responses written for this project, with what readers should say of them."
-    text = (files('plurality_nb')/'resources'/'pairs.jsonl').read_text(encoding='utf-8')
+    text = (files('plurality_nb') / 'resources' / 'pairs.jsonl').read_text(encoding='utf-8')
     ds = load_sample()
-    own = pd.DataFrame(dict(prompt=[prompt_text(p) for p in ds['prompt']], response_a=ds['response_a'][:], response_b=ds['response_b'][:], kind=ds['written_quadrant'][:]))
+    own = pd.DataFrame(
+        dict(
+            prompt=[prompt_text(p) for p in ds['prompt']],
+            response_a=ds['response_a'][:],
+            response_b=ds['response_b'][:],
+            kind=ds['written_quadrant'][:],
+        )
+    )
     own['alike'] = own.kind.str.endswith('alike').astype(int)
     return pd.concat([own, pd.DataFrame(map(json.loads, text.splitlines()))], ignore_index=True)
+
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #alike-classifier
 def _inputs(a, b, prompts, encoder, entailment, progress, batch_size=32):
     f = pair_features(a, b, prompts, encoder, progress)
-    return f if entailment is None else f.join(entailment_features(a, b, entailment, batch_size, progress))
+    return (
+        f
+        if entailment is None
+        else f.join(entailment_features(a, b, entailment, batch_size, progress))
+    )
+
 
 class AlikeClassifier:
     "Extremely randomised trees (Geurts et al. 2006) over `pair_features`, with Platt's calibration."
-    def __init__(self,
-        pairs:pd.DataFrame, # as from `authored_pairs`
-        x:pd.DataFrame,     # their features
+
+    def __init__(
+        self,
+        pairs: pd.DataFrame,  # as from `authored_pairs`
+        x: pd.DataFrame,  # their features
     ):
         from sklearn.ensemble import ExtraTreesClassifier
         from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GroupKFold,cross_val_predict
-        self.trees = ExtraTreesClassifier(300, max_features=.4, class_weight='balanced', random_state=0, n_jobs=-1)
-        raw = cross_val_predict(self.trees, x, pairs.alike, groups=pairs.prompt, cv=GroupKFold(5), method='predict_proba')[:, 1:]
-        self.platt = LogisticRegression(C=1e6).fit(raw, pairs.alike); self.trees.fit(x, pairs.alike)
-        self.unseen = self.platt.predict_proba(raw)[:, 1] # (pairs,): by trees that had not seen the prompt
+        from sklearn.model_selection import GroupKFold, cross_val_predict
+
+        self.trees = ExtraTreesClassifier(
+            300, max_features=0.4, class_weight='balanced', random_state=0, n_jobs=-1
+        )
+        raw = cross_val_predict(
+            self.trees,
+            x,
+            pairs.alike,
+            groups=pairs.prompt,
+            cv=GroupKFold(5),
+            method='predict_proba',
+        )[:, 1:]
+        self.platt = LogisticRegression(C=1e6).fit(raw, pairs.alike)
+        self.trees.fit(x, pairs.alike)
+        self.unseen = self.platt.predict_proba(raw)[
+            :, 1
+        ]  # (pairs,): by trees that had not seen the prompt
         self.known = dict(zip(map(frozenset, zip(pairs.response_a, pairs.response_b)), self.unseen))
 
-    def probability(self,
-        x:pd.DataFrame, # features of pairs
-        a:Sequence[str], # their responses
-        b:Sequence[str],
-    )->np.ndarray: # (pairs,): that readers would call the two the same
+    def probability(
+        self,
+        x: pd.DataFrame,  # features of pairs
+        a: Sequence[str],  # their responses
+        b: Sequence[str],
+    ) -> np.ndarray:  # (pairs,): that readers would call the two the same
         "Of pairs that it was fitted on, what trees without that prompt say."
         p = self.platt.predict_proba(self.trees.predict_proba(x)[:, 1:])[:, 1]
-        return np.array([self.known.get(frozenset(t), q) for t,q in zip(zip(a, b), p)])
+        return np.array([self.known.get(frozenset(t), q) for t, q in zip(zip(a, b), p)])
+
 
 _CLASSIFIERS = {}
 
+
 def alike_classifier(
-    encoder:str=ENCODER,
-    entailment:str|None=None, # model of natural-language inference
+    encoder: str = ENCODER,
+    entailment: str | None = None,  # model of natural-language inference
     progress=False,
-)->AlikeClassifier: # the same object for the same arguments
+) -> AlikeClassifier:  # the same object for the same arguments
     "Tells responses that say the same from those that do not; fitted when it is first asked for."
     if (key := (encoder, entailment)) not in _CLASSIFIERS:
         d = authored_pairs()
-        _CLASSIFIERS[key] = AlikeClassifier(d, _inputs(d.response_a.tolist(), d.response_b.tolist(), d.prompt.tolist(), encoder, entailment, progress))
+        _CLASSIFIERS[key] = AlikeClassifier(
+            d,
+            _inputs(
+                d.response_a.tolist(),
+                d.response_b.tolist(),
+                d.prompt.tolist(),
+                encoder,
+                entailment,
+                progress,
+            ),
+        )
     return _CLASSIFIERS[key]
+
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #score-indistinguishability
 def score_indistinguishability(
-    a:Sequence[str], # responses A
-    b:Sequence[str], # responses B
-    prompts:Sequence[str]|None=None, # as from `prompt_text`; what a prompt already says counts less
-    encoder:str=ENCODER,
+    a: Sequence[str],  # responses A
+    b: Sequence[str],  # responses B
+    prompts: Sequence[str]
+    | None = None,  # as from `prompt_text`; what a prompt already says counts less
+    encoder: str = ENCODER,
     progress=True,
-    entailment:str|None=None, # model of natural-language inference, if one is at hand
-    batch_size=32,            # pairs that it reads at once
-)->np.ndarray: # (pairs,): probability that readers would call the two the same
+    entailment: str | None = None,  # model of natural-language inference, if one is at hand
+    batch_size=32,  # pairs that it reads at once
+) -> np.ndarray:  # (pairs,): probability that readers would call the two the same
     "How alike two responses are."
-    x,y = [np.array([t.strip() for t in side], dtype=object) for side in (a, b)]
-    told = (x!=y)&(x!='')&(y!='')
-    p = np.where(x==y, 1., 0.)
+    x, y = [np.array([t.strip() for t in side], dtype=object) for side in (a, b)]
+    told = (x != y) & (x != '') & (y != '')
+    p = np.where(x == y, 1.0, 0.0)
     if told.any():
-        some = lambda texts: None if texts is None else [t for t,k in zip(texts, told) if k]
-        u,v = some(x),some(y)
-        p[told] = alike_classifier(encoder, entailment, progress).probability(_inputs(u, v, some(prompts), encoder, entailment, progress, batch_size), u, v)
+        some = lambda texts: None if texts is None else [t for t, k in zip(texts, told) if k]
+        u, v = some(x), some(y)
+        p[told] = alike_classifier(encoder, entailment, progress).probability(
+            _inputs(u, v, some(prompts), encoder, entailment, progress, batch_size), u, v
+        )
     return p

@@ -9,10 +9,10 @@ __all__ = ['quadrant_of', 'label_taxonomy', 'uncertain_rows', 'threshold_sensiti
 import numpy as np
 import pandas as pd
 
-from collections.abc import Callable,Sequence
+from collections.abc import Callable, Sequence
 from datasets import Dataset
 
-from ..data.build import numbers,with_columns
+from ..data.build import numbers, with_columns
 from ..data.schema import QUADRANTS
 from ..errors import ContractError
 from ..judges.prompts import Judge
@@ -20,71 +20,121 @@ from ..models.encoder import ENCODER
 from ..models.tokens import prompt_text
 from .indistinguishability import score_indistinguishability
 from .plurality import score_plurality
-from ..votes.shares import tie_rate,vote_split,votes_of
+from ..votes.shares import tie_rate, vote_split, votes_of
+
 
 # %% ../../nbs/taxonomy/04_quadrants.ipynb #quadrant-of
 def _check_thresholds(**at):
-    for name,t in at.items():
-        if not 0<=t<=1: raise ContractError(name, 'a threshold in [0, 1]', repr(t))
+    for name, t in at.items():
+        if not 0 <= t <= 1:
+            raise ContractError(name, 'a threshold in [0, 1]', repr(t))
+
 
 def quadrant_of(
-    plurality:np.ndarray,            # (pairs,): in [0, 1], nan where unknown
-    indistinguishability:np.ndarray, # (pairs,): in [0, 1], nan where unknown
-    plural_at=.5,                    # from here on a prompt counts as plural
-    alike_at=.5,                     # from here on responses count as alike
-)->list[str|None]: # of `QUADRANTS`; None where a score is unknown
+    plurality: np.ndarray,  # (pairs,): in [0, 1], nan where unknown
+    indistinguishability: np.ndarray,  # (pairs,): in [0, 1], nan where unknown
+    plural_at=0.5,  # from here on a prompt counts as plural
+    alike_at=0.5,  # from here on responses count as alike
+) -> list[str | None]:  # of `QUADRANTS`; None where a score is unknown
     "The quadrant of each pair."
     _check_thresholds(plural_at=plural_at, alike_at=alike_at)
-    return [None if np.isnan(p+i) else QUADRANTS[2*int(p>=plural_at)+int(i>=alike_at)] for p,i in zip(plurality, indistinguishability)]
+    return [
+        None if np.isnan(p + i) else QUADRANTS[2 * int(p >= plural_at) + int(i >= alike_at)]
+        for p, i in zip(plurality, indistinguishability)
+    ]
+
 
 def label_taxonomy(
-    ds:Dataset, # comparisons
-    plural_at=.5, alike_at=.5, # thresholds
-    encoder:str=ENCODER,
+    ds: Dataset,  # comparisons
+    plural_at=0.5,
+    alike_at=0.5,  # thresholds
+    encoder: str = ENCODER,
     progress=True,
-    scorer:str|Judge|Callable='classifier', # of the prompts, as in `score_plurality`
-    base_rate:float|str|None=None, # share of plural prompts, as in `score_plurality`
-    entailment:str|None=None, batch_size=32, # model of natural-language inference, and pairs it reads at once, as in `score_indistinguishability`
-    **kwargs,   # others of the scorer
-)->Dataset: # the same rows with `plurality`, `indistinguishability`, `quadrant`
+    scorer: str | Judge | Callable = 'classifier',  # of the prompts, as in `score_plurality`
+    base_rate: float | str | None = None,  # share of plural prompts, as in `score_plurality`
+    entailment: str | None = None,
+    batch_size=32,  # model of natural-language inference, and pairs it reads at once, as in `score_indistinguishability`
+    **kwargs,  # others of the scorer
+) -> Dataset:  # the same rows with `plurality`, `indistinguishability`, `quadrant`
     "Comparisons with both scores and their quadrant."
     _check_thresholds(plural_at=plural_at, alike_at=alike_at)
     p = score_plurality(ds, scorer, base_rate, encoder, progress, **kwargs)
-    i = score_indistinguishability(ds['response_a'][:], ds['response_b'][:], [prompt_text(x) for x in ds['prompt']], encoder, progress, entailment, batch_size)
-    return with_columns(ds, plurality=p, indistinguishability=i, quadrant=quadrant_of(p, i, plural_at, alike_at))
+    i = score_indistinguishability(
+        ds['response_a'][:],
+        ds['response_b'][:],
+        [prompt_text(x) for x in ds['prompt']],
+        encoder,
+        progress,
+        entailment,
+        batch_size,
+    )
+    return with_columns(
+        ds, plurality=p, indistinguishability=i, quadrant=quadrant_of(p, i, plural_at, alike_at)
+    )
+
 
 # %% ../../nbs/taxonomy/04_quadrants.ipynb #uncertain-rows
 def _scores(ds):
-    p,i = (numbers(ds, c) for c in ['plurality', 'indistinguishability'])
-    if np.isnan(p).all() or np.isnan(i).all(): raise ContractError('ds', 'comparisons with `plurality` and `indistinguishability`', 'none', 'Label the taxonomy first')
-    return p,i
+    p, i = (numbers(ds, c) for c in ['plurality', 'indistinguishability'])
+    if np.isnan(p).all() or np.isnan(i).all():
+        raise ContractError(
+            'ds',
+            'comparisons with `plurality` and `indistinguishability`',
+            'none',
+            'Label the taxonomy first',
+        )
+    return p, i
+
 
 def uncertain_rows(
-    ds:Dataset, # comparisons with both scores
-    band=.1,    # rows count as near a threshold up to this far from it, in (0, 1)
-    plural_at=.5, alike_at=.5,
-)->pd.DataFrame: # a row a quadrant and overall: `pairs`; shares near each threshold and near either, in [0, 1]
+    ds: Dataset,  # comparisons with both scores
+    band=0.1,  # rows count as near a threshold up to this far from it, in (0, 1)
+    plural_at=0.5,
+    alike_at=0.5,
+) -> (
+    pd.DataFrame
+):  # a row a quadrant and overall: `pairs`; shares near each threshold and near either, in [0, 1]
     "How many rows lie near a threshold."
-    if not 0<band<1: raise ContractError('band', 'a number between 0 and 1', repr(band))
-    p,i = _scores(ds)
-    t = pd.DataFrame(dict(quadrant=quadrant_of(p, i, plural_at, alike_at), near_plural=abs(p-plural_at)<=band, near_alike=abs(i-alike_at)<=band)).dropna()
-    t['near_either'] = t.near_plural|t.near_alike
+    if not 0 < band < 1:
+        raise ContractError('band', 'a number between 0 and 1', repr(band))
+    p, i = _scores(ds)
+    t = pd.DataFrame(
+        dict(
+            quadrant=quadrant_of(p, i, plural_at, alike_at),
+            near_plural=abs(p - plural_at) <= band,
+            near_alike=abs(i - alike_at) <= band,
+        )
+    ).dropna()
+    t['near_either'] = t.near_plural | t.near_alike
     near = ['near_plural', 'near_alike', 'near_either']
-    parts = {q: t[t.quadrant==q] for q in QUADRANTS if (t.quadrant==q).any()}|{'overall': t}
-    return pd.DataFrame({q: dict(pairs=len(x), **x[near].mean()) for q,x in parts.items()}).T.astype(dict(pairs=int))
+    parts = {q: t[t.quadrant == q] for q in QUADRANTS if (t.quadrant == q).any()} | {'overall': t}
+    return pd.DataFrame(
+        {q: dict(pairs=len(x), **x[near].mean()) for q, x in parts.items()}
+    ).T.astype(dict(pairs=int))
+
 
 def threshold_sensitivity(
-    ds:Dataset, # comparisons with both scores
-    plural_at:Sequence[float]=(.3, .5, .7),
-    alike_at:Sequence[float]=(.3, .5, .7),
-    votes='human', # whose: `human` or `judge`
-)->pd.DataFrame: # a row for each pair of thresholds and quadrant: `pairs`, and `tie_rate`, `split` of whoever voted
+    ds: Dataset,  # comparisons with both scores
+    plural_at: Sequence[float] = (0.3, 0.5, 0.7),
+    alike_at: Sequence[float] = (0.3, 0.5, 0.7),
+    votes='human',  # whose: `human` or `judge`
+) -> pd.DataFrame:  # a row for each pair of thresholds and quadrant: `pairs`, and `tie_rate`, `split` of whoever voted
     "What moving the thresholds does to the quadrants."
-    p,i = _scores(ds); a,b,tie = votes_of(ds, votes)
+    p, i = _scores(ds)
+    a, b, tie = votes_of(ds, votes)
     facts = pd.DataFrame(dict(tie_rate=tie_rate(a, b, tie), split=vote_split(a, b)))
     rows = []
     for x in plural_at:
         for y in alike_at:
             q = np.array(quadrant_of(p, i, x, y), dtype=object)
-            rows += [dict(plural_at=x, alike_at=y, quadrant=k, pairs=int((q==k).sum()), **facts[q==k].mean()) for k in QUADRANTS]
+            rows += [
+                dict(
+                    plural_at=x,
+                    alike_at=y,
+                    quadrant=k,
+                    pairs=int((q == k).sum()),
+                    **facts[q == k].mean(),
+                )
+                for k in QUADRANTS
+            ]
     return pd.DataFrame(rows)

@@ -10,59 +10,93 @@ from collections import Counter
 from collections.abc import Mapping
 from datasets import Dataset
 
-from ..data.arrow import Spool,batches
+from ..data.arrow import Spool, batches
 from ..data.schema import OUTCOMES
 from ..errors import ContractError
 
+
 # %% ../../nbs/votes/01_audience.ipynb #traits-of
 def traits_of(
-    ds:Dataset, # comparisons
-)->dict: # trait to a `Counter` of its values, one count a ballot
+    ds: Dataset,  # comparisons
+) -> dict:  # trait to a `Counter` of its values, one count a ballot
     "What the data say of those who voted."
     found = {}
     for t in batches(ds, ['ballots'], 1000):
         for ballots in t['ballots'].to_pylist():
             for b in ballots or []:
-                for x in b['traits'] or []: found.setdefault(x['name'], Counter())[x['value']] += 1
+                for x in b['traits'] or []:
+                    found.setdefault(x['name'], Counter())[x['value']] += 1
     return found
+
 
 def _counted(ballots):
     cast = [b['vote'] for b in ballots]
-    return [cast.count(o) for o in OUTCOMES] if any(cast) else [None]*3
+    return [cast.count(o) for o in OUTCOMES] if any(cast) else [None] * 3
+
 
 def _restricted(row, fits):
     "A row with the ballots that fit."
     kept = [b for b in row['ballots'] or [] if fits(b)]
     votes = _counted(kept)
-    agree = {dict(a=1, b=0, tie=.5)[b['vote']] for b in kept if b['vote']}=={row['label']}
+    agree = {dict(a=1, b=0, tie=0.5)[b['vote']] for b in kept if b['vote']} == {row['label']}
     out = row | dict(ballots=kept or None) | dict(zip([f'human_{o}' for o in OUTCOMES], votes))
-    if row['label_source'] in ('annotator', 'majority') and not agree: out |= dict(label=None, label_source=None)
+    if row['label_source'] in ('annotator', 'majority') and not agree:
+        out |= dict(label=None, label_source=None)
     return out
+
 
 # %% ../../nbs/votes/01_audience.ipynb #restrict-votes
 def restrict_votes(
-    ds:Dataset, # comparisons with `ballots`
-    where:Mapping, # trait to a value, or to a list of values; `annotator` is one as well
-)->Dataset: # the same rows; people's votes null where nobody is left
+    ds: Dataset,  # comparisons with `ballots`
+    where: Mapping,  # trait to a value, or to a list of values; `annotator` is one as well
+) -> Dataset:  # the same rows; people's votes null where nobody is left
     "People's votes of those with certain traits only."
-    where = {t: {str(x) for x in ([v] if isinstance(v, str) else v)} for t,v in where.items()}
+    where = {t: {str(x) for x in ([v] if isinstance(v, str) else v)} for t, v in where.items()}
     known = traits_of(ds)
-    for t,values in where.items():
-        if t=='annotator': continue
-        if t not in known: raise ContractError('where', f'traits that the ballots have: {sorted(known)}' if known else 'ballots that say who voted', repr(t))
-        if not values&known[t].keys(): raise ContractError('where', f'a value of {t!r}: {sorted(known[t])[:20]}', f'{sorted(values)}')
-    def fits(b): return all(dict(annotator=b['annotator'], **{x['name']: x['value'] for x in b['traits'] or []}).get(t) in v for t,v in where.items())
+    for t, values in where.items():
+        if t == 'annotator':
+            continue
+        if t not in known:
+            raise ContractError(
+                'where',
+                f'traits that the ballots have: {sorted(known)}'
+                if known
+                else 'ballots that say who voted',
+                repr(t),
+            )
+        if not values & known[t].keys():
+            raise ContractError(
+                'where', f'a value of {t!r}: {sorted(known[t])[:20]}', f'{sorted(values)}'
+            )
+
+    def fits(b):
+        return all(
+            dict(
+                annotator=b['annotator'], **{x['name']: x['value'] for x in b['traits'] or []}
+            ).get(t)
+            in v
+            for t, v in where.items()
+        )
+
     spool = Spool(ds.features)
     for t in batches(ds, size=1000):
         rows = [_restricted(r, fits) for r in t.to_pylist()]
         spool.add({c: [r[c] for r in rows] for c in ds.column_names})
     return spool.dataset()
 
+
 def split_votes(
-    ds:Dataset, # comparisons with `ballots`
-    trait:str,
-)->dict: # value to the same rows with the votes of those who have it; the most frequent first
+    ds: Dataset,  # comparisons with `ballots`
+    trait: str,
+) -> dict:  # value to the same rows with the votes of those who have it; the most frequent first
     "People's votes, apart by a trait."
     known = traits_of(ds)
-    if trait not in known: raise ContractError('trait', f'one that the ballots have: {sorted(known)}' if known else 'ballots that say who voted', repr(trait))
-    return {v: restrict_votes(ds, {trait: v}) for v,_ in known[trait].most_common()}
+    if trait not in known:
+        raise ContractError(
+            'trait',
+            f'one that the ballots have: {sorted(known)}'
+            if known
+            else 'ballots that say who voted',
+            repr(trait),
+        )
+    return {v: restrict_votes(ds, {trait: v}) for v, _ in known[trait].most_common()}

@@ -15,68 +15,114 @@ from scipy.stats import bootstrap
 from ..errors import ContractError
 from .shares import vote_disagreement
 
+
 # %% ../../nbs/votes/03_bias.ipynb #rate-interval
 def rate_interval(
-    top:np.ndarray,    # (rows,): what counts
-    bottom:np.ndarray, # (rows,): of how much
-    groups:Sequence,   # (rows,): what is resampled together
-    n_boot=2000, seed=0, level=.95,
-)->dict: # `value`, and `low`, `high` (percentiles), nan under five groups
+    top: np.ndarray,  # (rows,): what counts
+    bottom: np.ndarray,  # (rows,): of how much
+    groups: Sequence,  # (rows,): what is resampled together
+    n_boot=2000,
+    seed=0,
+    level=0.95,
+) -> dict:  # `value`, and `low`, `high` (percentiles), nan under five groups
     "A ratio of sums with its interval under a bootstrap of groups."
-    if not bottom.sum(): return dict(value=np.nan, low=np.nan, high=np.nan)
+    if not bottom.sum():
+        return dict(value=np.nan, low=np.nan, high=np.nan)
     codes = pd.factorize(np.asarray(groups))[0]
-    top,bottom = (np.bincount(codes, x) for x in (top, bottom))
-    value,low,high = top.sum()/bottom.sum(),np.nan,np.nan
-    if n_boot and len(top)>=5:
-        ratio = lambda t, b, axis=-1: t.sum(axis)/np.maximum(b.sum(axis), 1e-300)
-        low,high = bootstrap((top, bottom), ratio, paired=True, vectorized=True, n_resamples=n_boot, batch=50,
-            confidence_level=level, method='percentile', rng=np.random.default_rng(seed)).confidence_interval
+    top, bottom = (np.bincount(codes, x) for x in (top, bottom))
+    value, low, high = top.sum() / bottom.sum(), np.nan, np.nan
+    if n_boot and len(top) >= 5:
+        ratio = lambda t, b, axis=-1: t.sum(axis) / np.maximum(b.sum(axis), 1e-300)
+        low, high = bootstrap(
+            (top, bottom),
+            ratio,
+            paired=True,
+            vectorized=True,
+            n_resamples=n_boot,
+            batch=50,
+            confidence_level=level,
+            method='percentile',
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
     return dict(value=float(value), low=float(low), high=float(high))
 
+
 def order_effects(
-    votes:np.ndarray, # (rows, 2, 4) from `ask_both_orders`: A first and B first; votes for A, B, tie; failed
-    groups:Sequence|None=None, # (rows,): prompts, for the intervals; None takes each row as one
-    ordered=True,     # False for a judge that cannot depend on the order: its rates are nan
-    n_boot=2000, seed=0, level=.95, # of the intervals; none under five groups
-)->pd.DataFrame: # `first_rate`, `flip_rate`, `disagreement`, `tie_rate`, `failed_rate` to `value`, `low`, `high` in [0, 1]; nan where nothing was decided
+    votes: np.ndarray,  # (rows, 2, 4) from `ask_both_orders`: A first and B first; votes for A, B, tie; failed
+    groups: Sequence
+    | None = None,  # (rows,): prompts, for the intervals; None takes each row as one
+    ordered=True,  # False for a judge that cannot depend on the order: its rates are nan
+    n_boot=2000,
+    seed=0,
+    level=0.95,  # of the intervals; none under five groups
+) -> pd.DataFrame:  # `first_rate`, `flip_rate`, `disagreement`, `tie_rate`, `failed_rate` to `value`, `low`, `high` in [0, 1]; nan where nothing was decided
     "How much the answers depend on who stands first, and how far they spread."
-    a,b,tie,failed = np.moveaxis(votes, 2, 0)
-    winner = np.sign(a-b); both = (winner!=0).all(1)
+    a, b, tie, failed = np.moveaxis(votes, 2, 0)
+    winner = np.sign(a - b)
+    both = (winner != 0).all(1)
     spread = vote_disagreement(a.sum(1), b.sum(1), tie.sum(1))
-    sums = dict(first_rate=((a[:, 0]+b[:, 1])*ordered, (a+b).sum(1)*ordered), flip_rate=(both*(winner[:, 0]!=winner[:, 1]), both*ordered),
-        disagreement=(np.nan_to_num(spread), ~np.isnan(spread)), tie_rate=(tie.sum(1), (a+b+tie).sum(1)), failed_rate=(failed.sum(1), (a+b+tie+failed).sum(1)))
+    sums = dict(
+        first_rate=((a[:, 0] + b[:, 1]) * ordered, (a + b).sum(1) * ordered),
+        flip_rate=(both * (winner[:, 0] != winner[:, 1]), both * ordered),
+        disagreement=(np.nan_to_num(spread), ~np.isnan(spread)),
+        tie_rate=(tie.sum(1), (a + b + tie).sum(1)),
+        failed_rate=(failed.sum(1), (a + b + tie + failed).sum(1)),
+    )
     groups = np.arange(len(votes)) if groups is None else groups
-    return pd.DataFrame({k: rate_interval(*x, groups, n_boot, seed, level) for k,x in sums.items()}).T
+    return pd.DataFrame(
+        {k: rate_interval(*x, groups, n_boot, seed, level) for k, x in sums.items()}
+    ).T
+
 
 # %% ../../nbs/votes/03_bias.ipynb #position-bias
 def position_bias(
-    votes:np.ndarray, # (rows, 2, 4) from `ask_both_orders`
-)->float: # log odds that standing first adds; nan where no pair was decided in both orders
+    votes: np.ndarray,  # (rows, 2, 4) from `ask_both_orders`
+) -> float:  # log odds that standing first adds; nan where no pair was decided in both orders
     "How much standing first is worth (Mantel and Haenszel 1959)."
-    (a1,b1),(a2,b2) = np.moveaxis(votes[:, :, :2], 0, 2)
-    n = a1+b1+a2+b2; n = np.where(n>0, n, 1)
-    both = (a1+b1>0)&(a2+b2>0)
-    top,bottom = (a1*b2/n)[both].sum(),(b1*a2/n)[both].sum()
-    with np.errstate(divide='ignore', invalid='ignore'): return float(np.log(top/bottom)/2)
+    (a1, b1), (a2, b2) = np.moveaxis(votes[:, :, :2], 0, 2)
+    n = a1 + b1 + a2 + b2
+    n = np.where(n > 0, n, 1)
+    both = (a1 + b1 > 0) & (a2 + b2 > 0)
+    top, bottom = (a1 * b2 / n)[both].sum(), (b1 * a2 / n)[both].sum()
+    with np.errstate(divide='ignore', invalid='ignore'):
+        return float(np.log(top / bottom) / 2)
+
 
 def _without_position(share, b):
     "theta as a share, where `share` is the mean of sigma(theta+b) and sigma(theta-b)."
-    e,p = np.exp(b),np.asarray(share, dtype=float)
-    odds = ((1+e**2)*(2*p-1)+np.sqrt(((1+e**2)*(2*p-1))**2+16*p*(1-p)*e**2))/np.where(p<1, 4*e*(1-p), 1)
-    return np.where(p<1, odds/(1+odds), 1.)
+    e, p = np.exp(b), np.asarray(share, dtype=float)
+    odds = (
+        (1 + e**2) * (2 * p - 1)
+        + np.sqrt(((1 + e**2) * (2 * p - 1)) ** 2 + 16 * p * (1 - p) * e**2)
+    ) / np.where(p < 1, 4 * e * (1 - p), 1)
+    return np.where(p < 1, odds / (1 + odds), 1.0)
+
 
 # %% ../../nbs/votes/03_bias.ipynb #correct-order
 def correct_order(
-    votes:np.ndarray, # (rows, 2, 4) from `ask_both_orders`
-)->np.ndarray: # (rows, 2, 4): each row's decided votes divided anew, the same in both orders; ties and failures as they are
+    votes: np.ndarray,  # (rows, 2, 4) from `ask_both_orders`
+) -> np.ndarray:  # (rows, 2, 4): each row's decided votes divided anew, the same in both orders; ties and failures as they are
     "Votes without the advantage of a position; both orders count alike."
     b = position_bias(votes)
-    if not np.isfinite(b): raise ContractError('votes', 'pairs decided in both orders, with wins and losses of the first position', 'none', 'Nothing to correct, or nothing to correct it by')
-    a,c = votes[:, :, 0],votes[:, :, 1]; n = a+c
+    if not np.isfinite(b):
+        raise ContractError(
+            'votes',
+            'pairs decided in both orders, with wins and losses of the first position',
+            'none',
+            'Nothing to correct, or nothing to correct it by',
+        )
+    a, c = votes[:, :, 0], votes[:, :, 1]
+    n = a + c
     with np.errstate(invalid='ignore', divide='ignore'):
-        share = a/n; one = share/(1-share)*np.exp([-b, b]) # odds in each order alone
-        alone = np.where(share<1, one/(1+one), 1.)
-    both = (n>0).all(1)
-    theta = np.where(both, _without_position(np.where(both, np.nan_to_num(share).mean(1), .5), b), np.nansum(np.where(n>0, alone, 0), 1))
-    out = votes.astype(float); out[:, :, 0],out[:, :, 1] = n*theta[:, None],n*(1-theta[:, None])
+        share = a / n
+        one = share / (1 - share) * np.exp([-b, b])  # odds in each order alone
+        alone = np.where(share < 1, one / (1 + one), 1.0)
+    both = (n > 0).all(1)
+    theta = np.where(
+        both,
+        _without_position(np.where(both, np.nan_to_num(share).mean(1), 0.5), b),
+        np.nansum(np.where(n > 0, alone, 0), 1),
+    )
+    out = votes.astype(float)
+    out[:, :, 0], out[:, :, 1] = n * theta[:, None], n * (1 - theta[:, None])
     return out

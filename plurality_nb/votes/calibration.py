@@ -9,78 +9,128 @@ __all__ = ['METHODS', 'dispersion', 'calibrated_shares', 'calibrate_votes']
 import numpy as np
 import pandas as pd
 from datasets import Dataset
-from scipy.special import expit,logit
+from scipy.special import expit, logit
 
 from .bias import rate_interval
 from ..data.schema import VOTERS
 from ..errors import ContractError
 from ..data.build import with_columns
-from .shares import vote_disagreement,vote_share,votes_of
+from .shares import vote_disagreement, vote_share, votes_of
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #dispersion
 def dispersion(
-    ds:Dataset, # comparisons with people's and judge's votes on some rows
-    n_boot=2000, seed=0, level=.95, # of the intervals, over prompts
-)->pd.DataFrame: # `human`, `judge`: mean disagreement of two votes, in [0, 1]; `ratio` human/judge; each `value`, `low`, `high`; `attrs` hold `pairs`
+    ds: Dataset,  # comparisons with people's and judge's votes on some rows
+    n_boot=2000,
+    seed=0,
+    level=0.95,  # of the intervals, over prompts
+) -> pd.DataFrame:  # `human`, `judge`: mean disagreement of two votes, in [0, 1]; `ratio` human/judge; each `value`, `low`, `high`; `attrs` hold `pairs`
     "How far votes spread within a pair, people's and the judge's, on the rows that have both."
-    human,judge = (vote_disagreement(*votes_of(ds, v)) for v in VOTERS)
-    both = ~np.isnan(human+judge)
-    if not both.any(): raise ContractError('votes', "pairs with two votes or more, people's and a judge's", 'none')
-    groups = np.array(ds['group'][:], dtype=object)[both]; human,judge = human[both],judge[both]
-    sums = dict(human=(human, np.ones(len(human))), judge=(judge, np.ones(len(human))), ratio=(human, judge))
-    out = pd.DataFrame({k: rate_interval(*x, groups, n_boot, seed, level) for k,x in sums.items()}).T
+    human, judge = (vote_disagreement(*votes_of(ds, v)) for v in VOTERS)
+    both = ~np.isnan(human + judge)
+    if not both.any():
+        raise ContractError('votes', "pairs with two votes or more, people's and a judge's", 'none')
+    groups = np.array(ds['group'][:], dtype=object)[both]
+    human, judge = human[both], judge[both]
+    sums = dict(
+        human=(human, np.ones(len(human))), judge=(judge, np.ones(len(human))), ratio=(human, judge)
+    )
+    out = pd.DataFrame(
+        {k: rate_interval(*x, groups, n_boot, seed, level) for k, x in sums.items()}
+    ).T
     out.attrs['pairs'] = int(both.sum())
     return out
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #share-curve
 METHODS = ['logistic', 'isotonic']
 
-def _log_odds(share, n): return logit((share*n+.5)/(n+1)) # a share of 0 or 1 says more the more votes it has
+
+def _log_odds(share, n):
+    return logit((share * n + 0.5) / (n + 1))  # a share of 0 or 1 says more the more votes it has
+
 
 def _fit(method, share, n, people, voters):
     "A curve: judge's share and number of votes to people's share."
-    x,y = np.concatenate([share, 1-share]),np.concatenate([people, 1-people])
-    w,m = np.concatenate([voters]*2),np.concatenate([n]*2)
-    if method=='isotonic':
-        from sklearn.isotonic import IsotonicRegression # here, since importing scikit-learn draws a random number
+    x, y = np.concatenate([share, 1 - share]), np.concatenate([people, 1 - people])
+    w, m = np.concatenate([voters] * 2), np.concatenate([n] * 2)
+    if method == 'isotonic':
+        from sklearn.isotonic import (
+            IsotonicRegression,
+        )  # here, since importing scikit-learn draws a random number
+
         fit = IsotonicRegression(y_min=0, y_max=1, out_of_bounds='clip').fit(x, y, sample_weight=w)
-        return lambda s, k: (fit.predict(s)+1-fit.predict(1-s))/2
+        return lambda s, k: (fit.predict(s) + 1 - fit.predict(1 - s)) / 2
     from sklearn.linear_model import LogisticRegression
+
     z = _log_odds(x, m)[:, None]
-    fit = LogisticRegression(C=100., fit_intercept=False).fit(np.concatenate([z, z]), np.repeat([1, 0], len(z)), sample_weight=np.concatenate([w*y, w*(1-y)]))
-    return lambda s, k: expit(fit.coef_.item()*_log_odds(s, k))
+    fit = LogisticRegression(C=100.0, fit_intercept=False).fit(
+        np.concatenate([z, z]),
+        np.repeat([1, 0], len(z)),
+        sample_weight=np.concatenate([w * y, w * (1 - y)]),
+    )
+    return lambda s, k: expit(fit.coef_.item() * _log_odds(s, k))
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #calibrated-shares
 def calibrated_shares(
-    ds:Dataset, # comparisons with judge's votes; people's on some rows
-    method='logistic', # one of `METHODS`
-    rated:Dataset|None=None, # comparisons with both votes to learn from; None takes the rows of `ds` that have both
-    folds=5,    # of the prompts
-    seed=0,     # of the folds
-)->np.ndarray: # (rows,): in [0, 1], nan without judge's votes
+    ds: Dataset,  # comparisons with judge's votes; people's on some rows
+    method='logistic',  # one of `METHODS`
+    rated: Dataset
+    | None = None,  # comparisons with both votes to learn from; None takes the rows of `ds` that have both
+    folds=5,  # of the prompts
+    seed=0,  # of the folds
+) -> np.ndarray:  # (rows,): in [0, 1], nan without judge's votes
     "People's share of A as the judge's votes foretell it; no row is foretold by votes on its own prompt."
     from sklearn.model_selection import GroupKFold
-    if method not in METHODS: raise ContractError('method', f'one of {METHODS}', repr(method))
-    of = lambda d: (vote_share(*(j := votes_of(d, 'judge'))), sum(j), vote_share(*(h := votes_of(d))), sum(h), np.array(d['group'][:], dtype=object))
-    known = [x[~np.isnan(k[0]+k[2])] for k in [of(ds if rated is None else rated)] for x in k]
+
+    if method not in METHODS:
+        raise ContractError('method', f'one of {METHODS}', repr(method))
+    of = lambda d: (
+        vote_share(*(j := votes_of(d, 'judge'))),
+        sum(j),
+        vote_share(*(h := votes_of(d))),
+        sum(h),
+        np.array(d['group'][:], dtype=object),
+    )
+    known = [x[~np.isnan(k[0] + k[2])] for k in [of(ds if rated is None else rated)] for x in k]
     prompts = len(set(known[4]))
-    if prompts<folds: raise ContractError('ds', f"pairs with people's and judge's votes on at least {folds} prompts", f'{prompts} prompts', 'Rate some pairs (`plurality select`), or use fewer folds')
-    share,n,*_,group = of(ds)
-    out = np.full(len(ds), np.nan); judged = ~np.isnan(share)
-    unknown = judged&~np.isin(group, known[4])
-    if unknown.any(): out[unknown] = _fit(method, *known[:4])(share[unknown], n[unknown])
-    for train,test in GroupKFold(folds, shuffle=True, random_state=seed).split(known[0], groups=known[4]):
-        rows = judged&np.isin(group, known[4][test])
-        if rows.any(): out[rows] = _fit(method, *(x[train] for x in known[:4]))(share[rows], n[rows])
+    if prompts < folds:
+        raise ContractError(
+            'ds',
+            f"pairs with people's and judge's votes on at least {folds} prompts",
+            f'{prompts} prompts',
+            'Rate some pairs (`plurality select`), or use fewer folds',
+        )
+    share, n, *_, group = of(ds)
+    out = np.full(len(ds), np.nan)
+    judged = ~np.isnan(share)
+    unknown = judged & ~np.isin(group, known[4])
+    if unknown.any():
+        out[unknown] = _fit(method, *known[:4])(share[unknown], n[unknown])
+    for train, test in GroupKFold(folds, shuffle=True, random_state=seed).split(
+        known[0], groups=known[4]
+    ):
+        rows = judged & np.isin(group, known[4][test])
+        if rows.any():
+            out[rows] = _fit(method, *(x[train] for x in known[:4]))(share[rows], n[rows])
     return out
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #calibrate-votes
 def calibrate_votes(
-    ds:Dataset, # comparisons with judge's votes
-    **kwargs,   # `method`, `rated`, `folds`, `seed` of `calibrated_shares`
-)->Dataset: # the same rows with `judge_a`, `judge_b`, `judge_tie` of the new shares; `judge_share_raw` keeps the old ones
+    ds: Dataset,  # comparisons with judge's votes
+    **kwargs,  # `method`, `rated`, `folds`, `seed` of `calibrated_shares`
+) -> Dataset:  # the same rows with `judge_a`, `judge_b`, `judge_tie` of the new shares; `judge_share_raw` keeps the old ones
     "Comparisons whose judge's votes are mapped to people's shares."
-    a,b,tie = votes_of(ds, 'judge'); n = a+b+tie
-    lead = n*(2*calibrated_shares(ds, **kwargs)-1) # votes for A - votes for B
-    tie = np.minimum(tie, n-np.abs(lead))
-    return with_columns(ds, judge_share_raw=vote_share(a, b, votes_of(ds, 'judge')[2]), judge_a=(n-tie+lead)/2, judge_b=(n-tie-lead)/2, judge_tie=tie)
+    a, b, tie = votes_of(ds, 'judge')
+    n = a + b + tie
+    lead = n * (2 * calibrated_shares(ds, **kwargs) - 1)  # votes for A - votes for B
+    tie = np.minimum(tie, n - np.abs(lead))
+    return with_columns(
+        ds,
+        judge_share_raw=vote_share(a, b, votes_of(ds, 'judge')[2]),
+        judge_a=(n - tie + lead) / 2,
+        judge_b=(n - tie - lead) / 2,
+        judge_tie=tie,
+    )

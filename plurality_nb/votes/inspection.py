@@ -15,123 +15,245 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from ..data.arrow import batches
-from ..data.schema import QUADRANTS,VOTERS
+from ..data.schema import QUADRANTS, VOTERS
 from ..data.build import numbers
-from .shares import decisiveness,people_agreement,tie_rate,vote_share,vote_split,votes_of
-from .audience import split_votes,traits_of
+from plurality_nb.votes.shares import (
+    decisiveness,
+    people_agreement,
+    tie_rate,
+    vote_share,
+    vote_split,
+    votes_of,
+)
+from .audience import split_votes, traits_of
+
 
 # %% ../../nbs/votes/06_inspection.ipynb #text-lengths
-def _column(ds, c): return ds.select_columns([c]).with_format('arrow')[:][c]
+def _column(ds, c):
+    return ds.select_columns([c]).with_format('arrow')[:][c]
+
 
 def _spread(n):
     "Mean, quantiles and largest of some lengths."
-    q = np.quantile(n, [.5, .95])
+    q = np.quantile(n, [0.5, 0.95])
     return dict(mean=float(n.mean()), median=float(q[0]), p95=float(q[1]), max=int(n.max()))
 
+
 def text_lengths(
-    ds:Dataset, # comparisons
-)->dict: # `turns` of the prompt to rows; `prompt` and `response` in characters: `mean`, `median`, `p95`, `max`
+    ds: Dataset,  # comparisons
+) -> dict:  # `turns` of the prompt to rows; `prompt` and `response` in characters: `mean`, `median`, `p95`, `max`
     "How long the texts are."
-    turns,prompt,responses = Counter(),[],[]
+    turns, prompt, responses = Counter(), [], []
     for b in batches(ds, ['prompt', 'response_a', 'response_b']):
-        said = b['prompt'].combine_chunks(); n = np.diff(said.offsets.to_numpy())
+        said = b['prompt'].combine_chunks()
+        n = np.diff(said.offsets.to_numpy())
         turns.update(n.tolist())
         chars = pc.utf8_length(said.flatten().field('content')).to_numpy()
-        prompt.append(np.add.reduceat(chars, np.cumsum(n)-n))
+        prompt.append(np.add.reduceat(chars, np.cumsum(n) - n))
         responses += [pc.utf8_length(b[c]).to_numpy() for c in ['response_a', 'response_b']]
-    return dict(turns={str(k): v for k,v in sorted(turns.items())}, prompt=_spread(np.concatenate(prompt)), response=_spread(np.concatenate(responses)))
+    return dict(
+        turns={str(k): v for k, v in sorted(turns.items())},
+        prompt=_spread(np.concatenate(prompt)),
+        response=_spread(np.concatenate(responses)),
+    )
+
 
 # %% ../../nbs/votes/06_inspection.ipynb #vote-card
-def _counts(values): return {str(k): int(n) for k,n in Counter(values).most_common()}
+def _counts(values):
+    return {str(k): int(n) for k, n in Counter(values).most_common()}
 
-def _mean(x): return None if np.isnan(x).all() else float(np.nanmean(x))
+
+def _mean(x):
+    return None if np.isnan(x).all() else float(np.nanmean(x))
+
 
 def vote_card(
-    ds:Dataset, # comparisons
-    votes='human', # whose: `human` or `judge`
-)->dict|None: # `pairs` voted on, `votes` cast, `per_pair`, `tie_rate`, `split`, `decisiveness`, `share_histogram` over ten equal bins of A's share, `agreement` of people; None without votes
+    ds: Dataset,  # comparisons
+    votes='human',  # whose: `human` or `judge`
+) -> (
+    dict | None
+):  # `pairs` voted on, `votes` cast, `per_pair`, `tie_rate`, `split`, `decisiveness`, `share_histogram` over ten equal bins of A's share, `agreement` of people; None without votes
     "Votes in numbers; rates are means over pairs."
-    a,b,tie = votes_of(ds, votes); n = a+b+tie; voted = ~np.isnan(n)
-    if not voted.any(): return None
-    a,b,tie,n = (x[voted] for x in (a, b, tie, n))
+    a, b, tie = votes_of(ds, votes)
+    n = a + b + tie
+    voted = ~np.isnan(n)
+    if not voted.any():
+        return None
+    a, b, tie, n = (x[voted] for x in (a, b, tie, n))
     per_pair = dict(mean=float(n.mean()), min=float(n.min()), max=float(n.max()))
-    if votes=='human': per_pair |= dict(pairs={str(int(k)): int(m) for k,m in zip(*np.unique(n, return_counts=True))})
+    if votes == 'human':
+        per_pair |= dict(
+            pairs={str(int(k)): int(m) for k, m in zip(*np.unique(n, return_counts=True))}
+        )
     histogram = np.histogram(vote_share(a, b, tie), 10, (0, 1))[0].tolist()
-    card = dict(pairs=int(voted.sum()), votes=float(n.sum()), per_pair=per_pair, tie_rate=_mean(tie_rate(a, b, tie)), split=_mean(vote_split(a, b)),
-        decisiveness=_mean(decisiveness(a, b, tie)), share_histogram=histogram)
-    if votes=='human': card['agreement'] = {k: None if v!=v else v for k,v in people_agreement(a, b, tie).items()}
+    card = dict(
+        pairs=int(voted.sum()),
+        votes=float(n.sum()),
+        per_pair=per_pair,
+        tie_rate=_mean(tie_rate(a, b, tie)),
+        split=_mean(vote_split(a, b)),
+        decisiveness=_mean(decisiveness(a, b, tie)),
+        share_histogram=histogram,
+    )
+    if votes == 'human':
+        card['agreement'] = {
+            k: None if v != v else v for k, v in people_agreement(a, b, tie).items()
+        }
     return card
+
 
 # %% ../../nbs/votes/06_inspection.ipynb #voter-card
 def voter_card(
-    ds:Dataset, # comparisons
-    most=20, # values of a trait that are listed
-)->dict|None: # `annotators` known by id, `ballots`, `abstained`, `traits` to the number of ballots by value; None without ballots
+    ds: Dataset,  # comparisons
+    most=20,  # values of a trait that are listed
+) -> (
+    dict | None
+):  # `annotators` known by id, `ballots`, `abstained`, `traits` to the number of ballots by value; None without ballots
     "Who voted, where the data say."
-    who,cast = set(),Counter()
+    who, cast = set(), Counter()
     for t in batches(ds, ['ballots'], 1000):
         for b in t['ballots'].combine_chunks().flatten().to_pylist():
-            cast['ballots'] += 1; cast['abstained'] += b['vote'] is None
-            if b['annotator'] is not None: who.add(b['annotator'])
-    if not cast: return None
-    traits = {t: dict(values=len(c), ballots=dict(c.most_common(most))) for t,c in sorted(traits_of(ds).items())}
-    return dict(annotators=len(who), ballots=cast['ballots'], abstained=cast['abstained'], traits=traits)
+            cast['ballots'] += 1
+            cast['abstained'] += b['vote'] is None
+            if b['annotator'] is not None:
+                who.add(b['annotator'])
+    if not cast:
+        return None
+    traits = {
+        t: dict(values=len(c), ballots=dict(c.most_common(most)))
+        for t, c in sorted(traits_of(ds).items())
+    }
+    return dict(
+        annotators=len(who), ballots=cast['ballots'], abstained=cast['abstained'], traits=traits
+    )
+
 
 # %% ../../nbs/votes/06_inspection.ipynb #data-card
 def data_card(
-    ds:Dataset, # comparisons
-)->dict: # what JSON can hold
+    ds: Dataset,  # comparisons
+) -> dict:  # what JSON can hold
     "What the comparisons hold."
     groups = _column(ds, 'group').combine_chunks().dictionary_encode().indices.to_numpy()
     sizes = np.bincount(groups)
     pairs = pc.count_distinct(_column(ds, 'pair_id')).as_py()
     label = numbers(ds, 'label')
-    labels = {k: int((label==v).sum()) for k,v in [('a', 1), ('b', 0), ('tie', .5)]}|dict(none=int(np.isnan(label).sum()))
-    known = {c: _counts(_column(ds, c).drop_null().to_pylist()) for c in ['label_source', 'source', 'quadrant']}
-    return dict(rows=len(ds), pairs=pairs, groups=len(sizes), rows_per_group=dict(mean=float(sizes.mean()), max=int(sizes.max())), **text_lengths(ds),
-        labels=labels|dict(sources=known['label_source']), sources=known['source'], quadrants={q: n for q in QUADRANTS if (n := known['quadrant'].get(q))},
-        votes={w: vote_card(ds, w) for w in VOTERS}, voters=voter_card(ds))
+    labels = {k: int((label == v).sum()) for k, v in [('a', 1), ('b', 0), ('tie', 0.5)]} | dict(
+        none=int(np.isnan(label).sum())
+    )
+    known = {
+        c: _counts(_column(ds, c).drop_null().to_pylist())
+        for c in ['label_source', 'source', 'quadrant']
+    }
+    return dict(
+        rows=len(ds),
+        pairs=pairs,
+        groups=len(sizes),
+        rows_per_group=dict(mean=float(sizes.mean()), max=int(sizes.max())),
+        **text_lengths(ds),
+        labels=labels | dict(sources=known['label_source']),
+        sources=known['source'],
+        quadrants={q: n for q in QUADRANTS if (n := known['quadrant'].get(q))},
+        votes={w: vote_card(ds, w) for w in VOTERS},
+        voters=voter_card(ds),
+    )
+
 
 # %% ../../nbs/votes/06_inspection.ipynb #split-card
 def split_card(
-    ds:Dataset, # comparisons with `ballots`
-    trait:str,
-)->pd.DataFrame: # a row for each value: pairs, votes, tie rate, split, decisiveness, alpha, pairwise agreement
+    ds: Dataset,  # comparisons with `ballots`
+    trait: str,
+) -> (
+    pd.DataFrame
+):  # a row for each value: pairs, votes, tie rate, split, decisiveness, alpha, pairwise agreement
     "People's votes by a trait of theirs."
     rows = {}
-    for value,part in split_votes(ds, trait).items():
-        if (c := vote_card(part)) is None: continue
-        rows[value] = {k: c[k] for k in ['pairs', 'votes', 'tie_rate', 'split', 'decisiveness']}|{k: c['agreement'][k] for k in ['alpha', 'pairwise']}
+    for value, part in split_votes(ds, trait).items():
+        if (c := vote_card(part)) is None:
+            continue
+        rows[value] = {k: c[k] for k in ['pairs', 'votes', 'tie_rate', 'split', 'decisiveness']} | {
+            k: c['agreement'][k] for k in ['alpha', 'pairwise']
+        }
     return pd.DataFrame(rows).T.astype(float).rename_axis(trait)
+
 
 # %% ../../nbs/votes/06_inspection.ipynb #card-text
 _BAR = ' ▁▂▃▄▅▆▇█'
 
-def _bars(counts): return ''.join(_BAR[-(-8*c//max(counts)) if c else 0] for c in counts)
-def _number(x): return '–' if x is None else f'{x:,.3g}' if isinstance(x, float) and x!=int(x) and abs(x)<100 else f'{round(x):,}'
+
+def _bars(counts):
+    return ''.join(_BAR[-(-8 * c // max(counts)) if c else 0] for c in counts)
+
+
+def _number(x):
+    return (
+        '–'
+        if x is None
+        else f'{x:,.3g}'
+        if isinstance(x, float) and x != int(x) and abs(x) < 100
+        else f'{round(x):,}'
+    )
+
+
 def _listed(counts, most=6):
-    shown = ', '.join(f'{k}: {_number(v)}' for k,v in list(counts.items())[:most])
-    return shown+(f', {len(counts)-most} more' if len(counts)>most else '')
+    shown = ', '.join(f'{k}: {_number(v)}' for k, v in list(counts.items())[:most])
+    return shown + (f', {len(counts) - most} more' if len(counts) > most else '')
+
 
 def _vote_lines(who, v):
-    yield f'{who} votes', f"{_number(v['votes'])} on {_number(v['pairs'])} pairs, {_number(v['per_pair']['mean'])} a pair ({_number(v['per_pair']['min'])} to {_number(v['per_pair']['max'])})"
-    if 'pairs' in v['per_pair']: yield '  votes: pairs', _listed(v['per_pair']['pairs'], 8)
-    yield '  tie rate', f"{_number(v['tie_rate'])}   split {_number(v['split'])}   decisiveness {_number(v['decisiveness'])}"
+    yield (
+        f'{who} votes',
+        f"{_number(v['votes'])} on {_number(v['pairs'])} pairs, {_number(v['per_pair']['mean'])} a pair ({_number(v['per_pair']['min'])} to {_number(v['per_pair']['max'])})",
+    )
+    if 'pairs' in v['per_pair']:
+        yield '  votes: pairs', _listed(v['per_pair']['pairs'], 8)
+    yield (
+        '  tie rate',
+        f"{_number(v['tie_rate'])}   split {_number(v['split'])}   decisiveness {_number(v['decisiveness'])}",
+    )
     yield "  A's share", f"0 [{_bars(v['share_histogram'])}] 1   {v['share_histogram']}"
-    if (g := v.get('agreement')): yield '  agreement', f"Krippendorff's alpha {_number(g['alpha'])}, pairwise {_number(g['pairwise'])}, on {_number(g['pairs'])} pairs with two votes or more"
+    if g := v.get('agreement'):
+        yield (
+            '  agreement',
+            f"Krippendorff's alpha {_number(g['alpha'])}, pairwise {_number(g['pairwise'])}, on {_number(g['pairs'])} pairs with two votes or more",
+        )
+
 
 def card_text(
-    card:dict, # of `data_card`
-)->str: # a line a fact
+    card: dict,  # of `data_card`
+) -> str:  # a line a fact
     "The card for people to read."
-    lengths = lambda l: f"{_number(l['mean'])} characters on average, median {_number(l['median'])}, 95% under {_number(l['p95'])}, longest {_number(l['max'])}"
-    lines = [('rows', f"{_number(card['rows'])}, {_number(card['pairs'])} different pairs"),
-        ('prompts', f"{_number(card['groups'])}, {_number(card['rows_per_group']['mean'])} rows each (at most {_number(card['rows_per_group']['max'])})"),
-        ('turns: rows', _listed(card['turns'])), ('prompt', lengths(card['prompt'])), ('response', lengths(card['response'])),
-        ('labels', _listed({k: v for k,v in card['labels'].items() if k!='sources'})+(f"   from {_listed(card['labels']['sources'])}" if card['labels']['sources'] else ''))]
+    lengths = lambda l: (
+        f"{_number(l['mean'])} characters on average, median {_number(l['median'])}, 95% under {_number(l['p95'])}, longest {_number(l['max'])}"
+    )
+    lines = [
+        ('rows', f"{_number(card['rows'])}, {_number(card['pairs'])} different pairs"),
+        (
+            'prompts',
+            f"{_number(card['groups'])}, {_number(card['rows_per_group']['mean'])} rows each (at most {_number(card['rows_per_group']['max'])})",
+        ),
+        ('turns: rows', _listed(card['turns'])),
+        ('prompt', lengths(card['prompt'])),
+        ('response', lengths(card['response'])),
+        (
+            'labels',
+            _listed({k: v for k, v in card['labels'].items() if k != 'sources'})
+            + (
+                f"   from {_listed(card['labels']['sources'])}" if card['labels']['sources'] else ''
+            ),
+        ),
+    ]
     lines += [(k, _listed(card[k])) for k in ['sources', 'quadrants'] if card[k]]
-    for who,v in card['votes'].items(): lines += list(_vote_lines(who, v)) if v else [(f'{who} votes', 'none')]
-    if (v := card['voters']):
-        lines.append(('voters', f"{_number(v['annotators'])} known, {_number(v['ballots'])} ballots, {_number(v['abstained'])} abstained"))
-        lines += [(f'  {t}', f"{_number(x['values'])} values: {_listed(x['ballots'])}") for t,x in v['traits'].items()]
-    return '\n'.join(f'{k:15} {v}' for k,v in lines)
+    for who, v in card['votes'].items():
+        lines += list(_vote_lines(who, v)) if v else [(f'{who} votes', 'none')]
+    if v := card['voters']:
+        lines.append(
+            (
+                'voters',
+                f"{_number(v['annotators'])} known, {_number(v['ballots'])} ballots, {_number(v['abstained'])} abstained",
+            )
+        )
+        lines += [
+            (f'  {t}', f"{_number(x['values'])} values: {_listed(x['ballots'])}")
+            for t, x in v['traits'].items()
+        ]
+    return '\n'.join(f'{k:15} {v}' for k, v in lines)

@@ -10,47 +10,66 @@ import numpy as np
 
 from datasets import Dataset
 
-from ..data.build import numbers,with_columns
+from ..data.build import numbers, with_columns
 from ..data.orientation import chosen_sign
 from ..errors import ContractError
-from .shares import decisiveness,vote_share,votes_of
+from .shares import decisiveness, vote_share, votes_of
+
 
 # %% ../../nbs/votes/02_margins.ipynb #draw-labels
 def draw_labels(
-    ds:Dataset,    # comparisons with votes
-    votes='judge', # whose: `judge` or `human`
-    how='draw',    # `draw` one vote, or the `majority`
-    seed=0,        # of the draw
-)->Dataset: # the same rows with `label` in {0, 0.5, 1} and `label_source`; null where nobody voted
+    ds: Dataset,  # comparisons with votes
+    votes='judge',  # whose: `judge` or `human`
+    how='draw',  # `draw` one vote, or the `majority`
+    seed=0,  # of the draw
+) -> (
+    Dataset
+):  # the same rows with `label` in {0, 0.5, 1} and `label_source`; null where nobody voted
     "One binary label a pair, from its votes."
-    if how not in ('draw', 'majority'): raise ContractError('how', "'draw' or 'majority'", repr(how))
-    a,b,tie = votes_of(ds, votes)
-    if how=='majority': label = (1+np.sign(a-b))/2
+    if how not in ('draw', 'majority'):
+        raise ContractError('how', "'draw' or 'majority'", repr(how))
+    a, b, tie = votes_of(ds, votes)
+    if how == 'majority':
+        label = (1 + np.sign(a - b)) / 2
     else:
-        u = np.random.default_rng(seed).random(len(ds))*(a+b+tie)
-        label = np.select([np.isnan(u), u<a, u>=a+tie], [np.nan, 1, 0], .5)
-    source = [None if np.isnan(l) else 'drawn' if how=='draw' else 'majority' for l in label]
+        u = np.random.default_rng(seed).random(len(ds)) * (a + b + tie)
+        label = np.select([np.isnan(u), u < a, u >= a + tie], [np.nan, 1, 0], 0.5)
+    source = [None if np.isnan(l) else 'drawn' if how == 'draw' else 'majority' for l in label]
     return with_columns(ds, label=label, label_source=source)
+
 
 # %% ../../nbs/votes/02_margins.ipynb #add-margins
 MARGINS = ['decisiveness', 'signed', 'constant', 'permuted']
 
+
 def add_margins(
-    ds:Dataset,          # comparisons with votes; `signed` needs a `label` as well
-    kind='decisiveness', # one of `MARGINS`
-    scale=1.0,           # logits at full agreement, >= 0
-    votes='judge',       # whose: `judge` or `human`
-    seed=0,              # of the permutation
-)->Dataset: # the same rows with `margin`; null where nobody voted
+    ds: Dataset,  # comparisons with votes; `signed` needs a `label` as well
+    kind='decisiveness',  # one of `MARGINS`
+    scale=1.0,  # logits at full agreement, >= 0
+    votes='judge',  # whose: `judge` or `human`
+    seed=0,  # of the permutation
+) -> Dataset:  # the same rows with `margin`; null where nobody voted
     "The gap between chosen and rejected that the votes ask for."
-    if kind not in MARGINS: raise ContractError('kind', f'one of {MARGINS}', repr(kind))
-    if not (np.isfinite(scale) and scale>=0): raise ContractError('scale', 'a finite number >= 0', repr(scale))
-    a,b,tie = votes_of(ds, votes)
+    if kind not in MARGINS:
+        raise ContractError('kind', f'one of {MARGINS}', repr(kind))
+    if not (np.isfinite(scale) and scale >= 0):
+        raise ContractError('scale', 'a finite number >= 0', repr(scale))
+    a, b, tie = votes_of(ds, votes)
     margin = decisiveness(a, b, tie)
-    if np.isnan(margin).all(): raise ContractError(f'{votes}_a', 'votes in at least one row', 'none', f'Collect votes first, or choose other `votes` than {votes!r}')
+    if np.isnan(margin).all():
+        raise ContractError(
+            f'{votes}_a',
+            'votes in at least one row',
+            'none',
+            f'Collect votes first, or choose other `votes` than {votes!r}',
+        )
     voted = ~np.isnan(margin)
-    if kind=='signed': margin = chosen_sign(ds)*(2*vote_share(a, b, tie)-1)
-    if kind=='signed': margin[np.isnan(numbers(ds, 'label'))] = np.nan
-    if kind=='constant': margin[voted] = margin[voted].mean()
-    if kind=='permuted': margin[voted] = np.random.default_rng(seed).permutation(margin[voted])
-    return with_columns(ds, margin=scale*margin)
+    if kind == 'signed':
+        margin = chosen_sign(ds) * (2 * vote_share(a, b, tie) - 1)
+    if kind == 'signed':
+        margin[np.isnan(numbers(ds, 'label'))] = np.nan
+    if kind == 'constant':
+        margin[voted] = margin[voted].mean()
+    if kind == 'permuted':
+        margin[voted] = np.random.default_rng(seed).permutation(margin[voted])
+    return with_columns(ds, margin=scale * margin)

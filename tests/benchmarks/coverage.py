@@ -12,6 +12,7 @@ of `votes_needed` and `reliability` is a formula, of the rest a simulation of 50
 
 Prints a line of JSON about the run and one for each statistic; then the same as a table.
 """
+
 import argparse
 import json
 import os
@@ -24,10 +25,19 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from plurality_nb.evaluation.ceilings import _REFITS,FITTED,_fitted,disattenuated,draw_votes,known_ceilings,reliability,votes_needed
-from plurality_nb.evaluation.correlation import STATISTICS,correlation
-from plurality_nb.evaluation.bootstrap import Measure,interval,resample
-from plurality_nb.evaluation.scores import calibration_error,score_measure
+from plurality_nb.evaluation.ceilings import (
+    _REFITS,
+    FITTED,
+    _fitted,
+    disattenuated,
+    draw_votes,
+    known_ceilings,
+    reliability,
+    votes_needed,
+)
+from plurality_nb.evaluation.correlation import STATISTICS, correlation
+from plurality_nb.evaluation.bootstrap import Measure, interval, resample
+from plurality_nb.evaluation.scores import calibration_error, score_measure
 
 SCORED = ["accuracy", "strength", "log_loss", "log_loss_excess", "brier_excess", "slope"]
 COMPARED = ["pearson", "spearman", "accuracy", "log_loss"]
@@ -43,8 +53,15 @@ def simulate(groups, rng):
     n = len(codes)
     shared, own = rng.normal(size=(3, groups))[:, codes], rng.normal(size=(3, n))
     wanted = 0.6 * shared[0] + 0.8 * own[0]
-    deltas = 1.5 * (wanted + 0.5 * shared[1] + 0.6 * own[1]), 1.2 * (wanted + 0.3 * shared[1] + 0.5 * shared[2] + 0.4 * own[1] + 0.7 * own[2])
-    share, tied, votes = expit(1.2 * wanted), 0.25 * np.exp(-np.abs(wanted)), rng.choice([3, 5, 10], n)
+    deltas = (
+        1.5 * (wanted + 0.5 * shared[1] + 0.6 * own[1]),
+        1.2 * (wanted + 0.3 * shared[1] + 0.5 * shared[2] + 0.4 * own[1] + 0.7 * own[2]),
+    )
+    share, tied, votes = (
+        expit(1.2 * wanted),
+        0.25 * np.exp(-np.abs(wanted)),
+        rng.choice([3, 5, 10], n),
+    )
     tie = rng.binomial(votes, tied)
     a = rng.binomial(votes - tie, share)
     return codes, deltas, (a, votes - tie - a, tie), (share - 0.5) * (1 - tied)
@@ -54,28 +71,55 @@ def measures(codes, deltas, cast):
     lead = (cast[0] - cast[1]) / sum(cast) / 2
     one = {s: correlation(s, deltas[0], lead, codes) for s in STATISTICS}
     one |= {s: score_measure(s, deltas[0], deltas[0], lead, codes) for s in SCORED}
-    two = {s: correlation(s, deltas[1], lead, codes) if s in STATISTICS else score_measure(s, deltas[1], deltas[1], lead, codes) for s in COMPARED}
-    one |= {f"{s} difference": Measure(lambda c, f=one[s].of, g=two[s].of: f(c) - g(c)) for s in COMPARED}
-    return one | dict(calibration_error=calibration_error(deltas[0], lead, codes), disattenuated=disattenuated(np.tanh(deltas[0] / 2), *cast, codes), reliability=reliability(*cast, codes))
+    two = {
+        s: correlation(s, deltas[1], lead, codes)
+        if s in STATISTICS
+        else score_measure(s, deltas[1], deltas[1], lead, codes)
+        for s in COMPARED
+    }
+    one |= {
+        f"{s} difference": Measure(lambda c, f=one[s].of, g=two[s].of: f(c) - g(c))
+        for s in COMPARED
+    }
+    return one | dict(
+        calibration_error=calibration_error(deltas[0], lead, codes),
+        disattenuated=disattenuated(np.tanh(deltas[0] / 2), *cast, codes),
+        reliability=reliability(*cast, codes),
+    )
 
 
 def truths(groups, rng):
     "Statistic to its value in the population; of the calibration error by the number of bins."
     codes, deltas, cast, true = simulate(groups, rng)
     ones, lead = np.ones((1, groups)), (cast[0] - cast[1]) / sum(cast) / 2
-    out = {k: m.of(ones).item() for k, m in measures(codes, deltas, cast).items() if k != "calibration_error"}
+    out = {
+        k: m.of(ones).item()
+        for k, m in measures(codes, deltas, cast).items()
+        if k != "calibration_error"
+    }
     x = np.tanh(deltas[0] / 2)
     out["disattenuated"] = (x @ true) / np.sqrt((x @ x) * (true @ true))
     out["reliability"] = (true @ true) / (lead @ lead)
-    return out, {b: calibration_error(deltas[0], lead, codes, b).of(ones).item() for b in range(1, 11)}
+    return out, {
+        b: calibration_error(deltas[0], lead, codes, b).of(ones).item() for b in range(1, 11)
+    }
 
 
 def summary(values, lows, highs, truth, plain):
     "Of one statistic over replications."
     values, lows, highs, truth = map(np.asarray, (values, lows, highs, truth))
     below, above = (truth < lows), (truth > highs)
-    return dict(truth=round(float(np.mean(truth)), 4), coverage=round(float(1 - (below | above).mean()), 3), below=round(float(below.mean()), 3), above=round(float(above.mean()), 3),
-                plain=plain, bias=round(float(np.nanmean(values - truth)), 4), sd=round(float(np.nanstd(values)), 4), width=round(float(np.nanmean(highs - lows)), 4), no_interval=int(np.isnan(lows).sum()))
+    return dict(
+        truth=round(float(np.mean(truth)), 4),
+        coverage=round(float(1 - (below | above).mean()), 3),
+        below=round(float(below.mean()), 3),
+        above=round(float(above.mean()), 3),
+        plain=plain,
+        bias=round(float(np.nanmean(values - truth)), 4),
+        sd=round(float(np.nanstd(values)), 4),
+        width=round(float(np.nanmean(highs - lows)), 4),
+        no_interval=int(np.isnan(lows).sum()),
+    )
 
 
 def study_intervals(groups, replications, resamples, rng, truth, truth_by_bins):
@@ -83,35 +127,65 @@ def study_intervals(groups, replications, resamples, rng, truth, truth_by_bins):
     for r in range(replications):
         codes, deltas, cast, _ = simulate(groups, rng)
         for k, x in resample(measures(codes, deltas, cast), codes, resamples, r).items():
-            true = truth_by_bins[max(1, min(10, len(codes) // 20))] if k == "calibration_error" else truth[k]
+            true = (
+                truth_by_bins[max(1, min(10, len(codes) // 20))]
+                if k == "calibration_error"
+                else truth[k]
+            )
             low, high = np.nanquantile(x[1:], [0.025, 0.975])
-            found.setdefault(k, []).append((x[0], *interval(x[1:], groups), true, low <= true <= high))
+            found.setdefault(k, []).append(
+                (x[0], *interval(x[1:], groups), true, low <= true <= high)
+            )
     for k, rows in found.items():
         *rest, plain = zip(*rows)
-        yield dict(study="intervals", groups=groups, statistic=k, replications=replications, **summary(*rest, round(float(np.mean(plain)), 3)))
+        yield dict(
+            study="intervals",
+            groups=groups,
+            statistic=k,
+            replications=replications,
+            **summary(*rest, round(float(np.mean(plain)), 3)),
+        )
 
 
 def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups=100):
     big = draw_votes(alpha, alpha_tie, np.full(500_000, votes), 0)
-    spread = alpha / 2 / (2 * alpha + alpha_tie) / (2 * alpha + alpha_tie + 1)  # mean squared true lead
+    spread = (
+        alpha / 2 / (2 * alpha + alpha_tie) / (2 * alpha + alpha_tie + 1)
+    )  # mean squared true lead
     vote = alpha / 2 / (2 * alpha + alpha_tie) - spread  # mean variance of a vote
-    truth = dict(zip(FITTED, known_ceilings(*big).tolist())) | dict(reliability=spread / (spread + vote / votes), votes_needed=9 * vote / spread)
+    truth = dict(zip(FITTED, known_ceilings(*big).tolist())) | dict(
+        reliability=spread / (spread + vote / votes), votes_needed=9 * vote / spread
+    )
     found = {}
     for r in range(replications):
         codes = pairs_of(groups, rng)
         _, *cast = draw_votes(alpha, alpha_tie, np.full(len(codes), votes), rng)
         row = pd.DataFrame(dict(zip(("a", "b", "tie"), cast), slice=None))
-        draws = resample(dict(reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)), codes, resamples, r)
+        draws = resample(
+            dict(reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)),
+            codes,
+            resamples,
+            r,
+        )
         draws |= resample(_fitted(row, codes, r), codes, _REFITS, r)
         for k, x in draws.items():
             found.setdefault(k, []).append((x[0], *interval(x[1:], groups), truth[k]))
     for k, rows in found.items():
         setting = dict(alpha=alpha, alpha_tie=alpha_tie, votes=votes)
-        yield dict(study="ceilings", groups=groups, statistic=k, **setting, replications=replications, **summary(*zip(*rows), None))
+        yield dict(
+            study="ceilings",
+            groups=groups,
+            statistic=k,
+            **setting,
+            replications=replications,
+            **summary(*zip(*rows), None),
+        )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--groups", type=int, nargs="+", default=[30, 100, 200])
     parser.add_argument("--replications", type=int, default=1000)
     parser.add_argument("--ceiling-replications", type=int, default=60)
@@ -126,8 +200,17 @@ def main():
         lines += study_intervals(groups, args.replications, args.resamples, rng, truth, by_bins)
     for setting in SETTINGS if args.ceiling_replications else ():
         lines += study_ceilings(*setting, args.ceiling_replications, args.resamples, rng)
-    run = dict(benchmark="coverage", command=" ".join(["python", "tests/benchmarks/coverage.py", *sys.argv[1:]]), seed=args.seed, resamples=args.resamples, seconds=round(time.perf_counter() - start), processor_seconds=round(time.process_time()),
-               cpus=os.cpu_count(), threads=os.environ.get("OMP_NUM_THREADS"), versions={p: version(p) for p in ("numpy", "scipy")} | dict(python=sys.version.split()[0]))
+    run = dict(
+        benchmark="coverage",
+        command=" ".join(["python", "tests/benchmarks/coverage.py", *sys.argv[1:]]),
+        seed=args.seed,
+        resamples=args.resamples,
+        seconds=round(time.perf_counter() - start),
+        processor_seconds=round(time.process_time()),
+        cpus=os.cpu_count(),
+        threads=os.environ.get("OMP_NUM_THREADS"),
+        versions={p: version(p) for p in ("numpy", "scipy")} | dict(python=sys.version.split()[0]),
+    )
     text = "\n".join(json.dumps(x) for x in [run, *lines])
     print(text)
     if args.out:

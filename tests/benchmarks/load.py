@@ -6,6 +6,7 @@ Prints one JSON line: rows kept, seconds of the loading call, rows read a second
 seconds; then the same of loading nine tenths (`limit`), the training part (`part`), and a file as long in which every pair stands twice
 (`repeated`), which one row a pair is made of.
 """
+
 import argparse
 import gzip
 import json
@@ -39,7 +40,10 @@ def generate(path, rows, times=1):
     with gzip.open(path, "wt", compresslevel=1, encoding="utf-8") as f:
         for again in range(times):
             draw = random.Random(0)
-            words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 10))) for _ in range(5000)]
+            words = [
+                "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 10)))
+                for _ in range(5000)
+            ]
             for i in range(rows // times):
                 say = lambda n: " ".join(draw.choices(words, k=n))
                 if i % 2 == 0:
@@ -51,27 +55,57 @@ def generate(path, rows, times=1):
 
 
 def measure(code, *args):
-    done = subprocess.run([sys.executable, "-c", FRAME.format(code), *map(str, args)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FRAME.format(code), *map(str, args)], capture_output=True, text=True
+    )
     if done.returncode:
         sys.exit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--repeats", type=int, default=1, help="measure so often, in turn, and print the fastest of each")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=1,
+        help="measure so often, in turn, and print the fastest of each",
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path, twice, n = Path(folder) / "pairs.jsonl.gz", Path(folder) / "twice.jsonl.gz", args.rows
         generate(path, n)
         generate(twice, n, 2)
-        how = dict(plurality_nb=(path, ""), limit=(path, f"limit={n * 9 // 10}"), part=(path, "part='train'"), repeated=(twice, ""))
-        cases = {k: lambda i, f=f, given=given: measure(OURS.format(given), f, n) for k, (f, given) in how.items()}
+        how = dict(
+            plurality_nb=(path, ""),
+            limit=(path, f"limit={n * 9 // 10}"),
+            part=(path, "part='train'"),
+            repeated=(twice, ""),
+        )
+        cases = {
+            k: lambda i, f=f, given=given: measure(OURS.format(given), f, n)
+            for k, (f, given) in how.items()
+        }
         cases["load_dataset"] = lambda i: measure(BARE, path, n, f"{folder}/cache{i}")
-        best = {k: min((case(i) for i in range(args.repeats)), key=lambda m: m["seconds"]) for k, case in cases.items()}
+        best = {
+            k: min((case(i) for i in range(args.repeats)), key=lambda m: m["seconds"])
+            for k, case in cases.items()
+        }
         ratio = round(best["plurality_nb"]["seconds"] / best["load_dataset"]["seconds"], 2)
-        print(json.dumps(dict(benchmark="load", rows=n, file_mib=round(path.stat().st_size / 2**20), **best, ratio=ratio)))
+        print(
+            json.dumps(
+                dict(
+                    benchmark="load",
+                    rows=n,
+                    file_mib=round(path.stat().st_size / 2**20),
+                    **best,
+                    ratio=ratio,
+                )
+            )
+        )
 
 
 if __name__ == "__main__":

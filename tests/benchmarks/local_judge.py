@@ -12,6 +12,7 @@ tokenise. The sides take turns on a few prompts at a time, `--repeats` times, an
 the machine too, `--clock processor` with one thread counts what a side computed, not what it waited for. `products` are
 the matrix products of the first prompts without attention, in GFLOP: the same on any machine. Prints one JSON line.
 """
+
 import argparse
 import json
 import os
@@ -29,10 +30,14 @@ CHAT = (
 
 
 def data_folder():
-    folder = Path(os.environ.get("PLURALITY_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+    folder = Path(
+        os.environ.get("PLURALITY_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
+    )
     lacking = [f for f in FILES if not (folder / f).exists()]
     if lacking:
-        sys.exit(f"{', '.join(lacking)} not in {folder}: set PLURALITY_DATA to the folder that holds the files")
+        sys.exit(
+            f"{', '.join(lacking)} not in {folder}: set PLURALITY_DATA to the folder that holds the files"
+        )
     return folder
 
 
@@ -41,10 +46,26 @@ def make_tokenizer(texts, size):
     from transformers import PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    bpe.pre_tokenizer, bpe.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
     specials = ["<|im_start|>", "<|im_end|>"]
-    bpe.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), special_tokens=specials, show_progress=False))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|im_end|>", additional_special_tokens=specials[:1])
+    bpe.train_from_iterator(
+        texts,
+        trainers.BpeTrainer(
+            vocab_size=size,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            special_tokens=specials,
+            show_progress=False,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+        additional_special_tokens=specials[:1],
+    )
     tokenizer.chat_template = CHAT
     return tokenizer
 
@@ -56,8 +77,16 @@ def make_model(tokenizer, layers, width):
     torch.manual_seed(0)
     heads = width // 64
     config = Qwen3Config(
-        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=width * 8 // 3, num_hidden_layers=layers, num_attention_heads=heads,
-        num_key_value_heads=max(1, heads // 3), head_dim=64, max_position_embeddings=32768, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=width * 8 // 3,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=max(1, heads // 3),
+        head_dim=64,
+        max_position_embeddings=32768,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
     return Qwen3ForCausalLM(config).eval()
 
@@ -75,7 +104,9 @@ def draw_questions(ds, pairs, slice_pairs=8):
     while sum(map(len, slices)) < 2 * pairs:
         if len(slices[-1]) >= 2 * slice_pairs:
             slices.append([])
-        slices[-1] += [Question(p, *ab) for p, a, b in rows[groups[used]] for ab in ((a, b), (b, a))]
+        slices[-1] += [
+            Question(p, *ab) for p, a, b in rows[groups[used]] for ab in ((a, b), (b, a))
+        ]
         used += 1
     return slices, used
 
@@ -88,7 +119,9 @@ def measure(judge, slices, repeats, sampled, clock):
     from plurality_nb.judges.local import rendered
 
     model, tokenizer, letters = judge.model, judge.tokenizer, judge.likelihood.letters
-    ids = lambda q: tokenizer(rendered(judge.asking.messages(q), tokenizer), add_special_tokens=False, return_tensors="pt")["input_ids"]
+    ids = lambda q: tokenizer(
+        rendered(judge.asking.messages(q), tokenizer), add_special_tokens=False, return_tensors="pt"
+    )["input_ids"]
     said = lambda logits: [float(logits.softmax(-1)[t].sum()) for t in letters.values()]
 
     def local_judge(asked):
@@ -103,7 +136,9 @@ def measure(judge, slices, repeats, sampled, clock):
 
     def generated(asked):
         for q in asked:
-            model.generate(ids(q), do_sample=True, num_return_sequences=5, max_new_tokens=2, min_new_tokens=2)
+            model.generate(
+                ids(q), do_sample=True, num_return_sequences=5, max_new_tokens=2, min_new_tokens=2
+            )
 
     def products(side, asked):
         with FlopCounterMode(display=False) as counter:
@@ -124,18 +159,35 @@ def measure(judge, slices, repeats, sampled, clock):
         for asked in slices:
             runs = [[timed(side, asked) for side in sides] for _ in range(repeats)]
             for k, side in enumerate(sides):
-                seconds[side.__name__] = seconds.get(side.__name__, 0) + min(run[k][0] for run in runs)
-            off = max(off, max(abs(x - y) / y for p, q in zip(runs[0][0][1], runs[0][1][1]) for x, y in zip(p, q)))
+                seconds[side.__name__] = seconds.get(side.__name__, 0) + min(
+                    run[k][0] for run in runs
+                )
+            off = max(
+                off,
+                max(
+                    abs(x - y) / y
+                    for p, q in zip(runs[0][0][1], runs[0][1][1])
+                    for x, y in zip(p, q)
+                ),
+            )
         few = slices[0][: 2 * sampled]
         slow = min(timed(generated, few)[0] for _ in range(repeats)) / len(few)
     questions = sum(map(len, slices))
-    return {k: questions / 2 / t for k, t in seconds.items()} | dict(sampled=1 / (2 * slow)), work, off
+    return (
+        {k: questions / 2 / t for k, t in seconds.items()} | dict(sampled=1 / (2 * slow)),
+        work,
+        off,
+    )
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", type=int, default=40)
-    parser.add_argument("--sampled", type=int, default=2, help="pairs for which answers are sampled")
+    parser.add_argument(
+        "--sampled", type=int, default=2, help="pairs for which answers are sampled"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=384, help="a multiple of 192")
@@ -151,32 +203,67 @@ def main():
     import transformers
 
     from plurality_nb import __version__
-    from plurality_nb.judges.local import LocalJudge,rendered
+    from plurality_nb.judges.local import LocalJudge, rendered
     from plurality_nb.models.packing import prefix_tree
     from plurality_nb.data.loading import load_comparisons
 
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(args.threads)
     data = {f: load_comparisons(folder / f, strict=False) for f in FILES}
-    tokenizer = make_tokenizer((t for ds in data.values() for side in "ab" for t in ds[f"response_{side}"]), args.vocabulary)
+    tokenizer = make_tokenizer(
+        (t for ds in data.values() for side in "ab" for t in ds[f"response_{side}"]),
+        args.vocabulary,
+    )
     model = make_model(tokenizer, args.layers, args.width)
     judge = LocalJudge(model, tokenizer, judge_id="random", min_mass=0)
     weights = sum(p.numel() for p in model.parameters())
     out = dict(
-        benchmark="local_judge", model=dict(kind="Qwen3", layers=args.layers, width=args.width, vocabulary=len(tokenizer), parameters=weights, dtype="float32"),
-        clock=args.clock, threads=args.threads, versions=dict(plurality_nb=__version__, torch=torch.__version__, transformers=transformers.__version__), load_before=round(os.getloadavg()[0], 1),
+        benchmark="local_judge",
+        model=dict(
+            kind="Qwen3",
+            layers=args.layers,
+            width=args.width,
+            vocabulary=len(tokenizer),
+            parameters=weights,
+            dtype="float32",
+        ),
+        clock=args.clock,
+        threads=args.threads,
+        versions=dict(
+            plurality_nb=__version__, torch=torch.__version__, transformers=transformers.__version__
+        ),
+        load_before=round(os.getloadavg()[0], 1),
     )
     for name, ds in data.items():
         slices, prompts = draw_questions(ds, args.pairs)
         questions = sum(slices, [])
-        rate, work, off = measure(judge, slices, args.repeats, args.sampled, time.perf_counter if args.clock == "wall" else time.process_time)
-        rows = sorted(tokenizer([rendered(judge.asking.messages(q), tokenizer) for q in questions], add_special_tokens=False)["input_ids"])
+        rate, work, off = measure(
+            judge,
+            slices,
+            args.repeats,
+            args.sampled,
+            time.perf_counter if args.clock == "wall" else time.process_time,
+        )
+        rows = sorted(
+            tokenizer(
+                [rendered(judge.asking.messages(q), tokenizer) for q in questions],
+                add_special_tokens=False,
+            )["input_ids"]
+        )
         total, needed = sum(map(len, rows)), sum(len(t) for _, t in prefix_tree(rows)[0])
         out[name.partition("_")[0]] = dict(
-            pairs=len(questions) // 2, prompts=prompts, tokens_a_question=round(total / len(rows)), tokens=total, not_shared=round(needed / total, 3),
-            pairs_per_second={k: round(v, 3) for k, v in rate.items()}, sampled_extrapolated_from=args.sampled, products=work,
-            over_plain=round(rate["local_judge"] / rate["plain"], 2), over_last_logit=round(rate["local_judge"] / rate["last_logit"], 2),
-            over_sampled=round(rate["local_judge"] / rate["sampled"], 1), relative_error=float(f"{off:.1g}"),
+            pairs=len(questions) // 2,
+            prompts=prompts,
+            tokens_a_question=round(total / len(rows)),
+            tokens=total,
+            not_shared=round(needed / total, 3),
+            pairs_per_second={k: round(v, 3) for k, v in rate.items()},
+            sampled_extrapolated_from=args.sampled,
+            products=work,
+            over_plain=round(rate["local_judge"] / rate["plain"], 2),
+            over_last_logit=round(rate["local_judge"] / rate["last_logit"], 2),
+            over_sampled=round(rate["local_judge"] / rate["sampled"], 1),
+            relative_error=float(f"{off:.1g}"),
         )
     print(json.dumps(out | dict(load_after=round(os.getloadavg()[0], 1))))
 

@@ -1,4 +1,5 @@
 "The explorer in a real JupyterLab: what a user clicks, what the kernel and the files then hold."
+
 import json
 import os
 import secrets
@@ -44,12 +45,24 @@ def lab(browser, tmp_path_factory):
     settings = home / "settings"
     settings.mkdir()
     work.mkdir()
-    (settings / "overrides.json").write_text(json.dumps({
-        "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
-        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-        "@jupyterlab/apputils-extension:themes": {"theme": os.environ.get("LAB_THEME", "JupyterLab Light")}}))
-    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SETUP), nbformat.v4.new_code_cell(SHOW)],
-                                  metadata=dict(kernelspec=dict(name="python3", display_name="Python 3", language="python")))
+    (settings / "overrides.json").write_text(
+        json.dumps(
+            {
+                "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+                "@jupyterlab/apputils-extension:notification": {
+                    "fetchNews": "false",
+                    "checkForUpdates": False,
+                },
+                "@jupyterlab/apputils-extension:themes": {
+                    "theme": os.environ.get("LAB_THEME", "JupyterLab Light")
+                },
+            }
+        )
+    )
+    nb = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(SETUP), nbformat.v4.new_code_cell(SHOW)],
+        metadata=dict(kernelspec=dict(name="python3", display_name="Python 3", language="python")),
+    )
     nbformat.write(nb, work / "explore.ipynb")
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -57,10 +70,28 @@ def lab(browser, tmp_path_factory):
     token = secrets.token_hex(16)
     own = {f"JUPYTER_{k}_DIR": str(home / k.lower()) for k in ("CONFIG", "RUNTIME", "DATA")}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0",
-               f"--IdentityProvider.token={token}", f"--notebook-dir={work}", f"--LabApp.app_settings_dir={settings}", "--LabApp.news_url=", "--LabApp.extension_manager=readonly"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
+        f"--notebook-dir={work}",
+        f"--LabApp.app_settings_dir={settings}",
+        "--LabApp.news_url=",
+        "--LabApp.extension_manager=readonly",
+    ]
     with open(home / "log", "w") as log:
-        server = subprocess.Popen(command, env=os.environ | own | dict(PYTHONPATH=path, TQDM_DISABLE="1", OMP_NUM_THREADS="1"), stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command,
+            env=os.environ | own | dict(PYTHONPATH=path, TQDM_DISABLE="1", OMP_NUM_THREADS="1"),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     try:
         for _ in range(150):
             try:
@@ -116,7 +147,9 @@ def keys(page):
 
 
 def forest(page):
-    return page.locator(".px-track").evaluate_all("tracks => tracks.map(t => t.getAttribute('aria-label'))")
+    return page.locator(".px-track").evaluate_all(
+        "tracks => tracks.map(t => t.getAttribute('aria-label'))"
+    )
 
 
 def pairs_in(page, quadrant):
@@ -125,6 +158,7 @@ def pairs_in(page, quadrant):
 
 def test_explorer_in_jupyterlab(browser, lab):
     from plurality_nb.data.loading import load_comparisons
+
     address, work = lab
     page = open_notebook(browser, address)
     run_all(page)
@@ -132,11 +166,21 @@ def test_explorer_in_jupyterlab(browser, lab):
 
     # texts of the data stay texts
     assert "onerror" in page.locator(".px-side-b .px-text").inner_text()
-    assert page.evaluate("window.harmed") is None and page.locator(".px-root img, .px-root script").count() == 0
+    assert (
+        page.evaluate("window.harmed") is None
+        and page.locator(".px-root img, .px-root script").count() == 0
+    )
 
     # filters
     everything = count(page)
-    assert everything == 256 == sum(pairs_in(page, q) for q in ("single_distinct", "single_alike", "plural_distinct", "plural_alike"))
+    assert (
+        everything
+        == 256
+        == sum(
+            pairs_in(page, q)
+            for q in ("single_distinct", "single_alike", "plural_distinct", "plural_alike")
+        )
+    )
     page.locator(".px-cell.px-plural_distinct").click()
     settled(lambda: count(page), lambda n: n == pairs_in(page, "plural_distinct"))
     page.get_by_label("find").fill("write")
@@ -157,7 +201,9 @@ def test_explorer_in_jupyterlab(browser, lab):
         page.keyboard.press(key)
         settled(where.inner_text, lambda t: t == f"{place} / {some}")
     assert page.locator(".jp-CodeCell").count() == 2
-    assert page.locator(".px-row[aria-selected=true]").count() == 1 and page.locator(".px-list").get_attribute("aria-activedescendant")
+    assert page.locator(".px-row[aria-selected=true]").count() == 1 and page.locator(
+        ".px-list"
+    ).get_attribute("aria-activedescendant")
 
     # thresholds
     page.get_by_role("button", name="clear filters").click()
@@ -175,29 +221,46 @@ def test_explorer_in_jupyterlab(browser, lab):
     for tag in ("style", "ask again"):
         page.get_by_label("add a tag").fill(tag)
         page.keyboard.press("Enter")
-    notes = settled(lambda: json.loads((work / "notes.json").read_text()) if (work / "notes.json").exists() else {}, lambda d: any(len(e["tags"]) == 2 for e in d.values()))
-    (pair, entry), = notes.items()
+    notes = settled(
+        lambda: (
+            json.loads((work / "notes.json").read_text()) if (work / "notes.json").exists() else {}
+        ),
+        lambda d: any(len(e["tags"]) == 2 for e in d.values()),
+    )
+    ((pair, entry),) = notes.items()
     assert entry == dict(note="both answers are fine", tags=["ask again", "style"])
 
     # the way out
     page.get_by_label("file to save the selection to").fill("picked.jsonl")
     page.get_by_role("button", name="save selection").click()
-    settled(page.locator(".px-out [role=status]").inner_text, lambda t: t == f"{fewer} pairs in picked.jsonl")
+    settled(
+        page.locator(".px-out [role=status]").inner_text,
+        lambda t: t == f"{fewer} pairs in picked.jsonl",
+    )
     picked = load_comparisons(work / "picked.jsonl")
     assert len(picked) == fewer and set(picked["quadrant"]) == {"plural_distinct"}
-    assert dict(zip(picked["pair_id"], zip(picked["note"], picked["tags"])))[pair] == ("both answers are fine", "ask again, style")
+    assert dict(zip(picked["pair_id"], zip(picked["note"], picked["tags"])))[pair] == (
+        "both answers are fine",
+        "ask again, style",
+    )
 
     # another kernel, the same notes
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.get_by_role("menuitem", name="Restart Kernel and Run All Cells…", exact=True).click()
-    page.get_by_role("button", name="Confirm Kernel Restart").or_(page.get_by_role("button", name="Restart", exact=True)).click()
+    page.get_by_role("button", name="Confirm Kernel Restart").or_(
+        page.get_by_role("button", name="Restart", exact=True)
+    ).click()
     page.locator(".px-noted").first.wait_for(state="detached")
     page.locator(".px-row").first.wait_for(timeout=60_000)
     settled(lambda: count(page), lambda n: n == everything)
     page.get_by_role("combobox", name="notes").select_option("style")
     settled(lambda: count(page), lambda n: n == 1)
-    settled(page.get_by_label("note", exact=True).input_value, lambda t: t == "both answers are fine")
-    assert page.locator(".px-talk").inner_text() == prompt and sorted(page.locator(".px-chip").all_inner_texts()) == ["ask again ×", "style ×"]
+    settled(
+        page.get_by_label("note", exact=True).input_value, lambda t: t == "both answers are fine"
+    )
+    assert page.locator(".px-talk").inner_text() == prompt and sorted(
+        page.locator(".px-chip").all_inner_texts()
+    ) == ["ask again ×", "style ×"]
     assert page.errors == []
     page.context.close()
 

@@ -1,13 +1,14 @@
 "The report as a colleague opens it: from disk, without a network, on a screen, a phone and paper."
+
 import numpy as np
 import pytest
 
-from plurality_nb.judges.collect import add_votes,ask_both_orders
+from plurality_nb.judges.collect import add_votes, ask_both_orders
 from plurality_nb.votes.bias import order_effects
 from plurality_nb.data.build import with_columns
-from plurality_nb.studies.evaluate import measure_models,report_models
+from plurality_nb.studies.evaluate import measure_models, report_models
 from plurality_nb.rewards.model import score
-from plurality_nb.simulation.users import PopulationJudge,simulate_votes,sample_population
+from plurality_nb.simulation.users import PopulationJudge, simulate_votes, sample_population
 from plurality_nb.data.sample import load_sample
 
 WIDTHS = [1280, 390]
@@ -18,16 +19,40 @@ def page_file(tmp_path_factory, browser):
     sample, crowd = load_sample(), sample_population()
     asked = ask_both_orders(sample, PopulationJudge(crowd), progress=False).votes
     scores = np.random.default_rng(0).random((2, 256))
-    ds = with_columns(simulate_votes(add_votes(sample, asked), crowd, 7), quadrant=sample["written_quadrant"][:], plurality=scores[0], indistinguishability=scores[1])
+    ds = with_columns(
+        simulate_votes(add_votes(sample, asked), crowd, 7),
+        quadrant=sample["written_quadrant"][:],
+        plurality=scores[0],
+        indistinguishability=scores[1],
+    )
     name = '<img src="https://example.org/x.png" onerror="alert(1)"> with a name as long as a Hub id may be'
     models = {name: score(ds, "longer response"), "random": score(ds, "random")}
     history = [dict(step=i, loss=0.7 - i / 100) for i in range(5)]
-    found = dict(models=models, training={name: dict(objective="margin", history=history), "random": {}}) | measure_models(models, n_boot=50, progress=False)
-    account = dict(format="comparisons", read=258, kept=256, rejected={"`x` is <b>odd</b>": 2}, left_out={}, empty=0, identical=1, merged=0)
-    return report_models(found, tmp_path_factory.mktemp("report") / "report.html", order=order_effects(asked, sample["group"][:]), account=account, title="<script>alert(1)</script>")
+    found = dict(
+        models=models, training={name: dict(objective="margin", history=history), "random": {}}
+    ) | measure_models(models, n_boot=50, progress=False)
+    account = dict(
+        format="comparisons",
+        read=258,
+        kept=256,
+        rejected={"`x` is <b>odd</b>": 2},
+        left_out={},
+        empty=0,
+        identical=1,
+        merged=0,
+    )
+    return report_models(
+        found,
+        tmp_path_factory.mktemp("report") / "report.html",
+        order=order_effects(asked, sample["group"][:]),
+        account=account,
+        title="<script>alert(1)</script>",
+    )
 
 
-@pytest.fixture(params=[(w, c) for w in WIDTHS for c in ("light", "dark")], ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(
+    params=[(w, c) for w in WIDTHS for c in ("light", "dark")], ids=lambda p: f"{p[0]}-{p[1]}"
+)
 def page(request, browser, page_file):
     width, scheme = request.param
     context = browser.new_context(viewport=dict(width=width, height=800), color_scheme=scheme)
@@ -46,7 +71,10 @@ def page(request, browser, page_file):
 def test_it_asks_for_nothing_and_says_nothing(page, page_file):
     page.wait_for_timeout(200)
     assert set(page.asked) == {page_file.as_uri()} and page.said == []
-    assert page.evaluate("document.querySelectorAll('script, img, iframe, link[href^=http]').length") == 0
+    assert (
+        page.evaluate("document.querySelectorAll('script, img, iframe, link[href^=http]').length")
+        == 0
+    )
 
 
 def test_nothing_sticks_out_and_wide_tables_scroll_in_their_box(page):
@@ -55,29 +83,58 @@ def test_nothing_sticks_out_and_wide_tables_scroll_in_their_box(page):
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))""")
     assert out == []
     if page.width == 390:
-        assert page.evaluate("[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth)")
+        assert page.evaluate(
+            "[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth)"
+        )
 
 
 def test_contents_lead_to_sections_that_have_headings(page):
-    links = page.evaluate("[...document.querySelectorAll('nav a')].map(a => [a.getAttribute('href'), a.textContent, document.querySelector(a.getAttribute('href'))?.querySelector('h2')?.textContent])")
+    links = page.evaluate(
+        "[...document.querySelectorAll('nav a')].map(a => [a.getAttribute('href'), a.textContent, document.querySelector(a.getAttribute('href'))?.querySelector('h2')?.textContent])"
+    )
     assert len(links) >= 9 and all(text == heading for _, text, heading in links)
-    assert {"Summary", "Data", "Taxonomy", "Votes", "Training", "Correlation with people", "Comparison of models", "Calibration", "Limits", "How this was made"} <= {t for _, t, _ in links}
+    assert {
+        "Summary",
+        "Data",
+        "Taxonomy",
+        "Votes",
+        "Training",
+        "Correlation with people",
+        "Comparison of models",
+        "Calibration",
+        "Limits",
+        "How this was made",
+    } <= {t for _, t, _ in links}
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids))
-    wanted = page.evaluate("[...document.querySelectorAll('use')].map(e => e.getAttribute('xlink:href').slice(1))")
+    wanted = page.evaluate(
+        "[...document.querySelectorAll('use')].map(e => e.getAttribute('xlink:href').slice(1))"
+    )
     assert set(wanted) <= set(ids)
 
 
 def test_figures_and_tables_are_told_to_those_who_cannot_see_them(page):
-    assert page.evaluate("[...document.querySelectorAll('figure svg')].every(s => s.getAttribute('role') == 'img' && s.getAttribute('aria-label').length > 20)")
-    assert page.evaluate("[...document.querySelectorAll('th')].every(h => ['col', 'row'].includes(h.scope))")
-    assert page.evaluate("[...document.querySelectorAll('table')].every(t => document.getElementById(t.getAttribute('aria-labelledby')))")
+    assert page.evaluate(
+        "[...document.querySelectorAll('figure svg')].every(s => s.getAttribute('role') == 'img' && s.getAttribute('aria-label').length > 20)"
+    )
+    assert page.evaluate(
+        "[...document.querySelectorAll('th')].every(h => ['col', 'row'].includes(h.scope))"
+    )
+    assert page.evaluate(
+        "[...document.querySelectorAll('table')].every(t => document.getElementById(t.getAttribute('aria-labelledby')))"
+    )
 
 
 def test_figures_read_on_light_and_on_dark(page):
-    ink, ground = page.evaluate("[getComputedStyle(document.querySelector('figure svg')).fill, getComputedStyle(document.body).backgroundColor]")
-    light = lambda c: sum(map(int, c[c.index("(") + 1:-1].split(",")[:3])) / 765
-    assert (light(ink) > 0.8 and light(ground) < 0.2) if page.scheme == "dark" else (light(ink) < 0.2 and light(ground) > 0.9)
+    ink, ground = page.evaluate(
+        "[getComputedStyle(document.querySelector('figure svg')).fill, getComputedStyle(document.body).backgroundColor]"
+    )
+    light = lambda c: sum(map(int, c[c.index("(") + 1 : -1].split(",")[:3])) / 765
+    assert (
+        (light(ink) > 0.8 and light(ground) < 0.2)
+        if page.scheme == "dark"
+        else (light(ink) < 0.2 and light(ground) > 0.9)
+    )
 
 
 def test_it_prints_without_boxes_that_scroll(page, tmp_path):
@@ -86,6 +143,8 @@ def test_it_prints_without_boxes_that_scroll(page, tmp_path):
     page.emulate_media(media="print", color_scheme="dark")
     page.set_viewport_size(dict(width=690, height=980))
     assert page.evaluate("document.documentElement.scrollWidth") <= 690
-    assert page.evaluate("[...document.querySelectorAll('.scroll, pre')].every(e => getComputedStyle(e).overflowX == 'visible')")
+    assert page.evaluate(
+        "[...document.querySelectorAll('.scroll, pre')].every(e => getComputedStyle(e).overflowX == 'visible')"
+    )
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.pdf(path=tmp_path / "report.pdf")[:4] == b"%PDF"

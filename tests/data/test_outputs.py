@@ -1,4 +1,5 @@
 "What stands at the name of an output: only what is ours is replaced, and nothing that is read."
+
 import json
 import sys
 
@@ -6,12 +7,15 @@ import pytest
 
 from plurality_nb.cli import app as cli
 from plurality_nb.errors import ContractError
-from plurality_nb.data.files import check_save,save_comparisons
+from plurality_nb.data.files import check_save, save_comparisons
 from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.users import simulate_votes,sample_population
-from plurality_nb.data.loading import load_comparisons,read_comparisons
+from plurality_nb.simulation.users import simulate_votes, sample_population
+from plurality_nb.data.loading import load_comparisons, read_comparisons
 
-RATED = [dict(prompt=f"Tea {i}?", response_a="Yes, please.", response_b="No", human_a=3, human_b=1) for i in range(4)]
+RATED = [
+    dict(prompt=f"Tea {i}?", response_a="Yes, please.", response_b="No", human_a=3, human_b=1)
+    for i in range(4)
+]
 
 
 @pytest.fixture
@@ -34,13 +38,17 @@ def run(monkeypatch, capsys, tmp_path):
 @pytest.fixture
 def refused(run, tmp_path, monkeypatch):
     "Asserts that a command is refused before it reads anything, and leaves every file as it is."
+
     def bytes_of():
         return {p: (p.is_symlink(), p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file()}
 
     def call(command, *words, argument="out"):
         before = bytes_of()
         with monkeypatch.context() as patch:
-            patch.setattr("plurality_nb.data.opening.open_source", lambda *_: pytest.fail(f"{command} began to read"))
+            patch.setattr(
+                "plurality_nb.data.opening.open_source",
+                lambda *_: pytest.fail(f"{command} began to read"),
+            )
             code, err = run(command)
         assert code == 1 and f"`{argument}`: want" in err and "Traceback" not in err, (command, err)
         assert all(w in err for w in words), (command, err)
@@ -58,7 +66,8 @@ def rated(tmp_path):
 
 
 def model_folder(path):
-    from plurality_nb.rewards.model import Probe,ProbeModel
+    from plurality_nb.rewards.model import Probe, ProbeModel
+
     return ProbeModel(probe=Probe(769), name="mine").save(path)
 
 
@@ -74,15 +83,31 @@ def test_training_leaves_folders_of_others_alone(refused, tmp_path):
     model_folder(tmp_path / "kept")
     (tmp_path / "kept" / "scores.csv").write_text("mine")
     for model in ("probe", "base"):
-        for out, why in [("home", "a folder without a model"), ("home/photos", "a folder without"), ("site", "a folder without a model"), (".", "the folder that this runs in"), ("..", "or one around it"),
-                         (tmp_path.parent, "or one around it"), ("/", "or one around it"), ("notes", "notes': a file"), ("link", "a link to"), ("dangling", "a link to"), ("kept", "beside it scores.csv")]:
+        for out, why in [
+            ("home", "a folder without a model"),
+            ("home/photos", "a folder without"),
+            ("site", "a folder without a model"),
+            (".", "the folder that this runs in"),
+            ("..", "or one around it"),
+            (tmp_path.parent, "or one around it"),
+            ("/", "or one around it"),
+            ("notes", "notes': a file"),
+            ("link", "a link to"),
+            ("dangling", "a link to"),
+            ("kept", "beside it scores.csv"),
+        ]:
             refused(f"train sample --model {model} --out {out}", why, "Give another name")
 
 
 def test_training_leaves_its_inputs_alone(refused, tmp_path):
     save_comparisons(load_sample(), model_folder(tmp_path / "model") / "data.jsonl")
     model_folder(tmp_path / "base")
-    for command in ["train model/data.jsonl --out model", "train sample --exclude model/data.jsonl --out model", "train sample --model base --eval model/data.jsonl --out model", "train sample --model base --out base"]:
+    for command in [
+        "train model/data.jsonl --out model",
+        "train sample --exclude model/data.jsonl --out model",
+        "train sample --model base --eval model/data.jsonl --out model",
+        "train sample --model base --out base",
+    ]:
         refused(command, "No input is overwritten")
 
 
@@ -90,41 +115,70 @@ def test_a_model_takes_the_place_of_an_earlier_one_or_of_nothing(run, tmp_path):
     (tmp_path / "model").mkdir()
     for _ in range(2):
         code, err = run("train sample --objective bt --missing drop --out model")
-        assert code == 1 and "`out`" not in err  # the sample has no labels, and that is what is said
-    for step in ["vote sample --judge population --votes 4 --limit 30 --out v.parquet", "draw-labels v.parquet --how majority --out l.parquet", *["train l.parquet --objective bt --out model"] * 2]:
+        assert (
+            code == 1 and "`out`" not in err
+        )  # the sample has no labels, and that is what is said
+    for step in [
+        "vote sample --judge population --votes 4 --limit 30 --out v.parquet",
+        "draw-labels v.parquet --how majority --out l.parquet",
+        *["train l.parquet --objective bt --out model"] * 2,
+    ]:
         code, err = run(step)
         assert code == 0, err
     files = sorted(p.name for p in (tmp_path / "model").iterdir())
     assert files == sorted(json.loads((tmp_path / "model" / "plurality.json").read_text())["files"])
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["l.parquet", "l.parquet.json", "model", "v.parquet", "v.parquet.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "l.parquet",
+        "l.parquet.json",
+        "model",
+        "v.parquet",
+        "v.parquet.json",
+    ]
 
 
 def test_a_model_from_before_files_were_listed_is_replaced(tmp_path):
     note = model_folder(tmp_path / "m") / "plurality.json"
-    note.write_text(json.dumps({k: v for k, v in json.loads(note.read_text()).items() if k != "files"}))
+    note.write_text(
+        json.dumps({k: v for k, v in json.loads(note.read_text()).items() if k != "files"})
+    )
     assert "files" in json.loads((model_folder(tmp_path / "m") / "plurality.json").read_text())
 
 
 def test_checkpoints_do_not_go_into_a_folder_of_another(refused, tmp_path):
     from plurality_nb.rewards.run import check_training
+
     folder = tmp_path / "mine.run"
     folder.mkdir()
     check_training(tmp_path / "mine")
-    (folder / ".run.json.12.tmp").write_text("{")  # killed as it began, or another process is just beginning
+    (folder / ".run.json.12.tmp").write_text(
+        "{"
+    )  # killed as it began, or another process is just beginning
     check_training(tmp_path / "mine")
     (folder / "run.json").write_text('{"speed": "slow"}')
     for more in ("", " --restart"):
-        refused(f"train sample --model base --out mine{more}", "mine.run': a folder of something else")
+        refused(
+            f"train sample --model base --out mine{more}", "mine.run': a folder of something else"
+        )
     (folder / "run.json").write_text('{"model": "base", "lora": 0, "data": "x"}')
     check_training(tmp_path / "mine")
 
 
 def test_a_report_leaves_what_is_no_report_alone(refused, run, rated, tmp_path):
-    refused("report rated.json --model random --by none --out rated.html", "rated.json", "No input is overwritten")
+    refused(
+        "report rated.json --model random --by none --out rated.html",
+        "rated.json",
+        "No input is overwritten",
+    )
     (tmp_path / "own.html").write_text("<html>")
     (tmp_path / "plan.json").write_text('{"title": "mine"}')
     (tmp_path / "folder").mkdir()
-    for out, why in [("own.html", "a file of something else"), ("plan.html", "plan.json': a file of something else"), ("folder", "a folder"), (".", "a folder"), ("/dev/null", "a device")]:
+    for out, why in [
+        ("own.html", "a file of something else"),
+        ("plan.html", "plan.json': a file of something else"),
+        ("folder", "a folder"),
+        (".", "a folder"),
+        ("/dev/null", "a device"),
+    ]:
         refused(f"report rated.json --model random --by none --out {out}", why)
     (tmp_path / "page.html.rejects.jsonl").write_text('{"mine": 1}\n')
     code, err = run("report rated.json --model random --by none --n-boot 0 --out page.html")
@@ -140,16 +194,31 @@ def test_stages_leave_their_inputs_and_files_of_others_alone(refused, rated, tmp
     (tmp_path / "who.csv").write_text("user_id,age\n")
     (tmp_path / "linked.parquet").symlink_to(tmp_path / "ours.parquet")
     (tmp_path / "new.parquet.json").write_text('{"settings": {"mine": 1}}')
-    stages = ["taxonomy {} --out {}", "vote {} --judge population --out {}", "calibrate {} --out {}", "draw-labels {} --out {}", "margin {} --out {}", "score {} --model random --out {}", "select {} --out {}"]
+    stages = [
+        "taxonomy {} --out {}",
+        "vote {} --judge population --out {}",
+        "calibrate {} --out {}",
+        "draw-labels {} --out {}",
+        "margin {} --out {}",
+        "score {} --model random --out {}",
+        "select {} --out {}",
+    ]
     for stage in stages:
         refused(stage.format("ours.parquet", "ours.parquet"), "No input is overwritten")
         refused(stage.format("ours.parquet", "./x/../ours.parquet"), "No input is overwritten")
         refused(stage.format("sample", "who.csv"), "a file that no stage wrote")
         refused(stage.format("sample", "linked.parquet"), "a link to")
-        refused(stage.format("sample", "new.parquet"), "new.parquet.json': a file of something else")
+        refused(
+            stage.format("sample", "new.parquet"), "new.parquet.json': a file of something else"
+        )
     refused("calibrate sample --rated ours.parquet --out ours.parquet", "No input is overwritten")
-    refused("vote sample --judge recorded:ours.parquet --out ours.parquet", "No input is overwritten")
-    refused("vote sample --judge population --examples ours.parquet --out ours.parquet", "No input is overwritten")
+    refused(
+        "vote sample --judge recorded:ours.parquet --out ours.parquet", "No input is overwritten"
+    )
+    refused(
+        "vote sample --judge population --examples ours.parquet --out ours.parquet",
+        "No input is overwritten",
+    )
     refused("score sample --model random --people who.csv --out who.csv", "No input is overwritten")
     refused("select sample --votes-from ours.parquet --out ours.parquet", "No input is overwritten")
     notes = tmp_path / "b.parquet.json"
@@ -167,6 +236,7 @@ def test_a_stage_takes_the_place_of_its_earlier_output(run, tmp_path):
 
 def test_a_file_that_broke_off_after_its_note_is_written_anew(tmp_path, monkeypatch):
     from plurality_nb.data import files
+
     replace = files.os.replace
 
     def dies(source, target):
@@ -199,6 +269,7 @@ def test_the_interface_of_python_refuses_as_well(rated, tmp_path, monkeypatch):
 
 def test_sheets_that_people_filled_in_are_kept(refused, run, tmp_path):
     import pandas as pd
+
     for seed in (0, 1):
         code, err = run(f"select sample -n 4 --by random --seed {seed} --out sheet.csv")
         assert code == 0, err
@@ -206,7 +277,11 @@ def test_sheets_that_people_filled_in_are_kept(refused, run, tmp_path):
     sheet.assign(vote=["", "", "", "a"]).to_csv(tmp_path / "sheet.csv", index=False)
     sheet.assign(mood="").to_csv(tmp_path / "more.csv", index=False)
     save_comparisons(load_sample(), tmp_path / "ours.csv")
-    for out, why in [("sheet.csv", "a sheet that somebody filled in"), ("more.csv", "something else"), ("ours.csv", "something else")]:
+    for out, why in [
+        ("sheet.csv", "a sheet that somebody filled in"),
+        ("more.csv", "something else"),
+        ("ours.csv", "something else"),
+    ]:
         refused(f"select sample -n 4 --by random --out {out}", why)
     refused("select sample --votes-from sheet.csv --out sheet.csv", "No input is overwritten")
     refused("select sample --out sheet.csv", "a file that no stage wrote")
@@ -215,18 +290,30 @@ def test_sheets_that_people_filled_in_are_kept(refused, run, tmp_path):
 def test_the_demo_and_a_study_leave_files_of_others_alone(refused, tmp_path):
     from plurality_nb.studies import run as study
     from plurality_nb.studies.config import load_study
+
     for name in ("forest.svg", "report.json", "margin.parquet"):
         folder = tmp_path / name.partition(".")[0]
         folder.mkdir()
         (folder / name).write_text("mine")
         refused(f"demo --out {folder}", name)
-    save_comparisons(simulate_votes(load_sample(), sample_population(), 5), tmp_path / "people" / "votes.parquet")
+    save_comparisons(
+        simulate_votes(load_sample(), sample_population(), 5), tmp_path / "people" / "votes.parquet"
+    )
     save_comparisons(load_sample(), tmp_path / "pairs.parquet")
-    (tmp_path / "study.toml").write_text('pairs = [{data = "pairs.parquet"}]\npeople = [{data = "people/votes.parquet", name = "votes"}]\n[[ways]]\nmodel = "population"\n[[arms]]\nobjective = "bt"\n')
+    (tmp_path / "study.toml").write_text(
+        'pairs = [{data = "pairs.parquet"}]\npeople = [{data = "people/votes.parquet", name = "votes"}]\n[[ways]]\nmodel = "population"\n[[arms]]\nobjective = "bt"\n'
+    )
     refused("study run study.toml --out .", "No input is overwritten")
     settings = load_study(tmp_path / "study.toml")
     train = next(s for s in study.study_steps(settings) if s.stage == "train")
-    for file in ("summary.csv", "report.html", "report.json", "taxonomy.parquet", f"{train.file}/mine.txt", "stages/summary.csv.json"):
+    for file in (
+        "summary.csv",
+        "report.html",
+        "report.json",
+        "taxonomy.parquet",
+        f"{train.file}/mine.txt",
+        "stages/summary.csv.json",
+    ):
         mine = tmp_path / "out" / file
         mine.parent.mkdir(parents=True)
         mine.write_text("mine")
@@ -234,17 +321,24 @@ def test_the_demo_and_a_study_leave_files_of_others_alone(refused, tmp_path):
         with pytest.raises(ContractError, match="`out`: want"):
             study.run_study(settings, tmp_path / "out", progress=False)
         mine.rename(tmp_path / "set_aside")
-        for parent in list(mine.parents)[:len(mine.relative_to(tmp_path).parts) - 1]:
+        for parent in list(mine.parents)[: len(mine.relative_to(tmp_path).parts) - 1]:
             parent.rmdir()
 
 
 def test_what_is_explored_does_not_overwrite(tmp_path):
     from plurality_nb.reports.explorer import Explorer
-    for name, text in [("list.json", "[1]"), ("other.json", '{"a": 1}'), ("data.parquet.json", '{"settings": {}}')]:
+
+    for name, text in [
+        ("list.json", "[1]"),
+        ("other.json", '{"a": 1}'),
+        ("data.parquet.json", '{"settings": {}}'),
+    ]:
         (tmp_path / name).write_text(text)
         with pytest.raises(ContractError, match="Mend the file or name another"):
             Explorer(load_sample(), notes=tmp_path / name)
         assert (tmp_path / name).read_text() == text
     with pytest.raises(ContractError, match="`out`: want"):
         Explorer(load_sample()).save(tmp_path / "data.parquet")
-    assert (tmp_path / "data.parquet.json").read_text() == '{"settings": {}}' and not (tmp_path / "data.parquet").exists()
+    assert (tmp_path / "data.parquet.json").read_text() == '{"settings": {}}' and not (
+        tmp_path / "data.parquet"
+    ).exists()

@@ -1,4 +1,5 @@
 "The authored texts are what the docs say of them."
+
 import re
 from collections import Counter
 
@@ -31,15 +32,31 @@ def test_no_prompt_or_response_stands_twice(rows):
 
 def test_no_templates(rows):
     "Responses to different prompts do not begin with the same five words."
-    begin = [(r["pair_id"], " ".join(re.findall(r"\w+", r[f"response_{s}"].lower())[:5])) for r in rows for s in "ab"]
+    begin = [
+        (r["pair_id"], " ".join(re.findall(r"\w+", r[f"response_{s}"].lower())[:5]))
+        for r in rows
+        for s in "ab"
+    ]
     shared = [k for k, n in Counter(b for _, b in set(begin)).items() if n > 1]
     assert len(shared) <= 3, shared
 
 
 def test_the_better_one_is_not_the_longer_one(rows):
-    gap = np.array([(r["quality_a"] - r["quality_b"]) * np.sign(len(r["response_a"]) - len(r["response_b"])) for r in rows if r["written_quadrant"] == "single_distinct"])
+    gap = np.array(
+        [
+            (r["quality_a"] - r["quality_b"]) * np.sign(len(r["response_a"]) - len(r["response_b"]))
+            for r in rows
+            if r["written_quadrant"] == "single_distinct"
+        ]
+    )
     assert 0.35 < np.mean(gap[gap != 0] > 0) < 0.65
-    better_a = np.mean([r["quality_a"] > r["quality_b"] for r in rows if r["written_quadrant"] == "single_distinct"])
+    better_a = np.mean(
+        [
+            r["quality_a"] > r["quality_b"]
+            for r in rows
+            if r["written_quadrant"] == "single_distinct"
+        ]
+    )
     assert 0.35 < better_a < 0.65
 
 

@@ -7,7 +7,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from plurality_nb.errors import ContractError
-from plurality_nb.data.loading import load_comparisons,read_comparisons
+from plurality_nb.data.loading import load_comparisons, read_comparisons
 
 GOOD = dict(prompt="Hi", response_a="Hello", response_b="Hey")
 
@@ -19,27 +19,133 @@ def write(path, text, encoding="utf-8"):
 
 
 CASES = {
-    "broken line": (".jsonl", json.dumps(GOOD) + "\n{\n" + json.dumps(GOOD | dict(response_b="x")) + "\n", "not a JSON object", 1),
+    "broken line": (
+        ".jsonl",
+        json.dumps(GOOD) + "\n{\n" + json.dumps(GOOD | dict(response_b="x")) + "\n",
+        "not a JSON object",
+        1,
+    ),
     "not an object": (".jsonl", json.dumps(GOOD) + "\n[1]\n", "not a JSON object", 1),
-    "invalid UTF-8": (".jsonl", json.dumps(GOOD).encode() + b'\n{"prompt": "\xff"}\n', "not text in UTF-8", 1),
-    "no prompt": (".jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(prompt="")) + "\n", "no prompt", 1),
-    "prompt of wrong shape": (".jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(prompt=["Hi"])) + "\n", "`prompt` is not text, or a list of {role, content} with text in both", 1),
-    "negative votes": (".jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(human_a=-1)) + "\n", "`human_a` is not a whole number >= 0", 1),
-    "half a person": (".json", json.dumps([GOOD, GOOD | dict(human_a=0.5)]), "`human_a` is not a whole number >= 0", 1),
-    "label": (".csv", "prompt,response_a,response_b,label\nHi,a,b,1\nHi,a,c,0.7\n", "`label` is not 1 (A), 0 (B), 0.5 (tie) or null", 1),
-    "a vote of nan": (".jsonl", json.dumps(GOOD | dict(human_a=float("nan"))) + "\n" + json.dumps(GOOD | dict(label=float("inf"))) + "\n", "`label` is not 1 (A), 0 (B), 0.5 (tie) or null", 1),
-    "response of another type": (".json", json.dumps([GOOD, GOOD | dict(response_b=True)]), "`response_b` is not text", 1),
-    "null response": (".json", json.dumps([GOOD, GOOD | dict(response_b=None)]), "`response_b` is not text", 1),
-    "missing prompt": (".jsonl", json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(prompt=None)) + "\n", "no prompt", 1),
-    "a role that is no text": (".json", json.dumps([GOOD, GOOD | dict(prompt=[dict(role=1, content="x")])]), "`prompt` is not text, or a list of {role, content} with text in both", 1),
-    "too many cells": (".csv", "prompt,response_a,response_b\nHi,a,b\nHi,a,b,c\n", "more or fewer cells than the header", 1),
-    "bytes that are no text in a CSV": (".csv", b"prompt,response_a,response_b\nHi,a,b\nHi,\xff,c\nHi,a,d\n", "not text in UTF-8", 1),
-    "a broken element of a list": (".json", json.dumps([GOOD])[:-1] + ", {]", "not a whole JSON list", 1),
-    "a number of a million digits": (".jsonl", json.dumps(GOOD) + '\n{"prompt": "Hi", "response_a": "a", "response_b": ' + "9" * 10**6 + "}\n", "not a JSON object", 1),
-    "nested too deeply": (".jsonl", json.dumps(GOOD) + '\n{"x": ' + "[" * 10**5 + "]" * 10**5 + "}\n", "not a JSON object", 1),
-    "votes fewer than ballots": (".json", json.dumps([GOOD, GOOD | dict(human_b=1, ballots=[dict(annotator="u", vote="a")])]), "`human_a` is not at least the 1 votes that `ballots` holds", 1),
-    "ballot for nobody": (".json", json.dumps([GOOD, GOOD | dict(ballots=[dict(annotator="u", vote="c")])]), "`ballots` is not a list of {annotator, vote, traits} with text in all, a vote one of ['a', 'b', 'tie'] or null", 1),
-    "missing column later": (".jsonl", json.dumps(GOOD) + "\n" + json.dumps(dict(prompt="Hi")) + "\n", "no `response_a`", 1),
+    "invalid UTF-8": (
+        ".jsonl",
+        json.dumps(GOOD).encode() + b'\n{"prompt": "\xff"}\n',
+        "not text in UTF-8",
+        1,
+    ),
+    "no prompt": (
+        ".jsonl",
+        json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(prompt="")) + "\n",
+        "no prompt",
+        1,
+    ),
+    "prompt of wrong shape": (
+        ".jsonl",
+        json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(prompt=["Hi"])) + "\n",
+        "`prompt` is not text, or a list of {role, content} with text in both",
+        1,
+    ),
+    "negative votes": (
+        ".jsonl",
+        json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(human_a=-1)) + "\n",
+        "`human_a` is not a whole number >= 0",
+        1,
+    ),
+    "half a person": (
+        ".json",
+        json.dumps([GOOD, GOOD | dict(human_a=0.5)]),
+        "`human_a` is not a whole number >= 0",
+        1,
+    ),
+    "label": (
+        ".csv",
+        "prompt,response_a,response_b,label\nHi,a,b,1\nHi,a,c,0.7\n",
+        "`label` is not 1 (A), 0 (B), 0.5 (tie) or null",
+        1,
+    ),
+    "a vote of nan": (
+        ".jsonl",
+        json.dumps(GOOD | dict(human_a=float("nan")))
+        + "\n"
+        + json.dumps(GOOD | dict(label=float("inf")))
+        + "\n",
+        "`label` is not 1 (A), 0 (B), 0.5 (tie) or null",
+        1,
+    ),
+    "response of another type": (
+        ".json",
+        json.dumps([GOOD, GOOD | dict(response_b=True)]),
+        "`response_b` is not text",
+        1,
+    ),
+    "null response": (
+        ".json",
+        json.dumps([GOOD, GOOD | dict(response_b=None)]),
+        "`response_b` is not text",
+        1,
+    ),
+    "missing prompt": (
+        ".jsonl",
+        json.dumps(GOOD) + "\n" + json.dumps(GOOD | dict(prompt=None)) + "\n",
+        "no prompt",
+        1,
+    ),
+    "a role that is no text": (
+        ".json",
+        json.dumps([GOOD, GOOD | dict(prompt=[dict(role=1, content="x")])]),
+        "`prompt` is not text, or a list of {role, content} with text in both",
+        1,
+    ),
+    "too many cells": (
+        ".csv",
+        "prompt,response_a,response_b\nHi,a,b\nHi,a,b,c\n",
+        "more or fewer cells than the header",
+        1,
+    ),
+    "bytes that are no text in a CSV": (
+        ".csv",
+        b"prompt,response_a,response_b\nHi,a,b\nHi,\xff,c\nHi,a,d\n",
+        "not text in UTF-8",
+        1,
+    ),
+    "a broken element of a list": (
+        ".json",
+        json.dumps([GOOD])[:-1] + ", {]",
+        "not a whole JSON list",
+        1,
+    ),
+    "a number of a million digits": (
+        ".jsonl",
+        json.dumps(GOOD)
+        + '\n{"prompt": "Hi", "response_a": "a", "response_b": '
+        + "9" * 10**6
+        + "}\n",
+        "not a JSON object",
+        1,
+    ),
+    "nested too deeply": (
+        ".jsonl",
+        json.dumps(GOOD) + '\n{"x": ' + "[" * 10**5 + "]" * 10**5 + "}\n",
+        "not a JSON object",
+        1,
+    ),
+    "votes fewer than ballots": (
+        ".json",
+        json.dumps([GOOD, GOOD | dict(human_b=1, ballots=[dict(annotator="u", vote="a")])]),
+        "`human_a` is not at least the 1 votes that `ballots` holds",
+        1,
+    ),
+    "ballot for nobody": (
+        ".json",
+        json.dumps([GOOD, GOOD | dict(ballots=[dict(annotator="u", vote="c")])]),
+        "`ballots` is not a list of {annotator, vote, traits} with text in all, a vote one of ['a', 'b', 'tie'] or null",
+        1,
+    ),
+    "missing column later": (
+        ".jsonl",
+        json.dumps(GOOD) + "\n" + json.dumps(dict(prompt="Hi")) + "\n",
+        "no `response_a`",
+        1,
+    ),
 }
 
 
@@ -62,7 +168,11 @@ WHOLE = {
     "an object over several lines": (".json", '{\n "data": []\n}', "want a JSON object"),
     "a list cut short": (".json", "[", "a whole JSON list"),
     "a header alone": (".csv", "prompt,response_a,response_b\n", "at least one comparison"),
-    "a header with repeats": (".csv", "prompt,response_a,response_a\nx,y,z\n", "a header without repeats"),
+    "a header with repeats": (
+        ".csv",
+        "prompt,response_a,response_a\nx,y,z\n",
+        "a header without repeats",
+    ),
     "no parquet": (".parquet", "PAR1", "a parquet file"),
     "no gzip": (".jsonl.gz.txt", "x", "want a .jsonl"),
     "unknown columns": (".csv", "question,good,bad\na,b,c\n", r"question.*The nearest is"),
@@ -78,7 +188,9 @@ def test_files_that_hold_no_comparisons(name, tmp_path):
 
 
 def test_a_gzip_file_cut_short_keeps_what_was_whole(tmp_path):
-    lines = "".join(json.dumps(GOOD | dict(response_b=f"{i} " + "x" * 50)) + "\n" for i in range(2000))
+    lines = "".join(
+        json.dumps(GOOD | dict(response_b=f"{i} " + "x" * 50)) + "\n" for i in range(2000)
+    )
     path = write(tmp_path / "data.jsonl.gz", lines)
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(ContractError, match="a whole gzip file"):
@@ -88,7 +200,13 @@ def test_a_gzip_file_cut_short_keeps_what_was_whole(tmp_path):
 
 
 def test_a_byte_order_mark_and_a_conversation_in_a_csv(tmp_path):
-    prompt = json.dumps([dict(role="user", content="Hi"), dict(role="assistant", content="Yes?"), dict(role="user", content="Tea, or not?")])
+    prompt = json.dumps(
+        [
+            dict(role="user", content="Hi"),
+            dict(role="assistant", content="Yes?"),
+            dict(role="user", content="Tea, or not?"),
+        ]
+    )
     table = pd.DataFrame([dict(prompt=prompt, response_a="NA", response_b="", human_a=3)])
     path = write(tmp_path / "data.csv", table.to_csv(index=False), "utf-8-sig")
     ds = load_comparisons(path)
@@ -98,6 +216,7 @@ def test_a_byte_order_mark_and_a_conversation_in_a_csv(tmp_path):
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     from plurality_nb.data import files
+
     path = write(tmp_path / "data.jsonl", json.dumps(GOOD) + "\n")
     ds = load_comparisons(path)
     old = files.save_comparisons(ds, tmp_path / "out.jsonl").read_bytes()
@@ -110,7 +229,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError):
         files.save_comparisons(ds, tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_bytes() == old
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["data.jsonl", "out.jsonl", "out.jsonl.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "data.jsonl",
+        "out.jsonl",
+        "out.jsonl.json",
+    ]
 
 
 def test_lines_of_ten_megabytes(tmp_path):
@@ -121,26 +244,54 @@ def test_lines_of_ten_megabytes(tmp_path):
 
 
 def test_odd_pairs_are_kept_counted_and_named(tmp_path):
-    rows = [GOOD, GOOD | dict(response_b=" \u2003\n"), GOOD | dict(response_a="x", response_b="x"), GOOD, dict(prompt="Hi", response_a="Hey", response_b="Hello")]
+    rows = [
+        GOOD,
+        GOOD | dict(response_b=" \u2003\n"),
+        GOOD | dict(response_a="x", response_b="x"),
+        GOOD,
+        dict(prompt="Hi", response_a="Hey", response_b="Hello"),
+    ]
     ds, account = read_comparisons(write(tmp_path / "data.json", json.dumps(rows)), merge=False)
-    assert [account[k] for k in ("read", "kept", "empty", "identical", "repeated", "merged")] == [5, 5, 1, 1, 2, 0]
-    assert account["named"] == dict(empty=[ds["pair_id"][1]], identical=[ds["pair_id"][2]], repeated=[ds["pair_id"][0]])
+    assert [account[k] for k in ("read", "kept", "empty", "identical", "repeated", "merged")] == [
+        5,
+        5,
+        1,
+        1,
+        2,
+        0,
+    ]
+    assert account["named"] == dict(
+        empty=[ds["pair_id"][1]], identical=[ds["pair_id"][2]], repeated=[ds["pair_id"][0]]
+    )
     assert read_comparisons(rows)[1]["merged"] == 2
 
 
 def test_strict_loading_names_the_first_bad_rows_and_counts_the_rest(tmp_path):
-    with pytest.raises(ContractError, match=r"got 50 that are none:(\n  row \d+: .*){20}\n  ... and 30 more"):
+    with pytest.raises(
+        ContractError, match=r"got 50 that are none:(\n  row \d+: .*){20}\n  ... and 30 more"
+    ):
         load_comparisons([GOOD] * 10 + [GOOD | dict(response_a=1)] * 50)
-    ds, account = read_comparisons([GOOD] + [GOOD | dict(response_a=1)] * 5000, strict=False, rejects=tmp_path / "r.jsonl")
-    assert account["rejected"] == {"`response_a` is not text": 5000} and len((tmp_path / "r.jsonl").read_text().splitlines()) == 5000
+    ds, account = read_comparisons(
+        [GOOD] + [GOOD | dict(response_a=1)] * 5000, strict=False, rejects=tmp_path / "r.jsonl"
+    )
+    assert (
+        account["rejected"] == {"`response_a` is not text": 5000}
+        and len((tmp_path / "r.jsonl").read_text().splitlines()) == 5000
+    )
 
 
 def test_columns_can_be_named(tmp_path):
-    path = write(tmp_path / "d.json", json.dumps([dict(ask=dict(q="Hi"), good="x", bad="y", extra=1)]))
+    path = write(
+        tmp_path / "d.json", json.dumps([dict(ask=dict(q="Hi"), good="x", bad="y", extra=1)])
+    )
     with pytest.raises(ContractError, match="`ask.w`: want a column of every row"):
         load_comparisons(path, columns=dict(prompt="ask.w", chosen="good", rejected="bad"))
     ds = load_comparisons(path, columns=dict(prompt="ask.q", chosen="good", rejected="bad"))
-    assert ds["prompt"][0][0]["content"] == "Hi" and ds["extra"][:] == [1] and not {"ask", "good", "bad"} & set(ds.column_names)
+    assert (
+        ds["prompt"][0][0]["content"] == "Hi"
+        and ds["extra"][:] == [1]
+        and not {"ask", "good", "bad"} & set(ds.column_names)
+    )
     with pytest.raises(ContractError, match="`format`: want one of"):
         load_comparisons(path, format="x")
 
@@ -153,15 +304,25 @@ def test_a_format_can_be_forced():
 
 def test_large_tables_live_on_disk(monkeypatch, tmp_path):
     from plurality_nb.data import arrow
-    rows = [dict(prompt=f"{i // 2}?", response_a="x" * 50, response_b=f"{i}", n=i if i < 900 else i + 0.5) for i in range(3000)]
+
+    rows = [
+        dict(
+            prompt=f"{i // 2}?", response_a="x" * 50, response_b=f"{i}", n=i if i < 900 else i + 0.5
+        )
+        for i in range(3000)
+    ]
     plain = load_comparisons(rows + rows[:7])
     monkeypatch.setattr(arrow.Spool.__init__, "__defaults__", (None, None, 50_000))
     ds = load_comparisons(rows + rows[:7])
     assert ds.cache_files and not plain.cache_files
     assert ds.to_dict() == plain.to_dict()
     from plurality_nb.data.files import save_comparisons
+
     for kind in (".parquet", ".jsonl.gz", ".csv"):
-        assert load_comparisons(save_comparisons(ds, tmp_path / f"x{kind}")).to_dict() == plain.to_dict()
+        assert (
+            load_comparisons(save_comparisons(ds, tmp_path / f"x{kind}")).to_dict()
+            == plain.to_dict()
+        )
 
 
 def test_parts_are_the_same_whatever_else_is_loaded():
@@ -211,27 +372,60 @@ def test_rows_that_are_none_are_set_aside_wherever_they_stand():
 
 
 def test_a_data_frame_is_rows():
-    table = pd.DataFrame([GOOD | dict(human_a=3.0, n=1, words=np.array(["a", "b"])), GOOD | dict(response_a="x", n=2)])
+    table = pd.DataFrame(
+        [
+            GOOD | dict(human_a=3.0, n=1, words=np.array(["a", "b"])),
+            GOOD | dict(response_a="x", n=2),
+        ]
+    )
     ds = load_comparisons(table)
-    assert ds["human_a"][:] == [3, None] and ds["n"][:] == [1, 2] and ds["words"][:] == [["a", "b"], None]
+    assert (
+        ds["human_a"][:] == [3, None]
+        and ds["n"][:] == [1, 2]
+        and ds["words"][:] == [["a", "b"], None]
+    )
     with pytest.raises(ContractError, match="row 1: `response_a`: want text, got None"):
         load_comparisons(pd.DataFrame([GOOD, GOOD | dict(response_a=None)]))
-    user, yes, no = ([dict(role=r, content=c)] for r, c in [("user", "Tea?"), ("assistant", "Yes"), ("assistant", "No")])
+    user, yes, no = (
+        [dict(role=r, content=c)]
+        for r, c in [("user", "Tea?"), ("assistant", "Yes"), ("assistant", "No")]
+    )
     for wrap in (list, np.array):
-        ds = load_comparisons(pd.DataFrame([dict(prompt=wrap(user), chosen=wrap(yes), rejected=wrap(no))] * 2501), merge=False)
-        assert len(ds) == 2501 and {ds["response_a"][0], ds["response_b"][0]} == {"Yes", "No"} and ds["prompt"][2500] == user
+        ds = load_comparisons(
+            pd.DataFrame([dict(prompt=wrap(user), chosen=wrap(yes), rejected=wrap(no))] * 2501),
+            merge=False,
+        )
+        assert (
+            len(ds) == 2501
+            and {ds["response_a"][0], ds["response_b"][0]} == {"Yes", "No"}
+            and ds["prompt"][2500] == user
+        )
     assert load_comparisons(pd.DataFrame([GOOD | dict(n=pd.NA)]))["n"][:] == [None]
 
 
 def test_people_that_are_not_there_are_named(tmp_path):
-    for people, message in [(tmp_path / "none.csv", "`people`: want a file, or rows, got .*none.csv.*No such file here"), ("x" * 5000, "`people`: want a file"), ([3], "people: row 0: `people`: want rows with named columns"),
-                            ([{1: 2}], "`people`: want a column whose name ends in 'id'"), (dict(user_id="u"), "`people`: want .*got one dict"), (3, "`people`: want")]:
+    for people, message in [
+        (
+            tmp_path / "none.csv",
+            "`people`: want a file, or rows, got .*none.csv.*No such file here",
+        ),
+        ("x" * 5000, "`people`: want a file"),
+        ([3], "people: row 0: `people`: want rows with named columns"),
+        ([{1: 2}], "`people`: want a column whose name ends in 'id'"),
+        (dict(user_id="u"), "`people`: want .*got one dict"),
+        (3, "`people`: want"),
+    ]:
         with pytest.raises(ContractError, match=message):
             load_comparisons([GOOD], people=people)
     write(tmp_path / "people.csv", "user_id,age,note\nu,18-24,\n")
     rows = [GOOD | dict(ballots=[dict(annotator="u", vote="a")])]
-    for people in (tmp_path / "people.csv", pd.DataFrame([dict(user_id="u", age="18-24", note=None)])):
-        assert load_comparisons(rows, format="comparisons", people=people)["ballots"][0][0]["traits"] == [dict(name="age", value="18-24")]
+    for people in (
+        tmp_path / "people.csv",
+        pd.DataFrame([dict(user_id="u", age="18-24", note=None)]),
+    ):
+        assert load_comparisons(rows, format="comparisons", people=people)["ballots"][0][0][
+            "traits"
+        ] == [dict(name="age", value="18-24")]
 
 
 @pytest.mark.parametrize("limit", [0, 2.5, "3"])
@@ -241,22 +435,44 @@ def test_a_limit_is_a_whole_number(limit):
 
 
 def test_a_split_of_a_file_is_what_its_column_says(tmp_path):
-    rows = [GOOD | dict(response_b=str(i), split=s) for i, s in enumerate(["train", "val", "valid2", "test", "train"])]
+    rows = [
+        GOOD | dict(response_b=str(i), split=s)
+        for i, s in enumerate(["train", "val", "valid2", "test", "train"])
+    ]
     table = pd.DataFrame(rows)
     table.to_csv(tmp_path / "x.csv", index=False)
     table.to_parquet(tmp_path / "x.parquet")
     write(tmp_path / "x.jsonl.gz", "".join(json.dumps(r) + "\n" for r in rows))
     Dataset.from_list(rows).save_to_disk(tmp_path / "x")
-    for data in (*(tmp_path / n for n in ("x.csv", "x.parquet", "x.jsonl.gz", "x")), rows, table, Dataset.from_list(rows)):
-        for split, kept in [(None, "01234"), ("train", "04"), ("validation", "12"), ("valid2", "2"), ("test", "3")]:
+    for data in (
+        *(tmp_path / n for n in ("x.csv", "x.parquet", "x.jsonl.gz", "x")),
+        rows,
+        table,
+        Dataset.from_list(rows),
+    ):
+        for split, kept in [
+            (None, "01234"),
+            ("train", "04"),
+            ("validation", "12"),
+            ("valid2", "2"),
+            ("test", "3"),
+        ]:
             ds, account = read_comparisons(data, split=split)
-            assert "".join(ds["response_b"]) == kept and account["left_out"] == ({f"not of the split {split!r}": 5 - len(kept)} if split else {})
-        with pytest.raises(ContractError, match=r"`split`: want one of \['train', 'val', 'valid2', 'test'\], got 'bogus'.*--split"):
+            assert "".join(ds["response_b"]) == kept and account["left_out"] == (
+                {f"not of the split {split!r}": 5 - len(kept)} if split else {}
+            )
+        with pytest.raises(
+            ContractError,
+            match=r"`split`: want one of \['train', 'val', 'valid2', 'test'\], got 'bogus'.*--split",
+        ):
             load_comparisons(data, split="bogus")
     write(tmp_path / "x.jsonl.gz", json.dumps(GOOD) + "\n")
     for data in (tmp_path / "x.jsonl.gz", [GOOD]):
         for split in ("bogus", "train"):
-            with pytest.raises(ContractError, match=f"`split`: want a column `split` in the rows, or data that has splits, got '{split}'"):
+            with pytest.raises(
+                ContractError,
+                match=f"`split`: want a column `split` in the rows, or data that has splits, got '{split}'",
+            ):
                 load_comparisons(data, split=split)
     both = DatasetDict(train=Dataset.from_list(rows[:2]), test=Dataset.from_list(rows[2:]))
     assert len(load_comparisons(both)) == 2 and len(load_comparisons(both, split="test")) == 3
@@ -265,49 +481,108 @@ def test_a_split_of_a_file_is_what_its_column_says(tmp_path):
 
 
 def test_row_numbers_stay_the_files_where_a_split_is_asked_for():
-    rows = [GOOD | dict(split="train"), GOOD | dict(split="test"), GOOD | dict(split="train", response_a=3)]
+    rows = [
+        GOOD | dict(split="train"),
+        GOOD | dict(split="test"),
+        GOOD | dict(split="train", response_a=3),
+    ]
     with pytest.raises(ContractError, match="row 2: `response_a`"):
         load_comparisons(rows, split="train")
 
 
 def test_conversations_in_a_csv(tmp_path):
-    user, yes, no = (dict(role=r, content=c) for r, c in [("user", "It's {a} } {'b'} \"tea\"?\n"), ("assistant", "Yes, it's"), ("assistant", 'No "tea"')])
-    forms = [dict(prompt=[user], chosen=[yes], rejected=[no]), dict(chosen=[user, yes], rejected=[user, no])]
+    user, yes, no = (
+        dict(role=r, content=c)
+        for r, c in [
+            ("user", "It's {a} } {'b'} \"tea\"?\n"),
+            ("assistant", "Yes, it's"),
+            ("assistant", 'No "tea"'),
+        ]
+    )
+    forms = [
+        dict(prompt=[user], chosen=[yes], rejected=[no]),
+        dict(chosen=[user, yes], rejected=[user, no]),
+    ]
     want = load_comparisons([forms[0]])
     for spell in (json.dumps, str, lambda talk: str(np.array(talk, dtype=object))):
         for form in forms:
-            pd.DataFrame([{c: spell(talk) for c, talk in form.items()}]).to_csv(tmp_path / "x.csv", index=False)
+            pd.DataFrame([{c: spell(talk) for c, talk in form.items()}]).to_csv(
+                tmp_path / "x.csv", index=False
+            )
             ds = load_comparisons(tmp_path / "x.csv")
-            assert (ds["pair_id"][:], ds["prompt"][:], ds["label"][:]) == (want["pair_id"][:], want["prompt"][:], want["label"][:])
-    pd.DataFrame([dict(prompt="Hi", good=json.dumps([yes]), bad=json.dumps([no])), dict(prompt="Hi", good="[{'role': 'assistant', 'content': 'x", bad=json.dumps([no]))]).to_csv(tmp_path / "x.csv", index=False)
+            assert (ds["pair_id"][:], ds["prompt"][:], ds["label"][:]) == (
+                want["pair_id"][:],
+                want["prompt"][:],
+                want["label"][:],
+            )
+    pd.DataFrame(
+        [
+            dict(prompt="Hi", good=json.dumps([yes]), bad=json.dumps([no])),
+            dict(prompt="Hi", good="[{'role': 'assistant', 'content': 'x", bad=json.dumps([no])),
+        ]
+    ).to_csv(tmp_path / "x.csv", index=False)
     with pytest.raises(ContractError, match="row 1: `good`: want a whole conversation as JSON"):
         load_comparisons(tmp_path / "x.csv", columns=dict(chosen="good", rejected="bad"))
 
 
 def test_a_response_in_a_csv_is_text_whatever_it_looks_like(tmp_path):
-    looks = ["3", "[1, 2]", '{"a": 1}', "", "null", "1e5", "[{'a': 1}]", json.dumps([dict(role="assistant", content="x")])]
-    pd.DataFrame([dict(prompt="3", chosen=x, rejected="No.") for x in looks]).to_csv(tmp_path / "trl.csv", index=False)
+    looks = [
+        "3",
+        "[1, 2]",
+        '{"a": 1}',
+        "",
+        "null",
+        "1e5",
+        "[{'a': 1}]",
+        json.dumps([dict(role="assistant", content="x")]),
+    ]
+    pd.DataFrame([dict(prompt="3", chosen=x, rejected="No.") for x in looks]).to_csv(
+        tmp_path / "trl.csv", index=False
+    )
     ds = load_comparisons(tmp_path / "trl.csv")
-    assert [r["response_a"] if r["label"] == 1 else r["response_b"] for r in ds] == looks and ds["prompt"][0][0]["content"] == "3"
-    pd.DataFrame([dict(prompt="3", response_a=x, response_b=f"{x} ") for x in looks]).to_csv(tmp_path / "own.csv", index=False)
+    assert [r["response_a"] if r["label"] == 1 else r["response_b"] for r in ds] == looks and ds[
+        "prompt"
+    ][0][0]["content"] == "3"
+    pd.DataFrame([dict(prompt="3", response_a=x, response_b=f"{x} ") for x in looks]).to_csv(
+        tmp_path / "own.csv", index=False
+    )
     assert load_comparisons(tmp_path / "own.csv")["response_a"][:] == looks
 
 
 def test_numbers_in_a_csv_are_typed_under_the_name_they_are_given(tmp_path):
-    path = write(tmp_path / "x.csv", "prompt,response_a,response_b,va,vb,label,n\nHi,1,2,3,,0.5,7\nHi,a,b,,,,8\n")
+    path = write(
+        tmp_path / "x.csv",
+        "prompt,response_a,response_b,va,vb,label,n\nHi,1,2,3,,0.5,7\nHi,a,b,,,,8\n",
+    )
     ds = load_comparisons(path, columns=dict(human_a="va", human_b="vb"))
-    assert [ds[c][:] for c in ("human_a", "human_b", "label", "n")] == [[3, None], [0, None], [0.5, None], ["7", "8"]]
-    with pytest.raises(ContractError, match="`n`: want 1 .A., 0 .B., 0.5 .tie. or null, got 7.0 .float."):
+    assert [ds[c][:] for c in ("human_a", "human_b", "label", "n")] == [
+        [3, None],
+        [0, None],
+        [0.5, None],
+        ["7", "8"],
+    ]
+    with pytest.raises(
+        ContractError, match="`n`: want 1 .A., 0 .B., 0.5 .tie. or null, got 7.0 .float."
+    ):
         load_comparisons(path, columns=dict(label="n"))
-    with pytest.raises(ContractError, match="`response_a`: want a whole number >= 0, got 'a' .str."):
+    with pytest.raises(
+        ContractError, match="`response_a`: want a whole number >= 0, got 'a' .str."
+    ):
         load_comparisons(path, columns=dict(human_a="response_a", response_a="n"))
-    assert load_comparisons(path, merge=False, columns=dict(response_a="va"))["response_a"][:] == ["3", ""]
+    assert load_comparisons(path, merge=False, columns=dict(response_a="va"))["response_a"][:] == [
+        "3",
+        "",
+    ]
 
 
 def test_pandalm(real):
     path = real("pandalm_testset_part.json")
     raw = pd.read_json(path, dtype=False)
-    odd = [i for i, r in raw.iterrows() if not (isinstance(r.response1, str) and isinstance(r.response2, str))]
+    odd = [
+        i
+        for i, r in raw.iterrows()
+        if not (isinstance(r.response1, str) and isinstance(r.response2, str))
+    ]
     assert len(odd) == 5
     with pytest.raises(ContractError) as e:
         load_comparisons(path)
@@ -321,8 +596,12 @@ def test_pandalm(real):
     for column, value in [("human_a", 1), ("human_b", 2), ("human_tie", 0)]:
         assert ds[column][:] == (votes == value).sum(axis=1).tolist()
     merged = load_comparisons(path, strict=False)
-    assert sum(merged["human_a"]) + sum(merged["human_b"]) + sum(merged["human_tie"]) == 3 * len(good)
-    key = good.apply(lambda r: (r.instruction, r.input, *sorted([r.response1, r.response2])), axis=1)
+    assert sum(merged["human_a"]) + sum(merged["human_b"]) + sum(merged["human_tie"]) == 3 * len(
+        good
+    )
+    key = good.apply(
+        lambda r: (r.instruction, r.input, *sorted([r.response1, r.response2])), axis=1
+    )
     assert len(merged) == key.nunique()
 
 
@@ -335,7 +614,10 @@ def test_hh_rlhf(real):
     for i in range(0, len(ds), 97):
         won, lost = ("a", "b") if ds["label"][i] == 1 else ("b", "a")
         for side, text in [(won, raw.chosen[i]), (lost, raw.rejected[i])]:
-            said = "".join(f"\n\n{'Human' if t['role'] == 'user' else 'Assistant'}: {t['content']}" for t in ds["prompt"][i])
+            said = "".join(
+                f"\n\n{'Human' if t['role'] == 'user' else 'Assistant'}: {t['content']}"
+                for t in ds["prompt"][i]
+            )
             assert (said + f"\n\nAssistant: {ds[f'response_{side}'][i]}").split() == text.split()
     assert 0.45 < sum(l == 1 for l in ds["label"]) / len(ds) < 0.55
 

@@ -1,4 +1,5 @@
 "Scores against scipy, sklearn, statsmodels and closed forms; which response is A must not matter."
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 from plurality_nb.evaluation import scores as s
 from plurality_nb.errors import ContractError
 from plurality_nb.data.orientation import swap_sides
-from plurality_nb.data.build import to_comparisons,with_columns
+from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.evaluation.bootstrap import resample
 
 
@@ -42,10 +43,16 @@ def test_losses_are_sklearns_on_the_votes_written_out(seed):
     delta, a, b, tie, codes = votes(seed=seed)
     x, vote, weight = written_out(delta, a, b, tie)
     lead = (a - b) / (a + b + tie) / 2
-    assert s.log_loss(delta, lead).mean() == pytest.approx(log_loss(vote, expit(x), sample_weight=weight), abs=1e-12)
-    assert s.brier(delta, lead).mean() == pytest.approx(brier_score_loss(vote, expit(x), sample_weight=weight), abs=1e-12)
+    assert s.log_loss(delta, lead).mean() == pytest.approx(
+        log_loss(vote, expit(x), sample_weight=weight), abs=1e-12
+    )
+    assert s.brier(delta, lead).mean() == pytest.approx(
+        brier_score_loss(vote, expit(x), sample_weight=weight), abs=1e-12
+    )
     observed = np.log(lead + 0.5 + 1e-300) - np.log(0.5 - lead + 1e-300)
-    assert s.log_loss_floor(lead).mean() == pytest.approx(s.log_loss(observed, lead).mean(), abs=1e-9)
+    assert s.log_loss_floor(lead).mean() == pytest.approx(
+        s.log_loss(observed, lead).mean(), abs=1e-9
+    )
     assert s.brier_floor(lead).mean() == pytest.approx(s.brier(observed, lead).mean(), abs=1e-9)
     assert (s.log_loss(delta, lead) >= s.log_loss_floor(lead) - 1e-12).all()
 
@@ -56,11 +63,30 @@ def test_the_slope_is_a_logistic_regressions(seed):
     lead = (a - b) / (a + b + tie) / 2
     x, vote, weight = written_out(delta, a, b, tie)
     found = one(s.slope(delta, lead, codes), codes)
-    by_sklearn = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(x[:, None], vote, sample_weight=weight).coef_.item()
-    by_statsmodels = sm.GLM(vote, x, family=sm.families.Binomial(), freq_weights=weight).fit(tol=1e-12).params.item()
-    assert found == pytest.approx(by_sklearn, abs=1e-5) and found == pytest.approx(by_statsmodels, abs=1e-9)
+    by_sklearn = (
+        LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10)
+        .fit(x[:, None], vote, sample_weight=weight)
+        .coef_.item()
+    )
+    by_statsmodels = (
+        sm.GLM(vote, x, family=sm.families.Binomial(), freq_weights=weight)
+        .fit(tol=1e-12)
+        .params.item()
+    )
+    assert found == pytest.approx(by_sklearn, abs=1e-5) and found == pytest.approx(
+        by_statsmodels, abs=1e-9
+    )
     counts = np.random.default_rng(seed).integers(0, 4, (1, codes.max() + 1)).astype(float)
-    weighted = sm.GLM(vote, x, family=sm.families.Binomial(), freq_weights=weight * np.tile(counts[0][codes], 2)).fit(tol=1e-12).params.item()
+    weighted = (
+        sm.GLM(
+            vote,
+            x,
+            family=sm.families.Binomial(),
+            freq_weights=weight * np.tile(counts[0][codes], 2),
+        )
+        .fit(tol=1e-12)
+        .params.item()
+    )
     assert s.slope(delta, lead, codes).of(counts).item() == pytest.approx(weighted, abs=1e-9)
 
 
@@ -69,9 +95,20 @@ def test_the_slope_finds_its_way_from_awkward_places():
     delta = rng.standard_cauchy(500)  # a few huge rewards
     lead = rng.choice([-0.5, 0.5], 500, p=[0.3, 0.7]) * np.sign(delta)
     codes = np.arange(500)
-    x, vote, weight = np.r_[delta, delta], np.r_[np.ones(500), np.zeros(500)], np.r_[lead + 0.5, 0.5 - lead]
-    assert one(s.slope(delta, lead, codes), codes) == pytest.approx(sm.GLM(vote, x, family=sm.families.Binomial(), freq_weights=weight).fit(tol=1e-12, maxiter=500).params.item(), rel=1e-6)
-    assert one(s.slope(1000 * delta, lead, codes), codes) == pytest.approx(one(s.slope(delta, lead, codes), codes) / 1000, rel=1e-9)
+    x, vote, weight = (
+        np.r_[delta, delta],
+        np.r_[np.ones(500), np.zeros(500)],
+        np.r_[lead + 0.5, 0.5 - lead],
+    )
+    assert one(s.slope(delta, lead, codes), codes) == pytest.approx(
+        sm.GLM(vote, x, family=sm.families.Binomial(), freq_weights=weight)
+        .fit(tol=1e-12, maxiter=500)
+        .params.item(),
+        rel=1e-6,
+    )
+    assert one(s.slope(1000 * delta, lead, codes), codes) == pytest.approx(
+        one(s.slope(delta, lead, codes), codes) / 1000, rel=1e-9
+    )
     assert np.isnan(one(s.slope(delta, np.sign(delta) / 2, codes), codes))
 
 
@@ -82,7 +119,11 @@ def test_strength_is_scipys_on_resamples_written_out(rounded):
     lead = (a - b) / (a + b + tie) / 2
     for counts in np.random.default_rng(0).integers(0, 4, (3, codes.max() + 1)):
         at = np.repeat(np.arange(len(a)), counts[codes])
-        assert s.strength(delta, lead, codes).of(counts[None].astype(float)).item() == pytest.approx(stats.spearmanr(np.abs(delta[at]), np.abs(lead[at]))[0], abs=1e-12)
+        assert s.strength(delta, lead, codes).of(
+            counts[None].astype(float)
+        ).item() == pytest.approx(
+            stats.spearmanr(np.abs(delta[at]), np.abs(lead[at]))[0], abs=1e-12
+        )
 
 
 def test_accuracy_counts_decided_pairs_by_hand():
@@ -120,7 +161,9 @@ def signed_square(delta, lead, codes, bins=10):
     gap, out = np.sign(delta) * lead - np.tanh(size / 2) / 2, 0
     for i in range(bins):
         mean, n = gap[k == i].mean(), (k == i).sum()
-        sums = np.array([(gap[(k == i) & (codes == g)] - mean).sum() for g in np.unique(codes[k == i])])
+        sums = np.array(
+            [(gap[(k == i) & (codes == g)] - mean).sum() for g in np.unique(codes[k == i])]
+        )
         out += n / len(gap) * (mean**2 - (sums**2).sum() / n**2 * len(sums) / (len(sums) - 1))
     found = one(s.calibration_error(delta, lead, codes), codes)
     assert found == pytest.approx(np.sqrt(max(0, out)), abs=1e-9)
@@ -131,12 +174,19 @@ def signed_square(delta, lead, codes, bins=10):
 @given(st.data())
 def test_turning_some_rows_changes_no_score(data):
     n = data.draw(st.integers(4, 50))
-    draw = lambda values: np.array(data.draw(st.lists(st.sampled_from(values), min_size=n, max_size=n)))
+    draw = lambda values: np.array(
+        data.draw(st.lists(st.sampled_from(values), min_size=n, max_size=n))
+    )
     delta, lead, sign = draw([-4, -1, 0, 1, 2.5]), draw([-0.5, -0.2, 0, 0.1, 0.5]), draw([-1, 1])
     codes = np.unique(draw(list(range(8))), return_inverse=True)[1]
-    counts = np.array(data.draw(st.lists(st.integers(0, 3), min_size=8, max_size=8)), dtype=float)[None, : codes.max() + 1]
+    counts = np.array(data.draw(st.lists(st.integers(0, 3), min_size=8, max_size=8)), dtype=float)[
+        None, : codes.max() + 1
+    ]
     for name in s.SCORES:
-        plain, turned = (s.score_measure(name, d, s.tempered(d, y, codes), y, codes).of(counts) for d, y in [(delta, lead), (delta * sign, lead * sign)])
+        plain, turned = (
+            s.score_measure(name, d, s.tempered(d, y, codes), y, codes).of(counts)
+            for d, y in [(delta, lead), (delta * sign, lead * sign)]
+        )
         np.testing.assert_allclose(plain, turned, atol=1e-9, equal_nan=True, err_msg=name)
 
 
@@ -146,15 +196,32 @@ def test_tempering_cannot_see_a_prompts_own_votes_and_does_not_turn_a_model_roun
     mended = s.tempered(delta, lead, codes)
     for g in range(5):
         other = np.where(codes == g, -lead, lead)
-        np.testing.assert_array_equal(s.tempered(delta, other, codes)[codes == g], mended[codes == g])
+        np.testing.assert_array_equal(
+            s.tempered(delta, other, codes)[codes == g], mended[codes == g]
+        )
     assert (s.tempered(-delta, lead, codes) == 0).all()
     assert np.isnan(s.tempered(delta[:4], lead[:4], np.arange(4))).all()
 
 
 def scored(n=120, seed=0, **columns):
     delta, a, b, tie, codes = votes(n, seed, groups=40)
-    return to_comparisons([dict(prompt=f"p{codes[i]}", response_a=f"a{i}", response_b=f"b{i}", human_a=int(a[i]), human_b=int(b[i]), human_tie=int(tie[i]),
-                                quadrant=["plural_alike", "single_distinct"][i % 2], reward_a=float(delta[i]), reward_b=0.0, seen=False) for i in range(n)])
+    return to_comparisons(
+        [
+            dict(
+                prompt=f"p{codes[i]}",
+                response_a=f"a{i}",
+                response_b=f"b{i}",
+                human_a=int(a[i]),
+                human_b=int(b[i]),
+                human_tie=int(tie[i]),
+                quadrant=["plural_alike", "single_distinct"][i % 2],
+                reward_a=float(delta[i]),
+                reward_b=0.0,
+                seen=False,
+            )
+            for i in range(n)
+        ]
+    )
 
 
 def test_the_table_has_one_shape_and_does_not_depend_on_sides(recwarn):
@@ -162,11 +229,18 @@ def test_the_table_has_one_shape_and_does_not_depend_on_sides(recwarn):
     table, turned = s.score_models(ds, n_boot=100), s.score_models(swap_sides(ds), n_boot=100)
     number = lambda t: t.select_dtypes("number").to_numpy()
     np.testing.assert_allclose(number(table), number(turned), atol=1e-9, equal_nan=True)
-    assert set(table.statistic) == {*s.SCORES, *s.VOTES} and not table.duplicated(["model", "quadrant", "statistic"]).any()
+    assert (
+        set(table.statistic) == {*s.SCORES, *s.VOTES}
+        and not table.duplicated(["model", "quadrant", "statistic"]).any()
+    )
     of = table.set_index(["model", "quadrant", "statistic"]).value
     for q in ("overall", "plural_alike"):
-        assert of["model", q, "log_loss"] - of["votes", q, "log_loss"] == pytest.approx(of["model", q, "log_loss_excess"], abs=1e-12)
-        assert of["model", q, "brier"] - of["votes", q, "brier"] == pytest.approx(of["model", q, "brier_excess"], abs=1e-12)
+        assert of["model", q, "log_loss"] - of["votes", q, "log_loss"] == pytest.approx(
+            of["model", q, "log_loss_excess"], abs=1e-12
+        )
+        assert of["model", q, "brier"] - of["votes", q, "brier"] == pytest.approx(
+            of["model", q, "brier_excess"], abs=1e-12
+        )
     assert not recwarn.list
 
 
@@ -174,13 +248,23 @@ def test_a_model_that_says_nothing_costs_a_coin_throw(recwarn):
     ds = with_columns(scored(), reward_a=np.zeros(120))
     table = s.score_models(ds, by=None, n_boot=50, baselines=False).set_index("statistic")
     table = table[table.model == "model"].value
-    assert table.log_loss == pytest.approx(np.log(2)) and table.brier == 0.25 and table.accuracy == 0.5 and table.calibration_error == 0
-    assert table[["slope", "strength", "tempered_slope"]].isna().all() and table[["tempered_log_loss"]].isna().all()
+    assert (
+        table.log_loss == pytest.approx(np.log(2))
+        and table.brier == 0.25
+        and table.accuracy == 0.5
+        and table.calibration_error == 0
+    )
+    assert (
+        table[["slope", "strength", "tempered_slope"]].isna().all()
+        and table[["tempered_log_loss"]].isna().all()
+    )
     assert not recwarn.list
 
 
 def test_statistics_on_request_and_by_name_only():
-    assert set(s.score_models(scored(), n_boot=0, statistics=["slope"]).query("model != 'votes'").statistic) == {"slope"}
+    assert set(
+        s.score_models(scored(), n_boot=0, statistics=["slope"]).query("model != 'votes'").statistic
+    ) == {"slope"}
     with pytest.raises(ContractError, match="some of"):
         s.score_models(scored(), statistics=["mode"])
 
@@ -190,7 +274,22 @@ def test_resamples_are_those_of_the_rows_written_out():
     lead = (a - b) / (a + b + tie) / 2
     counts = np.random.default_rng(0).integers(0, 3, (1, codes.max() + 1)).astype(float)
     at = np.repeat(np.arange(60), counts[0][codes].astype(int))
-    for name in ["accuracy", "log_loss", "log_loss_excess", "brier", "brier_excess", "slope", "strength"]:
-        out = s.score_measure(name, delta[at], delta[at], lead[at], np.arange(len(at))).of(np.ones((1, len(at))))
-        np.testing.assert_allclose(s.score_measure(name, delta, delta, lead, codes).of(counts), out, atol=1e-9, err_msg=name)
+    for name in [
+        "accuracy",
+        "log_loss",
+        "log_loss_excess",
+        "brier",
+        "brier_excess",
+        "slope",
+        "strength",
+    ]:
+        out = s.score_measure(name, delta[at], delta[at], lead[at], np.arange(len(at))).of(
+            np.ones((1, len(at)))
+        )
+        np.testing.assert_allclose(
+            s.score_measure(name, delta, delta, lead, codes).of(counts),
+            out,
+            atol=1e-9,
+            err_msg=name,
+        )
     assert resample(dict(x=s.accuracy(delta, lead, codes)), codes, 7)["x"].shape == (8,)

@@ -1,4 +1,5 @@
 "Collections that are killed, shared, limited and read again."
+
 import json
 import multiprocessing
 import random
@@ -13,11 +14,11 @@ from chat_server import ChatServer
 
 from plurality_nb.judges.parsing import Answer
 from plurality_nb.judges.prompts import Judge
-from plurality_nb.judges.collect import Budget,ask_both_orders,collect_votes,plan_votes
+from plurality_nb.judges.collect import Budget, ask_both_orders, collect_votes, plan_votes
 from plurality_nb.judges.chat import ChatJudge
 from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.sample import load_sample
-from plurality_nb.judges.store import VoteStore,merge_stores
+from plurality_nb.judges.store import VoteStore, merge_stores
 
 CONCURRENCY = 8
 COLLECT = """
@@ -35,7 +36,13 @@ print(json.dumps(dict(votes=came.votes.tolist(), **came.account)))
 
 def collect(server, store, rows=50):
     "A process that will collect when told to; its imports take longer than its work."
-    return subprocess.Popen([sys.executable, "-c", COLLECT, server.url, store, str(rows)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", COLLECT, server.url, store, str(rows)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def start(process):
@@ -61,12 +68,17 @@ def test_a_run_killed_twenty_times_asks_nothing_twice_and_loses_nothing(tmp_path
             assert server.started.wait(60)
             time.sleep(draw.uniform(0, 0.12))
             process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL, "killed after its end: the kill tested nothing"
+            assert process.wait() == -signal.SIGKILL, (
+                "killed after its end: the kill tested nothing"
+            )
         before = sum(server.answered.values())
         last, idle = finish(start(waiting[0])), waiting[1]
         idle.kill()
         assert 20 < before and last["stored"] < 500  # the kills came in the middle of the work
-    assert last["stored"] + last["asked"] == last["wanted"] == 500 and last["unanswered"] == last["failed"] == 0
+    assert (
+        last["stored"] + last["asked"] == last["wanted"] == 500
+        and last["unanswered"] == last["failed"] == 0
+    )
     assert len(server.answered) == 500
     assert sum(server.answered.values()) - 500 <= kills * CONCURRENCY
     with ChatServer() as undisturbed:
@@ -87,7 +99,9 @@ def open_stores(folder, together, failed):
 def test_a_new_store_is_made_once_whoever_comes(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     together, failed = spawn.Barrier(4), spawn.Queue()
-    processes = [spawn.Process(target=open_stores, args=(tmp_path, together, failed)) for _ in range(4)]
+    processes = [
+        spawn.Process(target=open_stores, args=(tmp_path, together, failed)) for _ in range(4)
+    ]
     for p in processes:
         p.start()
     came = [failed.get(timeout=120)]
@@ -100,7 +114,11 @@ def test_processes_that_share_a_store_share_the_work(tmp_path):
     with ChatServer(delay=0.02) as server:
         runs = [collect(server, tmp_path / "v.sqlite", 20) for _ in range(2)]
         one, two = map(finish, [start(p) for p in runs])
-    assert one["votes"] == two["votes"] and one["asked"] + two["asked"] == 200 and min(one["asked"], two["asked"]) > 0
+    assert (
+        one["votes"] == two["votes"]
+        and one["asked"] + two["asked"] == 200
+        and min(one["asked"], two["asked"]) > 0
+    )
     assert len(server.answered) == 200 and set(server.answered.values()) == {1}
 
 
@@ -109,20 +127,39 @@ def test_stores_of_several_machines_are_one_afterwards(tmp_path):
     with ChatServer() as server:
         judge = lambda: ChatJudge("m", base_url=server.url, server_seed=7)
         for i in range(3):
-            ask_both_orders(ds.select(range(i, 12, 3)), judge(), 4, store=tmp_path / f"{i}.sqlite", progress=False)
-        assert merge_stores([tmp_path / f"{i}.sqlite" for i in range(3)], tmp_path / "all.sqlite") == 48
+            ask_both_orders(
+                ds.select(range(i, 12, 3)),
+                judge(),
+                4,
+                store=tmp_path / f"{i}.sqlite",
+                progress=False,
+            )
+        assert (
+            merge_stores([tmp_path / f"{i}.sqlite" for i in range(3)], tmp_path / "all.sqlite")
+            == 48
+        )
         asked = len(server.bodies)
-    moved = ChatJudge("m", base_url="http://127.0.0.1:9/v1", server_seed=7)  # another address, where nobody listens
+    moved = ChatJudge(
+        "m", base_url="http://127.0.0.1:9/v1", server_seed=7
+    )  # another address, where nobody listens
     came = ask_both_orders(ds, moved, 4, store=tmp_path / "all.sqlite", progress=False)
-    assert came.account["asked"] == 0 and came.account["stored"] == 48 and asked <= 24  # two votes a request
+    assert (
+        came.account["asked"] == 0 and came.account["stored"] == 48 and asked <= 24
+    )  # two votes a request
 
 
 class Plain(Judge):
     "Answers at once, in words that a reader reads."
+
     name = "plain"
 
     def __init__(self, words="B is better", **identity):
-        self.words, self.asked, self.says, self.version = words, 0, dict(judge="plain") | identity, "1"
+        self.words, self.asked, self.says, self.version = (
+            words,
+            0,
+            dict(judge="plain") | identity,
+            "1",
+        )
 
     @property
     def reader(self):
@@ -136,7 +173,9 @@ class Plain(Judge):
 
     def read(self, raw, question, **facts):
         side = raw[0] if self.version == "1" else raw[-1]
-        return Answer(side == "A", side == "B", 0, None if side in "AB" else "unreadable", raw, **facts)
+        return Answer(
+            side == "A", side == "B", 0, None if side in "AB" else "unreadable", raw, **facts
+        )
 
     def answers(self, questions):
         for i, q in enumerate(questions):
@@ -146,16 +185,39 @@ class Plain(Judge):
 
 def test_what_could_change_an_answer_is_asked_anew_and_nothing_else():
     from plurality_nb.judges.prompts import Question
-    from plurality_nb.judges.store import answer_keys,judge_key
+    from plurality_nb.judges.store import answer_keys, judge_key
+
     question = Question([dict(role="user", content="Tea?")], "Assam.", "Oolong.", 2)
-    key = lambda judge, q=question, cast=(None, None): answer_keys(judge_key(judge.identity()), q, cast)[1]
+    key = lambda judge, q=question, cast=(None, None): answer_keys(
+        judge_key(judge.identity()), q, cast
+    )[1]
     chat = lambda model="m", **settings: ChatJudge(model, **settings)
     base = key(chat())
-    changed = [chat("m2"), chat(mode="crowd"), chat(ties=True), chat(temperature=0.5), chat(server_seed=1), chat(reply_tokens=9), chat(judge_id="m@3"), chat(extra=dict(top_p=0.5))]
-    keys = [key(j) for j in changed] + [key(chat(), cast=(None, "Likes lists.")), key(chat(), question._replace(first="Oolong.", second="Assam.")), key(chat(), question._replace(first="Assam"))]
+    changed = [
+        chat("m2"),
+        chat(mode="crowd"),
+        chat(ties=True),
+        chat(temperature=0.5),
+        chat(server_seed=1),
+        chat(reply_tokens=9),
+        chat(judge_id="m@3"),
+        chat(extra=dict(top_p=0.5)),
+    ]
+    keys = [key(j) for j in changed] + [
+        key(chat(), cast=(None, "Likes lists.")),
+        key(chat(), question._replace(first="Oolong.", second="Assam.")),
+        key(chat(), question._replace(first="Assam")),
+    ]
     keys.append(key(chat(), question._replace(prompt=[dict(role="system", content="Tea?")])))
     assert len({base, *keys}) == len(keys) + 1
-    same = [chat(base_url="http://127.0.0.1:1/v1"), chat(concurrency=3), chat(timeout=1), chat(retries=0), chat(votes_per_request=1), chat("other", judge_id="m")]
+    same = [
+        chat(base_url="http://127.0.0.1:1/v1"),
+        chat(concurrency=3),
+        chat(timeout=1),
+        chat(retries=0),
+        chat(votes_per_request=1),
+        chat("other", judge_id="m"),
+    ]
     assert {key(j) for j in same} == {base}
 
 
@@ -169,24 +231,45 @@ def test_stored_words_are_read_anew_without_asking(tmp_path):
         assert set(store.db.execute("select reader, first from answers")) == {("2", 1.0)}
 
 
-@pytest.mark.parametrize("limits, asked, stopped", [
-    (dict(max_questions=7), 7, "max_questions"), (dict(max_tokens=660), 6, "max_tokens"), (dict(max_cost=0.0011, price_in=1, price_out=10), 5, "max_cost"),
-    (dict(max_questions=0), 0, "max_questions"), (dict(max_questions=40), 40, None), (dict(max_tokens=10**6, max_questions=10**6), 40, None)])
+@pytest.mark.parametrize(
+    "limits, asked, stopped",
+    [
+        (dict(max_questions=7), 7, "max_questions"),
+        (dict(max_tokens=660), 6, "max_tokens"),
+        (dict(max_cost=0.0011, price_in=1, price_out=10), 5, "max_cost"),
+        (dict(max_questions=0), 0, "max_questions"),
+        (dict(max_questions=40), 40, None),
+        (dict(max_tokens=10**6, max_questions=10**6), 40, None),
+    ],
+)
 def test_limits_stop_cleanly_and_the_rest_can_follow(limits, asked, stopped, tmp_path, caplog):
     ds, judge = load_sample().select(range(5)), Plain()
-    came = ask_both_orders(ds, judge, 8, store=tmp_path / "v.sqlite", budget=Budget(**limits), progress=False)
-    assert judge.asked == came.account["asked"] == asked and came.account["stopped"] == stopped and came.account["unasked"] == 40 - asked
+    came = ask_both_orders(
+        ds, judge, 8, store=tmp_path / "v.sqlite", budget=Budget(**limits), progress=False
+    )
+    assert (
+        judge.asked == came.account["asked"] == asked
+        and came.account["stopped"] == stopped
+        and came.account["unasked"] == 40 - asked
+    )
     budget = Budget(**limits)
     assert budget.exceeded(asked, came.account["tokens_in"], came.account["tokens_out"]) is None
     rest = collect_votes(ds, judge, 8, store=tmp_path / "v.sqlite", progress=False)
-    assert judge.asked == 40 and all(a + b + t == 8 for a, b, t in zip(rest["judge_a"], rest["judge_b"], rest["judge_tie"]))
+    assert judge.asked == 40 and all(
+        a + b + t == 8 for a, b, t in zip(rest["judge_a"], rest["judge_b"], rest["judge_tie"])
+    )
 
 
 def test_a_limit_holds_with_many_questions_under_way(tmp_path):
     with ChatServer(delay=0.02) as server:
         judge = ChatJudge("m", base_url=server.url, concurrency=16, reply_tokens=5)
-        came = ask_both_orders(load_sample(), judge, 10, budget=Budget(max_questions=33), progress=False)
-        assert came.account["asked"] == sum(b.get("n", 1) for b in server.bodies) == 33 and came.account["stopped"] == "max_questions"
+        came = ask_both_orders(
+            load_sample(), judge, 10, budget=Budget(max_questions=33), progress=False
+        )
+        assert (
+            came.account["asked"] == sum(b.get("n", 1) for b in server.bodies) == 33
+            and came.account["stopped"] == "max_questions"
+        )
 
 
 def test_the_plan_is_what_then_happens(tmp_path):
@@ -194,9 +277,16 @@ def test_the_plan_is_what_then_happens(tmp_path):
     ask_both_orders(ds.select(range(2)), judge, 4, store=tmp_path / "v.sqlite", progress=False)
     budget = Budget(price_in=2, price_out=5)
     plan = plan_votes(ds, judge, 4, tmp_path / "v.sqlite", budget=budget, progress=False)
-    came = ask_both_orders(ds, judge, 4, tmp_path / "v.sqlite", budget=budget, progress=False).account
-    assert [plan[k] for k in ("questions", "stored", "tokens_in", "tokens_out", "cost")] == [came[k] for k in ("asked", "stored", "tokens_in", "tokens_out", "cost")]
-    assert plan_votes(ds, judge, 4, tmp_path / "none.sqlite", progress=False)["stored"] == 0 and not (tmp_path / "none.sqlite").exists()
+    came = ask_both_orders(
+        ds, judge, 4, tmp_path / "v.sqlite", budget=budget, progress=False
+    ).account
+    assert [plan[k] for k in ("questions", "stored", "tokens_in", "tokens_out", "cost")] == [
+        came[k] for k in ("asked", "stored", "tokens_in", "tokens_out", "cost")
+    ]
+    assert (
+        plan_votes(ds, judge, 4, tmp_path / "none.sqlite", progress=False)["stored"] == 0
+        and not (tmp_path / "none.sqlite").exists()
+    )
 
 
 def test_the_names_of_the_sides_do_not_matter(tmp_path):
@@ -204,15 +294,30 @@ def test_the_names_of_the_sides_do_not_matter(tmp_path):
     with ChatServer() as server:
         judge = ChatJudge("m", base_url=server.url, server_seed=7)
         votes = ask_both_orders(ds, judge, 4, store=tmp_path / "v.sqlite", progress=False).votes
-        turned = ask_both_orders(swap_sides(ds), judge, 4, store=tmp_path / "v.sqlite", progress=False)
-    assert turned.account["asked"] == 0 and np.array_equal(turned.votes[:, ::-1][:, :, [1, 0, 2, 3]], votes)
+        turned = ask_both_orders(
+            swap_sides(ds), judge, 4, store=tmp_path / "v.sqlite", progress=False
+        )
+    assert turned.account["asked"] == 0 and np.array_equal(
+        turned.votes[:, ::-1][:, :, [1, 0, 2, 3]], votes
+    )
 
 
 def test_a_persona_casts_the_same_vote_in_both_orders(tmp_path):
     ds, personas = load_sample().select(range(4)), [f"Person {i}." for i in range(9)]
     with ChatServer() as server:
-        ask_both_orders(ds, ChatJudge("m", base_url=server.url), 6, personas=personas, store=tmp_path / "v.sqlite", progress=False)
-    assert len(server.bodies) == 24 and all("About the person: Person" in b["messages"][-1]["content"] for b in server.bodies)
+        ask_both_orders(
+            ds,
+            ChatJudge("m", base_url=server.url),
+            6,
+            personas=personas,
+            store=tmp_path / "v.sqlite",
+            progress=False,
+        )
+    assert len(server.bodies) == 24 and all(
+        "About the person: Person" in b["messages"][-1]["content"] for b in server.bodies
+    )
     with VoteStore(tmp_path / "v.sqlite") as store:
-        cast = store.db.execute("select pair_id, vote, count(*), count(distinct persona) from answers group by pair_id, vote").fetchall()
+        cast = store.db.execute(
+            "select pair_id, vote, count(*), count(distinct persona) from answers group by pair_id, vote"
+        ).fetchall()
     assert len(cast) == 12 and all(n == 2 and who == 1 for *_, n, who in cast)

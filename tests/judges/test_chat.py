@@ -1,4 +1,5 @@
 "Chat judges against a real server, and against one that does everything wrong."
+
 import json
 import logging
 import math
@@ -17,7 +18,7 @@ from chat_server import ChatServer, name_of, reply
 
 from plurality_nb.judges.prompts import Question
 from plurality_nb.judges.collect import ask_both_orders
-from plurality_nb.judges.chat import ChatJudge,JudgeError
+from plurality_nb.judges.chat import ChatJudge, JudgeError
 from plurality_nb.data.sample import load_sample
 
 KEY = "sk-proj-Zq81_secret-4711"
@@ -35,7 +36,12 @@ def llama(tmp_path_factory):
     pytest.importorskip("xllamacpp", reason="llama.cpp's server is not installed (xllamacpp)")
     folder = tmp_path_factory.mktemp("llama")
     with open(folder / "log", "w") as log:
-        process = subprocess.Popen([sys.executable, Path(__file__).parents[1] / "llama_server.py", folder], stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(
+            [sys.executable, Path(__file__).parents[1] / "llama_server.py", folder],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
         try:
             url = process.stdout.readline().strip()
             assert url.startswith("http://127.0.0.1:"), (folder / "log").read_text()[-2000:]
@@ -50,13 +56,27 @@ def test_a_real_server_answers_in_all_three_modes(llama, tmp_path, caplog):
     came = ask_both_orders(ds, judge, 10, store=tmp_path / "v.sqlite", progress=False)
     assert came.account["asked"] == came.account["wanted"] == 40 and came.account["unanswered"] == 0
     assert np.all(came.votes.sum((1, 2)) == 10) and came.votes[:, :, :2].sum() > 20
-    assert "refuses several answers a request" in caplog.text  # this server takes at most four, ten votes want five
+    assert (
+        "refuses several answers a request" in caplog.text
+    )  # this server takes at most four, ten votes want five
     again = ask_both_orders(ds, judge, 10, store=tmp_path / "v.sqlite", progress=False)
-    assert again.account["stored"] == 40 and again.account["asked"] == 0 and np.array_equal(again.votes, came.votes)
+    assert (
+        again.account["stored"] == 40
+        and again.account["asked"] == 0
+        and np.array_equal(again.votes, came.votes)
+    )
     wide = ChatJudge("random", base_url=llama, votes_per_request=4, reply_tokens=8)
-    assert ask_both_orders(ds, wide, 8, progress=False).account["asked"] == 32 and wide.per_request == 4
+    assert (
+        ask_both_orders(ds, wide, 8, progress=False).account["asked"] == 32
+        and wide.per_request == 4
+    )
 
-    crowd = ChatJudge("random", "crowd", base_url=llama, extra=dict(grammar='root ::= "A=" ("7 B=3 tie=0" | "4 B=5 tie=1")'))
+    crowd = ChatJudge(
+        "random",
+        "crowd",
+        base_url=llama,
+        extra=dict(grammar='root ::= "A=" ("7 B=3 tie=0" | "4 B=5 tie=1")'),
+    )
     came = ask_both_orders(ds, crowd, 10, progress=False)
     assert came.account["asked"] == 8 and came.account["failed"] == 0
     assert {tuple(v) for v in came.votes[:, 0, :3]} <= {(3.5, 1.5, 0.0), (2.0, 2.5, 0.5)}
@@ -68,9 +88,21 @@ def test_likelihoods_are_the_servers_own(llama):
     votes = ask_both_orders(ds, judge, 2, progress=False).votes
     for row, (p, a, b) in enumerate(zip(ds["prompt"], ds["response_a"], ds["response_b"])):
         for order, sides in enumerate([(a, b), (b, a)]):
-            body = dict(model="random", messages=judge.asking.messages(Question(p, *sides)), max_tokens=1, logprobs=True, top_logprobs=40)
-            request = urllib.request.Request(f"{llama}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"})
-            top = json.load(urllib.request.urlopen(request, timeout=60))["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+            body = dict(
+                model="random",
+                messages=judge.asking.messages(Question(p, *sides)),
+                max_tokens=1,
+                logprobs=True,
+                top_logprobs=40,
+            )
+            request = urllib.request.Request(
+                f"{llama}/chat/completions",
+                json.dumps(body).encode(),
+                {"Content-Type": "application/json"},
+            )
+            top = json.load(urllib.request.urlopen(request, timeout=60))["choices"][0]["logprobs"][
+                "content"
+            ][0]["top_logprobs"]
             p_of = {t["token"]: math.exp(t["logprob"]) for t in top}
             first = p_of["A"] / (p_of["A"] + p_of["B"])
             assert votes[row, order, order] == pytest.approx(first, abs=2e-3)
@@ -81,15 +113,21 @@ FAULTS = {}
 
 def fault(first=0, last=0, failed=0, unanswered=0):
     "Registers what a question named after the function meets, and what must come of it."
+
     def keep(f):
         FAULTS[f.__name__] = f, (first, last, failed, unanswered)
         return f
+
     return keep
 
 
 @fault(first=1)
 def patience(n, h):
-    return h.send(429, dict(error=dict(message="slow down")), Retry_After="1") if n == 0 else reply("A")
+    return (
+        h.send(429, dict(error=dict(message="slow down")), Retry_After="1")
+        if n == 0
+        else reply("A")
+    )
 
 
 @fault(last=1)
@@ -142,7 +180,13 @@ def error_as_answer(n, h):
 
 @fault(failed=1)
 def refusal(n, h):
-    return dict(choices=[dict(message=dict(content=None, refusal="I cannot compare these."), finish_reason="stop")])
+    return dict(
+        choices=[
+            dict(
+                message=dict(content=None, refusal="I cannot compare these."), finish_reason="stop"
+            )
+        ]
+    )
 
 
 @fault(failed=1)
@@ -162,7 +206,15 @@ def prose(n, h):
 
 @fault(failed=1)
 def too_long(n, h):
-    return h.send(400, dict(error=dict(message="This model's maximum context length is 10 tokens", code="context_length_exceeded")))
+    return h.send(
+        400,
+        dict(
+            error=dict(
+                message="This model's maximum context length is 10 tokens",
+                code="context_length_exceeded",
+            )
+        ),
+    )
 
 
 @fault(last=1)
@@ -185,37 +237,98 @@ def test_no_vote_is_lost_and_none_invented(tmp_path):
 
     from plurality_nb.data.checks import check_row
     from plurality_nb.data.build import from_rows
-    ds = from_rows([check_row(dict(prompt=f"fault {name}", response_a="same", response_b="same")) for name in FAULTS])  # asked once each
+
+    ds = from_rows(
+        [
+            check_row(dict(prompt=f"fault {name}", response_a="same", response_b="same"))
+            for name in FAULTS
+        ]
+    )  # asked once each
     with ChatServer(answer) as server:
-        judge = lambda: ChatJudge("m", base_url=server.url, concurrency=len(FAULTS), timeout=1.5, retries=3, votes_per_request=1)
+        judge = lambda: ChatJudge(
+            "m",
+            base_url=server.url,
+            concurrency=len(FAULTS),
+            timeout=1.5,
+            retries=3,
+            votes_per_request=1,
+        )
         came = ask_both_orders(ds, judge(), 2, store=tmp_path / "v.sqlite", progress=False)
         for row, (name, (_, want)) in enumerate(FAULTS.items()):
             first, last, failed, unanswered = want
             assert came.votes[row, 0].tolist() == [first, last, 0, failed + unanswered], name
         want = np.array([w for _, w in FAULTS.values()]).sum(0)
         account = came.account
-        assert account["asked"] == len(FAULTS) - want[3] and account["failed"] == want[2] and account["unanswered"] == want[3] and account["unasked"] == 0
-        waited = [t for n, t in server.times if n == next(name_of(b) for b in server.bodies if "fault patience" in b["messages"][-1]["content"])]
-        assert waited[1] - waited[0] > 0.95  # as `Retry-After` said, where the client's own first pause is under half a second
+        assert (
+            account["asked"] == len(FAULTS) - want[3]
+            and account["failed"] == want[2]
+            and account["unanswered"] == want[3]
+            and account["unasked"] == 0
+        )
+        waited = [
+            t
+            for n, t in server.times
+            if n
+            == next(
+                name_of(b)
+                for b in server.bodies
+                if "fault patience" in b["messages"][-1]["content"]
+            )
+        ]
+        assert (
+            waited[1] - waited[0] > 0.95
+        )  # as `Retry-After` said, where the client's own first pause is under half a second
 
         before = dict(seen)  # started again: only what got no answer is asked
         again = ask_both_orders(ds, judge(), 2, store=tmp_path / "v.sqlite", progress=False)
-        assert {n for n in seen if seen[n] != before[n]} == {n for n, (_, w) in FAULTS.items() if w[3]}
-        assert again.account["stored"] == account["asked"] and np.array_equal(again.votes, came.votes)
+        assert {n for n in seen if seen[n] != before[n]} == {
+            n for n, (_, w) in FAULTS.items() if w[3]
+        }
+        assert again.account["stored"] == account["asked"] and np.array_equal(
+            again.votes, came.votes
+        )
         before = dict(seen)  # and with `retry_failed` the failed ones as well
-        ask_both_orders(ds, judge(), 2, store=tmp_path / "v.sqlite", retry_failed=True, progress=False)
-        assert {n for n in seen if seen[n] != before[n]} == {n for n, (_, w) in FAULTS.items() if w[2] or w[3]}
+        ask_both_orders(
+            ds, judge(), 2, store=tmp_path / "v.sqlite", retry_failed=True, progress=False
+        )
+        assert {n for n in seen if seen[n] != before[n]} == {
+            n for n, (_, w) in FAULTS.items() if w[2] or w[3]
+        }
 
 
-@pytest.mark.parametrize("status, error, message", [
-    (401, dict(message=f"Incorrect API key provided: {KEY}"), "refuses the key in OPENAI_API_KEY"),
-    (404, dict(message="no such model"), "has no model 'm'"),
-    (429, dict(message="You exceeded your current quota", code="insufficient_quota"), "has no credit left"),
-])
-def test_a_server_that_can_serve_nothing_ends_the_run(status, error, message, monkeypatch, tmp_path, caplog):
+@pytest.mark.parametrize(
+    "status, error, message",
+    [
+        (
+            401,
+            dict(message=f"Incorrect API key provided: {KEY}"),
+            "refuses the key in OPENAI_API_KEY",
+        ),
+        (404, dict(message="no such model"), "has no model 'm'"),
+        (
+            429,
+            dict(message="You exceeded your current quota", code="insufficient_quota"),
+            "has no credit left",
+        ),
+    ],
+)
+def test_a_server_that_can_serve_nothing_ends_the_run(
+    status, error, message, monkeypatch, tmp_path, caplog
+):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with ChatServer(lambda body, h: h.send(status, dict(error=error), x_should_retry="false")) as server, pytest.raises(JudgeError, match=message) as e:
-        ask_both_orders(load_sample().select(range(9)), ChatJudge("m", base_url=server.url, concurrency=2), 4, store=tmp_path / "v.sqlite", progress=False)
+    with (
+        ChatServer(
+            lambda body, h: h.send(status, dict(error=error), x_should_retry="false")
+        ) as server,
+        pytest.raises(JudgeError, match=message) as e,
+    ):
+        ask_both_orders(
+            load_sample().select(range(9)),
+            ChatJudge("m", base_url=server.url, concurrency=2),
+            4,
+            store=tmp_path / "v.sqlite",
+            progress=False,
+        )
     assert len(server.bodies) <= 4 and "0 answers of this run are kept" in str(e.value)
     assert KEY not in str(e.value) and KEY[8:] not in str(e.value)
 
@@ -224,9 +337,13 @@ def test_the_key_is_sent_and_nowhere_else(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     caplog.set_level(logging.INFO)
     long_enough = lambda body: "maximum context length, and by the way " + KEY
-    with ChatServer(lambda body, h: h.send(400, dict(error=dict(message=long_enough(body))))) as server:
+    with ChatServer(
+        lambda body, h: h.send(400, dict(error=dict(message=long_enough(body))))
+    ) as server:
         judge = ChatJudge("m", base_url=server.url)
-        came = ask_both_orders(load_sample().select(range(2)), judge, 4, store=tmp_path / "v.sqlite", progress=False)
+        came = ask_both_orders(
+            load_sample().select(range(2)), judge, 4, store=tmp_path / "v.sqlite", progress=False
+        )
     assert came.account["failed"] == came.account["asked"] == 8
     kept = b"".join(p.read_bytes() for p in tmp_path.iterdir())
     assert server.keys == {f"Bearer {KEY}"} and "HTTP Request" in caplog.text
@@ -238,12 +355,25 @@ def test_the_key_is_sent_and_nowhere_else(monkeypatch, tmp_path, caplog):
 def test_servers_that_cannot_do_what_is_asked_are_named(caplog):
     questions = [Question([dict(role="user", content="Tea?")], "Assam.", "Oolong.", 3)]
     with ChatServer() as server:
-        with pytest.raises(JudgeError, match=r"127.0.0.1:\d+ ignores `logprobs`.*'binary' or 'crowd'"):
+        with pytest.raises(
+            JudgeError, match=r"127.0.0.1:\d+ ignores `logprobs`.*'binary' or 'crowd'"
+        ):
             ChatJudge("m", "likelihood", base_url=server.url).ask(questions)
     with ChatServer(lambda body, h: reply("A")) as server:
         assert ChatJudge("m", base_url=server.url).ask(questions)[0].sum() == 3
     assert "ignores several answers a request (`n`)" in caplog.text
-    newer = lambda body, h: h.send(400, dict(error=dict(message="Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."))) if "max_tokens" in body else reply(*"AAA")
+    newer = lambda body, h: (
+        h.send(
+            400,
+            dict(
+                error=dict(
+                    message="Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+                )
+            ),
+        )
+        if "max_tokens" in body
+        else reply(*"AAA")
+    )
     with ChatServer(newer) as server:
         assert ChatJudge("m", base_url=server.url).ask(questions).tolist() == [[3, 0, 0, 0]]
         assert "max_completion_tokens" in server.bodies[-1] and len(server.bodies) == 2
@@ -254,7 +384,9 @@ def test_a_server_that_is_gone_ends_the_run_soon(tmp_path):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     judge = ChatJudge("m", base_url=f"http://127.0.0.1:{port}/v1", retries=0, concurrency=2)
-    with pytest.raises(JudgeError, match=r"\d+ questions in a row got no answer.*no connection.*kept in"):
+    with pytest.raises(
+        JudgeError, match=r"\d+ questions in a row got no answer.*no connection.*kept in"
+    ):
         ask_both_orders(load_sample(), judge, 4, store=tmp_path / "v.sqlite", progress=False)
 
 
@@ -262,6 +394,15 @@ def test_a_client_of_ones_own(monkeypatch):
     openai = pytest.importorskip("openai")
     with ChatServer() as server:
         judge = ChatJudge("m", client=lambda: openai.AsyncOpenAI(base_url=server.url, api_key=KEY))
-        questions = [Question([dict(role="user", content="Tea?")], "Assam.", f"Oolong {i}.") for i in range(20)]
-        assert judge.ask(questions).tolist() == judge.ask(questions).tolist()  # each call has an event loop of its own
-        assert judge.host == server.url.split("/")[2] and KEY not in f"{judge!r}{judge.identity()}" and server.keys == {f"Bearer {KEY}"}
+        questions = [
+            Question([dict(role="user", content="Tea?")], "Assam.", f"Oolong {i}.")
+            for i in range(20)
+        ]
+        assert (
+            judge.ask(questions).tolist() == judge.ask(questions).tolist()
+        )  # each call has an event loop of its own
+        assert (
+            judge.host == server.url.split("/")[2]
+            and KEY not in f"{judge!r}{judge.identity()}"
+            and server.keys == {f"Bearer {KEY}"}
+        )

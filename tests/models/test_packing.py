@@ -1,4 +1,5 @@
 "Packed models against a plain forward and backward pass over each text by itself."
+
 import random
 import warnings
 from contextlib import nullcontext
@@ -9,22 +10,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import DECODERS, ENCODERS, small_model
 
-from plurality_nb.models.packing import Tree,micro_batches,packable,pair_rewards,prefix_tree,sharing_gap,tree_attention
+from plurality_nb.models.packing import (
+    Tree,
+    micro_batches,
+    packable,
+    pair_rewards,
+    prefix_tree,
+    sharing_gap,
+    tree_attention,
+)
 
 
 def random_pairs(n, seed, vocabulary=600):
     "Some pairs share a prompt, some a response; some responses are empty, equal, or the other's beginning."
     draw = random.Random(seed)
-    text = lambda least, most: [draw.randrange(1, vocabulary) for _ in range(draw.randrange(least, most))]
+    text = lambda least, most: [
+        draw.randrange(1, vocabulary) for _ in range(draw.randrange(least, most))
+    ]
     prompts = [text(2, 40) for _ in range(max(1, n // 2))]
-    pairs = [tuple(draw.choice(prompts) + text(0, 30) for _ in "ab") if draw.random() < 0.2 else tuple((p := draw.choice(prompts)) + text(0, 30) for _ in "ab") for _ in range(n - 3)]
+    pairs = [
+        tuple(draw.choice(prompts) + text(0, 30) for _ in "ab")
+        if draw.random() < 0.2
+        else tuple((p := draw.choice(prompts)) + text(0, 30) for _ in "ab")
+        for _ in range(n - 3)
+    ]
     (a, b), *_ = pairs
     return [*pairs, (a, a), (a, a[: len(a) // 2 + 1]), (b, a)]
 
 
 def plain(model, pairs):
     "Each text by itself, with its gradients."
-    one = lambda ids: model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), use_cache=False).logits[0, 0]
+    one = lambda ids: model(
+        input_ids=torch.tensor([ids]),
+        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+        use_cache=False,
+    ).logits[0, 0]
     rewards = torch.stack([torch.stack([one(p[side]) for p in pairs]) for side in (0, 1)])
     return rewards.detach(), gradients(model, rewards)
 
@@ -97,8 +117,14 @@ def test_every_pair_is_in_one_piece_and_every_piece_in_its_budget(seed, budget, 
         assert p["inputs"]["input_ids"].numel() == p["computed"] >= p["tokens"]
         assert p["computed"] <= budget or len(p["pairs"]) == 1
         if share:
-            ids, ends, until = p["inputs"]["input_ids"][0], p["inputs"]["ends"].tolist(), p["inputs"]["tree"].until
-            for end, want in zip(ends, [pairs[i][side] for side in (0, 1) for i in p["pairs"].tolist()]):
+            ids, ends, until = (
+                p["inputs"]["input_ids"][0],
+                p["inputs"]["ends"].tolist(),
+                p["inputs"]["tree"].until,
+            )
+            for end, want in zip(
+                ends, [pairs[i][side] for side in (0, 1) for i in p["pairs"].tolist()]
+            ):
                 assert [int(ids[k]) for k in range(end + 1) if end < until[k]] == want
 
 
@@ -114,7 +140,9 @@ def test_blocks_and_nodes_see_the_same(seed, window, piece):
         where = [k for j in path for k in range(tree.starts[j], tree.starts[j + 1])]
         q, mask = range(tree.starts[i], tree.starts[i + 1]), tree.mask(i, window, torch.zeros(1))
         if mask is None:
-            mask = torch.zeros(len(q), len(where)).masked_fill(torch.ones(len(q), len(where)).triu(1).bool(), -torch.inf)
+            mask = torch.zeros(len(q), len(where)).masked_fill(
+                torch.ones(len(q), len(where)).triu(1).bool(), -torch.inf
+            )
         for k, row in zip(q, mask):
             seen[k, where] = row == 0
     block = tree.block_mask(window, "cpu")
@@ -137,13 +165,18 @@ def test_flex_attention_along_the_tree_is_the_same():
     from torch.nn.attention.flex_attention import flex_attention
 
     from plurality_nb.models.packing import _attend
-    tree = Tree(prefix_tree(sorted([[1, 2, 3, 4, 5], [1, 2, 3, 9], [1, 2, 7, 7, 7, 7], [8]]), 256)[0])
+
+    tree = Tree(
+        prefix_tree(sorted([[1, 2, 3, 4, 5], [1, 2, 3, 9], [1, 2, 7, 7, 7, 7], [8]]), 256)[0]
+    )
     n = tree.starts[-1]
     q, k, v = (torch.randn(1, heads, n, 16) for heads in (4, 2, 2))
     for window in (None, 2):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            want = flex_attention(q, k, v, block_mask=tree.block_mask(window, "cpu"), enable_gqa=True)
+            want = flex_attention(
+                q, k, v, block_mask=tree.block_mask(window, "cpu"), enable_gqa=True
+            )
         got, _ = _attend(None, q, k, v, tree=tree, sliding_window=window)
         torch.testing.assert_close(got, want.transpose(1, 2), rtol=1e-5, atol=1e-5)
 
@@ -157,6 +190,8 @@ def test_a_tree_holds_its_rows(seed):
     for parent, tokens in nodes:
         spelled.append([*(spelled[parent] if parent is not None else []), *tokens])
     assert [spelled[e] for e in ends] == rows
-    assert sum(len(t) for _, t in nodes) == len({tuple(r[:i]) for r in rows for i in range(1, len(r) + 1)})
+    assert sum(len(t) for _, t in nodes) == len(
+        {tuple(r[:i]) for r in rows for i in range(1, len(r) + 1)}
+    )
     siblings = [(parent, tokens[0]) for parent, tokens in nodes]
     assert len(set(siblings)) == len(siblings)

@@ -1,4 +1,5 @@
 "The explorer without a browser: views against the plain way, notes that several write, texts that stay texts."
+
 import json
 import subprocess
 import sys
@@ -15,12 +16,21 @@ from plurality_nb.reports import explorer as room
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.errors import ContractError
 from plurality_nb.data.checks import check_row
-from plurality_nb.data.build import from_rows,with_columns
+from plurality_nb.data.build import from_rows, with_columns
 from plurality_nb.data.orientation import swap_sides
 from plurality_nb.evaluation.correlation import correlate
-from plurality_nb.reports.explorer import Explorer,Facts,Notes,View,explore,rows_in_view,text_bar,word_differences
+from plurality_nb.reports.explorer import (
+    Explorer,
+    Facts,
+    Notes,
+    View,
+    explore,
+    rows_in_view,
+    text_bar,
+    word_differences,
+)
 from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.users import simulate_votes,sample_population
+from plurality_nb.simulation.users import simulate_votes, sample_population
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.taxonomy.quadrants import quadrant_of
 
@@ -34,8 +44,19 @@ def ds():
     rng, n = np.random.default_rng(0), len(ds)
     p, i = np.where(np.arange(n) % 5 == 4, np.nan, rng.random((2, n)))
     judge = np.where(np.arange(n) % 3 == 2, np.nan, rng.integers(1, 6, (3, n)))
-    return with_columns(ds, judge_a=judge[0], judge_b=judge[1], judge_tie=judge[2], plurality=p, indistinguishability=i, quadrant=quadrant_of(p, i),
-                        source=[f"simulated:{k % 3}" for k in range(n)], reward_a=rng.normal(size=n), reward_b=rng.normal(size=n), seen=[False] * n)
+    return with_columns(
+        ds,
+        judge_a=judge[0],
+        judge_b=judge[1],
+        judge_tie=judge[2],
+        plurality=p,
+        indistinguishability=i,
+        quadrant=quadrant_of(p, i),
+        source=[f"simulated:{k % 3}" for k in range(n)],
+        reward_a=rng.normal(size=n),
+        reward_b=rng.normal(size=n),
+        seen=[False] * n,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +64,50 @@ def facts(ds):
     return Facts(dict(model=ds))
 
 
-VIEWS = st.fixed_dictionaries({}, optional=dict(
-    quadrants=st.lists(st.sampled_from([*QUADRANTS, "none"]), unique=True), sources=st.lists(st.sampled_from([f"simulated:{k}" for k in range(3)]), unique=True),
-    text=st.sampled_from(["", "the", "WRITE", "(", "a.b", "\\"]), min_votes=st.sampled_from([0, 9, 10]), judged=st.booleans(), descending=st.booleans(),
-    plural_at=st.floats(0, 1), alike_at=st.floats(0, 1),
-    sort=st.sampled_from(["file order", "split of people", "tie rate of judge", "judge against people", "model against people", "distance to either threshold"])))
+VIEWS = st.fixed_dictionaries(
+    {},
+    optional=dict(
+        quadrants=st.lists(st.sampled_from([*QUADRANTS, "none"]), unique=True),
+        sources=st.lists(st.sampled_from([f"simulated:{k}" for k in range(3)]), unique=True),
+        text=st.sampled_from(["", "the", "WRITE", "(", "a.b", "\\"]),
+        min_votes=st.sampled_from([0, 9, 10]),
+        judged=st.booleans(),
+        descending=st.booleans(),
+        plural_at=st.floats(0, 1),
+        alike_at=st.floats(0, 1),
+        sort=st.sampled_from(
+            [
+                "file order",
+                "split of people",
+                "tie rate of judge",
+                "judge against people",
+                "model against people",
+                "distance to either threshold",
+            ]
+        ),
+    ),
+)
 
 
 def kept(r, v):
     "The filters, written out for one row."
     unknown = r["plurality"] is None
-    quadrant = "none" if unknown else QUADRANTS[2 * (np.float32(r["plurality"]) >= v.plural_at) + (np.float32(r["indistinguishability"]) >= v.alike_at)]
+    quadrant = (
+        "none"
+        if unknown
+        else QUADRANTS[
+            2 * (np.float32(r["plurality"]) >= v.plural_at)
+            + (np.float32(r["indistinguishability"]) >= v.alike_at)
+        ]
+    )
     said = [*(t["content"] for t in r["prompt"]), r["response_a"], r["response_b"]]
-    return ((not v.quadrants or quadrant in v.quadrants) and (not v.sources or r["source"] in v.sources) and r["human_a"] + r["human_b"] + r["human_tie"] >= v.min_votes
-            and (not v.judged or r["judge_a"] is not None) and (not v.text or any(v.text.lower() in s.lower() for s in said)))
+    return (
+        (not v.quadrants or quadrant in v.quadrants)
+        and (not v.sources or r["source"] in v.sources)
+        and r["human_a"] + r["human_b"] + r["human_tie"] >= v.min_votes
+        and (not v.judged or r["judge_a"] is not None)
+        and (not v.text or any(v.text.lower() in s.lower() for s in said))
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -67,12 +118,12 @@ def test_views_are_the_plain_filters_in_order(ds, facts, told):
     assert sorted(rows) == [k for k, r in enumerate(ds) if kept(r, v)]
     key = facts.sorts[v.sort](v)[rows]
     known = key[~np.isnan(key)]
-    assert np.isnan(key[len(known):]).all()  # what is unknown comes last, either way
+    assert np.isnan(key[len(known) :]).all()  # what is unknown comes last, either way
     if v.sort == "file order":
         assert (np.diff(rows) > 0).all()
     else:
         step = np.diff(known) * (-1 if v.descending else 1)
-        assert (step >= 0).all() and (np.diff(rows)[:len(step)][step == 0] > 0).all()
+        assert (step >= 0).all() and (np.diff(rows)[: len(step)][step == 0] > 0).all()
 
 
 def test_sorts_do_not_mind_which_response_is_a(ds, facts):
@@ -82,7 +133,9 @@ def test_sorts_do_not_mind_which_response_is_a(ds, facts):
 
 
 def test_models_are_joined_by_pair_whatever_their_order_and_sides(ds):
-    other = concatenate_datasets([swap_sides(ds).select(range(0, len(ds), 2)), ds.select(range(1, len(ds), 2))])
+    other = concatenate_datasets(
+        [swap_sides(ds).select(range(0, len(ds), 2)), ds.select(range(1, len(ds), 2))]
+    )
     f = Facts(dict(one=ds, other=other))
     np.testing.assert_allclose(f.predicted["one"], f.predicted["other"], atol=1e-6)
 
@@ -90,9 +143,14 @@ def test_models_are_joined_by_pair_whatever_their_order_and_sides(ds):
 @pytest.mark.parametrize("at", [(0.5, 0.5), (0.31, 0.77), (0, 1)])
 def test_moved_thresholds_give_what_the_package_gives(ds, at):
     e = Explorer(dict(model=ds), plural_at=at[0], alike_at=at[1])
-    moved = with_columns(ds, quadrant=quadrant_of(e.facts.plurality, e.facts.indistinguishability, *at))
+    moved = with_columns(
+        ds, quadrant=quadrant_of(e.facts.plurality, e.facts.indistinguishability, *at)
+    )
     assert e.quadrant.tolist() == moved["quadrant"][:]
-    wanted, found = correlate(dict(model=moved), n_boot=200, statistics=["spearman"], baselines=False), e.forest()
+    wanted, found = (
+        correlate(dict(model=moved), n_boot=200, statistics=["spearman"], baselines=False),
+        e.forest(),
+    )
     found = found[found.model == "model"].reset_index(drop=True)
     assert found.equals(wanted)
     assert e.ds["quadrant"][:] == ds["quadrant"][:]
@@ -104,38 +162,62 @@ def test_thresholds_start_where_the_quadrants_were_made(ds):
     assert e.quadrant.tolist() == e.ds["quadrant"][:]
 
 
-BARE = dict(prompt=[dict(role="user", content="why?")], response_a="because", response_b="no reason")
+BARE = dict(
+    prompt=[dict(role="user", content="why?")], response_a="because", response_b="no reason"
+)
 
 
-@pytest.mark.parametrize("columns, sorts, forest", [
-    (dict(), ["file order"], False),
-    (dict(human_a=2, human_b=1, human_tie=0), ["split of people", "tie rate of people"], False),
-    (dict(judge_a=2, judge_b=1, judge_tie=0), ["split of judge"], False),
-    (dict(human_a=2, human_b=1, human_tie=0, judge_a=2, judge_b=1, judge_tie=0), ["judge against people"], True),
-    (dict(reward_a=1, reward_b=0), ["file order"], False),
-    (dict(quadrant="plural_alike"), ["file order"], False),
-    (dict(plurality=0.2, indistinguishability=0.9), ["distance to plural_at"], False)])
+@pytest.mark.parametrize(
+    "columns, sorts, forest",
+    [
+        (dict(), ["file order"], False),
+        (dict(human_a=2, human_b=1, human_tie=0), ["split of people", "tie rate of people"], False),
+        (dict(judge_a=2, judge_b=1, judge_tie=0), ["split of judge"], False),
+        (
+            dict(human_a=2, human_b=1, human_tie=0, judge_a=2, judge_b=1, judge_tie=0),
+            ["judge against people"],
+            True,
+        ),
+        (dict(reward_a=1, reward_b=0), ["file order"], False),
+        (dict(quadrant="plural_alike"), ["file order"], False),
+        (dict(plurality=0.2, indistinguishability=0.9), ["distance to plural_at"], False),
+    ],
+)
 def test_what_is_missing_is_left_out(columns, sorts, forest):
     rows = [check_row(BARE | dict(prompt=f"why {k}?") | columns) for k in range(6)]
     panel = explore(from_rows(rows))
     about = panel.widget().about
-    assert set(sorts) <= set(about["sorts"]) and about["compared"] == forest == bool(panel.widget().forest["rows"])
-    assert about["labelled"] == bool({"quadrant", "plurality"} & set(columns)) == ("<th>quadrant</th>" in panel._repr_html_())
+    assert set(sorts) <= set(about["sorts"]) and about["compared"] == forest == bool(
+        panel.widget().forest["rows"]
+    )
+    assert (
+        about["labelled"]
+        == bool({"quadrant", "plurality"} & set(columns))
+        == ("<th>quadrant</th>" in panel._repr_html_())
+    )
     assert about["scored"] == ("plurality" in columns)
 
 
 def test_columns_that_are_not_there_are_missing_too():
-    ds = from_rows([check_row(BARE)]).select_columns(["pair_id", "group", "prompt", "response_a", "response_b"])
+    ds = from_rows([check_row(BARE)]).select_columns(
+        ["pair_id", "group", "prompt", "response_a", "response_b"]
+    )
     assert explore(ds).widget().page["total"] == 1
     with pytest.raises(ContractError, match="to_comparisons"):
         Explorer(ds.remove_columns("pair_id"))
 
 
 @settings(max_examples=100, deadline=None)
-@given(a=st.text(st.sampled_from("ab ,.\n1é<"), max_size=60), b=st.text(st.sampled_from("ab ,.\n1é<"), max_size=60), most=st.sampled_from([5, 4000]))
+@given(
+    a=st.text(st.sampled_from("ab ,.\n1é<"), max_size=60),
+    b=st.text(st.sampled_from("ab ,.\n1é<"), max_size=60),
+    most=st.sampled_from([5, 4000]),
+)
 def test_pieces_add_up_and_hold_all_differences(a, b, most):
     left, right, shared = word_differences(a, b, most)
-    assert "".join(t for t, _ in left) == a and "".join(t for t, _ in right) == b and 0 <= shared <= 1
+    assert (
+        "".join(t for t, _ in left) == a and "".join(t for t, _ in right) == b and 0 <= shared <= 1
+    )
     same = ["".join(t for t, differs in side if not differs).split() for side in (left, right)]
     assert "".join(same[0]) == "".join(same[1])
     assert not any(x[1] == y[1] for side in (left, right) for x, y in zip(side, side[1:]))
@@ -144,23 +226,32 @@ def test_pieces_add_up_and_hold_all_differences(a, b, most):
 
 def test_long_texts_are_compared_at_once():
     import time
+
     rng = np.random.default_rng(0)
-    a, b = ("\n".join(" ".join(rng.choice(list("abcdefgh"), 12)) for _ in range(2000)) for _ in range(2))
+    a, b = (
+        "\n".join(" ".join(rng.choice(list("abcdefgh"), 12)) for _ in range(2000)) for _ in range(2)
+    )
     start = time.perf_counter()
     word_differences(a, b)
     assert time.perf_counter() - start < 2
 
 
 def test_bars():
-    assert text_bar(1, 1, 2, 8) == "██▒▒▒▒░░" and text_bar(np.nan, np.nan, np.nan) == "" and len(text_bar(1, 7, 5, 12)) == 12
+    assert (
+        text_bar(1, 1, 2, 8) == "██▒▒▒▒░░"
+        and text_bar(np.nan, np.nan, np.nan) == ""
+        and len(text_bar(1, 7, 5, 12)) == 12
+    )
 
 
 def test_two_explorers_keep_each_others_notes(tmp_path):
     path = tmp_path / "notes" / "n.json"
+
     def scribble(who):
         notes = Notes(path)
         for k in range(15):
             notes.write(f"{who} {k}", note=str(k), tags=[who])
+
     threads = [threading.Thread(target=scribble, args=[w]) for w in ("one", "two")]
     code = f"from plurality_nb.reports.explorer import Notes\nnotes = Notes({str(path)!r})\nfor k in range(15): notes.write(f'three {{k}}', note=str(k), tags=['three'])"
     other = subprocess.Popen([sys.executable, "-c", code])
@@ -188,12 +279,17 @@ def test_a_file_of_something_else_is_left_alone(tmp_path, text):
 
 
 def test_selection_goes_out_as_shown(ds, tmp_path):
-    e = Explorer(ds, notes=tmp_path / "n.json", sort="split of people", min_votes=9, quadrants="none")
+    e = Explorer(
+        ds, notes=tmp_path / "n.json", sort="split of people", min_votes=9, quadrants="none"
+    )
     first = e.selection["pair_id"][0]
     e.notes.write(first, "odd", ["b", "a"])
     for name in ("s.parquet", "s.jsonl", "s.csv.gz"):
         back = load_comparisons(e.save(tmp_path / name, notes=True))
-        assert back["pair_id"][:] == e.selection["pair_id"][:] and back["true_a"][:] == e.selection["true_a"][:]
+        assert (
+            back["pair_id"][:] == e.selection["pair_id"][:]
+            and back["true_a"][:] == e.selection["true_a"][:]
+        )
         assert (back["note"][0], back["tags"][0], back["note"][1]) == ("odd", "a, b", None)
     settings = json.loads((tmp_path / "s.csv.gz.json").read_text())["settings"]["explore"]
     assert settings["sort"] == "split of people" and settings["quadrants"] == ["none"]
@@ -209,7 +305,18 @@ def test_selection_goes_out_as_shown(ds, tmp_path):
         e.save(tmp_path / "none.parquet")
 
 
-@pytest.mark.parametrize("wrong", [dict(sort="mood"), dict(quadrants=["plural"]), dict(sources="x"), dict(plural_at=1.2), dict(colour="red"), dict(min_votes="3"), dict(text=None)])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(sort="mood"),
+        dict(quadrants=["plural"]),
+        dict(sources="x"),
+        dict(plural_at=1.2),
+        dict(colour="red"),
+        dict(min_votes="3"),
+        dict(text=None),
+    ],
+)
 def test_a_wrong_view_is_refused(ds, wrong):
     with pytest.raises(ContractError, match="want"):
         Explorer(ds, **wrong)
@@ -228,8 +335,12 @@ def test_the_browser_asks_and_python_answers(ds, tmp_path):
     w.ask = dict(n=3, view=dict(sort="mood"))
     assert w.status["error"] and "mood" in w.status["text"] and w.page["n"] == 2
     room._act(panel, dict(kind="note", n=1, pair_id=w.pair["pair_id"], note="x", tags=["t"]))
-    assert w.pair["note"] == "x" and w.counts["tags"] == ["t"] and w.status["text"] == "kept in n.json"
-    room._act(panel, dict(kind="save", n=2, path=str(tmp_path / "s.txt"), quadrants=True, notes=True))
+    assert (
+        w.pair["note"] == "x" and w.counts["tags"] == ["t"] and w.status["text"] == "kept in n.json"
+    )
+    room._act(
+        panel, dict(kind="save", n=2, path=str(tmp_path / "s.txt"), quadrants=True, notes=True)
+    )
     assert w.status["error"] and ".parquet" in w.status["text"]
     json.dumps([w.about, w.view, w.page, w.pair, w.counts, w.forest], allow_nan=False)
     panel.show(text="no such words anywhere")
@@ -237,7 +348,10 @@ def test_the_browser_asks_and_python_answers(ds, tmp_path):
 
 
 def test_a_page_is_small_whatever_the_data(ds):
-    many = with_columns(from_rows([check_row(BARE | dict(prompt=f"why {k}? " + "so " * 400)) for k in range(3000)]), source=["s"] * 3000)
+    many = with_columns(
+        from_rows([check_row(BARE | dict(prompt=f"why {k}? " + "so " * 400)) for k in range(3000)]),
+        source=["s"] * 3000,
+    )
     w = explore(many).widget()
     assert len(json.dumps(w.page)) < 40_000 and len(w.page["rows"]) == room.PAGE
     w.ask = dict(n=1, view={}, start=2990, at=2999)
@@ -246,22 +360,55 @@ def test_a_page_is_small_whatever_the_data(ds):
 
 def test_notebooks_show_a_summary_where_no_kernel_runs(ds):
     from IPython.core.formatters import DisplayFormatter
+
     shown = DisplayFormatter().format(explore(ds))[0]
-    assert shown["text/html"].startswith("<p><b>256 of 256 pairs</b>") and "application/vnd.jupyter.widget-view+json" in shown
+    assert (
+        shown["text/html"].startswith("<p><b>256 of 256 pairs</b>")
+        and "application/vnd.jupyter.widget-view+json" in shown
+    )
     shown = DisplayFormatter().format(explore(ds).static())[0]
-    assert set(shown) == {"text/plain", "text/html"} and shown["text/html"] == Explorer(ds).static().html
-    assert "<style" not in shown["text/html"] and "class=" not in shown["text/html"]  # GitHub takes both out
+    assert (
+        set(shown) == {"text/plain", "text/html"}
+        and shown["text/html"] == Explorer(ds).static().html
+    )
+    assert (
+        "<style" not in shown["text/html"] and "class=" not in shown["text/html"]
+    )  # GitHub takes both out
 
 
 def test_texts_are_never_markup():
     nasty = "<img src=x onerror=alert(1)><script>alert(1)</script>&{{ 7*7 }}"
-    e = Explorer(from_rows([check_row(dict(prompt=nasty, response_a=nasty + "a", response_b=nasty + "b", source=nasty))]))
+    e = Explorer(
+        from_rows(
+            [
+                check_row(
+                    dict(prompt=nasty, response_a=nasty + "a", response_b=nasty + "b", source=nasty)
+                )
+            ]
+        )
+    )
     e.notes.write(e.facts.ids[0], nasty, [nasty])
-    assert "<img" not in e._repr_html_() and "<script" not in e._repr_html_() and "49" not in e._repr_html_()
+    assert (
+        "<img" not in e._repr_html_()
+        and "<script" not in e._repr_html_()
+        and "49" not in e._repr_html_()
+    )
     code = (DATA / "explore.js").read_text()
-    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser", "createContextualFragment", "http"):
+    for way in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "DOMParser",
+        "createContextualFragment",
+        "http",
+    ):
         assert way not in code
-    assert "url(" not in (DATA / "explore.css").read_text() and "@import" not in (DATA / "explore.css").read_text()
+    assert (
+        "url(" not in (DATA / "explore.css").read_text()
+        and "@import" not in (DATA / "explore.css").read_text()
+    )
 
 
 def test_without_anywidget_the_extra_is_named(ds, monkeypatch):
@@ -273,15 +420,25 @@ def test_without_anywidget_the_extra_is_named(ds, monkeypatch):
 
 def test_import_is_light():
     code = "import sys, plurality_nb.reports.explorer; print([m for m in ('torch', 'anywidget', 'ipywidgets', 'matplotlib', 'sklearn') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_the_front_end_travels_with_the_package():
     setup = (DATA.parents[1] / "setup.py").read_text()
-    assert all(f'"{p.suffix[1:]}"' in setup or f"*{p.suffix}" in setup for p in DATA.iterdir() if p.is_file())
+    assert all(
+        f'"{p.suffix[1:]}"' in setup or f"*{p.suffix}" in setup
+        for p in DATA.iterdir()
+        if p.is_file()
+    )
 
 
 def test_colours_are_those_of_the_figures():
     from plurality_nb.reports.plots import COLOURS
+
     css = (DATA / "explore.css").read_text().lower()
     assert all(f".px-{q} {{ --q: {c.lower()};" in css for q, c in COLOURS.items())

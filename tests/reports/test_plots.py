@@ -1,4 +1,5 @@
 "What the figures draw, on data that a reader would not try."
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -15,8 +16,8 @@ from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.reports.plots import plot_objective_map
 from plurality_nb.rewards.model import score
 from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.users import simulate_votes,sample_population
-from plurality_nb.votes.shares import vote_share,votes_of
+from plurality_nb.simulation.users import simulate_votes, sample_population
+from plurality_nb.votes.shares import vote_share, votes_of
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,12 @@ def closed():
 def ds():
     sample = load_sample()
     scores = np.random.default_rng(0).random((2, 256))
-    return with_columns(score(simulate_votes(sample, sample_population()), "longer response"), plurality=scores[0], indistinguishability=scores[1], quadrant=sample["written_quadrant"][:])
+    return with_columns(
+        score(simulate_votes(sample, sample_population()), "longer response"),
+        plurality=scores[0],
+        indistinguishability=scores[1],
+        quadrant=sample["written_quadrant"][:],
+    )
 
 
 def test_reliability_is_the_mean_of_the_preferred_side(ds):
@@ -38,32 +44,51 @@ def test_reliability_is_the_mean_of_the_preferred_side(ds):
     share = vote_share(*votes_of(ds))
     preferred = np.where(delta > 0, share, np.where(delta < 0, 1 - share, 0.5))
     raw = curve[curve.scale == "raw"].iloc[0]
-    assert raw.value == pytest.approx(preferred.mean()) and raw.predicted == pytest.approx((1 / (1 + np.exp(-abs(delta)))).mean())
+    assert raw.value == pytest.approx(preferred.mean()) and raw.predicted == pytest.approx(
+        (1 / (1 + np.exp(-abs(delta)))).mean()
+    )
     assert raw.low < raw.value < raw.high and raw.n == 256 and raw.groups == len(set(ds["group"]))
-    pd.testing.assert_frame_equal(plots.preference_curve(swap_sides(ds), n_boot=50), plots.preference_curve(ds, n_boot=50))
+    pd.testing.assert_frame_equal(
+        plots.preference_curve(swap_sides(ds), n_boot=50), plots.preference_curve(ds, n_boot=50)
+    )
     ax = plots.plot_reliability(plots.preference_curve(ds, n_boot=50))
-    assert len(ax.containers) == 2 and "probability" in ax.get_xlabel() and "95% interval" in ax.get_ylabel()
+    assert (
+        len(ax.containers) == 2
+        and "probability" in ax.get_xlabel()
+        and "95% interval" in ax.get_ylabel()
+    )
     assert plots.plot_reliability(plots.preference_curve(ds, n_boot=50), ax) is ax
 
 
 def test_reliability_of_few_pairs_and_of_one_answer(ds):
     few = plots.preference_curve(ds.select(range(4)), n_boot=50)
-    assert set(few.scale) == {"raw"} and len(few) == 1 and np.isnan(few.low).all()  # too few prompts for folds or an interval
+    assert (
+        set(few.scale) == {"raw"} and len(few) == 1 and np.isnan(few.low).all()
+    )  # too few prompts for folds or an interval
     plots.plot_reliability(few)
-    flat = plots.preference_curve(with_columns(ds, reward_a=np.zeros(256), reward_b=np.zeros(256)), n_boot=50)
+    flat = plots.preference_curve(
+        with_columns(ds, reward_a=np.zeros(256), reward_b=np.zeros(256)), n_boot=50
+    )
     assert (flat.predicted == 0.5).all() and (flat.value == 0.5).all()
     plots.plot_reliability(flat)
 
 
 def test_shares_are_counted_once_and_mirrored(ds):
     counts = plots.share_counts(ds, n_boot=50)
-    assert set(counts.votes) == {"human"} and counts.value.sum() == pytest.approx(1) and set(counts.pairs) == {256}
+    assert (
+        set(counts.votes) == {"human"}
+        and counts.value.sum() == pytest.approx(1)
+        and set(counts.pairs) == {256}
+    )
     assert np.allclose(plots.share_counts(swap_sides(ds), n_boot=50).value[::-1], counts.value)
     half = with_columns(ds, judge_a=[3.0] * 256, judge_b=[3.0] * 256, judge_tie=[0.0] * 256)
     both = plots.share_counts(half, n_boot=50)
     assert both[both.votes == "judge"].value.tolist() == [0] * 4 + [0.5, 0.5] + [0] * 4
     ax = plots.plot_shares(both)
-    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["people (n=256 pairs)", "judge (n=256 pairs)"]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+        "people (n=256 pairs)",
+        "judge (n=256 pairs)",
+    ]
     with pytest.raises(ContractError, match="comparisons with votes"):
         plots.share_counts(load_sample())
 
@@ -72,13 +97,23 @@ def test_a_moved_threshold_gives_what_labels_there_would(ds):
     curve = plots.threshold_curve(ds, "plural_at", at=(0.3, 0.5), n_boot=20)
     assert curve.groupby("at").pairs.sum().tolist() == [256, 256]
     from plurality_nb.taxonomy.quadrants import quadrant_of
-    moved = with_columns(ds, quadrant=quadrant_of(np.array(ds["plurality"][:]), np.array(ds["indistinguishability"][:]), 0.3, 0.5))
+
+    moved = with_columns(
+        ds,
+        quadrant=quadrant_of(
+            np.array(ds["plurality"][:]), np.array(ds["indistinguishability"][:]), 0.3, 0.5
+        ),
+    )
     table = correlate(moved, n_boot=20, baselines=False, statistics=["spearman"])
     for q in plots.QUADRANTS:
-        assert curve[(curve["at"] == 0.3) & (curve.quadrant == q)].value.item() == pytest.approx(table[table.quadrant == q].value.item())
+        assert curve[(curve["at"] == 0.3) & (curve.quadrant == q)].value.item() == pytest.approx(
+            table[table.quadrant == q].value.item()
+        )
     for shown in ("pairs", "value"):
         ax = plots.plot_thresholds(curve, shown)
-        assert [t.get_text() for t in ax.get_legend().get_texts()] == [q.replace("_", ", ") for q in plots.QUADRANTS]
+        assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+            q.replace("_", ", ") for q in plots.QUADRANTS
+        ]
     unscored = with_columns(ds, reward_a=[None] * 256, reward_b=[None] * 256)
     assert "value" not in plots.threshold_curve(unscored, at=(0.5,))
     with pytest.raises(ContractError, match="plural_at"):
@@ -86,11 +121,26 @@ def test_a_moved_threshold_gives_what_labels_there_would(ds):
 
 
 def test_learning_curves_of_a_trainers_log():
-    log = [{"step": 1, "loss": 0.7, "accuracy": 0.5, "epoch": 0.1}, {"step": 10, "loss": 0.6}, {"step": 10, "eval_loss": 0.65, "eval_spearman_people": 0.2}, {"step": 10, "train_runtime": 3.0}, {"epoch": 1}]
+    log = [
+        {"step": 1, "loss": 0.7, "accuracy": 0.5, "epoch": 0.1},
+        {"step": 10, "loss": 0.6},
+        {"step": 10, "eval_loss": 0.65, "eval_spearman_people": 0.2},
+        {"step": 10, "train_runtime": 3.0},
+        {"epoch": 1},
+    ]
     curve = plots.learning_curve(log)
-    assert curve.values.tolist() == [["training", "loss", 1, 0.7], ["training", "accuracy", 1, 0.5], ["training", "loss", 10, 0.6], ["evaluation", "loss", 10, 0.65], ["evaluation", "spearman_people", 10, 0.2]]
+    assert curve.values.tolist() == [
+        ["training", "loss", 1, 0.7],
+        ["training", "accuracy", 1, 0.5],
+        ["training", "loss", 10, 0.6],
+        ["evaluation", "loss", 10, 0.65],
+        ["evaluation", "spearman_people", 10, 0.2],
+    ]
     ax = plots.plot_learning_curves({"a": log, "b": pd.DataFrame(log)})
-    assert len(ax.lines) == 4 and ax.lines[0].get_ydata().tolist() == [0.7, 0.6] == ax.lines[2].get_ydata().tolist()
+    assert (
+        len(ax.lines) == 4
+        and ax.lines[0].get_ydata().tolist() == [0.7, 0.6] == ax.lines[2].get_ydata().tolist()
+    )
     assert ax.get_ylabel() == "loss [nats a pair]"
     assert plots.learning_curve([]).empty
     for wrong, why in [("margins_met", "logs that hold"), ("gold", "one of")]:
@@ -99,54 +149,81 @@ def test_learning_curves_of_a_trainers_log():
 
 
 def differences(mean, p=None, n=20, names=('pairs', 'fidelity', 'votes')):
-    mean = np.asarray(mean, dtype=float) # (pairs, fidelity, votes)
-    index = pd.MultiIndex.from_product([[100*(k+1) for k in range(s)] for s in mean.shape], names=names[-mean.ndim:])
-    return pd.DataFrame(dict(mean=mean.ravel(), p=1. if p is None else np.asarray(p, dtype=float).ravel(), n=n), index)
+    mean = np.asarray(mean, dtype=float)  # (pairs, fidelity, votes)
+    index = pd.MultiIndex.from_product(
+        [[100 * (k + 1) for k in range(s)] for s in mean.shape], names=names[-mean.ndim :]
+    )
+    return pd.DataFrame(
+        dict(mean=mean.ravel(), p=1.0 if p is None else np.asarray(p, dtype=float).ravel(), n=n),
+        index,
+    )
 
 
 def test_objective_map_draws_the_table_in_its_own_order():
-    table = differences(np.arange(12).reshape(2, 2, 3)/100).iloc[[9, 11, 10, *range(9)]] # not sorted
+    table = differences(np.arange(12).reshape(2, 2, 3) / 100).iloc[
+        [9, 11, 10, *range(9)]
+    ]  # not sorted
     ax = plot_objective_map(table)
-    drawn = np.asarray(ax.images[0].get_array()); rows,columns = ([t.get_text() for t in ts] for ts in (ax.get_yticklabels(), ax.get_xticklabels()))
-    assert columns==['100', '300', '200'] and rows[0]=='200, 200'
-    for (a,b,c),v in table['mean'].items(): assert drawn[rows.index(f'{a:,}, {b:,}'), columns.index(f'{c:,}')]==v
-    assert [t.get_text() for t in ax.texts]==[f'{v:+.3f}' for v in drawn.ravel()]
+    drawn = np.asarray(ax.images[0].get_array())
+    rows, columns = (
+        [t.get_text() for t in ts] for ts in (ax.get_yticklabels(), ax.get_xticklabels())
+    )
+    assert columns == ['100', '300', '200'] and rows[0] == '200, 200'
+    for (a, b, c), v in table['mean'].items():
+        assert drawn[rows.index(f'{a:,}, {b:,}'), columns.index(f'{c:,}')] == v
+    assert [t.get_text() for t in ax.texts] == [f'{v:+.3f}' for v in drawn.ravel()]
 
 
 def test_objective_map_is_centred_at_zero_and_ends_where_told():
-    table = differences([[-.3, .1]])
-    assert plot_objective_map(table).images[0].get_clim()==(-.3, .3)
-    ax = plot_objective_map(table, limit=.2); image = ax.images[0]
-    assert image.get_clim()==(-.2, .2) and image.colorbar.extend=='both'
-    low,middle,high = (np.array(image.cmap(image.norm(x)))[:3] for x in (-.2, 0, .2))
-    assert middle.min()>.95 and low[0]>low[2] and high[2]>high[0] # no colour at zero, warm below, cool above
-    assert plot_objective_map(differences([[0, 0]])).images[0].get_clim()==(-1, 1)
+    table = differences([[-0.3, 0.1]])
+    assert plot_objective_map(table).images[0].get_clim() == (-0.3, 0.3)
+    ax = plot_objective_map(table, limit=0.2)
+    image = ax.images[0]
+    assert image.get_clim() == (-0.2, 0.2) and image.colorbar.extend == 'both'
+    low, middle, high = (np.array(image.cmap(image.norm(x)))[:3] for x in (-0.2, 0, 0.2))
+    assert (
+        middle.min() > 0.95 and low[0] > low[2] and high[2] > high[0]
+    )  # no colour at zero, warm below, cool above
+    assert plot_objective_map(differences([[0, 0]])).images[0].get_clim() == (-1, 1)
 
 
 def test_objective_map_dots_only_what_stands_after_correction():
-    table = differences([[.1, .1], [-.1, 0]], [[.049, .05], [.001, np.nan]])
-    assert plot_objective_map(table).collections[0].get_offsets().round().tolist()==[[0, 0], [0, 1]]
-    assert plot_objective_map(table, level=.01).collections[0].get_offsets().round().tolist()==[[0, 1]]
+    table = differences([[0.1, 0.1], [-0.1, 0]], [[0.049, 0.05], [0.001, np.nan]])
+    assert plot_objective_map(table).collections[0].get_offsets().round().tolist() == [
+        [0, 0],
+        [0, 1],
+    ]
+    assert plot_objective_map(table, level=0.01).collections[0].get_offsets().round().tolist() == [
+        [0, 1]
+    ]
 
 
 def test_objective_map_leaves_out_what_is_missing():
-    table = differences([[.1, .2], [.3, .4]]).drop(index=(100, 200))
+    table = differences([[0.1, 0.2], [0.3, 0.4]]).drop(index=(100, 200))
     ax = plot_objective_map(table)
-    assert np.ma.getmaskarray(ax.images[0].get_array()).sum()==1 and len(ax.texts)==3
+    assert np.ma.getmaskarray(ax.images[0].get_array()).sum() == 1 and len(ax.texts) == 3
 
 
 def test_objective_map_says_units_and_numbers():
-    one,two = differences(np.zeros((1, 2, 2))),differences(np.zeros((1, 2, 2)), n=[20, 20, 18, 20])
-    ax = plot_objective_map(one); label = ax.images[0].colorbar.ax.get_ylabel()
-    assert label=='difference in Spearman correlation\n(mean of 20 seeds)'
-    assert ax.get_xlabel()=='votes' and ax.get_ylabel()=='pairs, fidelity'
-    assert '(mean of 18 to 20 splits)' in plot_objective_map(two, of='splits').images[0].colorbar.ax.get_ylabel()
+    one, two = (
+        differences(np.zeros((1, 2, 2))),
+        differences(np.zeros((1, 2, 2)), n=[20, 20, 18, 20]),
+    )
+    ax = plot_objective_map(one)
+    label = ax.images[0].colorbar.ax.get_ylabel()
+    assert label == 'difference in Spearman correlation\n(mean of 20 seeds)'
+    assert ax.get_xlabel() == 'votes' and ax.get_ylabel() == 'pairs, fidelity'
+    assert (
+        '(mean of 18 to 20 splits)'
+        in plot_objective_map(two, of='splits').images[0].colorbar.ax.get_ylabel()
+    )
 
 
 def test_objective_map_wants_rows_and_columns():
-    with pytest.raises(ValueError, match='an index of two or more levels'): plot_objective_map(differences([.1, .2]))
+    with pytest.raises(ValueError, match='an index of two or more levels'):
+        plot_objective_map(differences([0.1, 0.2]))
 
 
 def test_objective_map_takes_an_axes():
-    fig,axs = plt.subplots(1, 2)
-    assert plot_objective_map(differences([[.1]]), axs[1]) is axs[1] and not axs[0].images
+    fig, axs = plt.subplots(1, 2)
+    assert plot_objective_map(differences([[0.1]]), axs[1]) is axs[1] and not axs[0].images

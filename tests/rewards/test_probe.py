@@ -7,9 +7,9 @@ import torch
 from plurality_nb.errors import ContractError
 from plurality_nb.data.build import with_columns
 from plurality_nb.studies.demo import augment
-from plurality_nb.rewards.probe import cross_score,train_probe
-from plurality_nb.rewards.model import RewardModel,score
-from plurality_nb.simulation.users import PopulationJudge,sample_population
+from plurality_nb.rewards.probe import cross_score, train_probe
+from plurality_nb.rewards.model import RewardModel, score
+from plurality_nb.simulation.users import PopulationJudge, sample_population
 from plurality_nb.data.sample import load_sample
 from plurality_nb.rewards.targets import exclude_groups
 
@@ -22,6 +22,7 @@ def ready():
 def test_the_probe_learns_what_can_be_learned(ready):
     "Labels that follow a direction in the inputs are found again on prompts that were held out."
     from plurality_nb.rewards.model import probe_inputs
+
     a, b = probe_inputs(ready, progress=False)
     direction = torch.randn(a.shape[1], generator=torch.Generator().manual_seed(0))
     gap = ((a - b) @ direction).numpy()
@@ -33,29 +34,45 @@ def test_the_probe_learns_what_can_be_learned(ready):
 def test_the_margin_widens_the_gap(ready):
     gap = {}
     for scale in (0.0, 3.0):
-        m = train_probe(with_columns(ready, margin=np.array(ready["margin"][:]) * scale), "margin", progress=False)
+        m = train_probe(
+            with_columns(ready, margin=np.array(ready["margin"][:]) * scale),
+            "margin",
+            progress=False,
+        )
         s = m.score(ready, progress=False)
         gap[scale] = np.abs(np.subtract(s["reward_a"][:], s["reward_b"][:])).mean()
     assert gap[3.0] > gap[0.0]
     bt = train_probe(ready, "bt", progress=False).score(ready, progress=False)
-    assert np.abs(np.subtract(bt["reward_a"][:], bt["reward_b"][:])).mean() == pytest.approx(gap[0.0], rel=1e-5)
+    assert np.abs(np.subtract(bt["reward_a"][:], bt["reward_b"][:])).mean() == pytest.approx(
+        gap[0.0], rel=1e-5
+    )
 
 
 def test_excluded_prompts_are_neither_learned_from_nor_marked(ready):
     out = set(ready["group"][:50])
     model = train_probe(ready, "bt", exclude=out, max_steps=10, progress=False)
     assert not model.groups & out
-    assert [s for s, g in zip(model.score(ready, progress=False)["seen"], ready["group"]) if g in out] == [False] * sum(g in out for g in ready["group"])
+    assert [
+        s for s, g in zip(model.score(ready, progress=False)["seen"], ready["group"]) if g in out
+    ] == [False] * sum(g in out for g in ready["group"])
     assert set(exclude_groups(ready, out)["group"]).isdisjoint(out)
 
 
 def test_a_saved_model_is_plain_files_and_a_spoilt_one_is_named(ready, tmp_path):
     model = train_probe(ready, "bt", max_steps=10, progress=False)
     folder = model.save(tmp_path / "m")
-    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "groups.txt", "model.safetensors", "plurality.json"]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json",
+        "groups.txt",
+        "model.safetensors",
+        "plurality.json",
+    ]
     model.save(folder)
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
-    assert score(ready, folder, progress=False).to_dict() == model.score(ready, progress=False).to_dict()
+    assert (
+        score(ready, folder, progress=False).to_dict()
+        == model.score(ready, progress=False).to_dict()
+    )
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | dict(kind="other")))
     with pytest.raises(ContractError, match="a reward model that transformers can load"):
@@ -73,14 +90,40 @@ def test_trl_trains_on_to_trl_unchanged(ready, tmp_path):
     data = to_trl(take(ready, np.arange(24)))
     assert set(data.column_names) == {"prompt", "chosen", "rejected", "margin"}
     tokenizer = transformers.AutoTokenizer.from_pretrained(encoder_folder())
-    tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+    )
     tokenizer.eos_token = tokenizer.sep_token
 
     def loss(ds):
         torch.manual_seed(0)
-        config = transformers.BertConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=1, pad_token_id=tokenizer.pad_token_id)
-        args = trl.RewardConfig(output_dir=str(tmp_path), max_steps=1, per_device_train_batch_size=4, report_to=[], use_cpu=True, bf16=False, logging_steps=1, save_strategy="no", disable_tqdm=True, gradient_checkpointing=False)
-        trainer = trl.RewardTrainer(transformers.BertForSequenceClassification(config), args=args, train_dataset=ds, processing_class=tokenizer)
+        config = transformers.BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+            num_labels=1,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        args = trl.RewardConfig(
+            output_dir=str(tmp_path),
+            max_steps=1,
+            per_device_train_batch_size=4,
+            report_to=[],
+            use_cpu=True,
+            bf16=False,
+            logging_steps=1,
+            save_strategy="no",
+            disable_tqdm=True,
+            gradient_checkpointing=False,
+        )
+        trainer = trl.RewardTrainer(
+            transformers.BertForSequenceClassification(config),
+            args=args,
+            train_dataset=ds,
+            processing_class=tokenizer,
+        )
         return trainer.train().training_loss
 
     plain, wide = loss(data), loss(data.map(lambda r: dict(margin=r["margin"] + 5)))

@@ -1,4 +1,5 @@
 "Classifiers as reward models: what else is scored, and how, makes no difference."
+
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from plurality_nb.data.arrow import take
 from plurality_nb.errors import ContractError
 from plurality_nb.data.checks import check_row
 from plurality_nb.data.build import from_rows
-from plurality_nb.rewards.model import Classifier,RewardModel,score,write_training
+from plurality_nb.rewards.model import Classifier, RewardModel, score, write_training
 from plurality_nb.data.sample import load_sample
 from plurality_nb.models.tokens import prompt_text
 
@@ -23,8 +24,17 @@ def rows():
     "Some prompts in several rows; a conversation; empty and equal responses."
     ds = load_sample().select(range(12))
     rows = [{k: r[k] for k in ("prompt", "response_a", "response_b")} for r in ds]
-    talk = [dict(role="user", content="Hello?"), dict(role="assistant", content="Hi."), *rows[1]["prompt"]]
-    more = [rows[0] | dict(response_a="No."), rows[0] | dict(response_b=""), rows[3] | dict(response_a=rows[3]["response_b"]), rows[1] | dict(prompt=talk)]
+    talk = [
+        dict(role="user", content="Hello?"),
+        dict(role="assistant", content="Hi."),
+        *rows[1]["prompt"],
+    ]
+    more = [
+        rows[0] | dict(response_a="No."),
+        rows[0] | dict(response_b=""),
+        rows[3] | dict(response_a=rows[3]["response_b"]),
+        rows[1] | dict(prompt=talk),
+    ]
     return from_rows([check_row(r) for r in [*more, *rows]])
 
 
@@ -39,11 +49,23 @@ def plain(model, rows, side):
     t, out = model.tokenizer, []
     for r in rows:
         if t.chat_template:
-            ids = t.apply_chat_template([*r["prompt"], dict(role="assistant", content=r[side])], return_tensors="pt", return_dict=True)
+            ids = t.apply_chat_template(
+                [*r["prompt"], dict(role="assistant", content=r[side])],
+                return_tensors="pt",
+                return_dict=True,
+            )
         else:
             ids = t([prompt_text(r["prompt"])], [r[side]], return_tensors="pt")
         with torch.no_grad():
-            out.append(model.model(**{k: v for k, v in ids.items() if k != "token_type_ids" or model.model.config.type_vocab_size > 1}).logits.item())
+            out.append(
+                model.model(
+                    **{
+                        k: v
+                        for k, v in ids.items()
+                        if k != "token_type_ids" or model.model.config.type_vocab_size > 1
+                    }
+                ).logits.item()
+            )
     return np.array(out)
 
 
@@ -57,9 +79,13 @@ def test_rewards_are_those_of_one_text_after_the_other(kind, side, rows):
     for got, column in ((a, "response_a"), (b, "response_b")):
         np.testing.assert_allclose(got, plain(model, rows, column), atol=1e-5)
     for kwargs in (dict(max_tokens=1), dict(max_tokens=10**6), dict(share=False)):
-        np.testing.assert_allclose(classifier(kind, side, **kwargs).rewards(rows, progress=False), [a, b], atol=1e-5)
+        np.testing.assert_allclose(
+            classifier(kind, side, **kwargs).rewards(rows, progress=False), [a, b], atol=1e-5
+        )
     order = np.random.default_rng(0).permutation(len(rows))
-    np.testing.assert_allclose(model.rewards(take(rows, order), progress=False), [a[order], b[order]], atol=1e-5)
+    np.testing.assert_allclose(
+        model.rewards(take(rows, order), progress=False), [a[order], b[order]], atol=1e-5
+    )
 
 
 def test_windows_of_pairs_keep_the_order(rows, monkeypatch):
@@ -79,7 +105,10 @@ def test_pairs_that_are_too_long_have_no_reward(rows):
 def test_a_model_that_cannot_share_says_so_and_is_read_plainly(rows, caplog):
     model = classifier("Bloom")
     got = model.rewards(rows, progress=False)
-    assert not model.share and "BloomForSequenceClassification reads each response by itself" in caplog.text
+    assert (
+        not model.share
+        and "BloomForSequenceClassification reads each response by itself" in caplog.text
+    )
     np.testing.assert_allclose(got[0], plain(model, rows, "response_a"), atol=1e-5)
 
 
@@ -95,16 +124,29 @@ def test_what_is_no_reward_model_is_refused(tmp_path):
 
 def test_an_adapter_is_a_reward_model(rows, tmp_path):
     from peft import LoraConfig, get_peft_model
+
     small_model("Qwen3").save_pretrained(tmp_path / "base")
     base = type(small_model("Qwen3")).from_pretrained(tmp_path / "base")
-    model = get_peft_model(base, LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["q_proj"], modules_to_save=["score"], init_lora_weights=False))
+    model = get_peft_model(
+        base,
+        LoraConfig(
+            task_type="SEQ_CLS",
+            r=4,
+            target_modules=["q_proj"],
+            modules_to_save=["score"],
+            init_lora_weights=False,
+        ),
+    )
     torch.nn.init.normal_(model.base_model.model.score.modules_to_save["default"].weight)
     model.save_pretrained(tmp_path / "adapter")
     small_tokenizer().save_pretrained(tmp_path / "adapter")
     want = Classifier(model=model, tokenizer=small_tokenizer()).rewards(rows, progress=False)
     got = RewardModel.load(tmp_path / "adapter").rewards(rows, progress=False)
     np.testing.assert_allclose(got, want, atol=1e-5)
-    assert np.abs(np.subtract(want[0], classifier("Qwen3").rewards(rows, progress=False)[0])).max() > 0.1
+    assert (
+        np.abs(np.subtract(want[0], classifier("Qwen3").rewards(rows, progress=False)[0])).max()
+        > 0.1
+    )
 
 
 def test_a_model_of_the_hub_brings_its_prompts(rows, tmp_path):
@@ -117,13 +159,28 @@ def test_a_model_of_the_hub_brings_its_prompts(rows, tmp_path):
     (tmp_path / "models--me--rm" / "refs").mkdir()
     (tmp_path / "models--me--rm" / "refs" / "main").write_text(commit)
     code = "import json; from plurality_nb.rewards.model import RewardModel; m = RewardModel.load('me/rm', device='cpu'); print(json.dumps([m.name, m.known['revision'], m.settings, sorted(m.groups)]))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | dict(HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1"))
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | dict(HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1"),
+    )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == ["me/rm", commit, dict(objective="votes"), sorted(set(rows["group"][:3]))]
+    assert json.loads(run.stdout) == [
+        "me/rm",
+        commit,
+        dict(objective="votes"),
+        sorted(set(rows["group"][:3])),
+    ]
 
 
 def test_the_tokenizer_may_know_better_how_much_a_model_reads():
     tokenizer = small_tokenizer(encoder=True)
     tokenizer.model_max_length = 510
-    assert Classifier(model=small_model("Bert", max_position_embeddings=512), tokenizer=tokenizer).max_length == 510
+    assert (
+        Classifier(
+            model=small_model("Bert", max_position_embeddings=512), tokenizer=tokenizer
+        ).max_length
+        == 510
+    )
     assert classifier("Bert").max_length == 2048

@@ -1,4 +1,5 @@
 "Simulated users vote as their formulas say, and a judge's faults are what its settings say."
+
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,19 +13,40 @@ from plurality_nb.judges.collect import ask_both_orders
 from plurality_nb.errors import ContractError
 from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.build import validate
-from plurality_nb.simulation.population import MEAN,Camp,Population,opposite_camps,taste_features,true_shares,vote_chances
-from plurality_nb.simulation.users import PopulationJudge,annotate,is_simulated,judge_shares,simulate_votes,sample_population
+from plurality_nb.simulation.population import (
+    MEAN,
+    Camp,
+    Population,
+    opposite_camps,
+    taste_features,
+    true_shares,
+    vote_chances,
+)
+from plurality_nb.simulation.users import (
+    PopulationJudge,
+    annotate,
+    is_simulated,
+    judge_shares,
+    simulate_votes,
+    sample_population,
+)
 from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.trials import judge_comparisons,simulated_comparisons,trial_population
+from plurality_nb.simulation.trials import (
+    judge_comparisons,
+    simulated_comparisons,
+    trial_population,
+)
 from plurality_nb.votes.margins import draw_labels
-from plurality_nb.votes.shares import people_agreement,votes_of
+from plurality_nb.votes.shares import people_agreement, votes_of
 from plurality_nb.votes.audience import split_votes
 
 SETTINGS = {
     "crowd": {},
     "camps": dict(camps=opposite_camps()),
     "minority": dict(camps=opposite_camps(0.1)),
-    "three": dict(camps=(Camp(MEAN, 0.5, 0.3), Camp((1, 0, 0, -1, 0), 0.3, 0.0), Camp((0,) * 5, 0.2, 1.0))),
+    "three": dict(
+        camps=(Camp(MEAN, 0.5, 0.3), Camp((1, 0, 0, -1, 0), 0.3, 0.0), Camp((0,) * 5, 0.2, 1.0))
+    ),
     "one mind": dict(spread=0),
 }
 FAULTLESS = dict(fidelity=1, position_bias=0, dispersion=1)
@@ -51,7 +73,10 @@ def close_to(found, chance, n, errors=5):
 
 def by_order(ds, first="a"):
     second = "ba"[first == "b"]
-    return [SimpleNamespace(prompt=p, first=x, second=y, votes=4000) for p, x, y in zip(ds["prompt"], ds[f"response_{first}"], ds[f"response_{second}"])]
+    return [
+        SimpleNamespace(prompt=p, first=x, second=y, votes=4000)
+        for p, x, y in zip(ds["prompt"], ds[f"response_{first}"], ds[f"response_{second}"])
+    ]
 
 
 def fits(counts, chances):
@@ -70,12 +95,24 @@ def fits(counts, chances):
 
 # --- true shares
 
+
 def test_true_shares_against_users_drawn(sample, crowd):
     n = 20_000
     q, f = crowd.gaps(sample)
     tastes = crowd.users(n, 3)
-    d = crowd.weight * q[:, None] + f @ tastes.T + crowd.mood * np.random.default_rng(4).normal(size=(len(q), n))
-    found = np.stack([(d > crowd.threshold).mean(1), (d < -crowd.threshold).mean(1), (np.abs(d) <= crowd.threshold).mean(1)], 1)
+    d = (
+        crowd.weight * q[:, None]
+        + f @ tastes.T
+        + crowd.mood * np.random.default_rng(4).normal(size=(len(q), n))
+    )
+    found = np.stack(
+        [
+            (d > crowd.threshold).mean(1),
+            (d < -crowd.threshold).mean(1),
+            (np.abs(d) <= crowd.threshold).mean(1),
+        ],
+        1,
+    )
     close_to(found, true_shares(sample, crowd), n)
 
 
@@ -85,14 +122,24 @@ def test_true_shares_of_a_panel_are_the_mean_over_its_users(sample):
     means = [panel.weight * q + f @ np.array(u.mean) for u in panel.camps]
     a = np.mean([ndtr((m - panel.threshold) / panel.mood) for m in means], 0)
     np.testing.assert_allclose(true_shares(sample, panel)[:, 0], a, atol=1e-12)
-    alone = [true_shares(sample, sample_population(mean=MEAN, camps=(Camp(u.mean, 1, 0),))) for u in panel.camps]
+    alone = [
+        true_shares(sample, sample_population(mean=MEAN, camps=(Camp(u.mean, 1, 0),)))
+        for u in panel.camps
+    ]
     np.testing.assert_allclose(true_shares(sample, panel), np.mean(alone, 0), atol=1e-12)
 
 
 def test_many_users_are_the_crowd(sample):
     for s in ["crowd", "minority"]:
         crowd = sample_population(**SETTINGS[s])
-        far = [np.sqrt(np.mean((true_shares(sample, crowd.panel(n, seed=1)) - true_shares(sample, crowd)) ** 2)) for n in (30, 3000)]
+        far = [
+            np.sqrt(
+                np.mean(
+                    (true_shares(sample, crowd.panel(n, seed=1)) - true_shares(sample, crowd)) ** 2
+                )
+            )
+            for n in (30, 3000)
+        ]
         assert far[1] < 0.02 and far[1] < far[0] / 3
 
 
@@ -101,10 +148,16 @@ def test_a_mixture_of_equal_camps_is_one_camp(sample):
     one = sample_population(camps=(Camp(MEAN, 1, crowd.spread),))
     two = sample_population(camps=(Camp(MEAN, 0.3, crowd.spread), Camp(MEAN, 0.7, crowd.spread)))
     for other in (one, two):
-        np.testing.assert_allclose(true_shares(sample, other), true_shares(sample, crowd), atol=1e-12)
-        np.testing.assert_allclose(other.moments(*columns(sample)), crowd.moments(*columns(sample)), atol=1e-12)
+        np.testing.assert_allclose(
+            true_shares(sample, other), true_shares(sample, crowd), atol=1e-12
+        )
+        np.testing.assert_allclose(
+            other.moments(*columns(sample)), crowd.moments(*columns(sample)), atol=1e-12
+        )
     assert simulate_votes(sample, one).to_dict() == simulate_votes(sample, crowd).to_dict()
-    np.testing.assert_array_equal(PopulationJudge(one).ask(by_order(sample)), PopulationJudge(crowd).ask(by_order(sample)))
+    np.testing.assert_array_equal(
+        PopulationJudge(one).ask(by_order(sample)), PopulationJudge(crowd).ask(by_order(sample))
+    )
 
 
 def columns(ds):
@@ -114,7 +167,11 @@ def columns(ds):
 def test_moments_are_those_of_the_users(sample, crowd):
     n = 40_000
     q, f = crowd.gaps(sample)
-    d = crowd.weight * q[:, None] + f @ crowd.users(n, 6).T + crowd.mood * np.random.default_rng(7).normal(size=(len(q), n))
+    d = (
+        crowd.weight * q[:, None]
+        + f @ crowd.users(n, 6).T
+        + crowd.mood * np.random.default_rng(7).normal(size=(len(q), n))
+    )
     mean, sd = crowd.moments(*columns(sample))
     assert np.all(np.abs(d.mean(1) - mean) < 5 * sd / np.sqrt(n))
     np.testing.assert_allclose(d.std(1), sd, rtol=0.05)
@@ -123,20 +180,38 @@ def test_moments_are_those_of_the_users(sample, crowd):
 def test_swapping_the_sides_swaps_everything(sample, crowd):
     swapped = swap_sides(sample)
     turn = [1, 0, 2]
-    np.testing.assert_allclose(true_shares(swapped, crowd)[:, turn], true_shares(sample, crowd), atol=1e-12)
+    np.testing.assert_allclose(
+        true_shares(swapped, crowd)[:, turn], true_shares(sample, crowd), atol=1e-12
+    )
     judge = PopulationJudge(crowd, fidelity=0.6, position_bias=0.3, noise=0.2)
     for order, other in ["ab", "ba", ("both", "both")]:
-        np.testing.assert_allclose(judge_shares(swapped, judge, order)[:, turn], judge_shares(sample, judge, other), atol=1e-12)
+        np.testing.assert_allclose(
+            judge_shares(swapped, judge, order)[:, turn],
+            judge_shares(sample, judge, other),
+            atol=1e-12,
+        )
     voted = swap_sides(simulate_votes(sample, crowd, n=7))
-    np.testing.assert_allclose(np.stack([voted[f"true_{o}"][:] for o in ("a", "b", "tie")], 1), true_shares(swapped, crowd), atol=1e-6)
+    np.testing.assert_allclose(
+        np.stack([voted[f"true_{o}"][:] for o in ("a", "b", "tie")], 1),
+        true_shares(swapped, crowd),
+        atol=1e-6,
+    )
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(st.floats(-4, 4), st.floats(0, 3), st.floats(0.01, 1)), min_size=1, max_size=5), st.floats(0, 2))
+@given(
+    st.lists(
+        st.tuples(st.floats(-4, 4), st.floats(0, 3), st.floats(0.01, 1)), min_size=1, max_size=5
+    ),
+    st.floats(0, 2),
+)
 def test_chances_are_chances(camps, threshold):
     mean, sd, weight = np.array(camps).T
     weight = weight / weight.sum()
-    p, turned = vote_chances(mean[None], sd[None], weight, threshold)[0], vote_chances(-mean[None], sd[None], weight, threshold)[0]
+    p, turned = (
+        vote_chances(mean[None], sd[None], weight, threshold)[0],
+        vote_chances(-mean[None], sd[None], weight, threshold)[0],
+    )
     assert np.all(p >= 0) and p.sum() == pytest.approx(1)
     np.testing.assert_allclose(p, turned[[1, 0, 2]], atol=1e-12)
 
@@ -155,18 +230,28 @@ def test_one_user_without_moods_always_says_the_same(sample):
 
 # --- votes and labels
 
+
 def repeated(ds, n):
     "Each row so many times, in turn."
     return ds.select(np.tile(np.arange(len(ds)), n))
 
 
 def test_votes_follow_the_true_shares(sample, crowd):
-    if crowd.counted:  # everyone votes once: over the moods, the mean of the votes is the panel's share
+    if (
+        crowd.counted
+    ):  # everyone votes once: over the moods, the mean of the votes is the panel's share
         n, size = 200, len(crowd.camps)
-        votes = np.stack(votes_of(simulate_votes(repeated(sample, n), crowd, size)), 1).reshape(n, len(sample), 3).mean(0) / size
+        votes = (
+            np.stack(votes_of(simulate_votes(repeated(sample, n), crowd, size)), 1)
+            .reshape(n, len(sample), 3)
+            .mean(0)
+            / size
+        )
         close_to(votes, true_shares(sample, crowd), n * size)
     else:
-        assert fits(np.stack(votes_of(simulate_votes(sample, crowd, 4000)), 1), true_shares(sample, crowd))
+        assert fits(
+            np.stack(votes_of(simulate_votes(sample, crowd, 4000)), 1), true_shares(sample, crowd)
+        )
 
 
 def test_labels_have_the_right_expectation(sample, crowd):
@@ -177,9 +262,15 @@ def test_labels_have_the_right_expectation(sample, crowd):
 
 
 def test_seeds_reproduce(sample, crowd):
-    for f in (lambda s: simulate_votes(sample, crowd, 5, s, ballots=True), lambda s: annotate(sample, crowd, s)):
+    for f in (
+        lambda s: simulate_votes(sample, crowd, 5, s, ballots=True),
+        lambda s: annotate(sample, crowd, s),
+    ):
         assert f(1).to_dict() == f(1).to_dict()
-    assert simulate_votes(sample, crowd, 5, 1).to_dict() != simulate_votes(sample, crowd, 5, 2).to_dict()
+    assert (
+        simulate_votes(sample, crowd, 5, 1).to_dict()
+        != simulate_votes(sample, crowd, 5, 2).to_dict()
+    )
     assert crowd.panel(5, 1) == crowd.panel(5, 1)
     np.testing.assert_array_equal(crowd.users(5, 1), crowd.users(5, 1))
 
@@ -203,9 +294,13 @@ def test_users_of_a_panel_are_persistent():
 
 
 def test_panels_agree_less_than_one_mind(sample):
-    agree = lambda crowd, n: people_agreement(*votes_of(simulate_votes(sample, crowd, n)))["pairwise"]
+    agree = lambda crowd, n: people_agreement(*votes_of(simulate_votes(sample, crowd, n)))[
+        "pairwise"
+    ]
     assert agree(sample_population(mood=0, spread=0), 10) == 1
-    assert agree(sample_population(camps=opposite_camps()), 10) < agree(sample_population(camps=opposite_camps(0.05)), 10)
+    assert agree(sample_population(camps=opposite_camps()), 10) < agree(
+        sample_population(camps=opposite_camps(0.05)), 10
+    )
 
 
 def test_ballots_are_the_votes_and_name_the_camps(sample):
@@ -227,12 +322,19 @@ def test_ballots_are_the_votes_and_name_the_camps(sample):
 def test_everything_says_that_it_is_simulated(sample):
     assert not is_simulated(sample)
     crowd = sample_population()
-    for ds in (simulate_votes(sample, crowd), annotate(sample, crowd), simulate_votes(annotate(sample, crowd), crowd)):
+    for ds in (
+        simulate_votes(sample, crowd),
+        annotate(sample, crowd),
+        simulate_votes(annotate(sample, crowd), crowd),
+    ):
         assert set(ds["source"]) == {"simulated:sample"}
-    assert set(simulate_votes(simulated_comparisons(3), trial_population())["source"]) == {"simulated"}
+    assert set(simulate_votes(simulated_comparisons(3), trial_population())["source"]) == {
+        "simulated"
+    }
 
 
 # --- judges
+
 
 def test_a_judge_without_faults_votes_as_the_people(sample, crowd):
     judge = PopulationJudge(crowd, **FAULTLESS)
@@ -241,7 +343,18 @@ def test_a_judge_without_faults_votes_as_the_people(sample, crowd):
     assert fits(judge.ask(by_order(sample, "b"))[:, [1, 0, 2]], true_shares(sample, crowd))
 
 
-@pytest.mark.parametrize("knobs", [dict(fidelity=0.5), dict(fidelity=0), dict(position_bias=0.6), dict(dispersion=0.4), dict(noise=0.7), dict(fidelity=0.3, position_bias=-0.2, dispersion=1.5, noise=0.2)], ids=str)
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        dict(fidelity=0.5),
+        dict(fidelity=0),
+        dict(position_bias=0.6),
+        dict(dispersion=0.4),
+        dict(noise=0.7),
+        dict(fidelity=0.3, position_bias=-0.2, dispersion=1.5, noise=0.2),
+    ],
+    ids=str,
+)
 def test_answers_follow_the_closed_form(sample, crowd, knobs):
     judge = PopulationJudge(crowd, **FAULTLESS | knobs, seed=3)
     assert fits(judge.ask(by_order(sample))[:, :3], judge_shares(sample, judge, "a"))
@@ -251,11 +364,19 @@ def test_answers_follow_the_closed_form(sample, crowd, knobs):
 def test_position_bias_and_noise_by_hand(sample):
     crowd = sample_population()
     m, sd = crowd.moments(*columns(sample))
-    p = judge_shares(sample, PopulationJudge(crowd, fidelity=1, position_bias=0.4, dispersion=0.5, noise=0.3), "a")
+    p = judge_shares(
+        sample,
+        PopulationJudge(crowd, fidelity=1, position_bias=0.4, dispersion=0.5, noise=0.3),
+        "a",
+    )
     v = np.sqrt((0.5 * sd) ** 2 + 0.3**2)
     np.testing.assert_allclose(p[:, 0], ndtr((m + 0.4 - crowd.threshold) / v), atol=1e-12)
     np.testing.assert_allclose(p[:, 1], ndtr((-m - 0.4 - crowd.threshold) / v), atol=1e-12)
-    q = judge_shares(sample, PopulationJudge(crowd, fidelity=1, position_bias=0.4, dispersion=0.5, noise=0.3), "b")
+    q = judge_shares(
+        sample,
+        PopulationJudge(crowd, fidelity=1, position_bias=0.4, dispersion=0.5, noise=0.3),
+        "b",
+    )
     np.testing.assert_allclose(q[:, 1], ndtr((-m + 0.4 - crowd.threshold) / v), atol=1e-12)
 
 
@@ -264,6 +385,7 @@ def test_more_position_bias_more_votes_for_the_first(sample, crowd):
         a, b = (judge_shares(sample, PopulationJudge(crowd, 0.8, bias), o) for o in "ab")
         first, second = a[:, 0].sum() + b[:, 1].sum(), a[:, 1].sum() + b[:, 0].sum()
         return first / (first + second)
+
     rates = [first_rate(x) for x in (-0.5, 0, 0.5, 1)]
     assert np.all(np.diff(rates) > 0) and rates[1] == pytest.approx(0.5)
 
@@ -277,17 +399,26 @@ def test_fidelity_is_the_correlation_with_the_users_mean():
         judge = PopulationJudge(crowd, fidelity, 0)
         error, turned = judge.misjudged(ids, ["x"] * len(ids), ["y"] * len(ids))
         view = judge.views(mean, np.ones_like(mean), error, turned)[0][:, 0]
-        assert np.corrcoef(view, mean[:, 0])[0, 1] == pytest.approx(fidelity, abs=5 / np.sqrt(len(ids)))
+        assert np.corrcoef(view, mean[:, 0])[0, 1] == pytest.approx(
+            fidelity, abs=5 / np.sqrt(len(ids))
+        )
         close_to(np.array([np.mean(turned < 0)]), np.array([(1 - fidelity) / 2]), len(ids))
 
 
 def test_without_fidelity_the_direction_is_independent_of_people():
     "Even where camps are skewed. Over judges, its lead on every pair is zero on average; with fidelity it is not."
     ds = simulated_comparisons(15, population=trial_population(camps=skewed()))
+
     def leads(fidelity, n=200):
         crowd = trial_population(camps=skewed())
-        x = np.array([judge_shares(ds, PopulationJudge(crowd, fidelity, 0, 1, seed=k)) @ [1, -1, 0] for k in range(n)])
+        x = np.array(
+            [
+                judge_shares(ds, PopulationJudge(crowd, fidelity, 0, 1, seed=k)) @ [1, -1, 0]
+                for k in range(n)
+            ]
+        )
         return x.mean(0) / (x.std(0) / np.sqrt(n))
+
     assert np.abs(leads(0)).max() < 5
     assert np.abs(leads(0.9)).max() > 10
 
@@ -313,6 +444,7 @@ def test_the_whole_road_collects_what_the_closed_form_says(sample):
 
 # --- comparisons without texts
 
+
 def test_rows_of_a_trial_are_comparisons():
     ds = simulated_comparisons(20, 3)
     assert len(ds) == 60 and len(set(ds["group"])) == 20 and len(set(ds["pair_id"])) == 60
@@ -320,36 +452,69 @@ def test_rows_of_a_trial_are_comparisons():
     assert is_simulated(ds) and np.array(ds["features_a"][:]).shape == (60, 7)
     assert simulated_comparisons(20, 3).to_dict() == ds.to_dict()
     assert not set(simulated_comparisons(20, 3, seed=1)["group"]) & set(ds["group"])
-    np.testing.assert_allclose(true_shares(ds, trial_population()), np.stack([ds[f"true_{o}"][:] for o in ("a", "b", "tie")], 1), atol=1e-9)
+    np.testing.assert_allclose(
+        true_shares(ds, trial_population()),
+        np.stack([ds[f"true_{o}"][:] for o in ("a", "b", "tie")], 1),
+        atol=1e-9,
+    )
 
 
 def test_a_trial_has_the_quadrants_and_differences_that_were_asked_for():
-    ds = simulated_comparisons(4000, 1, plural=0.25, alike=0.75, variety=0, minor=0.5, alike_scale=0.1)
+    ds = simulated_comparisons(
+        4000, 1, plural=0.25, alike=0.75, variety=0, minor=0.5, alike_scale=0.1
+    )
     q, f = trial_population().gaps(ds)
     quadrant = np.array(ds["quadrant"][:])
-    close_to(np.array([np.mean(["plural" in x for x in quadrant]), np.mean(["alike" in x for x in quadrant])]), np.array([0.25, 0.75]), 4000)
-    size = lambda k: np.array([np.abs(q[quadrant == k]).mean(), np.sqrt((f[quadrant == k] ** 2).sum(1).mean())])
+    close_to(
+        np.array(
+            [np.mean(["plural" in x for x in quadrant]), np.mean(["alike" in x for x in quadrant])]
+        ),
+        np.array([0.25, 0.75]),
+        4000,
+    )
+    size = lambda k: np.array(
+        [np.abs(q[quadrant == k]).mean(), np.sqrt((f[quadrant == k] ** 2).sum(1).mean())]
+    )
     np.testing.assert_allclose(size("single_alike"), size("single_distinct") * 0.1, rtol=0.1)
-    np.testing.assert_allclose(size("plural_distinct") / size("single_distinct"), [0.5, 2], rtol=0.1)
+    np.testing.assert_allclose(
+        size("plural_distinct") / size("single_distinct"), [0.5, 2], rtol=0.1
+    )
     np.testing.assert_allclose(size("plural_distinct")[1], np.sqrt(2), rtol=0.1)
 
 
 def test_a_blind_reward_model_sees_what_users_see():
     exact, blurred = simulated_comparisons(50, blur=0), simulated_comparisons(500, blur=0.3)
     for s in "ab":
-        np.testing.assert_allclose(np.array(exact[f"features_{s}"][:]), np.c_[exact[f"quality_{s}"][:], np.array(exact[f"tastes_{s}"][:])])
+        np.testing.assert_allclose(
+            np.array(exact[f"features_{s}"][:]),
+            np.c_[exact[f"quality_{s}"][:], np.array(exact[f"tastes_{s}"][:])],
+        )
         off = np.array(blurred[f"features_{s}"][:])[:, 1:] - np.array(blurred[f"tastes_{s}"][:])
         assert off.std() == pytest.approx(0.3, rel=0.05)
 
 
-@pytest.mark.parametrize("population", [trial_population(), trial_population(camps=skewed()), trial_population().panel(20)], ids=["crowd", "camps", "panel"])
+@pytest.mark.parametrize(
+    "population",
+    [trial_population(), trial_population(camps=skewed()), trial_population().panel(20)],
+    ids=["crowd", "camps", "panel"],
+)
 def test_judges_of_trials_answer_by_columns_as_by_texts(population):
     ds = simulated_comparisons(12, population=population)
     told, judge = population.knowing(ds), PopulationJudge(population, 0.6)
-    np.testing.assert_allclose(true_shares(ds.remove_columns(["tastes_a", "tastes_b"]), told), true_shares(ds, population), atol=1e-12)
+    np.testing.assert_allclose(
+        true_shares(ds.remove_columns(["tastes_a", "tastes_b"]), told),
+        true_shares(ds, population),
+        atol=1e-12,
+    )
     assert fits(PopulationJudge(told, 0.6).ask(by_order(ds))[:, :3], judge_shares(ds, judge, "a"))
-    assert fits(np.stack(votes_of(judge_comparisons(ds, judge, 4000), "judge"), 1), judge_shares(ds, judge))
-    np.testing.assert_allclose(np.stack(votes_of(judge_comparisons(ds, judge, None), "judge"), 1), judge_shares(ds, judge), atol=1e-6)
+    assert fits(
+        np.stack(votes_of(judge_comparisons(ds, judge, 4000), "judge"), 1), judge_shares(ds, judge)
+    )
+    np.testing.assert_allclose(
+        np.stack(votes_of(judge_comparisons(ds, judge, None), "judge"), 1),
+        judge_shares(ds, judge),
+        atol=1e-6,
+    )
     assert set(draw_labels(judge_comparisons(ds, judge))["label"]) <= {0, 0.5, 1}
 
 
@@ -359,34 +524,80 @@ def test_swapping_a_trial_swaps_all_its_columns():
     for c in ("quality", "tastes", "features", "true"):
         assert swapped[f"{c}_a"][:] == ds[f"{c}_b"][:]
     population = trial_population()
-    np.testing.assert_allclose(judge_shares(swapped, PopulationJudge(population))[:, [1, 0, 2]], judge_shares(ds, PopulationJudge(population)), atol=1e-12)
+    np.testing.assert_allclose(
+        judge_shares(swapped, PopulationJudge(population))[:, [1, 0, 2]],
+        judge_shares(ds, PopulationJudge(population)),
+        atol=1e-12,
+    )
 
 
 # --- errors
 
-@pytest.mark.parametrize("make, message", [
-    (lambda: Population(camps=(Camp(MEAN, 0.5), Camp(MEAN, 0.4))), "`weight`: want weights of the camps that sum to 1, got 0.9"),
-    (lambda: Population(camps=(Camp(MEAN, 1.5), Camp(MEAN, -0.5))), r"`weight`: want a number in \[0, 1\], got 1.5"),
-    (lambda: Population(camps=(Camp(MEAN, 1, -1),)), "`spread`: want a number >= 0, got -1"),
-    (lambda: Population(camps=(Camp(MEAN, 0.5), Camp((1, 2), 0.5))), "`mean`: want as many tastes in each camp"),
-    (lambda: Population(camps=opposite_camps(), mean=(0,) * 5), "`camps`: want either camps, or `mean` and `spread`"),
-    (lambda: Population(spread=-0.1), "`spread`: want a number >= 0, got -0.1"),
-    (lambda: Population(mood=float("nan")), "`mood`: want a number >= 0, got nan"),
-    (lambda: Population(threshold=-1), "`threshold`: want a number >= 0, got -1"),
-    (lambda: Population().panel(0), "`n`: want a number >= 1, got 0"),
-    (lambda: simulate_votes(load_sample(), sample_population().panel(5), n=6), "`n`: want at most the 5 users of the panel, got 6. Ask fewer"),
-    (lambda: simulate_votes(load_sample(), sample_population(), n=0), "`n`: want at least one vote a pair, got 0"),
-    (lambda: PopulationJudge(Population(), fidelity=1.1), r"`fidelity`: want a number in \[0, 1\], got 1.1"),
-    (lambda: PopulationJudge(Population(), dispersion=-1), "`dispersion`: want a number >= 0, got -1"),
-    (lambda: PopulationJudge(Population(), noise=-1), "`noise`: want a number >= 0, got -1"),
-    (lambda: judge_shares(load_sample(), PopulationJudge(Population()), "c"), "`order`: want one of"),
-    (lambda: simulated_comparisons(0), "`n_prompts`: want a number >= 1, got 0"),
-    (lambda: simulated_comparisons(blur=-1), "`blur`: want a number >= 0, got -1"),
-    (lambda: simulated_comparisons(alike=1.2), r"`alike`: want a number in \[0, 1\], got 1.2"),
-    (lambda: judge_comparisons(simulated_comparisons(2), PopulationJudge(trial_population()), 5), "`n_votes`: want an even number"),
-    (lambda: true_shares(simulated_comparisons(2), sample_population()), "`mean`: want one number for each of the 6 features"),
-    (lambda: PopulationJudge(trial_population()).ask(by_order(simulated_comparisons(2))), "`response`: want a text with a meaning"),
-])
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (
+            lambda: Population(camps=(Camp(MEAN, 0.5), Camp(MEAN, 0.4))),
+            "`weight`: want weights of the camps that sum to 1, got 0.9",
+        ),
+        (
+            lambda: Population(camps=(Camp(MEAN, 1.5), Camp(MEAN, -0.5))),
+            r"`weight`: want a number in \[0, 1\], got 1.5",
+        ),
+        (lambda: Population(camps=(Camp(MEAN, 1, -1),)), "`spread`: want a number >= 0, got -1"),
+        (
+            lambda: Population(camps=(Camp(MEAN, 0.5), Camp((1, 2), 0.5))),
+            "`mean`: want as many tastes in each camp",
+        ),
+        (
+            lambda: Population(camps=opposite_camps(), mean=(0,) * 5),
+            "`camps`: want either camps, or `mean` and `spread`",
+        ),
+        (lambda: Population(spread=-0.1), "`spread`: want a number >= 0, got -0.1"),
+        (lambda: Population(mood=float("nan")), "`mood`: want a number >= 0, got nan"),
+        (lambda: Population(threshold=-1), "`threshold`: want a number >= 0, got -1"),
+        (lambda: Population().panel(0), "`n`: want a number >= 1, got 0"),
+        (
+            lambda: simulate_votes(load_sample(), sample_population().panel(5), n=6),
+            "`n`: want at most the 5 users of the panel, got 6. Ask fewer",
+        ),
+        (
+            lambda: simulate_votes(load_sample(), sample_population(), n=0),
+            "`n`: want at least one vote a pair, got 0",
+        ),
+        (
+            lambda: PopulationJudge(Population(), fidelity=1.1),
+            r"`fidelity`: want a number in \[0, 1\], got 1.1",
+        ),
+        (
+            lambda: PopulationJudge(Population(), dispersion=-1),
+            "`dispersion`: want a number >= 0, got -1",
+        ),
+        (lambda: PopulationJudge(Population(), noise=-1), "`noise`: want a number >= 0, got -1"),
+        (
+            lambda: judge_shares(load_sample(), PopulationJudge(Population()), "c"),
+            "`order`: want one of",
+        ),
+        (lambda: simulated_comparisons(0), "`n_prompts`: want a number >= 1, got 0"),
+        (lambda: simulated_comparisons(blur=-1), "`blur`: want a number >= 0, got -1"),
+        (lambda: simulated_comparisons(alike=1.2), r"`alike`: want a number in \[0, 1\], got 1.2"),
+        (
+            lambda: judge_comparisons(
+                simulated_comparisons(2), PopulationJudge(trial_population()), 5
+            ),
+            "`n_votes`: want an even number",
+        ),
+        (
+            lambda: true_shares(simulated_comparisons(2), sample_population()),
+            "`mean`: want one number for each of the 6 features",
+        ),
+        (
+            lambda: PopulationJudge(trial_population()).ask(by_order(simulated_comparisons(2))),
+            "`response`: want a text with a meaning",
+        ),
+    ],
+)
 def test_bad_settings_say_what_is_wanted(make, message):
     with pytest.raises(ContractError, match=message):
         make()

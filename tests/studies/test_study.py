@@ -1,4 +1,5 @@
 "A whole study: killed, resumed, changed, failing in parts, and told from its file."
+
 import os
 import shutil
 import signal
@@ -13,12 +14,17 @@ from chat_server import ChatServer, name_of, reply
 from small_models import small_model, small_tokenizer
 
 from plurality_nb.cli import app as cli
-from plurality_nb.studies import config as configuration,run as study
+from plurality_nb.studies import config as configuration, run as study
 from plurality_nb.data.arrow import take
 from plurality_nb.judges.collect import collect_votes
 from plurality_nb.errors import ContractError
 from plurality_nb.data.files import save_comparisons
-from plurality_nb.simulation.users import PopulationJudge,annotate,simulate_votes,sample_population
+from plurality_nb.simulation.users import (
+    PopulationJudge,
+    annotate,
+    simulate_votes,
+    sample_population,
+)
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.catalog import SOURCES
 from plurality_nb.data.loading import load_comparisons
@@ -40,7 +46,9 @@ data = "pairs.parquet"
 n_boot = 40
 against = ["bt"]
 """
-PROBE = DATA + """
+PROBE = (
+    DATA
+    + """
 [training]
 settings = {max_steps = 30}
 [[ways]]
@@ -50,16 +58,25 @@ objective = "bt"
 [[arms]]
 objective = "margin"
 """
+)
 
 
 @pytest.fixture
 def data(tmp_path):
     "A study's data: people's votes in two domains, and pairs of which some are on the same prompts."
     import numpy as np
-    crowd, sample = sample_population(), take(load_sample(), np.random.default_rng(0).permutation(256))
+
+    crowd, sample = (
+        sample_population(),
+        take(load_sample(), np.random.default_rng(0).permutation(256)),
+    )
     voted = simulate_votes(sample, crowd, n=20)
-    for name, ds in dict(pairs=annotate(sample, crowd).select(range(110)), people_in=voted.select(range(100, 150)), people_out=voted.select(range(150, 190)),
-                         recorded=collect_votes(sample, PopulationJudge(crowd), progress=False)).items():
+    for name, ds in dict(
+        pairs=annotate(sample, crowd).select(range(110)),
+        people_in=voted.select(range(100, 150)),
+        people_out=voted.select(range(150, 190)),
+        recorded=collect_votes(sample, PopulationJudge(crowd), progress=False),
+    ).items():
         save_comparisons(ds, tmp_path / f"{name}.parquet")
     return tmp_path
 
@@ -79,7 +96,17 @@ def stages(ran):
 
 def test_the_template_names_every_setting_and_only_such(tmp_path):
     text = (files("plurality_nb") / "resources" / "study.toml").read_text()
-    for table in (configuration.Study, configuration.Pairs, configuration.People, configuration.JudgeSettings, configuration.Way, configuration.Arm, configuration.Training, configuration.Reference, configuration.Statistics):
+    for table in (
+        configuration.Study,
+        configuration.Pairs,
+        configuration.People,
+        configuration.JudgeSettings,
+        configuration.Way,
+        configuration.Arm,
+        configuration.Training,
+        configuration.Reference,
+        configuration.Statistics,
+    ):
         for f in fields(table):
             assert f.name in text, (table.__name__, f.name)
     told = configuration.load_study(configuration.write_template(tmp_path / "s.toml"))
@@ -99,10 +126,22 @@ def test_a_killed_study_ends_as_an_undisturbed_one(data, one_thread):
             return reply(*["AB"[n % 2]] * body.get("n", 1))
         return reply(f"A={n % 11} B={10 - n % 11}")
 
-    command = [sys.executable, "-c", "from plurality_nb.cli.app import main; main()", "study", "run", "study.toml", "--out"]
+    command = [
+        sys.executable,
+        "-c",
+        "from plurality_nb.cli.app import main; main()",
+        "study",
+        "run",
+        "study.toml",
+        "--out",
+    ]
     env = os.environ | dict(OPENAI_API_KEY="none", OMP_NUM_THREADS="1")
     with ChatServer(answer, delay=0.005) as server:
-        begun(data, "seeds = [3]\n" + DATA + f"""
+        begun(
+            data,
+            "seeds = [3]\n"
+            + DATA
+            + f"""
 [judge]
 model = "chat:m"
 votes = 4
@@ -124,10 +163,18 @@ model = "base"
 [training]
 model = "base"
 settings = {{max_steps = 6, per_device_train_batch_size = 16, learning_rate = 1e-3, eval_steps = 2, use_cpu = true}}
-""")
+""",
+        )
 
         def started(out):
-            return subprocess.Popen([*command, out], cwd=data, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            return subprocess.Popen(
+                [*command, out],
+                cwd=data,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
         def killed_when(holds):
             process, until = started("killed"), time.monotonic() + 120
@@ -140,18 +187,28 @@ settings = {{max_steps = 6, per_device_train_batch_size = 16, learning_rate = 1e
 
         killed_when(lambda: len(server.bodies) > 20)
         assert not (data / "killed" / "votes" / "binary.parquet").exists()
-        killed_when(lambda: list((data / "killed" / "models").rglob("*.run/checkpoint-*/trainer_state.json")))
+        killed_when(
+            lambda: list(
+                (data / "killed" / "models").rglob("*.run/checkpoint-*/trainer_state.json")
+            )
+        )
         asked = len(server.bodies)
         again = started("killed")
         out, err = again.communicate(timeout=300)
         assert again.returncode == 0, err
         assert "votes binary: skipped" in err and "difference from bt" in out
-        assert asked == len(server.bodies) and asked <= len({name_of(b) for b in server.bodies}) + 8  # nothing paid twice but what was under way
+        assert (
+            asked == len(server.bodies) and asked <= len({name_of(b) for b in server.bodies}) + 8
+        )  # nothing paid twice but what was under way
         whole = started("whole")
         assert whole.communicate(timeout=300) and whole.returncode == 0
     for name in ("summary.csv", "correlation.csv", "differences.csv"):
         assert (data / "killed" / name).read_bytes() == (data / "whole" / name).read_bytes(), name
-    assert not list((data / "killed").rglob("*.run")) and not list((data / "killed").rglob("*.begun")) and not list((data / "killed").rglob("*.tmp"))
+    assert (
+        not list((data / "killed").rglob("*.run"))
+        and not list((data / "killed").rglob("*.begun"))
+        and not list((data / "killed").rglob("*.tmp"))
+    )
 
 
 def test_a_changed_setting_redoes_what_depends_on_it(data):
@@ -159,29 +216,57 @@ def test_a_changed_setting_redoes_what_depends_on_it(data):
     assert len(whole.made) == len(study.study_steps(begun(data, PROBE))) and not whole.failed
     for change, redone in [
         (("n_boot = 40", "n_boot = 41"), {"correlate", "report"}),
-        (('domain = "out"', 'domain = "out"\nlimit = 30'), {"load", "taxonomy", "votes", "score", "correlate", "report"}),  # the pairs stay the same, and so do the models
-        (("max_steps = 30", "max_steps = 30, lr = 0.005"), {"train", "score", "correlate", "report"}),
-        (('name = "keen"', 'name = "keen"\nmodel = "recorded:recorded.parquet"'), {"votes", "report"}),  # the same votes, from a file
-        (('model = "recorded:recorded.parquet"', "[judge]\nvotes = 4"), {"votes", "margins", "train", "score", "correlate", "report"}),
+        (
+            ('domain = "out"', 'domain = "out"\nlimit = 30'),
+            {"load", "taxonomy", "votes", "score", "correlate", "report"},
+        ),  # the pairs stay the same, and so do the models
+        (
+            ("max_steps = 30", "max_steps = 30, lr = 0.005"),
+            {"train", "score", "correlate", "report"},
+        ),
+        (
+            ('name = "keen"', 'name = "keen"\nmodel = "recorded:recorded.parquet"'),
+            {"votes", "report"},
+        ),  # the same votes, from a file
+        (
+            ('model = "recorded:recorded.parquet"', "[judge]\nvotes = 4"),
+            {"votes", "margins", "train", "score", "correlate", "report"},
+        ),
     ]:
         changed = begun(data, (data / "study.toml").read_text().replace(*change))
-        plan, ran = study.plan_study(changed, data / "out", progress=False), run(changed, data / "out")
+        plan, ran = (
+            study.plan_study(changed, data / "out", progress=False),
+            run(changed, data / "out"),
+        )
         assert stages(ran) == redone, change
-        assert set(ran.made) <= {f"{s} {n}" for s, n, w in zip(plan.stage, plan.step, plan.why) if w}  # the plan cannot know what comes out the same
+        assert set(ran.made) <= {
+            f"{s} {n}" for s, n, w in zip(plan.stage, plan.step, plan.why) if w
+        }  # the plan cannot know what comes out the same
         assert not run(changed, data / "out").made
     # what a file holds counts, not where it lies or when it was written
     shutil.copytree(data, data.with_name("elsewhere"))
     moved = data.with_name("elsewhere")
     assert not run(configuration.load_study(moved / "study.toml"), moved / "out").made
-    save_comparisons(load_comparisons(moved / "people_out.parquet").select(range(30)), moved / "people_out.parquet")
-    assert "votes keen" not in (ran := run(configuration.load_study(moved / "study.toml"), moved / "out")).made and "load people/out" in ran.made
+    save_comparisons(
+        load_comparisons(moved / "people_out.parquet").select(range(30)),
+        moved / "people_out.parquet",
+    )
+    assert (
+        "votes keen"
+        not in (ran := run(configuration.load_study(moved / "study.toml"), moved / "out")).made
+        and "load people/out" in ran.made
+    )
 
 
 def test_a_full_model_begun_with_other_settings_begins_anew(data, monkeypatch, one_thread):
     from plurality_nb.rewards.trainer import MarginTrainer
+
     small_model("Qwen3").save_pretrained(data / "base")
     small_tokenizer().save_pretrained(data / "base")
-    text = PROBE.replace("settings = {max_steps = 30}", 'model = "base"\ntune = false\nsettings = {max_steps = 4, save_steps = 2, per_device_train_batch_size = 8, use_cpu = true}')
+    text = PROBE.replace(
+        "settings = {max_steps = 30}",
+        'model = "base"\ntune = false\nsettings = {max_steps = 4, save_steps = 2, per_device_train_batch_size = 8, use_cpu = true}',
+    )
     step, done = MarginTrainer.training_step, []
 
     def dies(self, *args):
@@ -191,12 +276,22 @@ def test_a_full_model_begun_with_other_settings_begins_anew(data, monkeypatch, o
         return step(self, *args)
 
     monkeypatch.setattr(MarginTrainer, "training_step", dies)
-    with pytest.raises(study.StudyError, match="train bt/seed-0: RuntimeError: the power went. What was done is kept"):
+    with pytest.raises(
+        study.StudyError,
+        match="train bt/seed-0: RuntimeError: the power went. What was done is kept",
+    ):
         run(begun(data, text), data / "out", only="train")
-    monkeypatch.setattr(MarginTrainer, "training_step", lambda self, *args: (done.append(1), step(self, *args))[1])
-    assert stages(run(begun(data, text.replace("max_steps = 4", "max_steps = 3")), data / "out", only="train")) == {"train"}
+    monkeypatch.setattr(
+        MarginTrainer, "training_step", lambda self, *args: (done.append(1), step(self, *args))[1]
+    )
+    assert stages(
+        run(begun(data, text.replace("max_steps = 4", "max_steps = 3")), data / "out", only="train")
+    ) == {"train"}
     assert len(done) == 3 + 2 * 3  # nothing of the first run
-    assert sorted(p.name for p in (data / "out" / "models").rglob("seed-0*")) == ["seed-0", "seed-0"]
+    assert sorted(p.name for p in (data / "out" / "models").rglob("seed-0*")) == [
+        "seed-0",
+        "seed-0",
+    ]
 
 
 def test_a_failed_arm_stops_or_lets_the_others_finish(data):
@@ -205,11 +300,17 @@ def test_a_failed_arm_stops_or_lets_the_others_finish(data):
         run(begun(data, text), data / "out")
     ran = run(begun(data, text), data / "out", keep_going=True)
     assert {i.split()[0] for i in ran.skipped} == {"load", "taxonomy", "votes"}
-    assert "No such file here" in ran.failed["votes lost"] and ran.failed["train margin/lost/seed-0"].endswith("waits for votes lost")
+    assert "No such file here" in ran.failed["votes lost"] and ran.failed[
+        "train margin/lost/seed-0"
+    ].endswith("waits for votes lost")
     assert set(ran.summary.way) == {"", "keen"} and ran.report.exists()
     shutil.copy(data / "recorded.parquet", data / "nowhere.parquet")
     mended = run(begun(data, text), data / "out")
-    assert not mended.failed and "train margin/keen/seed-0" in mended.skipped and set(mended.summary.way) == {"", "keen", "lost"}
+    assert (
+        not mended.failed
+        and "train margin/keen/seed-0" in mended.skipped
+        and set(mended.summary.way) == {"", "keen", "lost"}
+    )
 
 
 def test_no_prompt_that_is_evaluated_or_shown_is_learned_from(data):
@@ -218,7 +319,9 @@ def test_no_prompt_that_is_evaluated_or_shown_is_learned_from(data):
     assert people["use"][:].count("example") == 20
     learned = {g for p in (data / "out").rglob("groups.txt") for g in p.read_text().split()}
     assert learned and not learned & set(people["group"])
-    assert set(load_comparisons(data / "out" / "taxonomy.parquet", merge=False)["pair_id"]).isdisjoint(p for p, u in zip(people["pair_id"], people["use"]) if u == "example")
+    assert set(
+        load_comparisons(data / "out" / "taxonomy.parquet", merge=False)["pair_id"]
+    ).isdisjoint(p for p, u in zip(people["pair_id"], people["use"]) if u == "example")
 
 
 @pytest.fixture
@@ -246,21 +349,55 @@ def test_the_study_from_the_shell(shell, data, monkeypatch):
     assert code == 1 and "Give another name" in err
     code, out, err = shell("study", "run", "mine.toml", "--out", "o", "--dry-run")
     assert code == 0 and "questions  301,000" in out and not (data / "o").exists()
-    assert shell("study", "run", "mine.toml")[0] == 2 and shell("study", "run", "mine.toml", "--out", "o", "--only", "tables")[0] == 2
+    assert (
+        shell("study", "run", "mine.toml")[0] == 2
+        and shell("study", "run", "mine.toml", "--out", "o", "--only", "tables")[0] == 2
+    )
     with ChatServer(lambda body, h: reply(*["A"] * body.get("n", 1))) as server:
-        begun(data, PROBE + f'[judge]\nmodel = "chat:m"\nvotes = 4\nmax_questions = 60\nsettings = {{base_url = "{server.url}"}}\n')
-        assert shell("study", "run", "study.toml", "--out", "o", "--only", "taxonomy")[0] == 0 and not server.bodies
+        begun(
+            data,
+            PROBE
+            + f'[judge]\nmodel = "chat:m"\nvotes = 4\nmax_questions = 60\nsettings = {{base_url = "{server.url}"}}\n',
+        )
+        assert (
+            shell("study", "run", "study.toml", "--out", "o", "--only", "taxonomy")[0] == 0
+            and not server.bodies
+        )
         code, out, err = shell("study", "run", "study.toml", "--out", "o", "--dry-run")
-        n = len(load_comparisons(data / "o" / "pairs" / "pairs.parquet")) + len(load_comparisons(data / "o" / "taxonomy.parquet"))
-        assert code == 0 and f"questions  {4 * n}" in out and "tokens_in" in out and "127.0.0.1" in out and not server.bodies
+        n = len(load_comparisons(data / "o" / "pairs" / "pairs.parquet")) + len(
+            load_comparisons(data / "o" / "taxonomy.parquet")
+        )
+        assert (
+            code == 0
+            and f"questions  {4 * n}" in out
+            and "tokens_in" in out
+            and "127.0.0.1" in out
+            and not server.bodies
+        )
         code, out, err = shell("study", "run", "study.toml", "--out", "o")
-        assert code == 1 and "`max_questions`: want room for" in err and "Traceback" not in err and len(server.bodies) == 30  # two votes a request
-        (data / "study.toml").write_text((data / "study.toml").read_text().replace("max_questions = 60", ""))
+        assert (
+            code == 1
+            and "`max_questions`: want room for" in err
+            and "Traceback" not in err
+            and len(server.bodies) == 30
+        )  # two votes a request
+        (data / "study.toml").write_text(
+            (data / "study.toml").read_text().replace("max_questions = 60", "")
+        )
         code, out, err = shell("study", "run", "study.toml", "--out", "o")
-        assert code == 0 and len(server.bodies) == 2 * n and "difference from bt" in out and "report: " in out, err
+        assert (
+            code == 0
+            and len(server.bodies) == 2 * n
+            and "difference from bt" in out
+            and "report: " in out
+        ), err
     code, out, err = shell("study", "run", "study.toml", "--out", "o")
     assert code == 0 and "0 steps done" in err
-    begun(data, (data / "study.toml").read_text() + '[[ways]]\nname = "lost"\nmodel = "recorded:nowhere.parquet"\n')
+    begun(
+        data,
+        (data / "study.toml").read_text()
+        + '[[ways]]\nname = "lost"\nmodel = "recorded:nowhere.parquet"\n',
+    )
     code, out, err = shell("study", "run", "study.toml", "--out", "o", "--keep-going")
     assert code == 1 and "failed: votes lost" in err and "difference from bt" in out
     (data / "study.toml").write_text(PROBE + "[jugde]\nvotes = 4")

@@ -1,4 +1,5 @@
 "Order effects and spread, against independent computations."
+
 import json
 from collections import defaultdict
 from itertools import combinations
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from plurality_nb.votes.bias import correct_order,order_effects,position_bias
+from plurality_nb.votes.bias import correct_order, order_effects, position_bias
 
 
 def test_llmbar_judges_by_hand(real):
@@ -44,8 +45,14 @@ def test_llmbar_judges_by_hand(real):
         assert effects.value["flip_rate"] == pytest.approx(flips / both)
         assert np.all((effects.low <= effects.value) & (effects.value <= effects.high))
         assert effects.value["disagreement"] == pytest.approx(np.mean(spread))
-        tables = [[[x[0, 0], x[0, 1]], [x[1, 0], x[1, 1]]] for x in votes if x[0, :2].sum() and x[1, :2].sum()]
-        assert position_bias(votes) == pytest.approx(np.log(StratifiedTable(tables).oddsratio_pooled) / 2)
+        tables = [
+            [[x[0, 0], x[0, 1]], [x[1, 0], x[1, 1]]]
+            for x in votes
+            if x[0, :2].sum() and x[1, :2].sum()
+        ]
+        assert position_bias(votes) == pytest.approx(
+            np.log(StratifiedTable(tables).oddsratio_pooled) / 2
+        )
 
 
 def test_intervals_of_the_first_rate_hold_what_they_promise():
@@ -54,7 +61,12 @@ def test_intervals_of_the_first_rate_hold_what_they_promise():
         theta = np.repeat(draw.normal(size=60), 2)  # two pairs a prompt, alike in difficulty
         first = draw.binomial(5, expit(np.stack([theta + 0.8, -theta + 0.8], 1)))
         votes = np.zeros((120, 2, 4))
-        votes[:, 0, 0], votes[:, 0, 1], votes[:, 1, 1], votes[:, 1, 0] = first[:, 0], 5 - first[:, 0], first[:, 1], 5 - first[:, 1]
+        votes[:, 0, 0], votes[:, 0, 1], votes[:, 1, 1], votes[:, 1, 0] = (
+            first[:, 0],
+            5 - first[:, 0],
+            first[:, 1],
+            5 - first[:, 1],
+        )
         r = order_effects(votes, np.repeat(np.arange(60), 2), n_boot=300, seed=k).loc["first_rate"]
         truth = 0.66014  # E sigma(z + 0.8), z standard normal
         inside += r.low <= truth <= r.high
@@ -70,6 +82,10 @@ def test_correcting_keeps_votes_and_symmetry(rows):
             correct_order(votes)
         return
     new = correct_order(votes)
-    assert np.allclose(new.sum(2), votes.sum(2)) and np.allclose(new[:, :, 2:], votes[:, :, 2:]) and (new >= -1e-9).all()
+    assert (
+        np.allclose(new.sum(2), votes.sum(2))
+        and np.allclose(new[:, :, 2:], votes[:, :, 2:])
+        and (new >= -1e-9).all()
+    )
     turned = votes[:, ::-1][:, :, [1, 0, 2, 3]]
     assert np.allclose(correct_order(turned), new[:, ::-1][:, :, [1, 0, 2, 3]])

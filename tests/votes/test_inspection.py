@@ -1,4 +1,5 @@
 "What `plurality inspect` says of real files, against an independent computation."
+
 import gzip
 import json
 import sys
@@ -43,10 +44,14 @@ def test_pandalm(real, inspect):
     path = real("pandalm_testset_part.json")
     card = inspect(path, "--lenient")
     raw = pd.read_json(path, dtype=False)
-    good = raw[[isinstance(a, str) and isinstance(b, str) for a, b in zip(raw.response1, raw.response2)]]
+    good = raw[
+        [isinstance(a, str) and isinstance(b, str) for a, b in zip(raw.response1, raw.response2)]
+    ]
     prompt = [f"{i}\n\n{x}" if x else i for i, x in zip(good.instruction, good.input)]
     pairs = {}
-    for p, a, b, *votes in zip(prompt, good.response1, good.response2, good.annotator1, good.annotator2, good.annotator3):
+    for p, a, b, *votes in zip(
+        prompt, good.response1, good.response2, good.annotator1, good.annotator2, good.annotator3
+    ):
         first = pairs.setdefault((p, *sorted([a, b])), (a, Counter()))
         for v in votes:
             side = "tie" if v == 0 else "a" if (a if v == 1 else b) == first[0] else "b"
@@ -55,19 +60,33 @@ def test_pandalm(real, inspect):
             first[1][side] += 1
     counts = np.array([[c["a"], c["b"], c["tie"]] for _, c in pairs.values()])
     n = counts.sum(1)
-    assert card["loading"]["read"] == 568 and sum(card["loading"]["rejected"].values()) == 5 and len(good) == 563
-    assert card["rows"] == card["pairs"] == len(pairs) and card["loading"]["repeated"] == 563 - len(pairs)
+    assert (
+        card["loading"]["read"] == 568
+        and sum(card["loading"]["rejected"].values()) == 5
+        and len(good) == 563
+    )
+    assert card["rows"] == card["pairs"] == len(pairs) and card["loading"]["repeated"] == 563 - len(
+        pairs
+    )
     assert card["groups"] == len(set(prompt)) and card["turns"] == {"1": len(pairs)}
-    assert card["loading"]["empty"] == ((good.response1.str.strip() == "") | (good.response2.str.strip() == "")).sum()
+    assert (
+        card["loading"]["empty"]
+        == ((good.response1.str.strip() == "") | (good.response2.str.strip() == "")).sum()
+    )
     assert card["labels"] == dict(a=0, b=0, tie=0, none=len(pairs), sources={})
     votes = card["votes"]["human"]
     assert votes["pairs"] == len(pairs) and votes["votes"] == n.sum() == 3 * 563
     assert votes["per_pair"]["pairs"] == {str(k): int(v) for k, v in sorted(Counter(n).items())}
     assert votes["tie_rate"] == pytest.approx((counts[:, 2] / n).mean())
     chose = counts[:, :2].sum(1)
-    assert votes["split"] == pytest.approx((1 - np.abs(counts[:, 0] - counts[:, 1])[chose > 0] / chose[chose > 0]).mean())
+    assert votes["split"] == pytest.approx(
+        (1 - np.abs(counts[:, 0] - counts[:, 1])[chose > 0] / chose[chose > 0]).mean()
+    )
     assert votes["agreement"]["alpha"] == pytest.approx(alpha(counts))
-    same = [np.mean([x == y for x, y in combinations("a" * a + "b" * b + "t" * t, 2)]) for a, b, t in counts]
+    same = [
+        np.mean([x == y for x, y in combinations("a" * a + "b" * b + "t" * t, 2)])
+        for a, b, t in counts
+    ]
     assert votes["agreement"]["pairwise"] == pytest.approx(np.mean(same))
     assert sum(votes["share_histogram"]) == len(pairs)
     assert card["voters"] == dict(annotators=3, ballots=3 * 563, abstained=0, traits={})
@@ -86,13 +105,22 @@ def test_hh(real, inspect):
             keep.append((c, d))
     assert card["loading"]["read"] == len(rows) == 2312 and card["rows"] == len(keep)
     assert card["loading"]["rejected"] == {"sides differ before the last turn": 2312 - len(keep)}
-    assert card["turns"] == {str(k): v for k, v in sorted(Counter(len(c) - 2 + sum(x.count("\n\nHuman:") for x in c) for c, _ in keep).items())}
+    assert card["turns"] == {
+        str(k): v
+        for k, v in sorted(
+            Counter(len(c) - 2 + sum(x.count("\n\nHuman:") for x in c) for c, _ in keep).items()
+        )
+    }
     assert card["groups"] == len({"\n\nAssistant:".join(c[:-1]) for c, _ in keep})
     assert card["loading"]["identical"] == sum(c[-1] == d[-1] for c, d in keep)
-    assert card["labels"]["a"] + card["labels"]["b"] == len(keep) and card["labels"]["sources"] == dict(annotator=len(keep))
+    assert card["labels"]["a"] + card["labels"]["b"] == len(keep) and card["labels"][
+        "sources"
+    ] == dict(annotator=len(keep))
     assert abs(card["labels"]["a"] / len(keep) - 0.5) < 0.05
     assert card["votes"] == dict(human=None, judge=None)
-    assert card["response"]["mean"] == pytest.approx(np.mean([len(s[-1].removeprefix(" ")) for pair in keep for s in pair]))
+    assert card["response"]["mean"] == pytest.approx(
+        np.mean([len(s[-1].removeprefix(" ")) for pair in keep for s in pair])
+    )
 
 
 def test_alpaca_eval(real, inspect):
@@ -102,10 +130,16 @@ def test_alpaca_eval(real, inspect):
     share = 2 - raw.preference
     votes = card["votes"]["judge"]
     assert card["rows"] == len(raw) == 2974 and card["groups"] == raw.instruction.nunique() == 552
-    assert votes["votes"] == pytest.approx(2974, rel=1e-6) and votes["tie_rate"] == 0 and votes["per_pair"]["mean"] == pytest.approx(1)
+    assert (
+        votes["votes"] == pytest.approx(2974, rel=1e-6)
+        and votes["tie_rate"] == 0
+        and votes["per_pair"]["mean"] == pytest.approx(1)
+    )
     assert votes["decisiveness"] == pytest.approx((2 * share - 1).abs().mean(), rel=1e-5)
     assert votes["split"] == pytest.approx((1 - (2 * share - 1).abs()).mean(), rel=1e-5)
-    assert np.abs(np.array(votes["share_histogram"]) - np.histogram(share, 10, (0, 1))[0]).sum() <= 4  # shares on an edge
+    assert (
+        np.abs(np.array(votes["share_histogram"]) - np.histogram(share, 10, (0, 1))[0]).sum() <= 4
+    )  # shares on an edge
     assert card["rows_per_group"]["max"] == raw.instruction.value_counts().max()
 
 
@@ -113,10 +147,27 @@ def test_llmbar(real, inspect):
     path = real("llmbar_judge_votes.jsonl")
     card = inspect(path)
     raw = pd.read_json(path, lines=True)
-    counts = np.array([[sum(v["winner"] == w for v in votes) for w in ("1", "2")] for votes in raw.votes])
+    counts = np.array(
+        [[sum(v["winner"] == w for v in votes) for w in ("1", "2")] for votes in raw.votes]
+    )
     votes = card["votes"]["judge"]
-    assert votes["votes"] == counts.sum() and votes["per_pair"]["min"] == counts.sum(1).min() and votes["per_pair"]["max"] == counts.sum(1).max()
-    assert votes["split"] == pytest.approx((1 - np.abs(counts[:, 0] - counts[:, 1]) / counts.sum(1)).mean())
-    assert votes["share_histogram"] == np.histogram(counts[:, 0] / counts.sum(1), 10, (0, 1))[0].tolist()
-    assert card["labels"] == dict(a=int((raw.label == 1).sum()), b=int((raw.label == 2).sum()), tie=0, none=0, sources=dict(annotator=280))
+    assert (
+        votes["votes"] == counts.sum()
+        and votes["per_pair"]["min"] == counts.sum(1).min()
+        and votes["per_pair"]["max"] == counts.sum(1).max()
+    )
+    assert votes["split"] == pytest.approx(
+        (1 - np.abs(counts[:, 0] - counts[:, 1]) / counts.sum(1)).mean()
+    )
+    assert (
+        votes["share_histogram"]
+        == np.histogram(counts[:, 0] / counts.sum(1), 10, (0, 1))[0].tolist()
+    )
+    assert card["labels"] == dict(
+        a=int((raw.label == 1).sum()),
+        b=int((raw.label == 2).sum()),
+        tie=0,
+        none=0,
+        sources=dict(annotator=280),
+    )
     assert card["groups"] == raw.input.nunique()
