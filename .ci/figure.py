@@ -8,16 +8,16 @@ import numpy as np
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
-from plurality_nb.judges.collect import collect_votes
-from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.data.build import numbers
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.judges.collect import collect_votes
 from plurality_nb.judges.registry import load_judge
 from plurality_nb.reports.plots import plot_forest
-from plurality_nb.rewards.probe import cross_score
 from plurality_nb.reports.sections import svg
-from plurality_nb.simulation.users import simulate_votes, sample_population
-from plurality_nb.data.loading import load_comparisons
+from plurality_nb.rewards.probe import cross_score
+from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.taxonomy.quadrants import label_taxonomy
 from plurality_nb.votes.margins import add_margins, draw_labels
 

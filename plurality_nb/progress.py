@@ -7,8 +7,8 @@ __all__ = ['bar']
 
 # %% ../nbs/01_progress.ipynb #imports
 import os
-
 from collections.abc import Iterable
+
 from tqdm.auto import tqdm
 
 

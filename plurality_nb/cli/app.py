@@ -42,7 +42,10 @@ __all__ = [
 
 # %% ../../nbs/cli/00_app.ipynb #app
 import inspect as _inspect
-import json, logging, shlex, sys
+import json
+import logging
+import shlex
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -528,9 +531,9 @@ _VOTING = dict(
 # %% ../../nbs/cli/00_app.ipynb #judge
 def _judge(name, how, seed):
     "The judge with what was given of its settings."
+    from plurality_nb.data.loading import load_comparisons
     from plurality_nb.errors import ContractError
     from plurality_nb.judges.registry import load_judge
-    from plurality_nb.data.loading import load_comparisons
 
     how = {dict(crowd='of').get(k, k): v for k, v in how.items() if v is not None}
     if 'examples' in how:
@@ -546,6 +549,7 @@ def _judge(name, how, seed):
 def _shard(ds, text):
     "The I-th of N parts of the pairs, by their ids."
     import numpy as np
+
     from plurality_nb.data.arrow import take
 
     i, _, n = text.partition('/')
@@ -649,8 +653,8 @@ def taxonomy(
     seed: Seed = 0,
 ):
     "Label each pair: does its prompt have many good answers, do its responses say the same? Prints the quadrants, their votes, and how many rows lie near a threshold."
-    from plurality_nb.models.encoder import ENCODER
     from plurality_nb.data.files import check_save
+    from plurality_nb.models.encoder import ENCODER
     from plurality_nb.reports.findings import describe
     from plurality_nb.taxonomy.quadrants import label_taxonomy, uncertain_rows
 
@@ -720,10 +724,10 @@ def vote(
     as_json: Json = False,
 ):
     "Add a judge's synthetic votes, asked in both orders."
-    from plurality_nb.judges.prompts import load_personas
-    from plurality_nb.judges.collect import Budget, add_votes, ask_both_orders, plan_votes
-    from plurality_nb.votes.bias import correct_order, order_effects
     from plurality_nb.data.files import check_save
+    from plurality_nb.judges.collect import Budget, add_votes, ask_both_orders, plan_votes
+    from plurality_nb.judges.prompts import load_personas
+    from plurality_nb.votes.bias import correct_order, order_effects
 
     if out is None and not run['dry_run']:
         raise typer.BadParameter('a file to write, or --dry-run', param_hint='--out')
@@ -795,8 +799,8 @@ def vote(
 # %% ../../nbs/cli/00_app.ipynb #tell
 def _spread(ds):
     "How far the votes spread against people's, where there are both."
-    from plurality_nb.votes.calibration import dispersion
     from plurality_nb.errors import ContractError
+    from plurality_nb.votes.calibration import dispersion
 
     try:
         return dict(disagreement=dispersion(ds))
@@ -865,9 +869,9 @@ def calibrate(
     as_json: Json = False,
 ):
     "Map a judge's votes to people's shares, learned from some pairs that people rated."
-    from plurality_nb.votes.calibration import calibrate_votes
     from plurality_nb.data.files import check_save
     from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.votes.calibration import calibrate_votes
 
     check_save(out, [data, rated])
     ds, _ = _load(data, merge=False)
@@ -1123,9 +1127,10 @@ def _check_full(out, inputs):
 
 def _train_full(ds, model, out, full, **settings):
     "What was trained, and its settings."
+    from transformers.utils import logging as chatter
+
     from plurality_nb.data.loading import load_comparisons
     from plurality_nb.rewards.run import train_model
-    from transformers.utils import logging as chatter
 
     told = logging.getLogger('plurality_nb.rewards')
     told.setLevel(logging.INFO)
@@ -1205,11 +1210,11 @@ def train(
 
     On several devices: `accelerate launch $(which plurality) train ...`. A full model that was killed goes on when the same command is given again.
     """
-    from plurality_nb.errors import ContractError
     from plurality_nb.data.files import read_settings
-    from plurality_nb.rewards.probe import train_probe
-    from plurality_nb.rewards.model import check_model
     from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.errors import ContractError
+    from plurality_nb.rewards.model import check_model
+    from plurality_nb.rewards.probe import train_probe
 
     read = [data, full['eval_data'], *(exclude or [])]
     if model == 'probe':
@@ -1360,8 +1365,8 @@ def select(
 ):
     "Choose the pairs to send to people, or put their votes back."
     from plurality_nb.data.files import check_save
-    from plurality_nb.votes.selection import add_people, check_sheet, select_pairs, write_sheet
     from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.votes.selection import add_people, check_sheet, select_pairs, write_sheet
 
     as_sheet = n is not None and out.suffix == '.csv'
     _keep_inputs(out, *(votes_from or []))
@@ -1412,9 +1417,9 @@ Baseline = Annotated[
 
 def _models(files):
     "Model name to its scored comparisons; the file's stem where two share a name."
-    from plurality_nb.errors import ContractError
     from plurality_nb.data.files import read_settings
     from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.errors import ContractError
 
     names = [read_settings(f).get('score', {}).get('model', f.stem) for f in files]
     names = [f.stem if names.count(n) > 1 else n for n, f in zip(names, files)]
@@ -1497,6 +1502,7 @@ def correlate(
 ):
     "Say how well predicted preferences follow people's votes, per quadrant, models side by side, with trivial baselines and what the votes' noise allows."
     import pandas as pd
+
     from plurality_nb.evaluation.correlation import STATISTICS, side_by_side
     from plurality_nb.simulation.users import SIMULATED, is_simulated
 
@@ -1575,9 +1581,10 @@ def _scored_order(settings):
 def _from_scored(data, how, measuring):
     "Files that `score` wrote: what to report, and what was known of them."
     import numpy as np
-    from plurality_nb.errors import ContractError
+
     from plurality_nb.data.build import numbers
     from plurality_nb.data.files import read_settings
+    from plurality_nb.errors import ContractError
     from plurality_nb.studies.evaluate import measure_models
 
     if odd := [f'--{k.replace("_", "-")}' for k, v in how.items() if v]:
@@ -1612,10 +1619,11 @@ def _from_scored(data, how, measuring):
 
 def _from_data(data, models, out, how, measuring):
     "People's votes and models that have not scored them yet."
-    from plurality_nb.errors import ContractError
-    from plurality_nb.data.files import read_settings
-    from plurality_nb.studies.evaluate import evaluate_models
     from transformers.utils import logging as chatter
+
+    from plurality_nb.data.files import read_settings
+    from plurality_nb.errors import ContractError
+    from plurality_nb.studies.evaluate import evaluate_models
 
     chatter.set_verbosity_error()  # what is missing is said once, by us
     if len(data) != 1:
@@ -1679,9 +1687,9 @@ def report(
     Bad rows are counted and set aside. Pairs are put into quadrants where they are not yet; every model scores them; the longer response, a random one, and the judge and the label where DATA has them, are set beside. Prompts that a model says it was trained on are left out.
     """
     from plurality_nb.evaluation.correlation import side_by_side
-    from plurality_nb.studies.evaluate import report_models
     from plurality_nb.reports.sections import check_report
     from plurality_nb.simulation.users import SIMULATED, is_simulated
+    from plurality_nb.studies.evaluate import report_models
 
     check_report(out, [*data, how['people']])
     measuring = dict(
@@ -1747,8 +1755,8 @@ def demo(
 ):
     "Walk the whole road on the authored sample with simulated users: no network, under two minutes."
     from plurality_nb.evaluation.correlation import side_by_side
-    from plurality_nb.studies.demo import run_demo
     from plurality_nb.simulation.users import SIMULATED
+    from plurality_nb.studies.demo import run_demo
 
     result = run_demo(out, n_boot=n_boot, seed=seed, progress=_bars(), command=_command())
     print(
@@ -1850,9 +1858,11 @@ def run_study(
     Stages: load, taxonomy, votes, margins, train, score, correlate, report. Each step writes a file, and in `stages/` what it was made from. Started again, after a change of CONFIG, a failure or a kill, the same command does only what must be done anew; answers that were paid for are kept in any case.
     """
     from transformers.utils import logging as chatter
-    from plurality_nb.studies import run as s, steps
-    from plurality_nb.studies.config import load_study
+
     from plurality_nb.simulation.users import SIMULATED
+    from plurality_nb.studies import run as s
+    from plurality_nb.studies import steps
+    from plurality_nb.studies.config import load_study
 
     settings = load_study(config)
     chatter.set_verbosity_error()

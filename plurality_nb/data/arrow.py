@@ -17,7 +17,11 @@ __all__ = [
 ]
 
 # %% ../../nbs/data/00_arrow.ipynb #imports
-import hashlib, itertools, json, tempfile, uuid
+import hashlib
+import itertools
+import json
+import tempfile
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

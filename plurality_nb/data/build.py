@@ -8,12 +8,12 @@ __all__ = ['from_rows', 'with_columns', 'to_comparisons', 'validate', 'numbers']
 # %% ../../nbs/data/03_build.ipynb #imports
 import gc
 import logging
-import numpy as np
-import pyarrow as pa
-
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
 from datasets import Dataset, Features, concatenate_datasets
 
 from .arrow import Spool, batches, take

@@ -7,7 +7,6 @@ __all__ = ['SOURCES', 'Source', 'source_table']
 
 # %% ../../nbs/data/10_catalog.ipynb #imports
 import re
-
 from typing import NamedTuple
 
 

@@ -7,9 +7,9 @@ __all__ = ['as_messages', 'check_row', 'orient']
 
 # %% ../../nbs/data/02_checks.ipynb #imports
 import math
-import numpy as np
-
 from collections.abc import Mapping
+
+import numpy as np
 
 from .schema import FEATURES, OUTCOMES, QUADRANTS, VOTERS, _framed, _sha, _turns
 from ..errors import ContractError

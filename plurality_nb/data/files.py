@@ -28,7 +28,20 @@ __all__ = [
 ]
 
 # %% ../../nbs/data/08_files.ipynb #imports
-import ast, codecs, csv, gzip, hashlib, io, itertools, json, os, re, shutil, sys, warnings, zlib
+import ast
+import codecs
+import csv
+import gzip
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import shutil
+import sys
+import warnings
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -727,7 +740,7 @@ _NOTED = {'version', 'rows', 'columns', 'inputs', 'settings'}  # what every note
 
 
 def _no_note(path):
-    return '' if _NOTED <= json_object(path).keys() else 'a file of something else'
+    return '' if json_object(path).keys() >= _NOTED else 'a file of something else'
 
 
 def _not_saved(path):

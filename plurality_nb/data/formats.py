@@ -16,16 +16,18 @@ __all__ = [
 ]
 
 # %% ../../nbs/data/09_formats.ipynb #imports
-import itertools, math, re
+import itertools
+import math
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from ..errors import ContractError, LeftOut
 from .checks import orient
+from .files import Cell, as_number, as_talk, looks_like_talk, parsed
 from .schema import pair_id
 from .trl import split_dialogues, trl_row
-from .files import Cell, as_number, as_talk, looks_like_talk, parsed
+from ..errors import ContractError, LeftOut
 
 
 # %% ../../nbs/data/09_formats.ipynb #format
@@ -107,7 +109,7 @@ def detect_format(
     row: Mapping,  # a source's first row
 ) -> str:  # a key of `FORMATS`
     "The format whose columns `row` has."
-    if _OWN <= row.keys():
+    if row.keys() >= _OWN:
         return 'comparisons'
     found = [k for k, f in FORMATS.items() if set(f.columns) <= row.keys() and f.fits(row)]
     if not found:

@@ -8,16 +8,16 @@ __all__ = ['read_comparisons', 'load_comparisons']
 # %% ../../nbs/data/13_loading.ipynb #imports
 import itertools
 import json
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from datasets import Dataset
 from operator import itemgetter
 from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
 
 from .arrow import batches, take
 from .build import to_comparisons

@@ -9,10 +9,10 @@ __all__ = ['merge_rows', 'merge_pairs']
 import itertools
 import json
 import math
-import numpy as np
-
-from datasets import Dataset, concatenate_datasets
 from operator import itemgetter
+
+import numpy as np
+from datasets import Dataset, concatenate_datasets
 
 from .arrow import gathered, take
 from .build import to_comparisons

@@ -8,17 +8,17 @@ __all__ = ['in_memory', 'Opened', 'open_source', 'read_people']
 # %% ../../nbs/data/11_opening.ipynb #imports
 import itertools
 import logging
-import numpy as np
-import pandas as pd
-
 from collections.abc import Iterable, Mapping
-from datasets import Dataset, DatasetDict, load_dataset
-from huggingface_hub import hf_hub_download
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
+from datasets import Dataset, DatasetDict, load_dataset
+from huggingface_hub import hf_hub_download
+
 from .arrow import batches, scratch
-from .catalog import SOURCES, _HF, _HUB
+from .catalog import _HF, _HUB, SOURCES
 from plurality_nb.data.files import (
     READABLE,
     cache_folder,

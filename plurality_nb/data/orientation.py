@@ -7,7 +7,6 @@ __all__ = ['chosen_sign', 'turn_ballots', 'swap_sides']
 
 # %% ../../nbs/data/04_orientation.ipynb #imports
 import numpy as np
-
 from datasets import Dataset
 
 from .arrow import take

@@ -7,9 +7,9 @@ __all__ = ['load_sample']
 
 # %% ../../nbs/data/07_sample.ipynb #imports
 import json
+from importlib.resources import files
 
 from datasets import Dataset
-from importlib.resources import files
 
 from .build import to_comparisons
 

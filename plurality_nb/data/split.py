@@ -7,9 +7,9 @@ __all__ = ['PARTS', 'part_of', 'split_by_group']
 
 # %% ../../nbs/data/05_split.ipynb #imports
 import math
-import numpy as np
-
 from collections.abc import Mapping
+
+import numpy as np
 from datasets import Dataset
 
 from .arrow import take

@@ -6,10 +6,10 @@
 __all__ = ['split_dialogues', 'trl_row', 'from_trl', 'to_trl']
 
 # %% ../../nbs/data/06_trl.ipynb #imports
-import numpy as np
 import os
-
 from collections.abc import Iterable, Mapping
+
+import numpy as np
 from datasets import Dataset, Features
 
 from .arrow import Spool, batches, take

@@ -14,11 +14,11 @@ __all__ = [
 ]
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #imports
-import numpy as np
-
 from collections.abc import Callable, Iterator, Mapping
-from scipy.stats import norm, t
 from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm, t
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #group-counts

@@ -25,10 +25,10 @@ from scipy.optimize import minimize
 from scipy.special import betaincinv
 
 from ..errors import ContractError
-from .correlation import pearson, spearman
 from .bootstrap import MIN_GROUPS, Measure, group_sums
-from .tables import rows_that_count, slices, tabulate
+from .correlation import pearson, spearman
 from .scores import accuracy, brier, log_loss
+from .tables import rows_that_count, slices, tabulate
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #lead-spread

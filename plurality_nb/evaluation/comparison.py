@@ -13,10 +13,10 @@ import pandas as pd
 from scipy.stats import norm, rankdata
 
 from ..errors import ContractError
-from .correlation import kendall, pearson, spearman
 from .bootstrap import MIN_GROUPS, Measure
-from .tables import group_codes, rows_that_count, slices, tabulate
+from .correlation import kendall, pearson, spearman
 from .scores import score_measure, tempered_rows
+from .tables import group_codes, rows_that_count, slices, tabulate
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compared
 COMPARED = [

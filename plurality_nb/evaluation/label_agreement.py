@@ -12,10 +12,10 @@ __all__ = [
 ]
 
 # %% ../../nbs/evaluation/07_label_agreement.ipynb #imports
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
-
-from collections.abc import Callable, Sequence
 
 from ..errors import ContractError
 

@@ -13,9 +13,9 @@ import pandas as pd
 from datasets import Dataset
 
 from ..errors import ContractError
+from .bootstrap import Measure, group_sums, interval, resample
 from .ceilings import disattenuated, lead_spread
 from .correlation import STATISTICS, correlation
-from .bootstrap import Measure, group_sums, interval, resample
 from .tables import facts, group_codes, rows_that_count, slices
 
 # %% ../../nbs/evaluation/05_matching.ipynb #common-distribution

@@ -30,8 +30,8 @@ from datasets import Dataset
 from scipy.special import entr, expit
 
 from ..errors import ContractError
-from .correlation import by_level
 from .bootstrap import Measure, group_sums, mean_measure
+from .correlation import by_level
 from .tables import group_codes, rows_that_count, tabulate
 
 

@@ -16,11 +16,11 @@ __all__ = [
 
 # %% ../../nbs/evaluation/01_tables.ipynb #imports
 import logging
-import numpy as np
-import pandas as pd
-
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
 from datasets import Dataset, Value
 
 from ..data.build import numbers

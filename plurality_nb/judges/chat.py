@@ -6,15 +6,22 @@
 __all__ = ['JudgeError', 'Unanswered', 'scrubbed', 'pooled', 'host_of', 'is_local', 'ChatJudge']
 
 # %% ../../nbs/judges/03_chat.ipynb #imports
-import asyncio, json, logging, math, os, re, threading, time
+import asyncio
+import json
+import logging
+import math
+import os
+import re
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from ..errors import ContractError
 from .parsing import Answer
 from .prompts import Asking, Judge
-from ..errors import ContractError
 
 
 # %% ../../nbs/judges/03_chat.ipynb #judgeerror

@@ -15,7 +15,10 @@ __all__ = [
 ]
 
 # %% ../../nbs/judges/05_collect.ipynb #imports
-import logging, os, time, uuid
+import logging
+import os
+import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,15 +30,15 @@ import numpy as np
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from .parsing import Answer
 from ..data.arrow import batches, scratch
-from .prompts import Judge, Question, draw_persona
-from .chat import JudgeError
+from ..data.build import with_columns
 from ..data.schema import OUTCOMES
 from ..errors import ContractError
-from ..progress import bar
-from ..data.build import with_columns
+from .chat import JudgeError
+from .parsing import Answer
+from .prompts import Judge, Question, draw_persona
 from .store import VoteStore, answer_keys, judge_key
+from ..progress import bar
 
 
 # %% ../../nbs/judges/05_collect.ipynb #case

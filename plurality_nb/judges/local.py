@@ -16,10 +16,10 @@ from pathlib import Path
 from time import perf_counter
 from warnings import warn
 
+from ..data.schema import digest
+from ..errors import ContractError
 from .parsing import Answer
 from .prompts import Asking, Judge, Question
-from ..errors import ContractError
-from ..data.schema import digest
 
 # %% ../../nbs/judges/04_local.ipynb #rendered
 _DATED = "{%- macro strftime_now(form) -%}2025-01-01{%- endmacro %}"  # in place of the function that templates find today's date by
@@ -105,6 +105,7 @@ def _logits(model, ids, rows, columns, **inputs):
 def _shared_logits(model, rows):
     "Every common beginning computed once; `rows` are sorted."
     import torch
+
     from plurality_nb.models.packing import Tree, ends_only, prefix_tree, tree_attention
 
     nodes, at = prefix_tree(rows)
@@ -296,6 +297,7 @@ class LocalJudge(Judge):
     ):
         "The judge of that name."
         from transformers import AutoModelForCausalLM
+
         from plurality_nb.models.weights import best_device, load_pretrained
 
         device = device or best_device()

@@ -16,7 +16,10 @@ __all__ = [
 ]
 
 # %% ../../nbs/judges/00_parsing.ipynb #imports
-import json, math, re, unicodedata
+import json
+import math
+import re
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from itertools import islice
@@ -199,7 +202,7 @@ _CLAIMS = [
     ]
 ]
 _CLAIM_TIE = re.compile(
-    rf'(?i:\b(?:it(?:\'s| is)|this is|call(?:ed)? it|verdict\s*:|result\s*:|is)\s+a\s+(?:tie|draw)\b|\bneither\s+(?:\w+\s+)?is\s+(?:clearly\s+)?better\b|\bequally\s+(?:good|bad|helpful|valid|well)\b|\bboth\s+(?:responses|outputs|answers)\s+are\s+equal)'
+    r'(?i:\b(?:it(?:\'s| is)|this is|call(?:ed)? it|verdict\s*:|result\s*:|is)\s+a\s+(?:tie|draw)\b|\bneither\s+(?:\w+\s+)?is\s+(?:clearly\s+)?better\b|\bequally\s+(?:good|bad|helpful|valid|well)\b|\bboth\s+(?:responses|outputs|answers)\s+are\s+equal)'
 )
 _NOT = re.compile(
     r"(?i)\b(?:not|never|hardly|neither|nor|cannot|if|unless|whether|could|might|may|would\s+be|had|which|than|doubt\w*|unsure|unclear)\b|n[’']t\b"

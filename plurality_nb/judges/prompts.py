@@ -26,9 +26,9 @@ from typing import NamedTuple
 import numpy as np
 from datasets import Dataset
 
-from .parsing import MODES, READER, Answer, read_answer
-from ..errors import ContractError
 from ..data.schema import digest, group_id
+from ..errors import ContractError
+from .parsing import MODES, READER, Answer, read_answer
 from ..votes.shares import votes_of
 
 

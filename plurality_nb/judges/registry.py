@@ -14,12 +14,12 @@ from pkgutil import resolve_name
 import numpy as np
 from datasets import Dataset
 
-from .prompts import Asking, Judge
-from .local import LocalJudge
-from .chat import ChatJudge
-from ..errors import ContractError
-from ..data.schema import pair_id
 from ..data.loading import load_comparisons
+from ..data.schema import pair_id
+from ..errors import ContractError
+from .chat import ChatJudge
+from .local import LocalJudge
+from .prompts import Asking, Judge
 from ..votes.shares import votes_of
 
 

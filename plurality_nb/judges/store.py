@@ -6,7 +6,11 @@
 __all__ = ['judge_key', 'answer_keys', 'VoteStore', 'merge_stores', 'store_summary']
 
 # %% ../../nbs/judges/02_store.ipynb #imports
-import json, os, sqlite3, time, uuid
+import json
+import os
+import sqlite3
+import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,10 +18,10 @@ import pandas as pd
 import psutil
 
 from .. import __version__
+from ..data.schema import digest, group_id
+from ..errors import ContractError
 from .parsing import Answer
 from .prompts import Question
-from ..errors import ContractError
-from ..data.schema import digest, group_id
 
 
 # %% ../../nbs/judges/02_store.ipynb #answer-keys

@@ -6,15 +6,17 @@
 __all__ = ['ENCODER', 'encoder_folder', 'windows', 'embed']
 
 # %% ../../nbs/models/01_encoder.ipynb #imports
-import hashlib, os, sqlite3
+import hashlib
+import os
+import sqlite3
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..errors import ContractError
 from ..data.files import cache_folder
+from ..errors import ContractError
 
 # %% ../../nbs/models/01_encoder.ipynb #encoder-folder
 ENCODER = 'sentence-transformers/all-MiniLM-L6-v2'

@@ -20,7 +20,8 @@ __all__ = [
 ]
 
 # %% ../../nbs/models/03_packing.ipynb #imports
-import logging, types
+import logging
+import types
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import accumulate

@@ -24,9 +24,9 @@ import numpy as np
 from datasets import Dataset
 
 from ..data.arrow import contents_id, scratch
-from ..errors import ContractError
-from ..data.schema import digest
 from ..data.files import cache_folder
+from ..data.schema import digest
+from ..errors import ContractError
 
 
 # %% ../../nbs/models/02_tokens.ipynb #prompt-text

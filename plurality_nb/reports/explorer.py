@@ -19,9 +19,10 @@ __all__ = [
 ]
 
 # %% ../../nbs/reports/01_explorer.ipynb #imports
-import json, re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from difflib import SequenceMatcher
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -30,17 +31,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 from filelock import FileLock
 from jinja2 import Environment
 
 from ..data.arrow import batches, take
-from ..data.schema import OUTCOMES, QUADRANTS
-from ..errors import ContractError
 from ..data.build import numbers, with_columns
 from ..data.files import read_settings, replacing, save_comparisons
+from ..data.schema import OUTCOMES, QUADRANTS
+from ..errors import ContractError
 from ..simulation.users import SIMULATED, is_simulated
 from ..votes.shares import tie_rate, vote_share, vote_split
 
@@ -775,7 +775,8 @@ def _text(name):
 
 @lru_cache(maxsize=1)
 def _panel_class():
-    import anywidget, traitlets
+    import anywidget
+    import traitlets
 
     class Panel(anywidget.AnyWidget):
         "What the browser sees."

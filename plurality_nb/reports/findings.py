@@ -6,10 +6,10 @@
 __all__ = ['describe', 'findings', 'limits']
 
 # %% ../../nbs/reports/02_findings.ipynb #imports
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
-
-from collections.abc import Mapping, Sequence
 from datasets import Dataset
 
 from ..data.build import numbers

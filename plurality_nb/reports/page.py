@@ -7,16 +7,16 @@ __all__ = ['write_report']
 
 # %% ../../nbs/reports/04_page.ipynb #imports
 import json
-import matplotlib
-import numpy as np
-import pandas as pd
 import re
-
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
-from jinja2 import Environment
 from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from jinja2 import Environment
 
 from ..data.arrow import take
 from ..data.files import replacing

@@ -35,15 +35,15 @@ from datasets import Dataset
 from matplotlib.axes import Axes
 from scipy.special import expit
 
-from ..votes.bias import rate_interval
+from ..data.build import numbers, with_columns
 from ..data.schema import QUADRANTS, VOTERS
 from ..errors import ContractError
-from ..data.build import numbers, with_columns
 from ..evaluation.correlation import STATISTICS, correlate
-from ..evaluation.tables import rows_that_count, said_once
 from ..evaluation.scores import tempered_rows
+from ..evaluation.tables import rows_that_count, said_once
 from ..simulation.users import SIMULATED, is_simulated
 from ..taxonomy.quadrants import quadrant_of, threshold_sensitivity
+from ..votes.bias import rate_interval
 from ..votes.shares import vote_share, votes_of
 
 # %% ../../nbs/reports/00_plots.ipynb #colours
@@ -542,8 +542,6 @@ def plot_order_effects(
 
 # %% ../../nbs/reports/00_plots.ipynb #objective-map-imports
 from matplotlib.colors import LinearSegmentedColormap
-
-from ..errors import ContractError
 
 # %% ../../nbs/reports/00_plots.ipynb #plot-objective-map
 _APART = LinearSegmentedColormap.from_list(

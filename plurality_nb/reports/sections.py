@@ -8,19 +8,19 @@ __all__ = ['svg', 'page_figure', 'versions', 'check_report']
 # %% ../../nbs/reports/03_sections.ipynb #imports
 import io
 import json
+import re
+import sys
+import warnings
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import re
-import sys
-import warnings
-
-from collections.abc import Iterable
-from importlib.metadata import version
 from markupsafe import escape
 from matplotlib.figure import Figure
-from pathlib import Path
 
 from .. import __version__
 from ..data.build import numbers, with_columns
@@ -552,7 +552,7 @@ def _not_a_page(path):
 
 
 def _not_numbers(path):
-    return '' if _KEYS <= json_object(path).keys() else 'a file of something else'
+    return '' if json_object(path).keys() >= _KEYS else 'a file of something else'
 
 
 def check_report(

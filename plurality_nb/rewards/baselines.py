@@ -7,7 +7,6 @@ __all__ = ['BASELINES', 'baseline_rewards']
 
 # %% ../../nbs/rewards/02_baselines.ipynb #imports
 import numpy as np
-
 from datasets import Dataset
 
 from ..data.schema import digest

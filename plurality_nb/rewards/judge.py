@@ -6,9 +6,9 @@
 __all__ = ['RewardJudge', 'open_reward_judge']
 
 # %% ../../nbs/rewards/05_judge.ipynb #imports
-import numpy as np
-
 from collections.abc import Sequence
+
+import numpy as np
 from scipy.special import expit
 
 from ..data.build import from_rows, numbers

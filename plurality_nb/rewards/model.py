@@ -17,15 +17,15 @@ __all__ = [
 
 # %% ../../nbs/rewards/03_model.ipynb #imports
 import json
-import numpy as np
-import torch
-
-from accelerate.utils import send_to_device
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datasets import Dataset
 from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate.utils import send_to_device
+from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 

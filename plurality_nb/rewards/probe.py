@@ -14,11 +14,11 @@ import torch
 from datasets import Dataset
 
 from ..data.arrow import take
-from ..progress import bar
 from ..data.build import with_columns
 from ..models.encoder import ENCODER
-from .objectives import OBJECTIVE_SETTINGS, pair_losses
+from ..progress import bar
 from .model import Probe, ProbeModel, probe_inputs
+from .objectives import OBJECTIVE_SETTINGS, pair_losses
 from .targets import exclude_groups, group_folds, training_targets
 
 # %% ../../nbs/rewards/04_probe.ipynb #descend

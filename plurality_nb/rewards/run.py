@@ -6,16 +6,16 @@
 __all__ = ['ProgressLine', 'check_training', 'train_model']
 
 # %% ../../nbs/rewards/07_run.ipynb #imports
-import logging
 import json
+import logging
 import os
 import shutil
-
-from accelerate import PartialState
 from collections.abc import Iterable
 from dataclasses import fields
-from datasets import Dataset
 from pathlib import Path
+
+from accelerate import PartialState
+from datasets import Dataset
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 

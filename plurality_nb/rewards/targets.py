@@ -20,10 +20,10 @@ import numpy as np
 from datasets import Dataset
 
 from ..data.arrow import take
-from ..errors import ContractError
-from ..data.orientation import chosen_sign
 from ..data.build import numbers
-from .objectives import OBJECTIVES, OBJECTIVE_SETTINGS
+from ..data.orientation import chosen_sign
+from ..errors import ContractError
+from .objectives import OBJECTIVE_SETTINGS, OBJECTIVES
 from ..votes.shares import vote_share, votes_of
 
 # %% ../../nbs/rewards/01_targets.ipynb #training-targets

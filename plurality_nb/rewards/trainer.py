@@ -6,19 +6,20 @@
 __all__ = ['MarginConfig', 'ComparisonCollator', 'MarginTrainer']
 
 # %% ../../nbs/rewards/06_trainer.ipynb #imports
-import numpy as np
-import logging, random
-import torch
-
-from accelerate import PartialState
-from accelerate.utils import DistributedType, gather_object
+import logging
+import random
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datasets import Dataset
 from itertools import islice
 from pathlib import Path
-from scipy.stats import spearmanr
 from time import perf_counter
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from accelerate.utils import DistributedType, gather_object
+from datasets import Dataset
+from scipy.stats import spearmanr
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 _state = random.getstate()  # the import draws random numbers
@@ -39,7 +40,7 @@ from plurality_nb.models.packing import (
 )
 from ..models.tokens import LONG_PAIRS, has_types, reading_form, tokenize_comparisons
 from .model import write_training
-from .objectives import OBJECTIVES, OBJECTIVE_SETTINGS, pair_losses
+from .objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
 from .targets import chosen_share, decided, training_targets
 
 _log = logging.getLogger(__name__)

@@ -26,8 +26,8 @@ import numpy as np
 from datasets import Dataset
 from scipy.special import ndtr
 
-from ..errors import ContractError
 from ..data.schema import digest, group_id
+from ..errors import ContractError
 
 # %% ../../nbs/simulation/00_population.ipynb #taste-features
 TASTES = ['length', 'structure', 'warmth', 'caution', 'ornament']

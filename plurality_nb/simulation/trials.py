@@ -9,8 +9,8 @@ __all__ = ['trial_population', 'simulated_comparisons', 'judge_comparisons']
 import numpy as np
 from datasets import Dataset
 
-from ..errors import ContractError
 from ..data.build import to_comparisons, with_columns
+from ..errors import ContractError
 from .population import PLACEHOLDER, Population, true_shares
 from .users import PopulationJudge, judge_shares
 

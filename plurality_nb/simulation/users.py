@@ -16,9 +16,9 @@ __all__ = [
 ]
 
 # %% ../../nbs/simulation/01_users.ipynb #imports
-import numpy as np
-
 from dataclasses import dataclass
+
+import numpy as np
 from datasets import Dataset
 
 from ..data.build import with_columns

@@ -20,6 +20,7 @@ __all__ = [
 
 # %% ../../nbs/studies/00_config.ipynb #imports
 import re
+import tomllib
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from importlib.resources import files
@@ -28,11 +29,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
-import tomllib
-
-from ..judges.collect import Budget
-from ..errors import ContractError
 from ..data.files import replacing
+from ..errors import ContractError
+from ..judges.collect import Budget
 from ..judges.registry import JUDGES
 from ..rewards.objectives import OBJECTIVES
 from ..taxonomy.quadrants import label_taxonomy

@@ -7,10 +7,10 @@ __all__ = ['augment', 'train_contenders', 'verdict', 'run_demo']
 
 # %% ../../nbs/studies/04_demo.ipynb #imports
 import json
-import pandas as pd
-
-from datasets import Dataset
 from pathlib import Path
+
+import pandas as pd
+from datasets import Dataset
 
 from plurality_nb.data.files import (
     check_save,
@@ -27,10 +27,10 @@ from ..reports.plots import plot_forest, plot_prediction
 from ..reports.sections import check_report, svg
 from ..rewards.probe import cross_score
 from plurality_nb.simulation.users import (
-    PopulationJudge,
     SIMULATED,
-    simulate_votes,
+    PopulationJudge,
     sample_population,
+    simulate_votes,
 )
 from .evaluate import measure_models, report_models
 from ..taxonomy.quadrants import label_taxonomy

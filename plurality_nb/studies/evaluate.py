@@ -7,11 +7,11 @@ __all__ = ['measure_models', 'trained_how', 'evaluate_models', 'report_models']
 
 # %% ../../nbs/studies/03_evaluate.ipynb #imports
 import json
-import numpy as np
-
 from collections.abc import Mapping, Sequence
-from datasets import Dataset
 from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
 
 from ..data.build import with_columns
 from ..data.files import file_hash

@@ -8,13 +8,13 @@ __all__ = ['StudyError', 'Ran', 'run_study', 'plan_study']
 # %% ../../nbs/studies/02_run.ipynb #imports
 import json
 import logging
-import numpy as np
-import pandas as pd
 import time
-
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from .. import __version__
 from plurality_nb.data.files import (

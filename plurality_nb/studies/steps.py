@@ -7,15 +7,15 @@ __all__ = ['STAGES', 'BY', 'Step', 'summarize_seeds', 'read_summary', 'study_tab
 
 # %% ../../nbs/studies/01_steps.ipynb #imports
 import gc
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-
-from collections.abc import Callable
-from dataclasses import asdict
 from datasets import concatenate_datasets
-from pathlib import Path
-from typing import NamedTuple
 
 from ..data.arrow import take
 from ..data.build import with_columns

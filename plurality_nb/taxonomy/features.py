@@ -15,15 +15,15 @@ __all__ = [
 ]
 
 # %% ../../nbs/taxonomy/01_features.ipynb #imports
-import numpy as np
-import pandas as pd
 import re
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 from functools import cached_property
 from itertools import combinations
+
+import numpy as np
+import pandas as pd
 
 from ..errors import ContractError
 from ..models.encoder import ENCODER, embed
@@ -686,6 +686,7 @@ def entailment_features(
     "Whether each response follows from the other, and whether it denies it."
     import torch
     from transformers import AutoModelForSequenceClassification
+
     from plurality_nb.models.weights import best_device, load_pretrained
 
     net, tokenizer, _ = load_pretrained(

@@ -7,12 +7,12 @@ __all__ = ['authored_pairs', 'AlikeClassifier', 'alike_classifier', 'score_indis
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #imports
 import json
-import numpy as np
-import pandas as pd
-
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
+
+import numpy as np
+import pandas as pd
 
 from ..data.sample import load_sample
 from ..models.encoder import ENCODER

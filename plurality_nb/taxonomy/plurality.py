@@ -18,7 +18,9 @@ __all__ = [
 ]
 
 # %% ../../nbs/taxonomy/03_plurality.ipynb #imports
-import json, logging, re
+import json
+import logging
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -30,14 +32,14 @@ import pandas as pd
 from datasets import Dataset
 from scipy.special import expit, logit
 
+from ..data.build import to_comparisons
+from ..errors import ContractError
+from ..judges.collect import ask_both_orders
 from ..judges.parsing import Answer, own_words
 from ..judges.prompts import Judge, Question, conversation_text
-from ..judges.collect import ask_both_orders
-from ..errors import ContractError
-from ..data.build import to_comparisons
 from ..models.encoder import ENCODER, embed
-from .indistinguishability import score_indistinguishability
 from ..models.tokens import prompt_text
+from .indistinguishability import score_indistinguishability
 
 
 # %% ../../nbs/taxonomy/03_plurality.ipynb #plurality-prompts

@@ -6,10 +6,10 @@
 __all__ = ['quadrant_of', 'label_taxonomy', 'uncertain_rows', 'threshold_sensitivity']
 
 # %% ../../nbs/taxonomy/04_quadrants.ipynb #imports
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
-
-from collections.abc import Callable, Sequence
 from datasets import Dataset
 
 from ..data.build import numbers, with_columns

@@ -8,6 +8,7 @@ __all__ = ['traits_of', 'restrict_votes', 'split_votes']
 # %% ../../nbs/votes/01_audience.ipynb #imports
 from collections import Counter
 from collections.abc import Mapping
+
 from datasets import Dataset
 
 from ..data.arrow import Spool, batches

@@ -11,10 +11,10 @@ import pandas as pd
 from datasets import Dataset
 from scipy.special import expit, logit
 
-from .bias import rate_interval
+from ..data.build import with_columns
 from ..data.schema import VOTERS
 from ..errors import ContractError
-from ..data.build import with_columns
+from .bias import rate_interval
 from .shares import vote_disagreement, vote_share, votes_of
 
 

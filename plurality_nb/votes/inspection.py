@@ -10,13 +10,13 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
 from ..data.arrow import batches
-from ..data.schema import QUADRANTS, VOTERS
 from ..data.build import numbers
+from ..data.schema import QUADRANTS, VOTERS
+from .audience import split_votes, traits_of
 from plurality_nb.votes.shares import (
     decisiveness,
     people_agreement,
@@ -25,7 +25,6 @@ from plurality_nb.votes.shares import (
     vote_split,
     votes_of,
 )
-from .audience import split_votes, traits_of
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #text-lengths

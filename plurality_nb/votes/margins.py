@@ -7,7 +7,6 @@ __all__ = ['MARGINS', 'draw_labels', 'add_margins']
 
 # %% ../../nbs/votes/02_margins.ipynb #imports
 import numpy as np
-
 from datasets import Dataset
 
 from ..data.build import numbers, with_columns

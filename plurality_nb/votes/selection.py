@@ -14,8 +14,9 @@ __all__ = [
 ]
 
 # %% ../../nbs/votes/05_selection.ipynb #imports
-import csv, json, sys
-from collections.abc import Mapping
+import csv
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,11 @@ import pandas as pd
 from datasets import Dataset
 
 from ..data.arrow import batches, take
-from ..data.schema import OUTCOMES, QUADRANTS
-from ..errors import ContractError
 from ..data.build import numbers, with_columns
-from ..data.orientation import turn_ballots
 from ..data.files import refuse_foreign, replacing
+from ..data.orientation import turn_ballots
+from ..data.schema import OUTCOMES
+from ..errors import ContractError
 from .shares import vote_share, votes_of
 
 

@@ -16,7 +16,6 @@ __all__ = [
 # %% ../../nbs/votes/00_shares.ipynb #imports
 import krippendorff
 import numpy as np
-
 from datasets import Dataset
 
 from ..data.build import numbers

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from plurality_nb.evaluation.bootstrap import Measure, interval, resample
 from plurality_nb.evaluation.ceilings import (
     _REFITS,
     FITTED,
@@ -36,7 +37,6 @@ from plurality_nb.evaluation.ceilings import (
     votes_needed,
 )
 from plurality_nb.evaluation.correlation import STATISTICS, correlation
-from plurality_nb.evaluation.bootstrap import Measure, interval, resample
 from plurality_nb.evaluation.scores import calibration_error, score_measure
 
 SCORED = ["accuracy", "strength", "log_loss", "log_loss_excess", "brier_excess", "slope"]

@@ -203,9 +203,9 @@ def main():
     import transformers
 
     from plurality_nb import __version__
+    from plurality_nb.data.loading import load_comparisons
     from plurality_nb.judges.local import LocalJudge, rendered
     from plurality_nb.models.packing import prefix_tree
-    from plurality_nb.data.loading import load_comparisons
 
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(args.threads)

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def pairs(n, seed=0):
     import numpy as np
+
     from plurality_nb.data.build import to_comparisons
     from plurality_nb.data.loading import load_comparisons
 
@@ -52,10 +53,10 @@ def main():
     how = parser.parse_args()
     os.environ.update(TQDM_DISABLE="1", PLURALITY_CACHE=tempfile.mkdtemp())
     from plurality_nb.models.encoder import ENCODER, _load, encoder_folder
+    from plurality_nb.models.tokens import prompt_text
     from plurality_nb.taxonomy.indistinguishability import alike_classifier
     from plurality_nb.taxonomy.plurality import plurality_classifier
     from plurality_nb.taxonomy.quadrants import label_taxonomy
-    from plurality_nb.models.tokens import prompt_text
 
     ds = pairs(how.pairs)
     start = time.perf_counter()

@@ -225,8 +225,8 @@ def dense_of(args, tokenizer, pairs, needed):
 def score_sides(args, ds, tokenizer):
     import torch
 
-    from plurality_nb.rewards.model import Classifier
     from plurality_nb.models.tokens import encode
+    from plurality_nb.rewards.model import Classifier
 
     model = make_model(args.size, tokenizer, args.device).eval()
     if args.device == "cuda":

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from plurality_nb.cli import app as cli
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.files import read_settings, save_comparisons
 from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.orientation import swap_sides
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_the_road_and_what_its_files_say(run, tmp_path):
 
 
 def test_any_statistic_can_be_printed(run):
-    from plurality_nb.evaluation import ceilings, correlation, scores
+    from plurality_nb.evaluation import correlation, scores
 
     own = {"reliability", "votes_needed", "disattenuated"}
     assert set(cli.Statistic.__args__) == {*correlation.STATISTICS, *scores.SCORES, *own}
@@ -419,9 +419,9 @@ def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
 
 
 def test_votes_are_calibrated_by_people_from_the_shell(run, tmp_path):
-    from plurality_nb.judges.collect import collect_votes
-    from plurality_nb.simulation.users import PopulationJudge, simulate_votes, sample_population
     from plurality_nb.data.sample import load_sample
+    from plurality_nb.judges.collect import collect_votes
+    from plurality_nb.simulation.users import PopulationJudge, sample_population, simulate_votes
 
     crowd = sample_population()
     both = simulate_votes(
@@ -557,8 +557,9 @@ def test_a_killed_command_goes_on(run, base, tmp_path, monkeypatch):
 
 def test_a_report_in_one_command_on_own_votes(run, tmp_path, caplog):
     import csv
+
     from plurality_nb.data.sample import load_sample
-    from plurality_nb.simulation.users import simulate_votes, sample_population
+    from plurality_nb.simulation.users import sample_population, simulate_votes
 
     ds = simulate_votes(load_sample().select(range(48)), sample_population(), 5)
     with open("mine.csv", "w", newline="") as f:

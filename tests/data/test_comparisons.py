@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.data import arrow, merging as sources
+from plurality_nb.data import arrow
+from plurality_nb.data import merging as sources
 from plurality_nb.data.arrow import Spool, take
-from plurality_nb.data.schema import FEATURES
-from plurality_nb.errors import ContractError
-from plurality_nb.data.checks import check_row
-from plurality_nb.data.trl import from_trl, to_trl
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.build import to_comparisons, with_columns
+from plurality_nb.data.checks import check_row
 from plurality_nb.data.files import save_comparisons
 from plurality_nb.data.formats import FORMATS
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.merging import merge_pairs, merge_rows
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.data.schema import FEATURES
+from plurality_nb.data.trl import from_trl, to_trl
+from plurality_nb.errors import ContractError
 
 text = st.text(max_size=30)
 turns = st.lists(

@@ -9,10 +9,10 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from plurality_nb.data import opening as sources
-from plurality_nb.errors import ContractError
-from plurality_nb.data.formats import FORMATS, detect_format
 from plurality_nb.data.catalog import SOURCES
+from plurality_nb.data.formats import FORMATS, detect_format
 from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.errors import ContractError
 
 
 def talk(*said):

@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from plurality_nb.cli import app as cli
-from plurality_nb.errors import ContractError
 from plurality_nb.data.files import check_save, save_comparisons
-from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.users import simulate_votes, sample_population
 from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
+from plurality_nb.simulation.users import sample_population, simulate_votes
 
 RATED = [
     dict(prompt=f"Tea {i}?", response_a="Yes, please.", response_b="No", human_a=3, human_b=1)

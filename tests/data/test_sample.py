@@ -6,9 +6,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from plurality_nb.data.sample import load_sample
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.models.tokens import prompt_text
-from plurality_nb.data.sample import load_sample
 from plurality_nb.taxonomy.plurality import plurality_prompts
 
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from datasets import Dataset, DatasetDict
 
-from plurality_nb.errors import ContractError
 from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.errors import ContractError
 
 GOOD = dict(prompt="Hi", response_a="Hello", response_b="Hey")
 

@@ -1,17 +1,16 @@
 "Ceilings against split halves, scipy's distribution and models that know the truth."
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.optimize import minimize
 
-from plurality_nb.evaluation import ceilings as c
-from plurality_nb.errors import ContractError
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.build import to_comparisons, with_columns
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation import ceilings as c
 from plurality_nb.evaluation.correlation import correlate, pearson
 
 

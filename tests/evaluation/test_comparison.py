@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from plurality_nb.evaluation import comparison as c
-from plurality_nb.errors import ContractError
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.build import to_comparisons, with_columns
-from plurality_nb.evaluation.correlation import STATISTICS, correlate
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation import comparison as c
 from plurality_nb.evaluation.bootstrap import interval, mean_measure, resample
+from plurality_nb.evaluation.correlation import STATISTICS, correlate
 from plurality_nb.evaluation.scores import score_models
 
 

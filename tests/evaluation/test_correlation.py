@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from plurality_nb.data.arrow import take
-from plurality_nb.evaluation.comparison import compare_models
-from plurality_nb.errors import ContractError
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.build import to_comparisons, with_columns
-from plurality_nb.evaluation.correlation import STATISTICS, correlate, weighted_statistics
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import group_counts
+from plurality_nb.evaluation.comparison import compare_models
+from plurality_nb.evaluation.correlation import STATISTICS, correlate, weighted_statistics
 
 
 def scored(n=40, seed=0, prompts=15):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from plurality_nb.errors import ContractError
 from plurality_nb.data.build import to_comparisons, with_columns
+from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.evaluation.matching import STRATA, common_distribution, corrected, match_slices
 

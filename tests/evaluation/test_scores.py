@@ -1,7 +1,6 @@
 "Scores against scipy, sklearn, statsmodels and closed forms; which response is A must not matter."
 
 import numpy as np
-import pandas as pd
 import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
@@ -11,10 +10,10 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
-from plurality_nb.evaluation import scores as s
-from plurality_nb.errors import ContractError
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.build import to_comparisons, with_columns
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation import scores as s
 from plurality_nb.evaluation.bootstrap import resample
 
 

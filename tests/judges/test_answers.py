@@ -798,7 +798,7 @@ quick = settings(max_examples=300, deadline=None)
 def test_any_text_is_read_or_fails(text, texts):
     assert read_verdict(text, texts) in ("first", "second", "tie", None)
     counts = read_counts(text, 10, texts)
-    assert counts is None or sum(counts) == 10 and min(counts) >= 0
+    assert counts is None or (sum(counts) == 10 and min(counts) >= 0)
     own_words(text, texts)
     for mode in ["binary", "crowd", "likelihood"]:
         read(text, mode, texts)

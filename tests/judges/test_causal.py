@@ -17,10 +17,10 @@ from transformers import PreTrainedTokenizerFast
 
 import plurality_nb.judges.local as causal
 import plurality_nb.models.packing as packing
-from plurality_nb.judges.prompts import Question
-from plurality_nb.judges.local import LocalJudge, answer_tokens, rendered
-from plurality_nb.errors import ContractError
 from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.local import LocalJudge, answer_tokens, rendered
+from plurality_nb.judges.prompts import Question
 
 CHAT = (
     "{{bos_token}}{% for m in messages %}<|im_start|>{{m['role']}}\n{{m['content']}}<|im_end|>\n{% endfor %}"

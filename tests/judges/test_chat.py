@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from chat_server import ChatServer, name_of, reply
 
-from plurality_nb.judges.prompts import Question
-from plurality_nb.judges.collect import ask_both_orders
-from plurality_nb.judges.chat import ChatJudge, JudgeError
 from plurality_nb.data.sample import load_sample
+from plurality_nb.judges.chat import ChatJudge, JudgeError
+from plurality_nb.judges.collect import ask_both_orders
+from plurality_nb.judges.prompts import Question
 
 KEY = "sk-proj-Zq81_secret-4711"
 
@@ -235,8 +235,8 @@ def test_no_vote_is_lost_and_none_invented(tmp_path):
         n = seen[name] = seen.get(name, -1) + 1
         return FAULTS[name][0](n, handler)
 
-    from plurality_nb.data.checks import check_row
     from plurality_nb.data.build import from_rows
+    from plurality_nb.data.checks import check_row
 
     ds = from_rows(
         [
@@ -354,11 +354,11 @@ def test_the_key_is_sent_and_nowhere_else(monkeypatch, tmp_path, caplog):
 
 def test_servers_that_cannot_do_what_is_asked_are_named(caplog):
     questions = [Question([dict(role="user", content="Tea?")], "Assam.", "Oolong.", 3)]
-    with ChatServer() as server:
-        with pytest.raises(
-            JudgeError, match=r"127.0.0.1:\d+ ignores `logprobs`.*'binary' or 'crowd'"
-        ):
-            ChatJudge("m", "likelihood", base_url=server.url).ask(questions)
+    with (
+        ChatServer() as server,
+        pytest.raises(JudgeError, match=r"127.0.0.1:\d+ ignores `logprobs`.*'binary' or 'crowd'"),
+    ):
+        ChatJudge("m", "likelihood", base_url=server.url).ask(questions)
     with ChatServer(lambda body, h: reply("A")) as server:
         assert ChatJudge("m", base_url=server.url).ask(questions)[0].sum() == 3
     assert "ignores several answers a request (`n`)" in caplog.text

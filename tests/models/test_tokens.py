@@ -4,10 +4,10 @@ import pytest
 from small_models import small_tokenizer
 
 import plurality_nb.models.tokens as tokens
-from plurality_nb.errors import ContractError
-from plurality_nb.data.checks import check_row
 from plurality_nb.data.build import from_rows
+from plurality_nb.data.checks import check_row
 from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
 from plurality_nb.models.tokens import encode, tokenize_comparisons
 
 

@@ -12,13 +12,15 @@ from datasets import concatenate_datasets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.reports import explorer as room
+from plurality_nb.data.build import from_rows, with_columns
+from plurality_nb.data.checks import check_row
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.data.sample import load_sample
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.errors import ContractError
-from plurality_nb.data.checks import check_row
-from plurality_nb.data.build import from_rows, with_columns
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.reports import explorer as room
 from plurality_nb.reports.explorer import (
     Explorer,
     Facts,
@@ -29,9 +31,7 @@ from plurality_nb.reports.explorer import (
     text_bar,
     word_differences,
 )
-from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.users import simulate_votes, sample_population
-from plurality_nb.data.loading import load_comparisons
+from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.taxonomy.quadrants import quadrant_of
 
 DATA = Path(room.__file__).parents[1] / "resources"

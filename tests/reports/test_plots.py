@@ -8,15 +8,15 @@ import pytest
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
-from plurality_nb.reports import plots
-from plurality_nb.errors import ContractError
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.reports import plots
 from plurality_nb.reports.plots import plot_objective_map
 from plurality_nb.rewards.model import score
-from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.users import simulate_votes, sample_population
+from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.votes.shares import vote_share, votes_of
 
 

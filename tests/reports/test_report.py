@@ -3,18 +3,18 @@
 import json
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from plurality_nb.reports import findings, page as report
-from plurality_nb.errors import ContractError
 from plurality_nb.data.build import with_columns
-from plurality_nb.evaluation.correlation import correlate
-from plurality_nb.studies.evaluate import measure_models, report_models
-from plurality_nb.rewards.model import score
 from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.users import simulate_votes, sample_population
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.reports import findings
+from plurality_nb.reports import page as report
+from plurality_nb.rewards.model import score
+from plurality_nb.simulation.users import sample_population, simulate_votes
+from plurality_nb.studies.evaluate import measure_models, report_models
 
 NASTY = '</script><script>alert("$x_{1}$")</script> --> é 模型'
 

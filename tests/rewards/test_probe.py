@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from plurality_nb.errors import ContractError
 from plurality_nb.data.build import with_columns
-from plurality_nb.studies.demo import augment
-from plurality_nb.rewards.probe import cross_score, train_probe
-from plurality_nb.rewards.model import RewardModel, score
-from plurality_nb.simulation.users import PopulationJudge, sample_population
 from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
+from plurality_nb.rewards.model import RewardModel, score
+from plurality_nb.rewards.probe import cross_score, train_probe
 from plurality_nb.rewards.targets import exclude_groups
+from plurality_nb.simulation.users import PopulationJudge, sample_population
+from plurality_nb.studies.demo import augment
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,12 @@ import torch
 from small_models import DECODERS, ENCODERS, small_model, small_tokenizer
 
 from plurality_nb.data.arrow import take
-from plurality_nb.errors import ContractError
-from plurality_nb.data.checks import check_row
 from plurality_nb.data.build import from_rows
-from plurality_nb.rewards.model import Classifier, RewardModel, score, write_training
+from plurality_nb.data.checks import check_row
 from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
 from plurality_nb.models.tokens import prompt_text
+from plurality_nb.rewards.model import Classifier, RewardModel, score, write_training
 
 
 @pytest.fixture(scope="module")

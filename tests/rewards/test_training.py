@@ -16,16 +16,16 @@ from transformers import AutoModelForSequenceClassification
 from trl import RewardConfig, RewardTrainer
 
 from plurality_nb.data.arrow import take
-from plurality_nb.judges.collect import collect_votes
-from plurality_nb.errors import ContractError
-from plurality_nb.data.orientation import swap_sides
-from plurality_nb.data.trl import to_trl
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.data.sample import load_sample
+from plurality_nb.data.trl import to_trl
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import collect_votes
 from plurality_nb.judges.registry import load_judge
 from plurality_nb.rewards.model import RewardModel
-from plurality_nb.data.sample import load_sample
-from plurality_nb.simulation.users import simulate_votes, sample_population
 from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
+from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.votes.margins import add_margins, draw_labels
 
 SETTINGS = dict(

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 from scipy.stats import chi2
 
-from plurality_nb.judges.collect import ask_both_orders
-from plurality_nb.errors import ContractError
-from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.build import validate
+from plurality_nb.data.orientation import swap_sides
+from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import ask_both_orders
 from plurality_nb.simulation.population import (
     MEAN,
     Camp,
@@ -22,23 +23,22 @@ from plurality_nb.simulation.population import (
     true_shares,
     vote_chances,
 )
-from plurality_nb.simulation.users import (
-    PopulationJudge,
-    annotate,
-    is_simulated,
-    judge_shares,
-    simulate_votes,
-    sample_population,
-)
-from plurality_nb.data.sample import load_sample
 from plurality_nb.simulation.trials import (
     judge_comparisons,
     simulated_comparisons,
     trial_population,
 )
+from plurality_nb.simulation.users import (
+    PopulationJudge,
+    annotate,
+    is_simulated,
+    judge_shares,
+    sample_population,
+    simulate_votes,
+)
+from plurality_nb.votes.audience import split_votes
 from plurality_nb.votes.margins import draw_labels
 from plurality_nb.votes.shares import people_agreement, votes_of
-from plurality_nb.votes.audience import split_votes
 
 SETTINGS = {
     "crowd": {},

@@ -14,20 +14,21 @@ from chat_server import ChatServer, name_of, reply
 from small_models import small_model, small_tokenizer
 
 from plurality_nb.cli import app as cli
-from plurality_nb.studies import config as configuration, run as study
 from plurality_nb.data.arrow import take
-from plurality_nb.judges.collect import collect_votes
-from plurality_nb.errors import ContractError
+from plurality_nb.data.catalog import SOURCES
 from plurality_nb.data.files import save_comparisons
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import collect_votes
 from plurality_nb.simulation.users import (
     PopulationJudge,
     annotate,
-    simulate_votes,
     sample_population,
+    simulate_votes,
 )
-from plurality_nb.data.sample import load_sample
-from plurality_nb.data.catalog import SOURCES
-from plurality_nb.data.loading import load_comparisons
+from plurality_nb.studies import config as configuration
+from plurality_nb.studies import run as study
 
 DATA = """
 [[people]]

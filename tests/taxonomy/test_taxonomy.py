@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from small_models import small_config, small_tokenizer
 
-from plurality_nb.errors import ContractError
 from plurality_nb.data.build import to_comparisons
-from plurality_nb.taxonomy.indistinguishability import authored_pairs, score_indistinguishability
+from plurality_nb.errors import ContractError
 from plurality_nb.taxonomy.features import entailment_features, pair_features
-from plurality_nb.taxonomy.plurality import plurality_prompts, read_count, score_plurality
+from plurality_nb.taxonomy.indistinguishability import authored_pairs, score_indistinguishability
 from plurality_nb.taxonomy.normalise import misspelt, opposites, read_words, same_number, synonyms
+from plurality_nb.taxonomy.plurality import plurality_prompts, read_count, score_plurality
 
 CONTRAST = pd.read_json(Path(__file__).parents[1] / "contrast_pairs.jsonl", lines=True)
 
