@@ -8,7 +8,11 @@ python tests/benchmarks/gpu_checks.py flash-preference  whether flash-preference
 (FlexAttention on CUDA), with one text after the other: in float32, and in bf16 against the float32
 rewards beside what plain bf16 is off by; with full attention (Llama, Qwen3) and with sliding
 windows (Mistral, Gemma 3). With dropout on, the two passes draw different masks, so what is
-checked is that a seed gives the same packed rewards again, and others than without dropout.
+checked is that a seed gives the same packed rewards again, and another seed others.
+
+flash-preference (PyPI: flash-pref 0.1.1) pins transformers < 4.52, needs `flash_attn`, and its
+trainer reads the columns that TRL had before version 1, so it cannot train next to this package;
+the line says how far it comes on this machine.
 """
 
 import argparse
