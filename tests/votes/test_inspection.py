@@ -97,7 +97,8 @@ def test_pandalm(real, inspect):
 def test_hh(real, inspect):
     path = real("hh_harmless_base_test.jsonl.gz")
     card = inspect(path, "--lenient", "--no-merge")
-    rows = [json.loads(l) for l in gzip.open(path, "rt")]
+    with gzip.open(path, "rt") as file:
+        rows = [json.loads(line) for line in file]
     keep = []
     for r in rows:
         c, d = (r[k].split("\n\nAssistant:") for k in ("chosen", "rejected"))
