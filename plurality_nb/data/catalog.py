@@ -11,8 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.resources import files
-from typing import NamedTuple
-
+from typing import Any, NamedTuple
 
 # %% ../../nbs/data/17_catalog.ipynb #source
 class Source(NamedTuple):
@@ -34,7 +33,6 @@ class Source(NamedTuple):
     label_source: str | None = None  # where it is not an annotator's
     reason: str | None = None  # for a rule that is not plain from the votes
 
-
 # %% ../../nbs/data/17_catalog.ipynb #is-hub-id
 HUB_DATASETS = "https://huggingface.co/datasets/"
 
@@ -47,11 +45,13 @@ def is_hub_id(
     "Whether a name has the form of an id on the Hub, such as user/name."
     return _HUB_ID.fullmatch(name) is not None
 
-
 # %% ../../nbs/data/17_catalog.ipynb #catalog-class
-def _to_source(entry: dict) -> Source:
+def _to_source(entry: Mapping) -> Source:
     "An entry of the table; TOML has lists where `Source` has tuples."
-    return Source(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+    fields: dict[str, Any] = {
+        field: tuple(value) if isinstance(value, list) else value for field, value in entry.items()
+    }
+    return Source(**fields)
 
 
 class _Catalog(Mapping[str, Source]):
@@ -77,7 +77,6 @@ class _Catalog(Mapping[str, Source]):
 
 
 SOURCES: Mapping[str, Source] = _Catalog()
-
 
 # %% ../../nbs/data/17_catalog.ipynb #source-table
 def _table_row(name: str, source: Source) -> list[str]:

@@ -44,7 +44,6 @@ def _check_sheet_texts(row: SourceRow, prompt: Any) -> None:
             reason="texts of a sheet changed",
         )
 
-
 # %% ../../nbs/data/16_formats.ipynb #read-sheet
 @register_format(
     FORMATS,
@@ -70,7 +69,6 @@ def _read_sheet(row: SourceRow) -> dict:
         response_b=row["response_b"],
         ballots=[ballot(vote, row["annotator"] or None, traits)],
     )
-
 
 # %% ../../nbs/data/16_formats.ipynb #guess-columns
 _OTHER_WORDS = dict(
@@ -98,7 +96,6 @@ def _guess_columns(missing: list[str], candidates: list[str]) -> list[str]:
         guesses.append(f"{column}={guess or 'COLUMN'}")
         candidates = [other for other in candidates if other != guess]
     return guesses
-
 
 # %% ../../nbs/data/16_formats.ipynb #unknown-columns
 _LEAST_SHARED = 0.5  # of a format's columns, to be called the nearest
@@ -131,7 +128,6 @@ def _unknown_columns(row: Mapping) -> ContractError:
         reason="unknown columns",
     )
 
-
 # %% ../../nbs/data/16_formats.ipynb #detect-format
 def detect_format(
     row: Mapping,  # a source's first row
@@ -147,7 +143,6 @@ def detect_format(
     if not fitting:
         raise _unknown_columns(row)
     return max(fitting, key=lambda name: len(FORMATS[name].columns))
-
 
 # %% ../../nbs/data/16_formats.ipynb #reach
 def _value_at(row: Mapping, path: str) -> Any:
@@ -167,7 +162,6 @@ def _value_at(row: Mapping, path: str) -> Any:
                 reason=f"no `{path}`",
             )
     return value
-
 
 # %% ../../nbs/data/16_formats.ipynb #rename-columns
 def rename_columns(

@@ -24,7 +24,6 @@ from .orientation import turn_ballots
 from .schema import OUTCOMES, VOTERS
 from ..errors import ContractError
 
-
 # %% ../../nbs/data/19_merging.ipynb #swapped
 def _swap_row(row: dict) -> dict:
     "The same row with A and B exchanged."
@@ -48,7 +47,6 @@ def _same_way_round(rows: list[dict]) -> list[dict]:
     hash_is_odd = int(rows[0]["pair_id"][-1], 16) % 2 == 1
     response_a = sorted(orders.pop(), reverse=hash_is_odd)[0]
     return [row if row["response_a"] == response_a else _swap_row(row) for row in rows]
-
 
 # %% ../../nbs/data/19_merging.ipynb #agreed
 def _agreed_value(values: Iterable) -> object:
@@ -83,7 +81,6 @@ def _merge_labels(rows: list[dict]) -> _Label:
     sources = [row["label_source"] for row in labelled]
     return _Label(labelled[0]["label"], min(sources, key=_source_rank))
 
-
 # %% ../../nbs/data/19_merging.ipynb #add-votes
 def _labels_as_votes(rows: list[dict], merged: _Label) -> list[float]:
     "The labels that count as votes of people."
@@ -108,10 +105,9 @@ def _add_votes(rows: list[dict], labels: list[float]) -> dict:
             column = f"{voters}_{outcome}"
             votes = [row[column] for row in rows if row[column] is not None]
             if voters == "human" and labels:
-                votes.append(labels.count(binary_label(outcome)))
+                votes.append(sum(label == binary_label(outcome) for label in labels))
             added[column] = total(votes) if votes else None
     return added
-
 
 # %% ../../nbs/data/19_merging.ipynb #merge-rows
 def _ballot_key(ballot: dict) -> str:
@@ -135,8 +131,7 @@ def merge_rows(
         "seen": any(seen) if seen else None,
     }
 
-
-# %% ../../nbs/data/19_merging.ipynb #merged
+# %% ../../nbs/data/19_merging.ipynb #repeated-rows
 class _RepeatedRows(NamedTuple):
     "Row numbers of the repeated pairs, pair by pair; `ends` says where each pair's rows end."
 
@@ -155,7 +150,7 @@ class _RepeatedRows(NamedTuple):
         for _, of_pair in itertools.groupby(rows, itemgetter("pair_id")):
             yield merge_rows(list(of_pair))
 
-
+# %% ../../nbs/data/19_merging.ipynb #merge-repeated
 def _cannot_merge(error: ContractError, pair_id: str, rows: Sequence, where: str) -> ContractError:
     numbers = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
     return ContractError(
@@ -178,7 +173,6 @@ def _merge_repeated(ds: Dataset, repeated: _RepeatedRows, where: str) -> Dataset
     merged = to_comparisons(repeated.merge(ds), reject=refuse, types=types)
     return merged.select_columns(ds.column_names)
 
-
 # %% ../../nbs/data/19_merging.ipynb #pair-codes
 class PairCodes(NamedTuple):
     "The pairs of a table, numbered in order of first appearance."
@@ -187,7 +181,7 @@ class PairCodes(NamedTuple):
     ids: pa.Array  # (pairs,): `pair_id`
     counts: np.ndarray  # (pairs,): rows of each
 
-
+# %% ../../nbs/data/19_merging.ipynb #number-pairs
 def pair_codes(
     ds: Dataset,  # comparisons
 ) -> PairCodes:
@@ -197,7 +191,6 @@ def pair_codes(
     codes = encoded.indices.to_numpy()
     counts = np.bincount(codes, minlength=len(encoded.dictionary))
     return PairCodes(codes, encoded.dictionary, counts)
-
 
 # %% ../../nbs/data/19_merging.ipynb #merge-pairs
 def merge_pairs(

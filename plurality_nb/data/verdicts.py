@@ -7,6 +7,7 @@ __all__ = ['VERDICT_FORMATS']
 
 # %% ../../nbs/data/15_verdicts.ipynb #imports
 import math
+from typing import Any
 
 from .cells import as_number, parse_nested
 from .checks import orient
@@ -62,7 +63,6 @@ def _read_alpaca_eval(row: SourceRow) -> dict:
         **_fractional_vote(row["preference"]),
     )
 
-
 # %% ../../nbs/data/15_verdicts.ipynb #llmbar
 def _verdict_counts(verdicts: list[dict]) -> dict:
     votes = [as_vote(v["winner"], {"1": "a", "2": "b"}, "winner") for v in verdicts]
@@ -89,7 +89,6 @@ def _read_llmbar(row: SourceRow) -> dict:
         **_verdict_counts(verdicts),
     )
 
-
 # %% ../../nbs/data/15_verdicts.ipynb #ultrafeedback-binarized
 @register_format(
     VERDICT_FORMATS,
@@ -115,9 +114,8 @@ def _read_ultrafeedback_binarized(row: SourceRow) -> dict:
         "score_b": score_b,
     }
 
-
 # %% ../../nbs/data/15_verdicts.ipynb #softmax
-def _probabilities(logits: object, column: str) -> list[float] | None:
+def _probabilities(logits: Any, column: str) -> list[float] | None:
     "The softmax of three logits; None where the judge gave none."
     logits = parse_nested(logits)
     if logits is None or (isinstance(logits, list) and any(map(_is_missing, logits))):
@@ -141,7 +139,6 @@ def _votes_of_orders(row: SourceRow) -> dict:
         first, second, tie = reversed_order
         votes.append([second, first, tie])
     return {f"judge_{o}": sum(v) for o, v in zip(OUTCOMES, zip(*votes))}
-
 
 # %% ../../nbs/data/15_verdicts.ipynb #arena-llm-judges
 @register_format(

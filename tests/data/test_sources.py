@@ -163,6 +163,12 @@ def test_bad_rows_are_named_when_strict_and_counted_when_lenient(name, tmp_path)
     assert [json.loads(line)["row"] for line in lines] == [row]
 
 
+def test_a_row_of_a_csv_with_two_broken_lines_is_one_bad_row(tmp_path):
+    text = b'prompt,response_a,response_b\nHi,"\xff\n\xff",b\nHi,a,c\n'
+    ds, account = read_comparisons(write(tmp_path / "data.csv", text), strict=False)
+    assert account["rejected_rows"] == [0] and ds["response_b"][:] == ["c"]
+
+
 WHOLE = {
     "zero rows": (".jsonl", "", "no rows|at least one comparison"),
     "an object that is no row": (".json", '{"data": []}', r"got \['data'\]"),

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from plurality_nb.cli import app as cli
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.votes.inspection import inspect_comparisons
 
 
 @pytest.fixture
@@ -172,3 +174,11 @@ def test_llmbar(real, inspect):
         sources=dict(annotator=280),
     )
     assert card["groups"] == raw.input.nunique()
+
+
+def test_the_function_shows_what_the_command_prints(real, monkeypatch, capsys):
+    path = real("llmbar_judge_votes.jsonl")
+    monkeypatch.setattr(sys, "argv", ["plurality", "inspect", str(path)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert str(inspect_comparisons(load_comparisons(path))) == capsys.readouterr().out.rstrip("\n")
