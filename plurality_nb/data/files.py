@@ -45,6 +45,7 @@ def _unreadable(want: str, error: Exception) -> ContractError:
         reason=f"not {want}",
     )
 
+
 # %% ../../nbs/data/11_files.ipynb #unzip
 _GZIP = 31  # tells zlib to expect gzip's header and checksum
 
@@ -63,6 +64,7 @@ def _unzip(file: BinaryIO) -> Iterator[bytes]:
                 decompressor = zlib.decompressobj(_GZIP)
     if not decompressor.eof:
         raise EOFError("the file ends before its end marker")
+
 
 # %% ../../nbs/data/11_files.ipynb #read-blocks
 def _read_blocks(path: str | Path) -> Iterator[_Block]:
@@ -86,6 +88,7 @@ def _prefetch(blocks: Iterator[_Block]) -> Iterator[_Block]:
         while (block := upcoming.result()) is not None:
             upcoming = pool.submit(next, blocks, None)
             yield block
+
 
 # %% ../../nbs/data/11_files.ipynb #line-chunks
 def _line_chunks(blocks: Iterable[_Block]) -> Iterator[_Block]:
@@ -120,6 +123,7 @@ def _file_lines(blocks: Iterable[_Block]) -> Iterator[_Block]:
         else:
             yield from io.BytesIO(chunk)
 
+
 # %% ../../nbs/data/11_files.ipynb #as-row
 _decode_json = json.JSONDecoder().raw_decode  # one value, and where it ends
 
@@ -131,6 +135,7 @@ def _as_row(value: object) -> _FileRow:
     if isinstance(value, dict):
         return value
     return ContractError("row", "a JSON object", repr(value)[:60], reason="not a JSON object")
+
 
 # %% ../../nbs/data/11_files.ipynb #read-jsonl
 def _row_of_line(line: bytes) -> _FileRow:
@@ -168,6 +173,7 @@ def _read_jsonl(blocks: Iterable[_Block]) -> Iterator[_FileRow]:
         else:
             yield from (_row_of_line(line) for line in io.BytesIO(chunk) if not line.isspace())
 
+
 # %% ../../nbs/data/11_files.ipynb #text-pieces
 def _text_pieces(blocks: Iterable[_Block]) -> Iterator[str | ContractError]:
     """The blocks as text; an empty text marks the end.
@@ -184,6 +190,7 @@ def _text_pieces(blocks: Iterable[_Block]) -> Iterator[str | ContractError]:
             yield _unreadable("text in UTF-8", error)
             return
     yield ""
+
 
 # %% ../../nbs/data/11_files.ipynb #list-elements
 _SEPARATOR = re.compile(r"\s*,?\s*")
@@ -224,6 +231,7 @@ class _ListElements:
     def wait(self) -> None:
         self.enough = 2 * (len(self.text) - self.position)
 
+
 # %% ../../nbs/data/11_files.ipynb #read-json-list
 def _read_json_list(blocks: Iterable[_Block]) -> Iterator[_FileRow]:
     elements = None
@@ -252,6 +260,7 @@ def _read_json_list(blocks: Iterable[_Block]) -> Iterator[_FileRow]:
                 return
             elements.wait()
 
+
 # %% ../../nbs/data/11_files.ipynb #read-json
 def _read_json(blocks: Iterator[_Block]) -> Iterator[_FileRow]:
     "The rows of a list, or of one object a line; the first character shows which."
@@ -259,6 +268,7 @@ def _read_json(blocks: Iterator[_Block]) -> Iterator[_FileRow]:
     is_list = isinstance(first, bytes) and first.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"["
     read = _read_json_list if is_list else _read_jsonl
     return read(itertools.chain([first], blocks))
+
 
 # %% ../../nbs/data/11_files.ipynb #csv-lines
 class _CsvLines:
@@ -301,6 +311,7 @@ def _csv_records(blocks: Iterable[_Block]) -> Iterator[list[str] | ContractError
         if cells is None:
             return
 
+
 # %% ../../nbs/data/11_files.ipynb #read-csv
 def _read_csv(blocks: Iterable[_Block], kinds: Mapping[str, pa.DataType]) -> Iterator[_FileRow]:
     "The rows of a CSV file; those of another length than the header as errors."
@@ -322,6 +333,7 @@ def _read_csv(blocks: Iterable[_Block], kinds: Mapping[str, pa.DataType]) -> Ite
             )
         else:
             yield {c: read_cell(text, kinds.get(c)) for c, text in zip(header, cells)}
+
 
 # %% ../../nbs/data/11_files.ipynb #pick-split
 def _default_split(splits: DatasetDict) -> str | None:
@@ -347,6 +359,7 @@ def pick_split(
             where=str(where),
         )
     return splits[split]
+
 
 # %% ../../nbs/data/11_files.ipynb #one-split
 _VALIDATION = r"(val(id(ation)?)?|dev)\d*"
@@ -378,6 +391,7 @@ def _no_such_split(split: str, names: Iterable[str]) -> ContractError:
         "Name an existing one with `split=`, `--split`, or none for all rows of a file",
     )
 
+
 # %% ../../nbs/data/11_files.ipynb #rows-of-split
 def _rows_of_split(rows: Iterable, split: str) -> Iterator:
     names: dict[str, None] = {}  # in order of appearance
@@ -397,6 +411,7 @@ def _rows_of_split(rows: Iterable, split: str) -> Iterator:
     if names and not has_split:
         raise _no_such_split(split, names)
 
+
 # %% ../../nbs/data/11_files.ipynb #of-split
 def rows_of_split(
     rows: Iterable,  # mappings; anything else passes
@@ -404,6 +419,7 @@ def rows_of_split(
 ) -> Iterable:  # the rows of the split, and a `LeftOut` in place of each other one
     "The rows whose column `split` names one split."
     return rows if split is None else _rows_of_split(rows, split)
+
 
 # %% ../../nbs/data/11_files.ipynb #read-parquet
 def _read_parquet(path: Path) -> Iterator[_FileRow]:
@@ -422,6 +438,7 @@ def dataset_rows(
     for batch in batches(ds, size=1000):
         yield from batch.to_pylist()
 
+
 # %% ../../nbs/data/11_files.ipynb #read-saved
 def _read_folder(path: Path, split: str | None) -> Iterator[_FileRow]:
     try:
@@ -437,6 +454,7 @@ def _read_folder(path: Path, split: str | None) -> Iterator[_FileRow]:
         yield from dataset_rows(pick_split(saved, split, path))
     else:
         yield from rows_of_split(dataset_rows(saved), split)
+
 
 # %% ../../nbs/data/11_files.ipynb #read-rows
 READABLE = [".jsonl", ".json", ".csv", ".parquet"]

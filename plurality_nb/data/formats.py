@@ -44,6 +44,7 @@ def _check_sheet_texts(row: SourceRow, prompt: Any) -> None:
             reason="texts of a sheet changed",
         )
 
+
 # %% ../../nbs/data/16_formats.ipynb #read-sheet
 @register_format(
     FORMATS,
@@ -69,6 +70,7 @@ def _read_sheet(row: SourceRow) -> dict:
         response_b=row["response_b"],
         ballots=[ballot(vote, row["annotator"] or None, traits)],
     )
+
 
 # %% ../../nbs/data/16_formats.ipynb #guess-columns
 _OTHER_WORDS = dict(
@@ -96,6 +98,7 @@ def _guess_columns(missing: list[str], candidates: list[str]) -> list[str]:
         guesses.append(f"{column}={guess or 'COLUMN'}")
         candidates = [other for other in candidates if other != guess]
     return guesses
+
 
 # %% ../../nbs/data/16_formats.ipynb #unknown-columns
 _LEAST_SHARED = 0.5  # of a format's columns, to be called the nearest
@@ -128,6 +131,7 @@ def _unknown_columns(row: Mapping) -> ContractError:
         reason="unknown columns",
     )
 
+
 # %% ../../nbs/data/16_formats.ipynb #detect-format
 def detect_format(
     row: Mapping,  # a source's first row
@@ -143,6 +147,7 @@ def detect_format(
     if not fitting:
         raise _unknown_columns(row)
     return max(fitting, key=lambda name: len(FORMATS[name].columns))
+
 
 # %% ../../nbs/data/16_formats.ipynb #reach
 def _value_at(row: Mapping, path: str) -> Any:
@@ -162,6 +167,7 @@ def _value_at(row: Mapping, path: str) -> Any:
                 reason=f"no `{path}`",
             )
     return value
+
 
 # %% ../../nbs/data/16_formats.ipynb #rename-columns
 def rename_columns(

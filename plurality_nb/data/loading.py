@@ -39,6 +39,7 @@ from .split import PARTS, part_of
 from ..errors import ContractError
 from ..progress import bar
 
+
 # %% ../../nbs/data/20_loading.ipynb #recognise
 class _RecognisedRows(NamedTuple):
     "The rows of a source whose format is known."
@@ -63,6 +64,7 @@ def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
     to_comparisons(head, where=where)
     raise AssertionError(f"{where}: comparisons without a row")
 
+
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
 _GENERAL_FORMATS = ("comparisons", "trl", "sheet")  # whose name does not say where rows come from
 
@@ -82,6 +84,7 @@ def _recognise(opened: Opened, format: str | None, columns: Mapping) -> _Recogni
     has_cells = any(isinstance(value, Cell) for value in first.values())
     return _RecognisedRows(opened, itertools.chain(head, rows), name, columns, has_cells)
 
+
 # %% ../../nbs/data/20_loading.ipynb #with-traits
 def _add_traits(ballot: dict, people: Mapping) -> dict:
     "A ballot with what is known of its annotator; its own traits win."
@@ -89,6 +92,7 @@ def _add_traits(ballot: dict, people: Mapping) -> dict:
     if not isinstance(own, Mapping):
         own = {trait["name"]: trait["value"] for trait in own}
     return {**ballot, "traits": {**people.get(ballot.get("annotator"), {}), **own}}
+
 
 # %% ../../nbs/data/20_loading.ipynb #row-converter
 class _RowConverter:
@@ -129,6 +133,7 @@ class _RowConverter:
             row["ballots"] = [_add_traits(b, self.opened.people) for b in row["ballots"]]
         return row
 
+
 # %% ../../nbs/data/20_loading.ipynb #named
 _REJECT_KEYS = {"row", "reason", "error"}  # that every line has
 
@@ -152,6 +157,7 @@ def _reject_line(number: int, row: Any, error: ContractError) -> str:
         return json.dumps(dict(line, data=data), default=str)
     except (TypeError, ValueError, RecursionError):  # JSON cannot hold the row
         return json.dumps(line)
+
 
 # %% ../../nbs/data/20_loading.ipynb #rejects
 class _Rejects:
@@ -180,6 +186,7 @@ class _Rejects:
             file = open(temporary, "w", encoding="utf-8")  # noqa: SIM115 (the stack closes it)
             self.file = self.stack.enter_context(file)
         self.file.write(_reject_line(number, row, error) + "\n")
+
 
 # %% ../../nbs/data/20_loading.ipynb #odd-rows
 _MOST_IDS = 20  # that are listed
@@ -211,12 +218,14 @@ def _repeated_rows(ds: Dataset) -> OddRows:
     extra_rows = int(counts[is_repeated].sum() - is_repeated.sum())
     return OddRows(extra_rows, ids.filter(pa.array(is_repeated))[:_MOST_IDS].to_pylist())
 
+
 # %% ../../nbs/data/20_loading.ipynb #count-odd-rows
 def find_odd_rows(
     ds: Dataset,  # comparisons
 ) -> dict[str, OddRows]:  # `empty`: a response without text; `identical`; `repeated`
     "Rows that are valid and worth knowing of."
     return {**_blank_or_identical(ds), "repeated": _repeated_rows(ds)}
+
 
 # %% ../../nbs/data/20_loading.ipynb #check-choices
 def _check_choices(format: str | None, part: str | None, limit: Any) -> None:
@@ -237,6 +246,7 @@ def _open_people(people: Any) -> dict[str, dict]:
         raise ContractError("people", "a file, or rows", got, "No such file here")
     return read_people(read_rows(people))
 
+
 # %% ../../nbs/data/20_loading.ipynb #convert-rows
 class _CountedRows:
     "Rows, and how many of them have been read."
@@ -255,6 +265,7 @@ def _warn_of_rows(where: str, what: str, reasons: Counter[str]) -> None:
     if reasons:
         text = ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
         _log.warning("%s: %s %s rows: %s", where, what, sum(reasons.values()), text)
+
 
 # %% ../../nbs/data/20_loading.ipynb #convert-all
 class Loaded(NamedTuple):
@@ -292,6 +303,7 @@ def _convert_all(
     )
     return Loaded(ds, account)
 
+
 # %% ../../nbs/data/20_loading.ipynb #keep
 def _keep(ds: Dataset, part: str | None, limit: int | None, seed: int) -> Dataset:
     "The rows of a part, and of these at most `limit`, drawn with `seed`."
@@ -301,6 +313,7 @@ def _keep(ds: Dataset, part: str | None, limit: int | None, seed: int) -> Datase
         drawn = np.random.default_rng(seed).choice(len(ds), limit, replace=False)
         ds = take(ds, np.sort(drawn))
     return ds
+
 
 # %% ../../nbs/data/20_loading.ipynb #read-comparisons
 def read_comparisons(
@@ -336,6 +349,7 @@ def read_comparisons(
         ds = merge_pairs(ds, opened.where)
     ds = _keep(ds, part, limit, seed)
     return Loaded(ds, account | dict(kept=len(ds)))
+
 
 # %% ../../nbs/data/20_loading.ipynb #load-comparisons
 def load_comparisons(

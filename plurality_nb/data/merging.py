@@ -24,6 +24,7 @@ from .orientation import turn_ballots
 from .schema import OUTCOMES, VOTERS
 from ..errors import ContractError
 
+
 # %% ../../nbs/data/19_merging.ipynb #swapped
 def _swap_row(row: dict) -> dict:
     "The same row with A and B exchanged."
@@ -47,6 +48,7 @@ def _same_way_round(rows: list[dict]) -> list[dict]:
     hash_is_odd = int(rows[0]["pair_id"][-1], 16) % 2 == 1
     response_a = sorted(orders.pop(), reverse=hash_is_odd)[0]
     return [row if row["response_a"] == response_a else _swap_row(row) for row in rows]
+
 
 # %% ../../nbs/data/19_merging.ipynb #agreed
 def _agreed_value(values: Iterable) -> object:
@@ -81,6 +83,7 @@ def _merge_labels(rows: list[dict]) -> _Label:
     sources = [row["label_source"] for row in labelled]
     return _Label(labelled[0]["label"], min(sources, key=_source_rank))
 
+
 # %% ../../nbs/data/19_merging.ipynb #add-votes
 def _labels_as_votes(rows: list[dict], merged: _Label) -> list[float]:
     "The labels that count as votes of people."
@@ -109,6 +112,7 @@ def _add_votes(rows: list[dict], labels: list[float]) -> dict:
             added[column] = total(votes) if votes else None
     return added
 
+
 # %% ../../nbs/data/19_merging.ipynb #merge-rows
 def _ballot_key(ballot: dict) -> str:
     return json.dumps(ballot, sort_keys=True)
@@ -131,6 +135,7 @@ def merge_rows(
         "seen": any(seen) if seen else None,
     }
 
+
 # %% ../../nbs/data/19_merging.ipynb #repeated-rows
 class _RepeatedRows(NamedTuple):
     "Row numbers of the repeated pairs, pair by pair; `ends` says where each pair's rows end."
@@ -149,6 +154,7 @@ class _RepeatedRows(NamedTuple):
         rows = (row for batch in batches for row in batch.to_pylist())
         for _, of_pair in itertools.groupby(rows, itemgetter("pair_id")):
             yield merge_rows(list(of_pair))
+
 
 # %% ../../nbs/data/19_merging.ipynb #merge-repeated
 def _cannot_merge(error: ContractError, pair_id: str, rows: Sequence, where: str) -> ContractError:
@@ -173,6 +179,7 @@ def _merge_repeated(ds: Dataset, repeated: _RepeatedRows, where: str) -> Dataset
     merged = to_comparisons(repeated.merge(ds), reject=refuse, types=types)
     return merged.select_columns(ds.column_names)
 
+
 # %% ../../nbs/data/19_merging.ipynb #pair-codes
 class PairCodes(NamedTuple):
     "The pairs of a table, numbered in order of first appearance."
@@ -180,6 +187,7 @@ class PairCodes(NamedTuple):
     codes: np.ndarray  # (rows,): the number of each row's pair
     ids: pa.Array  # (pairs,): `pair_id`
     counts: np.ndarray  # (pairs,): rows of each
+
 
 # %% ../../nbs/data/19_merging.ipynb #number-pairs
 def pair_codes(
@@ -191,6 +199,7 @@ def pair_codes(
     codes = encoded.indices.to_numpy()
     counts = np.bincount(codes, minlength=len(encoded.dictionary))
     return PairCodes(codes, encoded.dictionary, counts)
+
 
 # %% ../../nbs/data/19_merging.ipynb #merge-pairs
 def merge_pairs(

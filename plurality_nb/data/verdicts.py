@@ -63,6 +63,7 @@ def _read_alpaca_eval(row: SourceRow) -> dict:
         **_fractional_vote(row["preference"]),
     )
 
+
 # %% ../../nbs/data/15_verdicts.ipynb #llmbar
 def _verdict_counts(verdicts: list[dict]) -> dict:
     votes = [as_vote(v["winner"], {"1": "a", "2": "b"}, "winner") for v in verdicts]
@@ -89,6 +90,7 @@ def _read_llmbar(row: SourceRow) -> dict:
         **_verdict_counts(verdicts),
     )
 
+
 # %% ../../nbs/data/15_verdicts.ipynb #ultrafeedback-binarized
 @register_format(
     VERDICT_FORMATS,
@@ -113,6 +115,7 @@ def _read_ultrafeedback_binarized(row: SourceRow) -> dict:
         "score_a": score_a,
         "score_b": score_b,
     }
+
 
 # %% ../../nbs/data/15_verdicts.ipynb #softmax
 def _probabilities(logits: Any, column: str) -> list[float] | None:
@@ -139,6 +142,7 @@ def _votes_of_orders(row: SourceRow) -> dict:
         first, second, tie = reversed_order
         votes.append([second, first, tie])
     return {f"judge_{o}": sum(v) for o, v in zip(OUTCOMES, zip(*votes))}
+
 
 # %% ../../nbs/data/15_verdicts.ipynb #arena-llm-judges
 @register_format(
