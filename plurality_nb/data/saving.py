@@ -70,7 +70,7 @@ def file_hash(
     path = Path(path)
     digest = hashlib.sha256()
     if path.is_dir():
-        for inner in sorted(p for p in path.rglob("*") if p.is_file()):
+        for inner in sorted(filter(Path.is_file, path.rglob("*"))):
             digest.update(inner.relative_to(path).as_posix().encode())
             _add_file(digest, inner)
     else:
@@ -221,14 +221,14 @@ def save_comparisons(
     "Writes comparisons, and beside them how they were made."
     path = Path(path)
     check_save(path, inputs)
-    files = [p for p in inputs if Path(p).exists()]
+    files = [file for file in inputs if Path(file).exists()]
     note = dict(
         command=command,
         version=__version__,
         seed=seed,
         rows=len(ds),
         columns=_own_columns(ds).to_dict(),
-        inputs=[dict(path=str(p), sha256=file_hash(p)) for p in files],
+        inputs=[dict(path=str(file), sha256=file_hash(file)) for file in files],
         settings=_settings_of_inputs(files) | (settings or {}),
     )
     # The inner block ends first, so the note takes its place before the file does.
