@@ -19,7 +19,7 @@ from ..errors import ContractError
 _BATCH_ROWS = 1000
 
 
-def _traits(ballot: Mapping) -> dict[str, str]:
+def _trait_values(ballot: Mapping) -> dict[str, str]:
     "The traits of a voter, by name."
     return {trait['name']: trait['value'] for trait in ballot['traits'] or []}
 
@@ -47,7 +47,7 @@ _LABEL_OF_VOTE = dict(a=1, b=0, tie=0.5)
 
 def _belongs(ballot: Mapping, wanted: Mapping[str, set[str]]) -> bool:
     "Whether a voter has one of the wanted values of every trait."
-    values = dict(annotator=ballot['annotator'], **_traits(ballot))
+    values = dict(annotator=ballot['annotator'], **_trait_values(ballot))
     return all(values.get(trait) in wanted_values for trait, wanted_values in wanted.items())
 
 
