@@ -54,6 +54,7 @@ def rate_interval(
     ).confidence_interval
     return dict(value=value, low=float(low), high=float(high))
 
+
 # %% ../../nbs/votes/03_bias.ipynb #order-effects
 def _order_rates(votes: np.ndarray, ordered: bool) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     "Name of each rate to its numerators and denominators by row."
@@ -88,6 +89,7 @@ def order_effects(
     }
     return pd.DataFrame(intervals).T
 
+
 # %% ../../nbs/votes/03_bias.ipynb #position-bias
 def position_bias(
     votes: np.ndarray,  # (rows, 2, 4) from `ask_both_orders`
@@ -104,6 +106,7 @@ def position_bias(
     for_second = (second_wins * second_wins_too / total)[in_both].sum()
     with np.errstate(divide='ignore', invalid='ignore'):
         return float(np.log(for_first / for_second) / 2)
+
 
 # %% ../../nbs/votes/03_bias.ipynb #share-without-position
 def _share_from_both_orders(mean_share: np.ndarray | Sequence[float], bias: float) -> np.ndarray:
@@ -123,6 +126,7 @@ def _share_from_one_order(shares: np.ndarray, bias: float) -> np.ndarray:
     with np.errstate(invalid='ignore', divide='ignore'):
         odds = shares / (1 - shares) * np.exp([-bias, bias])
         return np.where(shares < 1, odds / (1 + odds), 1.0)
+
 
 # %% ../../nbs/votes/03_bias.ipynb #correct-order
 def correct_order(

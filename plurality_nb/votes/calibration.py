@@ -20,6 +20,7 @@ from ..errors import ContractError
 from .bias import rate_interval
 from .shares import vote_disagreement, vote_share, votes_of
 
+
 # %% ../../nbs/votes/04_calibration.ipynb #dispersion
 def dispersion(
     ds: Dataset,  # comparisons with people's and a judge's votes on some rows
@@ -42,6 +43,7 @@ def dispersion(
         for name, (top, bottom) in rates.items()
     }
     return pd.DataFrame(intervals).T.assign(pairs=len(human))
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #rated-shares
 class _VotedShares(NamedTuple):
@@ -80,6 +82,7 @@ def _in_both_orders(rated: _VotedShares) -> _VotedShares:
         group=np.concatenate([rated.group] * 2),
     )
 
+
 # %% ../../nbs/votes/04_calibration.ipynb #logistic-curve
 class _LogisticCurve:
     "People's log odds are a multiple of the judge's."
@@ -109,6 +112,7 @@ class _LogisticCurve:
         "People's share of A, given a judge's share and the number of its votes."
         return expit(self.slope * self._log_odds(share, votes))
 
+
 # %% ../../nbs/votes/04_calibration.ipynb #isotonic-curve
 class _IsotonicCurve:
     "People's share is any rising function of the judge's."
@@ -125,6 +129,7 @@ class _IsotonicCurve:
         "People's share of A, given a judge's share; the number of its votes is not used."
         mirrored = 1 - self.regression.predict(1 - share)
         return (self.regression.predict(share) + mirrored) / 2
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #share-curve
 METHODS = ['logistic', 'isotonic']
@@ -148,6 +153,7 @@ def _with_both_votes(ds: Dataset, folds: int) -> _VotedShares:
         )
     return rated
 
+
 # %% ../../nbs/votes/04_calibration.ipynb #cross-fits
 def _cross_fits(
     shares: _VotedShares, known: _VotedShares, folds: int, seed: int
@@ -161,6 +167,7 @@ def _cross_fits(
     splits = GroupKFold(folds, shuffle=True, random_state=seed)
     for others, held_out in splits.split(known.judge, groups=known.group):
         yield judged & np.isin(shares.group, known.group[held_out]), known.rows(others)
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #calibrated-shares
 def calibrated_shares(
@@ -182,6 +189,7 @@ def calibrated_shares(
             curve = _CURVES[method](learned_from)
             predicted[rows] = curve.people_share(shares.judge[rows], shares.judge_votes[rows])
     return predicted
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #calibrate-votes
 def calibrate_votes(

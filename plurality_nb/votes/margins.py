@@ -14,6 +14,7 @@ from ..data.orientation import chosen_sign
 from ..errors import ContractError
 from .shares import Votes, decisiveness, vote_share, votes_of
 
+
 # %% ../../nbs/votes/02_margins.ipynb #draw-labels
 def _majority_labels(votes: Votes) -> np.ndarray:
     "1 where A has more votes, 0 where B has, 0.5 where they are even; nan where nobody voted."
@@ -49,6 +50,7 @@ def draw_labels(
     sources = [None if np.isnan(value) else source for value in label]
     return with_columns(ds, label=label, label_source=sources)
 
+
 # %% ../../nbs/votes/02_margins.ipynb #unit-margins
 MARGINS = ['decisiveness', 'signed', 'constant', 'permuted']
 
@@ -65,6 +67,7 @@ def _unit_margins(ds: Dataset, kind: str, votes: Votes, seed: int) -> np.ndarray
     if kind == 'permuted':
         margin[voted] = np.random.default_rng(seed).permutation(margin[voted])
     return margin
+
 
 # %% ../../nbs/votes/02_margins.ipynb #add-margins
 def add_margins(

@@ -17,20 +17,32 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = """
 import numpy as np
-from plurality_nb.judges.collect import collect_votes
-from plurality_nb.data.schema import QUADRANTS; from plurality_nb.data.build import with_columns
-from plurality_nb.reports.explorer import explore
-from plurality_nb.judges.registry import load_judge
-from plurality_nb.simulation.users import simulate_votes, sample_population
+from plurality_nb.data.build import with_columns
 from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.judges.collect import collect_votes
+from plurality_nb.judges.registry import load_judge
+from plurality_nb.reports.explorer import explore
+from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.taxonomy.quadrants import quadrant_of
-ds = simulate_votes(collect_votes(load_comparisons('sample'), load_judge('population'), progress=False), sample_population(), n=20)
-written = np.array([QUADRANTS.index(q) for q in ds['written_quadrant']])
-scores = np.clip(np.random.default_rng(0).normal(.25+.5*np.stack([written//2, written%2]), .15), 0, 1)
-length = np.array([[len(x) for x in ds[f'response_{s}']] for s in 'ab'])/200
+
+judged = collect_votes(load_comparisons('sample'), load_judge('population'), progress=False)
+ds = simulate_votes(judged, sample_population(), n=20)
+written = np.array([QUADRANTS.index(quadrant) for quadrant in ds['written_quadrant']])
+centres = .25 + .5 * np.stack([written // 2, written % 2])
+plurality, alike = np.clip(np.random.default_rng(0).normal(centres, .15), 0, 1)
 responses = ds['response_b'][:]
 responses[0] = '<img src="x" onerror="window.harmed=1"><script>window.harmed=1</script>'
-ds = with_columns(ds, response_b=responses, plurality=scores[0], indistinguishability=scores[1], quadrant=quadrant_of(*scores), reward_a=length[0], reward_b=length[1], seen=[False]*len(ds))
+ds = with_columns(
+    ds,
+    response_b=responses,
+    plurality=plurality,
+    indistinguishability=alike,
+    quadrant=quadrant_of(plurality, alike),
+    reward_a=[len(text) / 200 for text in ds['response_a']],
+    reward_b=[len(text) / 200 for text in ds['response_b']],
+    seen=[False] * len(ds),
+)
 """
 SHOW = "panel = explore({'longer': ds}, notes='notes.json')\npanel"
 
