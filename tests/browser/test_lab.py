@@ -146,12 +146,19 @@ def count(page):
 
 
 def settled(get, wanted, seconds=20):
-    "Waits until what `get` finds passes `wanted`."
+    "Waits until the value that `get` finds passes `wanted`."
     end = time.time() + seconds
-    while not wanted(found := get()) and time.time() < end:
+    value = get()
+    while not wanted(value) and time.time() < end:
         time.sleep(0.05)
-    assert wanted(found), found
-    return found
+        value = get()
+    assert wanted(value), value
+    return value
+
+
+def settled_at(get, value):
+    "Waits until `get` finds a value."
+    return settled(get, lambda current: current == value)
 
 
 def keys(page):
@@ -211,7 +218,7 @@ def test_explorer_in_jupyterlab(browser, lab):
     page.locator(".px-list").focus()
     for key, place in [("j", 2), ("ArrowDown", 3), ("k", 2), ("End", some), ("Home", 1)]:
         page.keyboard.press(key)
-        settled(where.inner_text, lambda t: t == f"{place} / {some}")
+        settled_at(where.inner_text, f"{place} / {some}")
     assert page.locator(".jp-CodeCell").count() == 2
     assert page.locator(".px-row[aria-selected=true]").count() == 1 and page.locator(
         ".px-list"
@@ -285,7 +292,7 @@ def test_explorer_fits(browser, lab):
     page.keyboard.press("Control+b")  # the side bar goes
     for width, beside in [(1280, True), (390, False)]:
         page.set_viewport_size(dict(width=width, height=1000))
-        settled(lambda: root.bounding_box()["width"] > 620, lambda wide: wide == beside)
+        settled_at(lambda: root.bounding_box()["width"] > 620, beside)
         out = root.evaluate("""r => [...r.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > r.getBoundingClientRect().right + 1
                                && !e.closest('.px-track, .px-axis, .px-list')).map(e => e.className)""")
         assert out == []

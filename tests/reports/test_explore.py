@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -217,7 +218,7 @@ def test_pieces_add_up_and_hold_all_differences(a, b, most):
     same = ["".join(piece.text for piece in side if not piece.differs).split() for side in sides]
     assert "".join(same[0]) == "".join(same[1])
     for side in sides:  # neighbours differ in kind, or they would be one piece
-        assert not any(x.differs == y.differs for x, y in zip(side, side[1:]))
+        assert not any(x.differs == y.differs for x, y in pairwise(side))
     assert not any(piece.differs for piece in word_differences(a, a, most).a)
 
 
