@@ -46,7 +46,7 @@ def _joined_pieces(tokens: Sequence[str], matched: np.ndarray) -> list[Piece]:
 
 # %% ../../nbs/reports/10_differences.ipynb #text-differences
 # A word or number with the white space after it; 1,470 and don't are one word.
-_TOKEN = re.compile(r"(?:\d+(?:[.,:]\d+)+|\w+(?:['’]\w+)*|[^\w\s])\s*|\s+")
+_WORD_OR_NUMBER = re.compile(r"(?:\d+(?:[.,:]\d+)+|\w+(?:['’]\w+)*|[^\w\s])\s*|\s+")
 
 
 class TextDifferences(NamedTuple):
@@ -57,9 +57,9 @@ class TextDifferences(NamedTuple):
     shared: float  # part of the words that the texts have in common, in [0, 1]
 
 
-def _tokens(a: str, b: str, most: int) -> tuple[list[str], list[str]]:
+def _words_or_lines(a: str, b: str, most: int) -> tuple[list[str], list[str]]:
     "Both texts in words, or in lines if either has more words than `most`."
-    words = _TOKEN.findall(a), _TOKEN.findall(b)
+    words = _WORD_OR_NUMBER.findall(a), _WORD_OR_NUMBER.findall(b)
     if max(map(len, words)) > most:
         return a.splitlines(keepends=True), b.splitlines(keepends=True)
     return words
@@ -72,7 +72,7 @@ def word_differences(
     most: int = 4000,  # words; longer texts are compared line by line
 ) -> TextDifferences:  # the pieces of each text add up to it
     "Two texts in pieces, with their differences marked."
-    tokens_a, tokens_b = _tokens(a, b, most)
+    tokens_a, tokens_b = _words_or_lines(a, b, most)
     matched_a = np.zeros(len(tokens_a), dtype=bool)
     matched_b = np.zeros(len(tokens_b), dtype=bool)
     words_a = [token.rstrip() for token in tokens_a]

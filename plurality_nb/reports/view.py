@@ -226,7 +226,7 @@ def _tie_key(votes: Votes, view: View) -> np.ndarray:
     return tie_rate(*votes)
 
 
-def _number_key(votes: Votes, view: View) -> np.ndarray:
+def _vote_count_key(votes: Votes, view: View) -> np.ndarray:
     return votes.a + votes.b + votes.tie
 
 
@@ -253,7 +253,7 @@ def _sorts(facts: Facts) -> dict[str, SortKey]:
     for voice, votes in facts.votes.items():
         sorts[f'split of {voice}'] = partial(_split_key, votes)
         sorts[f'tie rate of {voice}'] = partial(_tie_key, votes)
-        sorts[f'votes of {voice}'] = partial(_number_key, votes)
+        sorts[f'votes of {voice}'] = partial(_vote_count_key, votes)
     for voice, share in facts.share.items():
         compared = {name: p for name, p in facts.predicted.items() if name not in facts.share}
         if voice == 'people' and 'judge' in facts.share:

@@ -127,8 +127,8 @@ class _IsotonicCurve:
 
     def people_share(self, share: np.ndarray, votes: np.ndarray) -> np.ndarray:
         "People's share of A, given a judge's share; the number of its votes is not used."
-        mirrored = 1 - self.regression.predict(1 - share)
-        return (self.regression.predict(share) + mirrored) / 2
+        predict = self.regression.predict
+        return (predict(share) + 1 - predict(1 - share)) / 2
 
 
 # %% ../../nbs/votes/04_calibration.ipynb #share-curve
