@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = [
-    'BY',
+    'SELECTION_CRITERIA',
     'expected_disagreement',
     'judge_model_gap',
     'select_pairs',
     'check_sheet',
     'write_sheet',
+    'PeopleAdded',
     'add_people',
 ]
 
@@ -17,7 +18,9 @@ __all__ = [
 import csv
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,41 +41,30 @@ def expected_disagreement(
     b: np.ndarray,  # (pairs,): votes for B
     tie: np.ndarray,  # (pairs,): votes for neither
 ) -> np.ndarray:  # (pairs,): in [0, 1], nan without votes
-    "Chance that two people would vote differently, given some votes (Dirichlet-multinomial, Jeffreys' prior)."
+    "Chance that two people would vote differently (Dirichlet-multinomial, Jeffreys' prior)."
     alpha = np.stack([a, b, tie]) + 0.5
     total = alpha.sum(0)
     return 1 - (alpha * (alpha + 1)).sum(0) / (total * (total + 1))
 
 
+# %% ../../nbs/votes/05_selection.ipynb #judge-model-gap
 def judge_model_gap(
-    ds: Dataset,  # comparisons with judge's votes and rewards
+    ds: Dataset,  # comparisons with a judge's votes and rewards
 ) -> np.ndarray:  # (pairs,): in [0, 1], nan where either is missing
-    "How far the judge's share of A is from the reward model's, sigma(reward_a - reward_b)."
-    delta = numbers(ds, 'reward_a') - numbers(ds, 'reward_b')
-    return np.abs(vote_share(*votes_of(ds, 'judge')) - 1 / (1 + np.exp(-delta)))
+    "Distance of the judge's share of A from the reward model's, sigma(reward_a - reward_b)."
+    reward_difference = numbers(ds, 'reward_a') - numbers(ds, 'reward_b')
+    return np.abs(vote_share(*votes_of(ds, 'judge')) - 1 / (1 + np.exp(-reward_difference)))
 
 
-# %% ../../nbs/votes/05_selection.ipynb #by
-BY = ['disagreement', 'judge-model', 'random']
+# %% ../../nbs/votes/05_selection.ipynb #selection-criteria
+SELECTION_CRITERIA = ['disagreement', 'judge-model', 'random']
 
 
-def _shares(sizes, n):
-    "How many of `n` to take from strata of these sizes: evenly, as far as they reach."
-    out = np.zeros(len(sizes), int)
-    while n > 0 and (out < sizes).any():
-        room = np.flatnonzero(out < sizes)
-        each = max(n // len(room), 1)
-        for i in room:
-            more = min(each, sizes[i] - out[i], n)
-            out[i] += more
-            n -= more
-    return out
-
-
-def _scores(ds, by, seed):
+def _selection_scores(ds: Dataset, by: str, seed: int) -> np.ndarray:
+    "How much each pair is worth asking about, nan where unknown."
     if by == 'random':
         return np.random.default_rng(seed).random(len(ds))
-    if np.isnan(votes_of(ds, 'judge')[0]).all():
+    if np.isnan(votes_of(ds, 'judge').a).all():
         raise ContractError(
             'judge_a',
             'votes of a judge',
@@ -88,133 +80,170 @@ def _scores(ds, by, seed):
     return judge_model_gap(ds)
 
 
+# %% ../../nbs/votes/05_selection.ipynb #even-counts
+def _even_counts(sizes: np.ndarray, wanted: int) -> np.ndarray:
+    "How many to take from strata of these sizes: equally many, as far as each reaches."
+    counts = np.zeros(len(sizes), int)
+    while wanted > 0 and (counts < sizes).any():
+        unfinished = np.flatnonzero(counts < sizes)
+        each = max(wanted // len(unfinished), 1)
+        for stratum in unfinished:
+            added = min(each, sizes[stratum] - counts[stratum], wanted)
+            counts[stratum] += added
+            wanted -= added
+    return counts
+
+
+def _most_valuable(candidates: pd.DataFrame, wanted: int) -> np.ndarray:
+    "Row numbers of the best candidates (`score`, `draw`, `group`, `quadrant`), ascending."
+    ranked = candidates.sort_values(['score', 'draw'], ascending=False)
+    # A prompt's best pair has turn 0, its second best turn 1; all of turn 0 come before turn 1.
+    ranked['turn'] = ranked.groupby('group').cumcount()
+    ranked = ranked.fillna(dict(quadrant='none')).sort_values('turn', kind='stable')
+    strata = [stratum for _, stratum in ranked.groupby('quadrant')]
+    counts = _even_counts(np.array([len(stratum) for stratum in strata]), wanted)
+    chosen = [stratum.index[:count] for stratum, count in zip(strata, counts)]
+    return np.sort(np.concatenate(chosen)).astype(int)
+
+
 # %% ../../nbs/votes/05_selection.ipynb #select-pairs
 def select_pairs(
     ds: Dataset,  # comparisons
     n: int,  # pairs wanted
-    by='disagreement',  # one of `BY`: largest expected disagreement, largest gap between judge and model, or at random
-    voted=False,  # whether pairs that people voted on already may be chosen
-    seed=0,  # of the random draw and of ties between scores
+    by: str = 'disagreement',  # one of `SELECTION_CRITERIA`
+    voted: bool = False,  # whether pairs that people voted on already may be chosen
+    seed: int = 0,  # of the random draw and of ties between scores
 ) -> Dataset:  # at most n pairs, in the order of `ds`, with `selection_score`
     "The pairs to send to people next."
-    if by not in BY:
-        raise ContractError('by', f'one of {BY}', repr(by))
+    if by not in SELECTION_CRITERIA:
+        raise ContractError('by', f'one of {SELECTION_CRITERIA}', repr(by))
     if n < 1:
         raise ContractError('n', 'a whole number >= 1', repr(n))
     rows = pd.DataFrame(
-        dict(score=_scores(ds, by, seed), group=ds['group'][:], quadrant=ds['quadrant'][:])
+        dict(
+            score=_selection_scores(ds, by, seed),
+            draw=np.random.default_rng(seed).random(len(ds)),
+            group=ds['group'][:],
+            quadrant=ds['quadrant'][:],
+        )
     )
-    rows['tie'] = np.random.default_rng(seed).random(len(ds))
-    open_ = rows.score.notna() & (voted or np.isnan(votes_of(ds)[0]))
-    if not open_.any():
+    eligible = rows.score.notna()
+    if not voted:
+        eligible &= np.isnan(votes_of(ds).a)
+    if not eligible.any():
         raise ContractError(
             'rows',
             'pairs without votes of people',
             'none',
             'Choose voted=True, `--voted`, to send them out again',
         )
-    rows = rows[open_].sort_values(['score', 'tie'], ascending=False)
-    rows['turn'] = rows.groupby(
-        'group'
-    ).cumcount()  # a prompt's best pair first, its second only when others' first are gone
-    strata = [
-        part.sort_values('turn', kind='stable')
-        for _, part in rows.fillna(dict(quadrant='none')).groupby('quadrant')
-    ]
-    wanted = _shares(np.array([len(s) for s in strata]), n)
-    chosen = np.sort(np.concatenate([s.index[:k] for s, k in zip(strata, wanted)])).astype(int)
+    chosen = _most_valuable(rows[eligible], n)
     return with_columns(take(ds, chosen), selection_score=rows.score[chosen].to_numpy())
 
 
-# %% ../../nbs/votes/05_selection.ipynb #write-sheet
-def _readable(prompt):
-    return (
-        prompt[0]['content']
-        if len(prompt) == 1
-        else '\n\n'.join(f"{t['role'].upper()}: {t['content']}" for t in prompt)
-    )
-
-
+# %% ../../nbs/votes/05_selection.ipynb #check-sheet
 _SHEET = ['pair_id', 'prompt', 'conversation', 'response_a', 'response_b', 'vote', 'annotator']
+_FILLED_IN = slice(_SHEET.index('vote'), None)  # the cells that people write into
 
 
-def _not_an_empty_sheet(path):
-    "Why a file is no sheet that still waits for votes; empty where it is."
-    csv.field_size_limit(sys.maxsize)
+def _not_an_empty_sheet(path: str | Path) -> str:
+    "Why a file is no sheet that still waits for votes; empty if it is one."
+    csv.field_size_limit(sys.maxsize)  # a conversation may exceed the default of 128 kB a cell
     try:
-        with open(path, encoding='utf-8', newline='') as f:
-            header, *rows = csv.reader(f)
+        with open(path, encoding='utf-8', newline='') as file:
+            header, *rows = csv.reader(file)
     except (ValueError, csv.Error):
-        header, rows = [], []
+        return 'a file of something else'
     if header != _SHEET:
         return 'a file of something else'
-    return 'a sheet that somebody filled in' if any(x.strip() for r in rows for x in r[5:]) else ''
+    if any(cell.strip() for row in rows for cell in row[_FILLED_IN]):
+        return 'a sheet that somebody filled in'
+    return ''
 
 
 def check_sheet(
     path: str | Path,  # as for `write_sheet`
-):
-    "Stops where a sheet would overwrite people's votes, or what is no sheet."
+) -> None:
+    "Stop if writing a sheet here would overwrite people's votes, or a file that is no sheet."
     if Path(path).suffix != '.csv':
         raise ContractError('path', 'a name that ends in .csv', str(path))
     refuse_foreign(path, _not_an_empty_sheet, 'a sheet that nobody filled in')
 
 
+# %% ../../nbs/votes/05_selection.ipynb #write-sheet
+def _prompt_text(prompt: Sequence[Mapping[str, str]]) -> str:
+    "A prompt to read; the turns of a conversation are headed by their roles."
+    if len(prompt) == 1:
+        return prompt[0]['content']
+    return '\n\n'.join(f"{turn['role'].upper()}: {turn['content']}" for turn in prompt)
+
+
+def _sheet_row(pair: Mapping, turned: bool) -> list[str]:
+    "A pair's row of the sheet; where `turned`, A is the response that the data call B."
+    responses = [pair['response_a'], pair['response_b']]
+    if turned:
+        responses.reverse()
+    conversation = json.dumps(pair['prompt'], ensure_ascii=False)
+    return [pair['pair_id'], _prompt_text(pair['prompt']), conversation, *responses, '', '']
+
+
 def write_sheet(
     ds: Dataset,  # comparisons
     path: str | Path,  # .csv; a sheet that nobody filled in is replaced
-    seed=0,  # of the order of sides
+    seed: int = 0,  # of the order of sides
 ) -> Path:
-    "Pairs as a sheet for people to vote on."
-    path, draw = Path(path), np.random.default_rng(seed)
+    "Write pairs as a sheet for people to vote on."
     check_sheet(path)
-    with replacing(path) as tmp, open(tmp, 'w', encoding='utf-8', newline='') as f:
-        out = csv.writer(f, quoting=csv.QUOTE_ALL)
-        out.writerow(_SHEET)
-        for b in batches(ds, ['pair_id', 'prompt', 'response_a', 'response_b'], 1000):
-            for r in b.to_pylist():
-                sides = [r['response_a'], r['response_b']][:: draw.choice([1, -1])]
-                out.writerow(
-                    [
-                        r['pair_id'],
-                        _readable(r['prompt']),
-                        json.dumps(r['prompt'], ensure_ascii=False),
-                        *sides,
-                        '',
-                        '',
-                    ]
-                )
+    path = Path(path)
+    random = np.random.default_rng(seed)
+    columns = ['pair_id', 'prompt', 'response_a', 'response_b']
+    with replacing(path) as temporary, open(temporary, 'w', encoding='utf-8', newline='') as file:
+        sheet = csv.writer(file, quoting=csv.QUOTE_ALL)
+        sheet.writerow(_SHEET)
+        for table in batches(ds, columns, 1000):
+            for pair in table.to_pylist():
+                sheet.writerow(_sheet_row(pair, turned=random.choice([1, -1]) == -1))
     return path
 
 
+# %% ../../nbs/votes/05_selection.ipynb #people-added
+class PeopleAdded(NamedTuple):
+    "Pairs with people's votes added to them."
+
+    comparisons: Dataset  # the pairs in their order, with the new votes and ballots added
+    unmatched: int  # pairs that were voted on but are not among them
+
+
+def _votes_oriented(row: Mapping, response_a: str) -> tuple[list[int], list[dict] | None]:
+    "A row's counts (a, b, tie) and ballots as they read where A is `response_a`."
+    if row['response_a'] == response_a:
+        return [row[f'human_{outcome}'] for outcome in OUTCOMES], row['ballots']
+    counts = [row[f'human_{outcome}'] for outcome in ['b', 'a', 'tie']]
+    return counts, turn_ballots([row['ballots']])[0]
+
+
+def _voted_rows(voted: Dataset) -> dict[str, Mapping]:
+    "The rows with people's votes, by pair."
+    columns = ['pair_id', 'response_a', 'ballots', *(f'human_{outcome}' for outcome in OUTCOMES)]
+    rows = voted.select_columns(columns)
+    return {row['pair_id']: row for row in rows if row['human_a'] is not None}
+
+
 # %% ../../nbs/votes/05_selection.ipynb #add-people
-def _as_told(row, a):
-    "A row's counts and ballots where `a` is response A."
-    if row['response_a'] == a:
-        return [row[f'human_{o}'] for o in OUTCOMES], row['ballots']
-    return [row[f'human_{o}'] for o in ['b', 'a', 'tie']], turn_ballots([row['ballots']])[0]
-
-
 def add_people(
     ds: Dataset,  # comparisons
     voted: Dataset,  # comparisons with people's votes, each pair once
-) -> tuple:  # the pairs of `ds` in their order, people's votes and ballots added to theirs; and how many pairs of `voted` are not in `ds`
-    "People's votes put on the pairs they are for."
-    said = {
-        r['pair_id']: r
-        for r in voted.select_columns(
-            ['pair_id', 'response_a', 'ballots', *(f'human_{o}' for o in OUTCOMES)]
-        )
-        if r['human_a'] is not None
-    }
-    votes, ballots = np.stack(votes_of(ds), 1), ds['ballots'][:]
-    for i, (p, a) in enumerate(zip(ds['pair_id'], ds['response_a'])):
-        if p not in said:
+) -> PeopleAdded:
+    "People's votes added to the pairs that they are about."
+    new = _voted_rows(voted)
+    votes = np.stack(votes_of(ds), 1)
+    ballots = ds['ballots'][:]
+    for i, (pair_id, response_a) in enumerate(zip(ds['pair_id'], ds['response_a'])):
+        if pair_id not in new:
             continue
-        counts, cast = _as_told(said[p], a)
-        votes[i] = np.nan_to_num(votes[i]) + counts
-        ballots[i] = (ballots[i] or []) + (cast or []) or None
-    lost = len(said.keys() - set(ds['pair_id']))
-    return with_columns(
-        ds, ballots=ballots, **{f'human_{o}': votes[:, k] for k, o in enumerate(OUTCOMES)}
-    ), lost
+        new_counts, new_ballots = _votes_oriented(new[pair_id], response_a)
+        votes[i] = np.nan_to_num(votes[i]) + new_counts
+        ballots[i] = (ballots[i] or []) + (new_ballots or []) or None
+    columns = {f'human_{outcome}': votes[:, k] for k, outcome in enumerate(OUTCOMES)}
+    unmatched = len(new.keys() - set(ds['pair_id']))
+    return PeopleAdded(with_columns(ds, ballots=ballots, **columns), unmatched)

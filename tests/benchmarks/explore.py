@@ -123,7 +123,7 @@ def main():
     opened = time.perf_counter() - start
 
     def first():
-        e.facts._searched = "", None
+        e.facts._text_rows.clear()
         e.show(**ASK)
 
     def turn():

@@ -17,20 +17,32 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = """
 import numpy as np
-from plurality_nb.judges.collect import collect_votes
-from plurality_nb.data.schema import QUADRANTS; from plurality_nb.data.build import with_columns
-from plurality_nb.reports.explorer import explore
-from plurality_nb.judges.registry import load_judge
-from plurality_nb.simulation.users import simulate_votes, sample_population
+from plurality_nb.data.build import with_columns
 from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.judges.collect import collect_votes
+from plurality_nb.judges.registry import load_judge
+from plurality_nb.reports.explorer import explore
+from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.taxonomy.quadrants import quadrant_of
-ds = simulate_votes(collect_votes(load_comparisons('sample'), load_judge('population'), progress=False), sample_population(), n=20)
-written = np.array([QUADRANTS.index(q) for q in ds['written_quadrant']])
-scores = np.clip(np.random.default_rng(0).normal(.25+.5*np.stack([written//2, written%2]), .15), 0, 1)
-length = np.array([[len(x) for x in ds[f'response_{s}']] for s in 'ab'])/200
+
+judged = collect_votes(load_comparisons('sample'), load_judge('population'), progress=False)
+ds = simulate_votes(judged, sample_population(), n=20)
+written = np.array([QUADRANTS.index(quadrant) for quadrant in ds['written_quadrant']])
+centres = .25 + .5 * np.stack([written // 2, written % 2])
+plurality, alike = np.clip(np.random.default_rng(0).normal(centres, .15), 0, 1)
 responses = ds['response_b'][:]
 responses[0] = '<img src="x" onerror="window.harmed=1"><script>window.harmed=1</script>'
-ds = with_columns(ds, response_b=responses, plurality=scores[0], indistinguishability=scores[1], quadrant=quadrant_of(*scores), reward_a=length[0], reward_b=length[1], seen=[False]*len(ds))
+ds = with_columns(
+    ds,
+    response_b=responses,
+    plurality=plurality,
+    indistinguishability=alike,
+    quadrant=quadrant_of(plurality, alike),
+    reward_a=[len(text) / 200 for text in ds['response_a']],
+    reward_b=[len(text) / 200 for text in ds['response_b']],
+    seen=[False] * len(ds),
+)
 """
 SHOW = "panel = explore({'longer': ds}, notes='notes.json')\npanel"
 
@@ -134,12 +146,19 @@ def count(page):
 
 
 def settled(get, wanted, seconds=20):
-    "Waits until what `get` finds passes `wanted`."
+    "Waits until the value that `get` finds passes `wanted`."
     end = time.time() + seconds
-    while not wanted(found := get()) and time.time() < end:
+    value = get()
+    while not wanted(value) and time.time() < end:
         time.sleep(0.05)
-    assert wanted(found), found
-    return found
+        value = get()
+    assert wanted(value), value
+    return value
+
+
+def settled_at(get, value):
+    "Waits until `get` finds a value."
+    return settled(get, lambda current: current == value)
 
 
 def keys(page):
@@ -199,7 +218,7 @@ def test_explorer_in_jupyterlab(browser, lab):
     page.locator(".px-list").focus()
     for key, place in [("j", 2), ("ArrowDown", 3), ("k", 2), ("End", some), ("Home", 1)]:
         page.keyboard.press(key)
-        settled(where.inner_text, lambda t: t == f"{place} / {some}")
+        settled_at(where.inner_text, f"{place} / {some}")
     assert page.locator(".jp-CodeCell").count() == 2
     assert page.locator(".px-row[aria-selected=true]").count() == 1 and page.locator(
         ".px-list"
@@ -273,7 +292,7 @@ def test_explorer_fits(browser, lab):
     page.keyboard.press("Control+b")  # the side bar goes
     for width, beside in [(1280, True), (390, False)]:
         page.set_viewport_size(dict(width=width, height=1000))
-        settled(lambda: root.bounding_box()["width"] > 620, lambda wide: wide == beside)
+        settled_at(lambda: root.bounding_box()["width"] > 620, beside)
         out = root.evaluate("""r => [...r.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > r.getBoundingClientRect().right + 1
                                && !e.closest('.px-track, .px-axis, .px-list')).map(e => e.className)""")
         assert out == []

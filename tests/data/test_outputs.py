@@ -334,7 +334,7 @@ def test_what_is_explored_does_not_overwrite(tmp_path):
         ("data.parquet.json", '{"settings": {}}'),
     ]:
         (tmp_path / name).write_text(text)
-        with pytest.raises(ContractError, match="Mend the file or name another"):
+        with pytest.raises(ContractError, match="Fix the file or name another"):
             Explorer(load_sample(), notes=tmp_path / name)
         assert (tmp_path / name).read_text() == text
     with pytest.raises(ContractError, match="`out`: want"):

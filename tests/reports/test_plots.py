@@ -44,27 +44,32 @@ def test_reliability_is_the_mean_of_the_preferred_side(ds):
     share = vote_share(*votes_of(ds))
     preferred = np.where(delta > 0, share, np.where(delta < 0, 1 - share, 0.5))
     raw = curve[curve.scale == "raw"].iloc[0]
-    assert raw.value == pytest.approx(preferred.mean()) and raw.predicted == pytest.approx(
-        (1 / (1 + np.exp(-abs(delta)))).mean()
-    )
-    assert raw.low < raw.value < raw.high and raw.n == 256 and raw.groups == len(set(ds["group"]))
+    predicted = (1 / (1 + np.exp(-abs(delta)))).mean()
+    assert raw.value == pytest.approx(preferred.mean())
+    assert raw.predicted == pytest.approx(predicted)
+    assert raw.low < raw.value < raw.high
+    assert raw.n == 256
+    assert raw.groups == len(set(ds["group"]))
     pd.testing.assert_frame_equal(
         plots.preference_curve(swap_sides(ds), n_boot=50), plots.preference_curve(ds, n_boot=50)
     )
+    curve = plots.preference_curve(ds, n_boot=50, level=0.9)
+    assert set(curve.level) == {0.9}
+    assert set(curve.votes) == {"human"}
+    assert "90% interval" in plots.plot_reliability(curve).get_ylabel()
     ax = plots.plot_reliability(plots.preference_curve(ds, n_boot=50))
-    assert (
-        len(ax.containers) == 2
-        and "probability" in ax.get_xlabel()
-        and "95% interval" in ax.get_ylabel()
-    )
+    assert len(ax.containers) == 2
+    assert "probability" in ax.get_xlabel()
+    assert "95% interval" in ax.get_ylabel()
     assert plots.plot_reliability(plots.preference_curve(ds, n_boot=50), ax) is ax
 
 
 def test_reliability_of_few_pairs_and_of_one_answer(ds):
     few = plots.preference_curve(ds.select(range(4)), n_boot=50)
-    assert (
-        set(few.scale) == {"raw"} and len(few) == 1 and np.isnan(few.low).all()
-    )  # too few prompts for folds or an interval
+    # Too few prompts for folds or an interval.
+    assert set(few.scale) == {"raw"}
+    assert len(few) == 1
+    assert np.isnan(few.low).all()
     plots.plot_reliability(few)
     flat = plots.preference_curve(
         with_columns(ds, reward_a=np.zeros(256), reward_b=np.zeros(256)), n_boot=50
@@ -75,11 +80,9 @@ def test_reliability_of_few_pairs_and_of_one_answer(ds):
 
 def test_shares_are_counted_once_and_mirrored(ds):
     counts = plots.share_counts(ds, n_boot=50)
-    assert (
-        set(counts.votes) == {"human"}
-        and counts.value.sum() == pytest.approx(1)
-        and set(counts.pairs) == {256}
-    )
+    assert set(counts.votes) == {"human"}
+    assert counts.value.sum() == pytest.approx(1)
+    assert set(counts.pairs) == {256}
     assert np.allclose(plots.share_counts(swap_sides(ds), n_boot=50).value[::-1], counts.value)
     half = with_columns(ds, judge_a=[3.0] * 256, judge_b=[3.0] * 256, judge_tie=[0.0] * 256)
     both = plots.share_counts(half, n_boot=50)
@@ -137,10 +140,9 @@ def test_learning_curves_of_a_trainers_log():
         ["evaluation", "spearman_people", 10, 0.2],
     ]
     ax = plots.plot_learning_curves({"a": log, "b": pd.DataFrame(log)})
-    assert (
-        len(ax.lines) == 4
-        and ax.lines[0].get_ydata().tolist() == [0.7, 0.6] == ax.lines[2].get_ydata().tolist()
-    )
+    assert len(ax.lines) == 4
+    assert ax.lines[0].get_ydata().tolist() == [0.7, 0.6]
+    assert ax.lines[2].get_ydata().tolist() == [0.7, 0.6]
     assert ax.get_ylabel() == "loss [nats a pair]"
     assert plots.learning_curve([]).empty
     for wrong, why in [("margins_met", "logs that hold"), ("gold", "one of")]:
@@ -181,9 +183,10 @@ def test_objective_map_is_centred_at_zero_and_ends_where_told():
     image = ax.images[0]
     assert image.get_clim() == (-0.2, 0.2) and image.colorbar.extend == 'both'
     low, middle, high = (np.array(image.cmap(image.norm(x)))[:3] for x in (-0.2, 0, 0.2))
-    assert (
-        middle.min() > 0.95 and low[0] > low[2] and high[2] > high[0]
-    )  # no colour at zero, warm below, cool above
+    # No colour at zero, warm below, cool above.
+    assert middle.min() > 0.95
+    assert low[0] > low[2]
+    assert high[2] > high[0]
     assert plot_objective_map(differences([[0, 0]])).images[0].get_clim() == (-1, 1)
 
 
@@ -225,5 +228,6 @@ def test_objective_map_wants_rows_and_columns():
 
 
 def test_objective_map_takes_an_axes():
-    fig, axs = plt.subplots(1, 2)
-    assert plot_objective_map(differences([[0.1]]), axs[1]) is axs[1] and not axs[0].images
+    _, axes = plt.subplots(1, 2)
+    assert plot_objective_map(differences([[0.1]]), axes[1]) is axes[1]
+    assert not axes[0].images

@@ -13,63 +13,92 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 
 from plurality_nb.votes.bias import correct_order, order_effects, position_bias
 
+COLUMN = {"1": 0, "2": 1, None: 3}  # of a winner among votes for A, B, tie; failed
+
+
+def winners_by_judge(rows):
+    "judge -> pair -> swapped -> winners, of the strategies that ask once."
+    winners = defaultdict(lambda: defaultdict(lambda: {False: [], True: []}))
+    for pair, row in enumerate(rows):
+        for vote in row["votes"]:
+            if "Swap" not in vote["strategy"]:
+                winners[vote["judge"]][pair][vote["swapped"]].append(vote["winner"])
+    return winners
+
+
+def as_votes(pairs, n):
+    "(n, 2, 4): A first and B first; votes for A, B, tie; failed."
+    votes = np.zeros((n, 2, 4))
+    for pair, orders in pairs.items():
+        for swapped, winners in orders.items():
+            for winner in winners:
+                votes[pair, int(swapped), COLUMN[winner]] += 1
+    return votes
+
+
+def first_rate(pairs):
+    first = decided = 0
+    for orders in pairs.values():
+        for swapped, winners in orders.items():
+            decided += sum(winner is not None for winner in winners)
+            first += winners.count("2" if swapped else "1")
+    return first / decided
+
+
+def flip_rate(pairs):
+    flips = []
+    for orders in pairs.values():
+        leads = [winners.count("1") - winners.count("2") for winners in orders.values()]
+        if all(leads):
+            flips.append((leads[0] > 0) != (leads[1] > 0))
+    return np.mean(flips)
+
+
+def disagreement(pairs):
+    by_pair = []
+    for orders in pairs.values():
+        decided = [winner for winners in orders.values() for winner in winners if winner]
+        if len(decided) > 1:
+            by_pair.append(np.mean([a != b for a, b in combinations(decided, 2)]))
+    return np.mean(by_pair)
+
+
+def pooled_log_odds_ratio(votes):
+    tables = [pair[:, :2] for pair in votes if pair[0, :2].sum() and pair[1, :2].sum()]
+    return np.log(StratifiedTable(tables).oddsratio_pooled)
+
 
 def test_llmbar_judges_by_hand(real):
-    rows = [json.loads(line) for line in open(real("llmbar_judge_votes.jsonl"))]
-    told = defaultdict(lambda: defaultdict(lambda: {False: [], True: []}))
-    for i, r in enumerate(rows):
-        for v in r["votes"]:
-            if "Swap" not in v["strategy"]:
-                told[v["judge"]][i][v["swapped"]].append(v["winner"])
-    assert len(told) == 6
-    for pairs in told.values():
-        votes = np.zeros((len(rows), 2, 4))
-        first = decided = flips = both = 0
-        spread = []
-        for i, orders in pairs.items():
-            winners = []
-            for swapped, said in orders.items():
-                for w in said:
-                    votes[i, int(swapped), {"1": 0, "2": 1, None: 3}[w]] += 1
-                said = [w for w in said if w]
-                decided += len(said)
-                first += said.count("2" if swapped else "1")
-                lead = said.count("1") - said.count("2")
-                winners += [lead > 0] if lead else []
-            both += len(winners) == 2
-            flips += len(winners) == 2 and winners[0] != winners[1]
-            said = [w for o in orders.values() for w in o if w]
-            spread += [np.mean([a != b for a, b in combinations(said, 2)])] if len(said) > 1 else []
-        effects = order_effects(votes, [r["input"] for r in rows], n_boot=200)
-        assert effects.value["first_rate"] == pytest.approx(first / decided)
-        assert effects.value["flip_rate"] == pytest.approx(flips / both)
+    with open(real("llmbar_judge_votes.jsonl")) as lines:
+        rows = [json.loads(line) for line in lines]
+    inputs = [row["input"] for row in rows]
+    winners = winners_by_judge(rows)
+    assert len(winners) == 6
+    for pairs in winners.values():
+        votes = as_votes(pairs, len(rows))
+        effects = order_effects(votes, inputs, n_boot=200)
+        assert effects.value["first_rate"] == pytest.approx(first_rate(pairs))
+        assert effects.value["flip_rate"] == pytest.approx(flip_rate(pairs))
+        assert effects.value["disagreement"] == pytest.approx(disagreement(pairs))
         assert np.all((effects.low <= effects.value) & (effects.value <= effects.high))
-        assert effects.value["disagreement"] == pytest.approx(np.mean(spread))
-        tables = [
-            [[x[0, 0], x[0, 1]], [x[1, 0], x[1, 1]]]
-            for x in votes
-            if x[0, :2].sum() and x[1, :2].sum()
-        ]
-        assert position_bias(votes) == pytest.approx(
-            np.log(StratifiedTable(tables).oddsratio_pooled) / 2
-        )
+        assert position_bias(votes) == pytest.approx(pooled_log_odds_ratio(votes) / 2)
 
 
-def test_intervals_of_the_first_rate_hold_what_they_promise():
-    draw, inside = np.random.default_rng(1), 0
-    for k in range(200):
+def test_intervals_of_the_first_rate_cover_as_often_as_promised():
+    draw = np.random.default_rng(1)
+    inside = 0
+    truth = 0.66014  # E sigma(z + 0.8), z standard normal
+    for seed in range(200):
         theta = np.repeat(draw.normal(size=60), 2)  # two pairs a prompt, alike in difficulty
         first = draw.binomial(5, expit(np.stack([theta + 0.8, -theta + 0.8], 1)))
         votes = np.zeros((120, 2, 4))
-        votes[:, 0, 0], votes[:, 0, 1], votes[:, 1, 1], votes[:, 1, 0] = (
-            first[:, 0],
-            5 - first[:, 0],
-            first[:, 1],
-            5 - first[:, 1],
-        )
-        r = order_effects(votes, np.repeat(np.arange(60), 2), n_boot=300, seed=k).loc["first_rate"]
-        truth = 0.66014  # E sigma(z + 0.8), z standard normal
-        inside += r.low <= truth <= r.high
+        votes[:, 0, 0] = first[:, 0]
+        votes[:, 0, 1] = 5 - first[:, 0]
+        votes[:, 1, 1] = first[:, 1]
+        votes[:, 1, 0] = 5 - first[:, 1]
+        prompts = np.repeat(np.arange(60), 2)
+        rate = order_effects(votes, prompts, n_boot=300, seed=seed).loc["first_rate"]
+        inside += rate.low <= truth <= rate.high
     assert 178 <= inside <= 199
 
 
@@ -82,10 +111,8 @@ def test_correcting_keeps_votes_and_symmetry(rows):
             correct_order(votes)
         return
     new = correct_order(votes)
-    assert (
-        np.allclose(new.sum(2), votes.sum(2))
-        and np.allclose(new[:, :, 2:], votes[:, :, 2:])
-        and (new >= -1e-9).all()
-    )
+    assert np.allclose(new.sum(2), votes.sum(2))
+    assert np.allclose(new[:, :, 2:], votes[:, :, 2:])
+    assert (new >= -1e-9).all()
     turned = votes[:, ::-1][:, :, [1, 0, 2, 3]]
     assert np.allclose(correct_order(turned), new[:, ::-1][:, :, [1, 0, 2, 3]])
