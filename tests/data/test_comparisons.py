@@ -283,16 +283,16 @@ def test_merging_reads_the_repeated_rows_alone_and_few_large_ones_at_once(monkey
     assert plain["n"][:] == [None if 2 < i < 41 else i for i in range(60)] and [
         p[0]["content"] for p in plain["prompt"]
     ] == [f"{i}" for i in range(60)]
-    asked, pieces, gathered = [], [], arrow.gathered
+    asked, pieces, gather_rows = [], [], arrow.gather_rows
 
     def watched(ds, rows):
         asked.extend(rows)
-        for t in gathered(ds, rows):
+        for t in gather_rows(ds, rows):
             pieces.append(t.nbytes)
             yield t
 
-    monkeypatch.setattr(arrow, "HELD", 300_000)
-    monkeypatch.setattr(sources, "gathered", watched)
+    monkeypatch.setattr(arrow, "MEMORY_LIMIT", 300_000)
+    monkeypatch.setattr(sources, "gather_rows", watched)
     assert merge_pairs(to_comparisons(rows)).to_dict() == plain.to_dict()
     assert sorted(asked) == [*range(3, 41), *range(60, 98)] and max(pieces) < 400_000
 
@@ -305,18 +305,19 @@ def test_merging_reads_the_repeated_rows_alone_and_few_large_ones_at_once(monkey
     mapped=st.booleans(),
 )
 def test_taken_rows_are_the_rows_asked_for(n, rows, held, mapped):
-    spool = Spool(held=300)
+    spool = Spool(memory_limit=300)
     for i in range(n):
         spool.add(dict(n=[i], text=["x" * i], deep=[[dict(a=i)] * (i % 3)]))
     ds = spool.dataset()
     if mapped:
         ds = ds.select(range(n - 1, -1, -1))
     rows = [r for r in rows if -n <= r < n]
-    before, arrow.HELD = arrow.HELD, held
+    before = arrow.MEMORY_LIMIT
+    arrow.MEMORY_LIMIT = held
     try:
         assert take(ds, rows).to_list() == [ds[r] for r in rows]
     finally:
-        arrow.HELD = before
+        arrow.MEMORY_LIMIT = before
 
 
 def test_parts_of_a_large_table_are_not_made_of_single_rows(monkeypatch):
