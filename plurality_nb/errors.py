@@ -5,7 +5,6 @@
 # %% auto #0
 __all__ = ['ContractError', 'LeftOut']
 
-
 # %% ../nbs/00_errors.ipynb #contracterror
 class ContractError(ValueError):
     "Data or settings that cannot be used: what was wanted, what came, and what to do."
@@ -41,7 +40,6 @@ class ContractError(ValueError):
             return message
         ends_a_line = self.got[-1:].isspace()  # a list of rows does, and needs no full stop
         return message + ('' if ends_a_line else '. ') + self.hint
-
 
 # %% ../nbs/00_errors.ipynb #leftout
 class LeftOut(ContractError):

@@ -12,14 +12,12 @@ from datasets import Dataset
 from .arrow import take
 from .build import number_column, with_columns
 
-
 # %% ../../nbs/data/04_orientation.ipynb #chosen-sign
 def chosen_sign(
     ds: Dataset,  # comparisons
 ) -> np.ndarray:  # (rows,): 1 where A is the chosen response, -1 where B is
     "Turns a difference A - B into chosen - rejected."
     return np.where(number_column(ds, 'label') < 0.5, -1.0, 1.0)
-
 
 # %% ../../nbs/data/04_orientation.ipynb #turn-ballots
 _OPPOSITE_VOTE = dict(a='b', b='a')
@@ -36,7 +34,6 @@ def turn_ballots(
         ]
         for row in ballots
     ]
-
 
 # %% ../../nbs/data/04_orientation.ipynb #swap-sides
 def swap_sides(

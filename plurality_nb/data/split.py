@@ -36,7 +36,6 @@ def part_of(
     part = np.searchsorted(ends, position[groups.indices.to_numpy()], side='right')
     return np.minimum(part, len(fractions) - 1)  # rounding may leave the last end below 1
 
-
 # %% ../../nbs/data/05_split.ipynb #split-by-group
 def split_by_group(
     ds: Dataset,  # comparisons

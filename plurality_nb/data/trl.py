@@ -20,7 +20,6 @@ from .checks import as_messages, describe_value
 from .schema import FEATURES, flat_turns
 from ..errors import ContractError
 
-
 # %% ../../nbs/data/06_trl.ipynb #preference
 class Preference(NamedTuple):
     "A prompt and its two responses, the preferred one first."
@@ -28,7 +27,6 @@ class Preference(NamedTuple):
     prompt: str | list[dict]  # a text, or a conversation of `role`, `content`
     chosen: str
     rejected: str
-
 
 # %% ../../nbs/data/06_trl.ipynb #split-dialogues
 def _n_shared_turns(one: list[dict], other: list[dict]) -> int:
@@ -57,7 +55,6 @@ def split_dialogues(
             reason='sides differ before the last turn',
         )
     return Preference(chosen[:shared], chosen[-1]['content'], rejected[-1]['content'])
-
 
 # %% ../../nbs/data/06_trl.ipynb #trl-row
 def _split_texts(chosen: str, rejected: str) -> Preference:
@@ -94,7 +91,6 @@ def trl_row(
         raise _mixed_sides_error(chosen, rejected)
     return {'label_source': 'annotator', **row, **preference._asdict()}
 
-
 # %% ../../nbs/data/06_trl.ipynb #from-trl
 def from_trl(
     rows: Iterable[Mapping],  # a `Dataset` or rows in any of TRL's preference forms
@@ -102,7 +98,6 @@ def from_trl(
 ) -> Dataset:  # comparisons
     "Comparisons from TRL's preference data."
     return to_comparisons(rows, trl_row, **kwargs)
-
 
 # %% ../../nbs/data/06_trl.ipynb #to-trl
 _log = logging.getLogger(__name__)

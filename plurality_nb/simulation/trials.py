@@ -6,131 +6,162 @@
 __all__ = ['trial_population', 'simulated_comparisons', 'judge_comparisons']
 
 # %% ../../nbs/simulation/02_trials.ipynb #imports
+from typing import Any, NamedTuple
+
 import numpy as np
 from datasets import Dataset
 
 from ..data.build import to_comparisons, with_columns
 from ..errors import ContractError
-from .population import PLACEHOLDER, Population, true_shares
+from plurality_nb.simulation.population import (
+    PLACEHOLDER,
+    Population,
+    check_setting,
+    true_shares,
+)
 from .users import PopulationJudge, judge_shares
-
 
 # %% ../../nbs/simulation/02_trials.ipynb #trial-population
 def trial_population(
-    tastes=6,  # what users notice in a response
-    lean=0.7,  # how far the average user leans in each taste, in units of its spread
-    **kwargs,  # other settings of `Population`, such as `camps`
+    tastes: int = 6,  # what users notice in a response
+    lean: float = 0.7,  # mean of each taste, in units of its spread; its sign alternates
+    **kwargs: Any,  # other settings of `Population`, such as `camps`
 ) -> Population:  # a point of quality is worth one unit of utility
     "The crowd that votes on simulated comparisons."
-    told = (
-        {}
-        if 'camps' in kwargs
-        else dict(mean=tuple(lean * (-1) ** k for k in range(tastes)), spread=1.0)
-    )
-    return Population(**dict(weight=1.0, **told) | kwargs)
+    settings: dict[str, Any] = dict(weight=1.0)
+    if 'camps' not in kwargs:
+        settings['mean'] = tuple(lean * (-1) ** k for k in range(tastes))
+        settings['spread'] = 1.0
+    return Population(**settings | kwargs)
 
+# %% ../../nbs/simulation/02_trials.ipynb #pair-kinds
+class _PairKinds(NamedTuple):
+    "What kind of comparison each pair is; all (pairs,)."
+
+    prompt: np.ndarray  # its number
+    plural: np.ndarray  # whether tastes decide
+    alike: np.ndarray  # whether the responses are alike
+    scale: np.ndarray  # how large all differences are
+
+
+def _draw_kinds(
+    n_prompts: int,
+    pairs_per_prompt: int,
+    plural: float,
+    alike: float,
+    alike_scale: float,
+    variety: float,
+    rng: np.random.Generator,
+) -> _PairKinds:
+    prompt = np.repeat(np.arange(n_prompts), pairs_per_prompt)
+    is_plural = (rng.random(n_prompts) < plural)[prompt]
+    is_alike = rng.random(len(prompt)) < alike
+    stake = np.exp(variety * rng.normal(size=n_prompts))[prompt]
+    return _PairKinds(prompt, is_plural, is_alike, stake * np.where(is_alike, alike_scale, 1))
+
+
+def _quadrant_names(kinds: _PairKinds) -> list[str]:
+    plurality = np.where(kinds.plural, 'plural', 'single')
+    alikeness = np.where(kinds.alike, 'alike', 'distinct')
+    return [f'{one}_{other}' for one, other in zip(plurality, alikeness)]
+
+# %% ../../nbs/simulation/02_trials.ipynb #responses
+def _draw_responses(
+    kinds: _PairKinds, n_tastes: int, gap: float, minor: float, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    "For sides a and b (pairs, 1 + tastes): quality, then what users notice."
+    n = len(kinds.prompt)
+    better = rng.choice([-1, 1], n)
+    size = np.abs(1 + rng.normal(size=n) / 4)
+    quality = kinds.scale * better * size * gap * np.where(kinds.plural, minor, 1)
+    middle = rng.normal(size=(n, 1 + n_tastes))
+    taste_scale = kinds.scale * np.where(kinds.plural, 1, minor)
+    tastes = taste_scale[:, None] * rng.normal(size=(n, n_tastes)) * np.sqrt(2 / n_tastes)
+    half = np.c_[quality[:, None], tastes] / 2
+    return dict(a=middle + half, b=middle - half)
+
+
+def _attribute_columns(
+    responses: dict[str, np.ndarray], blur: float, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    columns = {}
+    for side, attributes in responses.items():
+        columns[f'quality_{side}'] = attributes[:, 0]
+        columns[f'tastes_{side}'] = attributes[:, 1:]
+        noise = blur * rng.normal(size=attributes.shape)
+        columns[f'features_{side}'] = attributes + noise
+    return columns
+
+
+def _placeholder_rows(prompts: np.ndarray, seed: int) -> list[dict[str, str]]:
+    "Rows whose texts mean nothing, and are different in every pair and for every seed."
+    return [
+        dict(
+            prompt=f'Simulated prompt {seed}.{prompt}',
+            response_a=f'{PLACEHOLDER} {seed}.{prompt}.{pair}a',
+            response_b=f'{PLACEHOLDER} {seed}.{prompt}.{pair}b',
+        )
+        for pair, prompt in enumerate(prompts.tolist())
+    ]
 
 # %% ../../nbs/simulation/02_trials.ipynb #simulated-comparisons
 def simulated_comparisons(
-    n_prompts=500,
-    pairs_per_prompt=2,
+    n_prompts: int = 500,
+    pairs_per_prompt: int = 2,
     population: Population | None = None,  # who votes; None: `trial_population()`
-    plural=0.5,  # chance that a prompt is plural, in [0, 1]
-    alike=0.5,  # chance that the responses of a pair are alike, in [0, 1]
-    gap=1.2,  # difference of quality that decides, utility
-    minor=0.3,  # what decides less, relative to where it decides, >= 0
-    alike_scale=0.15,  # differences of alike responses relative to distinct ones, >= 0
-    variety=0.4,  # standard deviation between prompts of the log of what is at stake, >= 0
-    blur=0.1,  # standard deviation of what a reward model sees amiss in each feature, >= 0
-    seed=0,
-) -> Dataset:  # comparisons with `quadrant`, `quality_*`, `tastes_*`, `features_*` (what a reward model sees) and `true_a`, `true_b`, `true_tie`
+    plural: float = 0.5,  # chance that a prompt is plural, in [0, 1]
+    alike: float = 0.5,  # chance that the responses of a pair are alike, in [0, 1]
+    gap: float = 1.2,  # difference of quality where it decides, utility
+    minor: float = 0.3,  # size of what does not decide, relative to where it does, >= 0
+    alike_scale: float = 0.15,  # differences of alike responses relative to distinct ones, >= 0
+    variety: float = 0.4,  # standard deviation between prompts of the log of the stake, >= 0
+    blur: float = 0.1,  # standard deviation of a reward model's error in each feature, >= 0
+    seed: int = 0,
+) -> (
+    Dataset
+):  # with `quadrant`, `quality_*`, `tastes_*`, `true_*`; a reward model sees `features_*`
     "Comparisons without texts, whose true shares are known."
-    _check(dict(n_prompts=n_prompts, pairs_per_prompt=pairs_per_prompt), 1)
-    _check(dict(plural=plural, alike=alike), 0, 1)
-    _check(dict(gap=gap, minor=minor, alike_scale=alike_scale, variety=variety, blur=blur), 0)
+    for name, count in dict(n_prompts=n_prompts, pairs_per_prompt=pairs_per_prompt).items():
+        check_setting(name, count, 1)
+    for name, chance in dict(plural=plural, alike=alike).items():
+        check_setting(name, chance, 0, 1)
+    sizes = dict(gap=gap, minor=minor, alike_scale=alike_scale, variety=variety, blur=blur)
+    for name, size in sizes.items():
+        check_setting(name, size, 0)
     population = population or trial_population()
-    d = population.mixture()[1].shape[1]
-    n, rng = n_prompts * pairs_per_prompt, np.random.default_rng([seed, 3])
-    prompt = np.repeat(np.arange(n_prompts), pairs_per_prompt)
-    many, like = (rng.random(n_prompts) < plural)[prompt], rng.random(n) < alike
-    scale = np.exp(variety * rng.normal(size=n_prompts))[prompt] * np.where(like, alike_scale, 1)
-    q = (
-        scale
-        * rng.choice([-1, 1], n)
-        * np.abs(1 + rng.normal(size=n) / 4)
-        * gap
-        * np.where(many, minor, 1)
+    n_tastes = population.mixture().mean.shape[1]
+    rng = np.random.default_rng([seed, 3])
+    kinds = _draw_kinds(n_prompts, pairs_per_prompt, plural, alike, alike_scale, variety, rng)
+    responses = _draw_responses(kinds, n_tastes, gap, minor, rng)
+    ds = with_columns(
+        to_comparisons(_placeholder_rows(kinds.prompt, seed)),
+        quadrant=_quadrant_names(kinds),
+        plurality=kinds.plural.astype(float),
+        indistinguishability=kinds.alike.astype(float),
+        source=['simulated'] * len(kinds.prompt),
+        **_attribute_columns(responses, blur, rng),
     )
-    middle, half = (
-        rng.normal(size=(n, 1 + d)),
-        np.c_[
-            q[:, None],
-            (scale * np.where(many, 1, minor))[:, None] * rng.normal(size=(n, d)) * np.sqrt(2 / d),
-        ]
-        / 2,
-    )
-    sides = {s: middle + x * half for s, x in zip('ab', (1, -1))}
-    cols = dict(
-        quadrant=_quadrants(many, like),
-        plurality=many * 1.0,
-        indistinguishability=like * 1.0,
-        source=['simulated'] * n,
-    )
-    for s, x in sides.items():
-        cols |= {
-            f'quality_{s}': x[:, 0],
-            f'tastes_{s}': x[:, 1:],
-            f'features_{s}': x + blur * rng.normal(size=x.shape),
-        }
-    rows = [
-        dict(
-            prompt=f'Simulated prompt {seed}.{p}',
-            **{f'response_{s}': f'{PLACEHOLDER} {seed}.{p}.{i}{s}' for s in 'ab'},
-        )
-        for i, p in enumerate(prompt.tolist())
-    ]
-    ds = with_columns(to_comparisons(rows), **cols)
-    return with_columns(
-        ds, **dict(zip(['true_a', 'true_b', 'true_tie'], true_shares(ds, population).T))
-    )
-
-
-def _check(settings, low, most=np.inf):
-    "Raises unless all settings are numbers in a range."
-    for c, x in settings.items():
-        if not (np.isfinite(x) and low <= x <= most):
-            raise ContractError(
-                c,
-                f'a number >= {low}' if most == np.inf else f'a number in [{low}, {most}]',
-                repr(x),
-            )
-
-
-def _quadrants(plural, alike):
-    return [
-        f"{'plural' if p else 'single'}_{'alike' if l else 'distinct'}"
-        for p, l in zip(plural, alike)
-    ]
-
+    true_a, true_b, true_tie = true_shares(ds, population).T
+    return with_columns(ds, true_a=true_a, true_b=true_b, true_tie=true_tie)
 
 # %% ../../nbs/simulation/02_trials.ipynb #judge-comparisons
 def judge_comparisons(
     ds: Dataset,  # comparisons
     judge: PopulationJudge,
-    n_votes: int
-    | None = 10,  # a pair, even, half of them in each order; None: its shares, as a judge that gives probabilities
-    seed=0,  # of the votes; what the judge gets wrong about a pair has the judge's own
+    n_votes: int | None = 10,  # a pair, even, half in each order; None: shares instead of votes
+    seed: int = 0,  # of the votes; what the judge gets wrong about a pair has the judge's own
 ) -> Dataset:  # the same rows with `judge_a`, `judge_b`, `judge_tie`; `source` as it was
     "Votes of a population's judge, all pairs at once."
     if n_votes is None:
         votes = judge_shares(ds, judge)
+    elif n_votes < 2 or n_votes % 2:
+        want = 'an even number from 2, half for each order'
+        raise ContractError('n_votes', want, repr(n_votes))
     else:
-        if n_votes < 2 or n_votes % 2:
-            raise ContractError(
-                'n_votes', 'an even number from 2, half for each order', repr(n_votes)
-            )
         rng = np.random.default_rng([seed, 4])
-        votes = sum(
-            rng.multinomial(n_votes // 2, np.clip(judge_shares(ds, judge, o), 0, 1)) for o in 'ab'
-        )
-    return with_columns(ds, **dict(zip(['judge_a', 'judge_b', 'judge_tie'], votes.T)))
+        # Rounding may leave a share just outside of [0, 1].
+        chances = [np.clip(judge_shares(ds, judge, order), 0, 1) for order in 'ab']
+        a_first, b_first = (rng.multinomial(n_votes // 2, chance) for chance in chances)
+        votes = a_first + b_first
+    judge_a, judge_b, judge_tie = votes.T
+    return with_columns(ds, judge_a=judge_a, judge_b=judge_b, judge_tie=judge_tie)

@@ -15,7 +15,7 @@ from plurality_nb.data.sample import load_sample
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import ask_both_orders
 from plurality_nb.simulation.population import (
-    MEAN,
+    CROWD_MEAN,
     Camp,
     Population,
     opposite_camps,
@@ -45,7 +45,11 @@ SETTINGS = {
     "camps": dict(camps=opposite_camps()),
     "minority": dict(camps=opposite_camps(0.1)),
     "three": dict(
-        camps=(Camp(MEAN, 0.5, 0.3), Camp((1, 0, 0, -1, 0), 0.3, 0.0), Camp((0,) * 5, 0.2, 1.0))
+        camps=(
+            Camp(CROWD_MEAN, 0.5, 0.3),
+            Camp((1, 0, 0, -1, 0), 0.3, 0.0),
+            Camp((0,) * 5, 0.2, 1.0),
+        )
     ),
     "one mind": dict(spread=0),
 }
@@ -123,7 +127,7 @@ def test_true_shares_of_a_panel_are_the_mean_over_its_users(sample):
     a = np.mean([ndtr((m - panel.threshold) / panel.mood) for m in means], 0)
     np.testing.assert_allclose(true_shares(sample, panel)[:, 0], a, atol=1e-12)
     alone = [
-        true_shares(sample, sample_population(mean=MEAN, camps=(Camp(u.mean, 1, 0),)))
+        true_shares(sample, sample_population(mean=CROWD_MEAN, camps=(Camp(u.mean, 1, 0),)))
         for u in panel.camps
     ]
     np.testing.assert_allclose(true_shares(sample, panel), np.mean(alone, 0), atol=1e-12)
@@ -145,8 +149,10 @@ def test_many_users_are_the_crowd(sample):
 
 def test_a_mixture_of_equal_camps_is_one_camp(sample):
     crowd = sample_population()
-    one = sample_population(camps=(Camp(MEAN, 1, crowd.spread),))
-    two = sample_population(camps=(Camp(MEAN, 0.3, crowd.spread), Camp(MEAN, 0.7, crowd.spread)))
+    one = sample_population(camps=(Camp(CROWD_MEAN, 1, crowd.spread),))
+    two = sample_population(
+        camps=(Camp(CROWD_MEAN, 0.3, crowd.spread), Camp(CROWD_MEAN, 0.7, crowd.spread))
+    )
     for other in (one, two):
         np.testing.assert_allclose(
             true_shares(sample, other), true_shares(sample, crowd), atol=1e-12
@@ -397,7 +403,7 @@ def test_fidelity_is_the_correlation_with_the_users_mean():
     mean = np.random.default_rng(0).normal(size=(len(ids), 1)) + np.array([[0.0, 0.0]])
     for fidelity in (0, 0.5, 0.8, 1):
         judge = PopulationJudge(crowd, fidelity, 0)
-        error, turned = judge.misjudged(ids, ["x"] * len(ids), ["y"] * len(ids))
+        error, turned = judge.misjudgements(ids, ["x"] * len(ids), ["y"] * len(ids))
         view = judge.views(mean, np.ones_like(mean), error, turned)[0][:, 0]
         assert np.corrcoef(view, mean[:, 0])[0, 1] == pytest.approx(
             fidelity, abs=5 / np.sqrt(len(ids))
@@ -538,16 +544,19 @@ def test_swapping_a_trial_swaps_all_its_columns():
     "make, message",
     [
         (
-            lambda: Population(camps=(Camp(MEAN, 0.5), Camp(MEAN, 0.4))),
+            lambda: Population(camps=(Camp(CROWD_MEAN, 0.5), Camp(CROWD_MEAN, 0.4))),
             "`weight`: want weights of the camps that sum to 1, got 0.9",
         ),
         (
-            lambda: Population(camps=(Camp(MEAN, 1.5), Camp(MEAN, -0.5))),
+            lambda: Population(camps=(Camp(CROWD_MEAN, 1.5), Camp(CROWD_MEAN, -0.5))),
             r"`weight`: want a number in \[0, 1\], got 1.5",
         ),
-        (lambda: Population(camps=(Camp(MEAN, 1, -1),)), "`spread`: want a number >= 0, got -1"),
         (
-            lambda: Population(camps=(Camp(MEAN, 0.5), Camp((1, 2), 0.5))),
+            lambda: Population(camps=(Camp(CROWD_MEAN, 1, -1),)),
+            "`spread`: want a number >= 0, got -1",
+        ),
+        (
+            lambda: Population(camps=(Camp(CROWD_MEAN, 0.5), Camp((1, 2), 0.5))),
             "`mean`: want as many tastes in each camp",
         ),
         (
