@@ -23,7 +23,9 @@ import json
 from datasets import Features, List, Value
 
 # %% ../../nbs/data/01_schema.ipynb #features
-_f32, _i32, _str = Value('float32'), Value('int32'), Value('string')
+_f32 = Value('float32')
+_i32 = Value('int32')
+_str = Value('string')
 FEATURES = Features(
     dict(
         pair_id=_str,

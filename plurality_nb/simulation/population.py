@@ -48,8 +48,8 @@ _CAUTION = re.compile(rf'\b(?:{_CAUTIOUS_WORDS})\b', re.I)
 
 
 # %% ../../nbs/simulation/00_population.ipynb #taste-features
-def _rate(pattern: re.Pattern, text: str, n_words: int) -> float:
-    "Matches in ten words; the ten words added keep short texts from extremes."
+def _matches_per_ten_words(pattern: re.Pattern, text: str, n_words: int) -> float:
+    "Rate of matches; ten words are added to each text, so that short ones are not extreme."
     return 10 * len(pattern.findall(text)) / (n_words + 10)
 
 
@@ -64,9 +64,9 @@ def taste_features(
     features = np.array(
         [
             np.log1p(n_words) / 0.5,
-            _rate(_STRUCTURE, text, n_words),
-            _rate(_WARMTH, text, n_words),
-            2 * _rate(_CAUTION, text, n_words),
+            _matches_per_ten_words(_STRUCTURE, text, n_words),
+            _matches_per_ten_words(_WARMTH, text, n_words),
+            2 * _matches_per_ten_words(_CAUTION, text, n_words),
             mean_word_length / 0.6,
         ]
     )
@@ -337,7 +337,7 @@ class Population(_ComparingUsers):
 
     def panel(self, n: int, seed: int = 0) -> 'Population':
         "`n` users drawn once, who keep their tastes and vote at most once on a pair."
-        return _panel(self, n, seed)
+        return _draw_panel(self, n, seed)
 
     def knowing(self, ds: Dataset) -> 'Population':
         "The same users, who recognise the rows' responses and know their quality and tastes."
@@ -345,7 +345,7 @@ class Population(_ComparingUsers):
 
 
 # %% ../../nbs/simulation/00_population.ipynb #changed-populations
-def _panel(population: Population, n: int, seed: int) -> Population:
+def _draw_panel(population: Population, n: int, seed: int) -> Population:
     check_setting('n', n, 1)
     names = [camp.name for camp in population.camps] or ['all']
     users = population.draw(n, [seed, 2])

@@ -73,13 +73,13 @@ def _draw_responses(
     kinds: _PairKinds, n_tastes: int, gap: float, minor: float, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     "For sides a and b (pairs, 1 + tastes): quality, then what users notice."
-    n = len(kinds.prompt)
-    better = rng.choice([-1, 1], n)
-    size = np.abs(1 + rng.normal(size=n) / 4)
+    n_pairs = len(kinds.prompt)
+    better = rng.choice([-1, 1], n_pairs)
+    size = np.abs(1 + rng.normal(size=n_pairs) / 4)
     quality = kinds.scale * better * size * gap * np.where(kinds.plural, minor, 1)
-    middle = rng.normal(size=(n, 1 + n_tastes))
+    middle = rng.normal(size=(n_pairs, 1 + n_tastes))
     taste_scale = kinds.scale * np.where(kinds.plural, 1, minor)
-    tastes = taste_scale[:, None] * rng.normal(size=(n, n_tastes)) * np.sqrt(2 / n_tastes)
+    tastes = taste_scale[:, None] * rng.normal(size=(n_pairs, n_tastes)) * np.sqrt(2 / n_tastes)
     half = np.c_[quality[:, None], tastes] / 2
     return dict(a=middle + half, b=middle - half)
 
