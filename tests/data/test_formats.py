@@ -57,14 +57,16 @@ def summary(choice, worker, first="hot tea", second="Tea is hot."):
 
 
 def multipref(*prefs):
-    note = lambda who, p: dict(
-        evaluator=who,
-        overall_pref=p,
-        helpful_pref="Tie",
-        overall_confidence="fairly-confident",
-        time_spent=9,
-        timestamp="2024",
-    )
+    def note(who, p):
+        return dict(
+            evaluator=who,
+            overall_pref=p,
+            helpful_pref="Tie",
+            overall_confidence="fairly-confident",
+            time_spent=9,
+            timestamp="2024",
+        )
+
     return dict(
         comparison_id="c1",
         prompt_id="p1",
@@ -289,7 +291,9 @@ def ultra(*scores):
 
 
 def collective(**rankings):
-    said = lambda text: [dict(role="assistant", content=text)]
+    def said(text):
+        return [dict(role="assistant", content=text)]
+
     return dict(
         prompt_id="p",
         prompt=dict(id="p", messages=[dict(role="user", content="Name a tea.")]),
@@ -356,7 +360,8 @@ def arena_100k(winner, a, b, who, spell=json.dumps):
     )
 
 
-# format: rows in its schema, then what must come of them: (A's text, B's text) to label and votes of people (a, b, tie) or of judges
+# format: rows in its schema, then what must come of them:
+# (A's text, B's text) to label and votes of people (a, b, tie) or of judges
 N = (None, None, None)
 CASES = {
     "webgpt": ([webgpt(-1.0, 1.0)], {("It is the sea.", "Light scatters."): (0, N, N)}),
@@ -607,7 +612,10 @@ def test_a_csv_holds_the_same_votes(name, spelling, tmp_path):
         r | dict(pair_id=pair_id("Tea?", "Yes", "No")) if name == "sheet" else r
         for r in CASES[name][0]
     ]
-    spell = lambda x: SPELLINGS[spelling](x) if isinstance(x, (list, dict)) else x
+
+    def spell(x):
+        return SPELLINGS[spelling](x) if isinstance(x, (list, dict)) else x
+
     pd.DataFrame([{c: spell(x) for c, x in r.items()} for r in rows]).to_csv(
         tmp_path / "x.csv", index=False
     )
@@ -750,9 +758,7 @@ def hub(monkeypatch, tmp_path):
     def download(url):
         asked.append((url, None, {}))
         path = tmp_path / f"{len(asked)}"
-        path.write_text(
-            "".join(json.dumps(r["records"] if "records" in r else r) + "\n" for r in shelf[url])
-        )
+        path.write_text("".join(json.dumps(r.get("records", r)) + "\n" for r in shelf[url]))
         return str(path)
 
     monkeypatch.setattr(sources, "load_dataset", load_dataset)
@@ -763,7 +769,7 @@ def hub(monkeypatch, tmp_path):
             f"https://huggingface.co/datasets/{repo}/resolve/main/{file}"
         ),
     )
-    monkeypatch.setattr(sources, "_get", lambda url, path: download(url))
+    monkeypatch.setattr(sources, "_download_file", lambda url, path: download(url))
     monkeypatch.setenv("PLURALITY_CACHE", str(tmp_path / "cache"))
     return asked, shelf
 
@@ -797,7 +803,7 @@ def test_named_sources_find_their_configuration(name, hub):
 
 
 def test_subsets_splits_and_judges(hub):
-    asked, shelf = hub
+    _, shelf = hub
     shelf["Anthropic/hh-rlhf", None, "harmless-base", None] = dict(
         train=CASES["hh"][0],
         test=[
@@ -812,23 +818,26 @@ def test_subsets_splits_and_judges(hub):
         for s in "ab"
         for r in load_comparisons("hh_rlhf:harmless-base", split="test")[f"response_{s}"]
     }
-    with pytest.raises(ContractError, match="one of .'train', 'test'.*--split"):
+    with pytest.raises(ContractError, match=r"one of .'train', 'test'.*--split"):
         load_comparisons("hh_rlhf:harmless-base", split="dev")
     with pytest.raises(ContractError, match="harmless-base"):
         load_comparisons("hh_rlhf:harmful")
     with pytest.raises(
-        ContractError, match="a data set that can be fetched, got KeyError.*hf auth login"
+        ContractError, match=r"a data set that can be fetched, got KeyError.*hf auth login"
     ):
         load_comparisons("nobody/nothing")
     s = SOURCES["arena_llm_judges"]
     folder = s.files.rpartition("/")[0]
-    verdict = lambda id, *logits: dict(
-        id=id,
-        llm_judge="org/J",
-        winner_gt="tie",
-        winner_pred="A",
-        **{f"logit_{k}": x for k, x in zip("ABC", logits)},
-    )
+
+    def verdict(id, *logits):
+        return dict(
+            id=id,
+            llm_judge="org/J",
+            winner_gt="tie",
+            winner_pred="A",
+            **{f"logit_{k}": x for k, x in zip("ABC", logits)},
+        )
+
     shelf[s.files] = [
         judged(),
         judged() | dict(id=2, question="Hi"),
@@ -872,10 +881,10 @@ def test_subsets_splits_and_judges(hub):
         "helpsteer2", split="val"
     )["label"][:] == [1]
     with pytest.raises(
-        ContractError, match="a file that can be fetched, got KeyError.*give its path"
+        ContractError, match=r"a file that can be fetched, got KeyError.*give its path"
     ):
         load_comparisons("webgpt")
-    with pytest.raises(ContractError, match="annotations.json.*get it there"):
+    with pytest.raises(ContractError, match=r"annotations\.json.*get it there"):
         load_comparisons("alpaca_eval")
     with pytest.raises(
         ContractError, match=r"`split`: want one of \['train', 'val'\], got 'bogus'"
@@ -893,7 +902,7 @@ def test_subsets_splits_and_judges(hub):
 
 
 def test_a_hub_id_of_a_source_is_that_source(hub):
-    asked, shelf = hub
+    _, shelf = hub
     shelf[SOURCES["webgpt"].files] = CASES["webgpt_raw"][0]
     assert load_comparisons("openai/webgpt_comparisons")["source"][:] == ["webgpt"]
     shelf["Anthropic/hh-rlhf", None, "harmless-base", None] = dict(train=CASES["hh"][0])
@@ -935,7 +944,7 @@ def test_a_hub_id_of_a_source_is_that_source(hub):
     ],
 )
 def test_a_split_that_a_source_has_not_is_an_error(name, only, hub):
-    asked, shelf = hub
+    _, shelf = hub
     s = SOURCES[name.partition(":")[0]]
     if s.files:
         shelf[s.files.format(subset=name.partition(":")[2])] = next(
@@ -958,7 +967,7 @@ def test_pandalm_is_fetched_from_github(hub):
 
 
 def test_any_trl_form_on_the_hub_and_in_a_file(hub, tmp_path):
-    asked, shelf = hub
+    _, shelf = hub
     user, yes, no = (
         talk("Tea?", "Yes")[0],
         dict(role="assistant", content="Yes"),
@@ -975,14 +984,11 @@ def test_any_trl_form_on_the_hub_and_in_a_file(hub, tmp_path):
         ds = load_comparisons(f"some/data{i}:default")
         assert ds["source"][:] == [f"some/data{i}"]
         assert {ds["response_a"][0]: ds["label"][0]} in ({"Yes": 1}, {"No": 0})
-        for kind, write in dict(
-            jsonl=lambda p: p.write_text(json.dumps(form) + "\n"),
-            json=lambda p: p.write_text(json.dumps([form])),
-            parquet=lambda p: pd.DataFrame([form]).to_parquet(p),
-        ).items():
-            path = tmp_path / f"x.{kind}"
-            write(path)
-            assert load_comparisons(path)["pair_id"][:] == ds["pair_id"][:]
+        (tmp_path / "x.jsonl").write_text(json.dumps(form) + "\n")
+        (tmp_path / "x.json").write_text(json.dumps([form]))
+        pd.DataFrame([form]).to_parquet(tmp_path / "x.parquet")
+        for kind in ("jsonl", "json", "parquet"):
+            assert load_comparisons(tmp_path / f"x.{kind}")["pair_id"][:] == ds["pair_id"][:]
 
 
 def test_gzip_and_folders(tmp_path):

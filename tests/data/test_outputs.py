@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from plurality_nb.cli import app as cli
-from plurality_nb.data.files import check_save, save_comparisons
 from plurality_nb.data.loading import load_comparisons, read_comparisons
 from plurality_nb.data.sample import load_sample
+from plurality_nb.data.saving import check_save, save_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.simulation.users import sample_population, simulate_votes
 
@@ -46,7 +46,7 @@ def refused(run, tmp_path, monkeypatch):
         before = bytes_of()
         with monkeypatch.context() as patch:
             patch.setattr(
-                "plurality_nb.data.opening.open_source",
+                "plurality_nb.data.loading.open_source",
                 lambda *_: pytest.fail(f"{command} began to read"),
             )
             code, err = run(command)
@@ -234,16 +234,16 @@ def test_a_stage_takes_the_place_of_its_earlier_output(run, tmp_path):
     assert json.loads((tmp_path / "r.csv.json").read_text())["seed"] == 2
 
 
-def test_a_file_that_broke_off_after_its_note_is_written_anew(tmp_path, monkeypatch):
-    from plurality_nb.data import files
+def test_a_file_that_broke_off_after_its_note_is_written_again(tmp_path, monkeypatch):
+    from plurality_nb.data import outputs
 
-    replace = files.os.replace
+    replace = outputs.os.replace
 
     def dies(source, target):
         replace(source, target)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files.os, "replace", dies)
+    monkeypatch.setattr(outputs.os, "replace", dies)
     with pytest.raises(KeyboardInterrupt):
         save_comparisons(load_sample(), tmp_path / "x.parquet")
     monkeypatch.undo()

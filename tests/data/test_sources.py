@@ -159,7 +159,14 @@ def test_bad_rows_are_named_when_strict_and_counted_when_lenient(name, tmp_path)
     ds, account = read_comparisons(path, strict=False, rejects=tmp_path / "rejects.jsonl")
     assert account["rejected"] == {reason: 1} and account["rejected_rows"] == [row]
     assert len(ds) == account["kept"] >= 1
-    assert [json.loads(l)["row"] for l in open(tmp_path / "rejects.jsonl")] == [row]
+    lines = (tmp_path / "rejects.jsonl").read_text().splitlines()
+    assert [json.loads(line)["row"] for line in lines] == [row]
+
+
+def test_a_row_of_a_csv_with_two_broken_lines_is_one_bad_row(tmp_path):
+    text = b'prompt,response_a,response_b\nHi,"\xff\n\xff",b\nHi,a,c\n'
+    ds, account = read_comparisons(write(tmp_path / "data.csv", text), strict=False)
+    assert account["rejected_rows"] == [0] and ds["response_b"][:] == ["c"]
 
 
 WHOLE = {
@@ -215,19 +222,19 @@ def test_a_byte_order_mark_and_a_conversation_in_a_csv(tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    from plurality_nb.data import files
+    from plurality_nb.data import saving
 
     path = write(tmp_path / "data.jsonl", json.dumps(GOOD) + "\n")
     ds = load_comparisons(path)
-    old = files.save_comparisons(ds, tmp_path / "out.jsonl").read_bytes()
+    old = saving.save_comparisons(ds, tmp_path / "out.jsonl").read_bytes()
 
     def fail(ds, f):
         f.write("half")
         raise OSError("disk full")
 
-    monkeypatch.setitem(files._WRITERS, ".jsonl", fail)
+    monkeypatch.setitem(saving._TEXT_WRITERS, ".jsonl", fail)
     with pytest.raises(OSError):
-        files.save_comparisons(ds, tmp_path / "out.jsonl")
+        saving.save_comparisons(ds, tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_bytes() == old
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "data.jsonl",
@@ -271,7 +278,7 @@ def test_strict_loading_names_the_first_bad_rows_and_counts_the_rest(tmp_path):
         ContractError, match=r"got 50 invalid rows:(\n  row \d+: .*){20}\n  ... and 30 more"
     ):
         load_comparisons([GOOD] * 10 + [GOOD | dict(response_a=1)] * 50)
-    ds, account = read_comparisons(
+    _, account = read_comparisons(
         [GOOD] + [GOOD | dict(response_a=1)] * 5000, strict=False, rejects=tmp_path / "r.jsonl"
     )
     assert (
@@ -284,7 +291,7 @@ def test_columns_can_be_named(tmp_path):
     path = write(
         tmp_path / "d.json", json.dumps([dict(ask=dict(q="Hi"), good="x", bad="y", extra=1)])
     )
-    with pytest.raises(ContractError, match="`ask.w`: want a column of every row"):
+    with pytest.raises(ContractError, match=r"`ask\.w`: want a column of every row"):
         load_comparisons(path, columns=dict(prompt="ask.w", chosen="good", rejected="bad"))
     ds = load_comparisons(path, columns=dict(prompt="ask.q", chosen="good", rejected="bad"))
     assert (
@@ -316,7 +323,7 @@ def test_large_tables_live_on_disk(monkeypatch, tmp_path):
     ds = load_comparisons(rows + rows[:7])
     assert ds.cache_files and not plain.cache_files
     assert ds.to_dict() == plain.to_dict()
-    from plurality_nb.data.files import save_comparisons
+    from plurality_nb.data.saving import save_comparisons
 
     for kind in (".parquet", ".jsonl.gz", ".csv"):
         assert (
@@ -334,7 +341,9 @@ def test_parts_are_the_same_whatever_else_is_loaded():
 
 
 def test_limit_is_a_reproducible_draw():
-    draw = lambda seed: load_comparisons("sample", limit=20, seed=seed)["pair_id"][:]
+    def draw(seed):
+        return load_comparisons("sample", limit=20, seed=seed)["pair_id"][:]
+
     assert draw(0) == draw(0) != draw(1) and len(draw(0)) == 20
 
 
@@ -562,11 +571,11 @@ def test_numbers_in_a_csv_are_typed_under_the_name_they_are_given(tmp_path):
         ["7", "8"],
     ]
     with pytest.raises(
-        ContractError, match="`n`: want 1 .A., 0 .B., 0.5 .tie. or null, got 7.0 .float."
+        ContractError, match=r"`n`: want 1 .A., 0 .B., 0.5 .tie. or null, got 7.0 .float."
     ):
         load_comparisons(path, columns=dict(label="n"))
     with pytest.raises(
-        ContractError, match="`response_a`: want a whole number >= 0, got 'a' .str."
+        ContractError, match=r"`response_a`: want a whole number >= 0, got 'a' .str."
     ):
         load_comparisons(path, columns=dict(human_a="response_a", response_a="n"))
     assert load_comparisons(path, merge=False, columns=dict(response_a="va"))["response_a"][:] == [
@@ -619,7 +628,7 @@ def test_hh_rlhf(real):
                 for t in ds["prompt"][i]
             )
             assert (said + f"\n\nAssistant: {ds[f'response_{side}'][i]}").split() == text.split()
-    assert 0.45 < sum(l == 1 for l in ds["label"]) / len(ds) < 0.55
+    assert 0.45 < sum(label == 1 for label in ds["label"]) / len(ds) < 0.55
 
 
 def test_alpaca_eval_and_llmbar(real):
@@ -629,4 +638,4 @@ def test_alpaca_eval_and_llmbar(real):
     ds = load_comparisons(real("llmbar_judge_votes.jsonl"))
     raw = pd.read_json(real("llmbar_judge_votes.jsonl"), lines=True)
     assert ds["judge_a"][:] == [sum(v["winner"] == "1" for v in votes) for votes in raw.votes]
-    assert [l == 1 for l in ds["label"]] == (raw.label == 1).tolist()
+    assert [label == 1 for label in ds["label"]] == (raw.label == 1).tolist()

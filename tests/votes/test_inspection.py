@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from plurality_nb.cli import app as cli
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.votes.inspection import inspect_comparisons
 
 
 @pytest.fixture
@@ -97,7 +99,8 @@ def test_pandalm(real, inspect):
 def test_hh(real, inspect):
     path = real("hh_harmless_base_test.jsonl.gz")
     card = inspect(path, "--lenient", "--no-merge")
-    rows = [json.loads(l) for l in gzip.open(path, "rt")]
+    with gzip.open(path, "rt") as file:
+        rows = [json.loads(line) for line in file]
     keep = []
     for r in rows:
         c, d = (r[k].split("\n\nAssistant:") for k in ("chosen", "rejected"))
@@ -171,3 +174,11 @@ def test_llmbar(real, inspect):
         sources=dict(annotator=280),
     )
     assert card["groups"] == raw.input.nunique()
+
+
+def test_the_function_shows_what_the_command_prints(real, monkeypatch, capsys):
+    path = real("llmbar_judge_votes.jsonl")
+    monkeypatch.setattr(sys, "argv", ["plurality", "inspect", str(path)])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert str(inspect_comparisons(load_comparisons(path))) == capsys.readouterr().out.rstrip("\n")
