@@ -7,16 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.data import arrow
-from plurality_nb.data import merging as sources
+from plurality_nb.data import arrow, merging
 from plurality_nb.data.arrow import Spool, take
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.data.checks import check_row
-from plurality_nb.data.files import save_comparisons
 from plurality_nb.data.formats import FORMATS
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.merging import merge_pairs, merge_rows
 from plurality_nb.data.orientation import swap_sides
+from plurality_nb.data.saving import save_comparisons
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.trl import from_trl, to_trl
 from plurality_nb.errors import ContractError
@@ -203,7 +202,7 @@ def test_merging_in_steps_is_merging_at_once(first, later, turn):
         )
         for r in rows
     ]
-    rows = [sources._turned(r) if t else r for r, t in zip(rows, turn)]
+    rows = [merging._swap_row(r) if t else r for r, t in zip(rows, turn)]
     once = merged(rows)
     steps = merged([merged(rows[: len(first)]), *rows[len(first) :]])
     for c in (
@@ -299,7 +298,7 @@ def test_merging_reads_the_repeated_rows_alone_and_few_large_ones_at_once(monkey
             yield t
 
     monkeypatch.setattr(arrow, "MEMORY_LIMIT", 300_000)
-    monkeypatch.setattr(sources, "gather_rows", watched)
+    monkeypatch.setattr(merging, "gather_rows", watched)
     assert merge_pairs(to_comparisons(rows)).to_dict() == plain.to_dict()
     assert sorted(asked) == [*range(3, 41), *range(60, 98)] and max(pieces) < 400_000
 
