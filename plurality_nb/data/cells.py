@@ -24,8 +24,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from .schema import FEATURES
-from ..errors import ContractError
+from plurality_nb.data.schema import FEATURES
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/data/08_cells.ipynb #cell

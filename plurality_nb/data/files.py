@@ -23,10 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict, load_from_disk
 
-from .arrow import batches
-from .cells import read_cell
-from .saving import file_kind, note_types
-from ..errors import ContractError, LeftOut
+from plurality_nb.data.arrow import batches
+from plurality_nb.data.cells import read_cell
+from plurality_nb.data.saving import file_kind, note_types
+from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/11_files.ipynb #unreadable
 _Block = bytes | ContractError  # an error is always the last one

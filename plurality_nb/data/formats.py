@@ -18,11 +18,11 @@ from plurality_nb.data.judgements import (
     nested_column,
     register_format,
 )
-from .pairwise import PAIRWISE_FORMATS
-from .rankings import RANKING_FORMATS
-from .schema import pair_id
-from .verdicts import VERDICT_FORMATS
-from ..errors import ContractError, LeftOut
+from plurality_nb.data.pairwise import PAIRWISE_FORMATS
+from plurality_nb.data.rankings import RANKING_FORMATS
+from plurality_nb.data.schema import pair_id
+from plurality_nb.data.verdicts import VERDICT_FORMATS
+from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/16_formats.ipynb #formats-table
 FORMATS: dict[str, Format] = {**PAIRWISE_FORMATS, **RANKING_FORMATS, **VERDICT_FORMATS}

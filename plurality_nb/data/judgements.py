@@ -22,8 +22,8 @@ __all__ = [
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from .cells import as_number, parse_nested
-from ..errors import ContractError
+from plurality_nb.data.cells import as_number, parse_nested
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/12_judgements.ipynb #format
 SourceRow = Mapping[str, Any]  # column to value

@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from .arrow import batches, take
-from .build import to_comparisons
-from .cells import Cell, type_cells
-from .files import read_rows
-from .formats import FORMATS, detect_format, rename_columns
-from .judgements import Format, SourceRow
-from .merging import merge_pairs, pair_codes
+from plurality_nb.data.arrow import batches, take
+from plurality_nb.data.build import to_comparisons
+from plurality_nb.data.cells import Cell, type_cells
+from plurality_nb.data.files import read_rows
+from plurality_nb.data.formats import FORMATS, detect_format, rename_columns
+from plurality_nb.data.judgements import Format, SourceRow
+from plurality_nb.data.merging import merge_pairs, pair_codes
 from plurality_nb.data.opening import (
     Opened,
     _log,
@@ -34,10 +34,10 @@ from plurality_nb.data.opening import (
     read_people,
     rows_in_memory,
 )
-from .outputs import refuse_foreign, refuse_inputs, replacing
-from .split import PARTS, part_of
-from ..errors import ContractError
-from ..progress import bar
+from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
+from plurality_nb.data.split import PARTS, part_of
+from plurality_nb.errors import ContractError
+from plurality_nb.progress import bar
 
 
 # %% ../../nbs/data/20_loading.ipynb #recognise

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
-from .arrow import gathered, take
-from .build import to_comparisons
-from .judgements import binary_label
-from .orientation import turn_ballots
-from .schema import OUTCOMES, VOTERS
-from ..errors import ContractError
+from plurality_nb.data.arrow import gathered, take
+from plurality_nb.data.build import to_comparisons
+from plurality_nb.data.judgements import binary_label
+from plurality_nb.data.orientation import turn_ballots
+from plurality_nb.data.schema import OUTCOMES, VOTERS
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/data/19_merging.ipynb #swapped

@@ -17,14 +17,14 @@ import pandas as pd
 from datasets import Dataset, DatasetDict, load_dataset
 from huggingface_hub import hf_hub_download
 
-from .arrow import scratch
-from .catalog import HUB_DATASETS, SOURCES, Source, is_hub_id
-from .files import READABLE, dataset_rows, pick_split, read_rows, rows_of_split
-from .outputs import cache_folder, replacing
-from .sample import load_sample
-from .saving import note_types
-from .schema import digest
-from ..errors import ContractError
+from plurality_nb.data.arrow import scratch
+from plurality_nb.data.catalog import HUB_DATASETS, SOURCES, Source, is_hub_id
+from plurality_nb.data.files import READABLE, dataset_rows, pick_split, read_rows, rows_of_split
+from plurality_nb.data.outputs import cache_folder, replacing
+from plurality_nb.data.sample import load_sample
+from plurality_nb.data.saving import note_types
+from plurality_nb.data.schema import digest
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/18_opening.ipynb #log
 _log = logging.getLogger(__name__)

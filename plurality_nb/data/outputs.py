@@ -22,7 +22,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from ..errors import ContractError
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/data/09_outputs.ipynb #cache-folder

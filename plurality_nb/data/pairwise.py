@@ -31,8 +31,8 @@ from plurality_nb.data.judgements import (
     sign_vote,
     winner_column,
 )
-from .trl import split_dialogues, trl_row
-from ..errors import ContractError, LeftOut
+from plurality_nb.data.trl import split_dialogues, trl_row
+from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/13_pairwise.ipynb #pairwise-formats
 PAIRWISE_FORMATS: dict[str, Format] = {}

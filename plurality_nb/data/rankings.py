@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from .cells import Cell, parse_nested
+from plurality_nb.data.cells import Cell, parse_nested
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,

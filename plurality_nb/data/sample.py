@@ -7,19 +7,22 @@ __all__ = ['load_sample']
 
 # %% ../../nbs/data/07_sample.ipynb #imports
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 
 from datasets import Dataset
 
-from .build import to_comparisons
+from plurality_nb.data.build import to_comparisons
 
 
 # %% ../../nbs/data/07_sample.ipynb #load-sample
+def _sample_row(row: Mapping) -> dict:
+    return {**row, 'source': 'sample'}
+
+
 def load_sample() -> (
     Dataset
 ):  # 256 comparisons with `written_quadrant`, `domain`, `quality_a`, `quality_b`
     "The pairs written for this project, without votes."
     text = (files('plurality_nb') / 'resources' / 'sample.jsonl').read_text(encoding='utf-8')
-    return to_comparisons(
-        map(json.loads, text.splitlines()), lambda r: r | dict(source='sample'), where='sample'
-    )
+    return to_comparisons(map(json.loads, text.splitlines()), _sample_row, where='sample')

@@ -26,12 +26,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset, Features
 
-from .. import __version__
-from .arrow import batches
-from .cells import write_cell
-from .outputs import json_object, refuse_foreign, refuse_inputs, replacing
-from .schema import FEATURES
-from ..errors import ContractError
+from plurality_nb import __version__
+from plurality_nb.data.arrow import batches
+from plurality_nb.data.cells import write_cell
+from plurality_nb.data.outputs import json_object, refuse_foreign, refuse_inputs, replacing
+from plurality_nb.data.schema import FEATURES
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/data/10_saving.ipynb #file-kind

@@ -9,8 +9,8 @@ __all__ = ['VERDICT_FORMATS']
 import math
 from typing import Any
 
-from .cells import as_number, parse_nested
-from .checks import orient
+from plurality_nb.data.cells import as_number, parse_nested
+from plurality_nb.data.checks import orient
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -24,10 +24,10 @@ from plurality_nb.data.judgements import (
     score_vote,
     winner_column,
 )
-from .pairwise import _with_conversations
-from .schema import OUTCOMES
-from .trl import trl_row
-from ..errors import ContractError
+from plurality_nb.data.pairwise import _with_conversations
+from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.data.trl import trl_row
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/15_verdicts.ipynb #alpaca-eval
 VERDICT_FORMATS: dict[str, Format] = {}

@@ -24,11 +24,11 @@ from datasets import Dataset
 from scipy.optimize import minimize
 from scipy.special import betaincinv
 
-from ..errors import ContractError
-from .bootstrap import MIN_GROUPS, Measure, group_sums
-from .correlation import pearson, spearman
-from .scores import accuracy, brier, log_loss
-from .tables import rows_that_count, slices, tabulate
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, group_sums
+from plurality_nb.evaluation.correlation import pearson, spearman
+from plurality_nb.evaluation.scores import accuracy, brier, log_loss
+from plurality_nb.evaluation.tables import rows_that_count, slices, tabulate
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #lead-spread

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from ..errors import ContractError
-from .bootstrap import MIN_GROUPS, Measure
-from .correlation import kendall, pearson, spearman
-from .scores import score_measure, tempered_rows
-from .tables import group_codes, rows_that_count, slices, tabulate
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure
+from plurality_nb.evaluation.correlation import kendall, pearson, spearman
+from plurality_nb.evaluation.scores import score_measure, tempered_rows
+from plurality_nb.evaluation.tables import group_codes, rows_that_count, slices, tabulate
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compared
 COMPARED = [

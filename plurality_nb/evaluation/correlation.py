@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..errors import ContractError
-from .bootstrap import Measure, group_sums
-from .tables import rows_that_count, tabulate
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import Measure, group_sums
+from plurality_nb.evaluation.tables import rows_that_count, tabulate
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #pearson
 STATISTICS = ['pearson', 'spearman', 'kendall']

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..errors import ContractError
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/evaluation/07_label_agreement.ipynb #agreement

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..errors import ContractError
-from .bootstrap import Measure, group_sums, interval, resample
-from .ceilings import disattenuated, lead_spread
-from .correlation import STATISTICS, correlation
-from .tables import facts, group_codes, rows_that_count, slices
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import Measure, group_sums, interval, resample
+from plurality_nb.evaluation.ceilings import disattenuated, lead_spread
+from plurality_nb.evaluation.correlation import STATISTICS, correlation
+from plurality_nb.evaluation.tables import facts, group_codes, rows_that_count, slices
 
 # %% ../../nbs/evaluation/05_matching.ipynb #common-distribution
 STRATA = 5  # of equal width, over decisiveness in [0, 1]

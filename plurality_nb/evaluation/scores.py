@@ -29,10 +29,10 @@ import pandas as pd
 from datasets import Dataset
 from scipy.special import entr, expit
 
-from ..errors import ContractError
-from .bootstrap import Measure, group_sums, mean_measure
-from .correlation import by_level
-from .tables import group_codes, rows_that_count, tabulate
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import Measure, group_sums, mean_measure
+from plurality_nb.evaluation.correlation import by_level
+from plurality_nb.evaluation.tables import group_codes, rows_that_count, tabulate
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #accuracy

@@ -23,12 +23,12 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset, Value
 
-from ..data.build import numbers
-from ..data.schema import QUADRANTS
-from ..errors import ContractError
-from .bootstrap import interval, resample
-from ..rewards.baselines import BASELINES, baseline_rewards
-from ..votes.shares import tie_rate, vote_split, votes_of
+from plurality_nb.data.build import numbers
+from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import interval, resample
+from plurality_nb.rewards.baselines import BASELINES, baseline_rewards
+from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
 
 # %% ../../nbs/evaluation/01_tables.ipynb #log
 _log = logging.getLogger(__name__)

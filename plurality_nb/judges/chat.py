@@ -19,9 +19,9 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from ..errors import ContractError
-from .parsing import Answer
-from .prompts import Asking, Judge
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Asking, Judge
 
 
 # %% ../../nbs/judges/03_chat.ipynb #judgeerror

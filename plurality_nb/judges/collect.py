@@ -30,15 +30,15 @@ import numpy as np
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from ..data.arrow import batches, scratch
-from ..data.build import with_columns
-from ..data.schema import OUTCOMES
-from ..errors import ContractError
-from .chat import JudgeError
-from .parsing import Answer
-from .prompts import Judge, Question, draw_persona
-from .store import VoteStore, answer_keys, judge_key
-from ..progress import bar
+from plurality_nb.data.arrow import batches, scratch
+from plurality_nb.data.build import with_columns
+from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.chat import JudgeError
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Judge, Question, draw_persona
+from plurality_nb.judges.store import VoteStore, answer_keys, judge_key
+from plurality_nb.progress import bar
 
 
 # %% ../../nbs/judges/05_collect.ipynb #case

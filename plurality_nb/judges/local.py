@@ -16,10 +16,10 @@ from pathlib import Path
 from time import perf_counter
 from warnings import warn
 
-from ..data.schema import digest
-from ..errors import ContractError
-from .parsing import Answer
-from .prompts import Asking, Judge, Question
+from plurality_nb.data.schema import digest
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Asking, Judge, Question
 
 # %% ../../nbs/judges/04_local.ipynb #rendered
 _DATED = "{%- macro strftime_now(form) -%}2025-01-01{%- endmacro %}"  # in place of the function that templates find today's date by

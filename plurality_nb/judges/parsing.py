@@ -25,7 +25,7 @@ from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
-from ..errors import ContractError
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/judges/00_parsing.ipynb #answer

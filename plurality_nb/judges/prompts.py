@@ -26,10 +26,10 @@ from typing import NamedTuple
 import numpy as np
 from datasets import Dataset
 
-from ..data.schema import digest, group_id
-from ..errors import ContractError
-from .parsing import MODES, READER, Answer, read_answer
-from ..votes.shares import votes_of
+from plurality_nb.data.schema import digest, group_id
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.parsing import MODES, READER, Answer, read_answer
+from plurality_nb.votes.shares import votes_of
 
 
 # %% ../../nbs/judges/01_prompts.ipynb #question

@@ -17,11 +17,11 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from .. import __version__
-from ..data.schema import digest, group_id
-from ..errors import ContractError
-from .parsing import Answer
-from .prompts import Question
+from plurality_nb import __version__
+from plurality_nb.data.schema import digest, group_id
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Question
 
 
 # %% ../../nbs/judges/02_store.ipynb #answer-keys

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..data.files import cache_folder
-from ..errors import ContractError
+from plurality_nb.data.files import cache_folder
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/models/01_encoder.ipynb #encoder-folder
 ENCODER = 'sentence-transformers/all-MiniLM-L6-v2'

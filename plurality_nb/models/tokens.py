@@ -23,10 +23,10 @@ import datasets
 import numpy as np
 from datasets import Dataset
 
-from ..data.arrow import contents_id, scratch
-from ..data.files import cache_folder
-from ..data.schema import digest
-from ..errors import ContractError
+from plurality_nb.data.arrow import contents_id, scratch
+from plurality_nb.data.files import cache_folder
+from plurality_nb.data.schema import digest
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/models/02_tokens.ipynb #prompt-text

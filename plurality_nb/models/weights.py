@@ -9,7 +9,7 @@ __all__ = ['weights_id', 'best_device', 'load_pretrained']
 import hashlib
 from pathlib import Path
 
-from ..errors import ContractError
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/models/00_weights.ipynb #weights-id

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..data.build import numbers
-from ..data.schema import QUADRANTS, VOTERS
-from ..rewards.baselines import BASELINES
-from ..simulation.users import SIMULATED, is_simulated
-from ..votes.shares import decisiveness, tie_rate, vote_split, votes_of
+from plurality_nb.data.build import numbers
+from plurality_nb.data.schema import QUADRANTS, VOTERS
+from plurality_nb.rewards.baselines import BASELINES
+from plurality_nb.simulation.users import SIMULATED, is_simulated
+from plurality_nb.votes.shares import decisiveness, tie_rate, vote_split, votes_of
 
 
 # %% ../../nbs/reports/02_findings.ipynb #describe

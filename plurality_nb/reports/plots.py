@@ -37,16 +37,16 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from scipy.special import expit
 
-from ..data.build import numbers, with_columns
-from ..data.schema import QUADRANTS, VOTERS
-from ..errors import ContractError
-from ..evaluation.correlation import STATISTICS, correlate
-from ..evaluation.scores import tempered_rows
-from ..evaluation.tables import rows_that_count, said_once
-from ..simulation.users import SIMULATED, is_simulated
-from ..taxonomy.quadrants import quadrant_of, threshold_sensitivity
-from ..votes.bias import rate_interval
-from ..votes.shares import vote_share, votes_of
+from plurality_nb.data.build import numbers, with_columns
+from plurality_nb.data.schema import QUADRANTS, VOTERS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.correlation import STATISTICS, correlate
+from plurality_nb.evaluation.scores import tempered_rows
+from plurality_nb.evaluation.tables import rows_that_count, said_once
+from plurality_nb.simulation.users import SIMULATED, is_simulated
+from plurality_nb.taxonomy.quadrants import quadrant_of, threshold_sensitivity
+from plurality_nb.votes.bias import rate_interval
+from plurality_nb.votes.shares import vote_share, votes_of
 
 # %% ../../nbs/reports/00_plots.ipynb #colours
 COLOURS = dict(zip(QUADRANTS, ['#0072B2', '#56B4E9', '#D55E00', '#E69F00']))

@@ -22,18 +22,18 @@ import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
 
-from .. import __version__
-from ..data.build import numbers, with_columns
-from ..data.files import json_object, refuse_foreign, refuse_inputs
-from ..data.schema import VOTERS
-from ..errors import ContractError
-from ..evaluation.tables import vote_log_odds
-from . import plots
-from .findings import _place, _short, describe
-from ..taxonomy.quadrants import uncertain_rows
-from ..votes.calibration import dispersion
-from ..votes.inspection import data_card, vote_card
-from ..votes.shares import votes_of
+from plurality_nb import __version__
+from plurality_nb.data.build import numbers, with_columns
+from plurality_nb.data.files import json_object, refuse_foreign, refuse_inputs
+from plurality_nb.data.schema import VOTERS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.tables import vote_log_odds
+from plurality_nb.reports import plots
+from plurality_nb.reports.findings import _place, _short, describe
+from plurality_nb.taxonomy.quadrants import uncertain_rows
+from plurality_nb.votes.calibration import dispersion
+from plurality_nb.votes.inspection import data_card, vote_card
+from plurality_nb.votes.shares import votes_of
 
 
 # %% ../../nbs/reports/03_sections.ipynb #svg

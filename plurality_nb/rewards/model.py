@@ -29,11 +29,11 @@ from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .. import __version__
-from ..data.build import with_columns
-from ..data.files import json_object, refuse_foreign, refuse_inputs, replacing
-from ..errors import ContractError
-from ..models.encoder import ENCODER, embed
+from plurality_nb import __version__
+from plurality_nb.data.build import with_columns
+from plurality_nb.data.files import json_object, refuse_foreign, refuse_inputs, replacing
+from plurality_nb.errors import ContractError
+from plurality_nb.models.encoder import ENCODER, embed
 from plurality_nb.models.packing import (
     may_share,
     micro_batches,
@@ -42,10 +42,10 @@ from plurality_nb.models.packing import (
     token_budget,
     tree_attention,
 )
-from ..models.tokens import has_types, prompt_text, reading_form, tokenize_comparisons
-from ..models.weights import best_device, load_pretrained
-from ..progress import bar
-from .baselines import BASELINES, baseline_rewards
+from plurality_nb.models.tokens import has_types, prompt_text, reading_form, tokenize_comparisons
+from plurality_nb.models.weights import best_device, load_pretrained
+from plurality_nb.progress import bar
+from plurality_nb.rewards.baselines import BASELINES, baseline_rewards
 
 
 # %% ../../nbs/rewards/03_model.ipynb #probe-inputs

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import ContractError
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/rewards/00_objectives.ipynb #bt-loss

@@ -19,12 +19,12 @@ from datasets import Dataset
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-from ..data.arrow import contents_id
-from ..data.files import json_object, refuse_foreign, remove_folder, replacing
-from ..errors import ContractError
-from .model import check_model, list_files
-from .targets import exclude_groups
-from .trainer import MarginConfig, MarginTrainer
+from plurality_nb.data.arrow import contents_id
+from plurality_nb.data.files import json_object, refuse_foreign, remove_folder, replacing
+from plurality_nb.errors import ContractError
+from plurality_nb.rewards.model import check_model, list_files
+from plurality_nb.rewards.targets import exclude_groups
+from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 
 _log = logging.getLogger(__name__)
 

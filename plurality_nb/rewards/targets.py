@@ -19,12 +19,12 @@ from collections.abc import Iterable
 import numpy as np
 from datasets import Dataset
 
-from ..data.arrow import take
-from ..data.build import numbers
-from ..data.orientation import chosen_sign
-from ..errors import ContractError
-from .objectives import OBJECTIVE_SETTINGS, OBJECTIVES
-from ..votes.shares import vote_share, votes_of
+from plurality_nb.data.arrow import take
+from plurality_nb.data.build import numbers
+from plurality_nb.data.orientation import chosen_sign
+from plurality_nb.errors import ContractError
+from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES
+from plurality_nb.votes.shares import vote_share, votes_of
 
 # %% ../../nbs/rewards/01_targets.ipynb #training-targets
 _log = logging.getLogger(__name__)

@@ -27,8 +27,8 @@ from trl import RewardConfig, RewardTrainer
 
 random.setstate(_state)
 
-from .. import __version__
-from ..errors import ContractError
+from plurality_nb import __version__
+from plurality_nb.errors import ContractError
 from plurality_nb.models.packing import (
     looks_back,
     may_share,
@@ -38,10 +38,10 @@ from plurality_nb.models.packing import (
     token_budget,
     tree_attention,
 )
-from ..models.tokens import LONG_PAIRS, has_types, reading_form, tokenize_comparisons
-from .model import write_training
-from .objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
-from .targets import chosen_share, decided, training_targets
+from plurality_nb.models.tokens import LONG_PAIRS, has_types, reading_form, tokenize_comparisons
+from plurality_nb.rewards.model import write_training
+from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
+from plurality_nb.rewards.targets import chosen_share, decided, training_targets
 
 _log = logging.getLogger(__name__)
 

@@ -29,12 +29,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
-from ..data.files import replacing
-from ..errors import ContractError
-from ..judges.collect import Budget
-from ..judges.registry import JUDGES
-from ..rewards.objectives import OBJECTIVES
-from ..taxonomy.quadrants import label_taxonomy
+from plurality_nb.data.files import replacing
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import Budget
+from plurality_nb.judges.registry import JUDGES
+from plurality_nb.rewards.objectives import OBJECTIVES
+from plurality_nb.taxonomy.quadrants import label_taxonomy
 
 
 # %% ../../nbs/studies/00_config.ipynb #data

@@ -19,23 +19,23 @@ from plurality_nb.data.files import (
     replacing,
     save_comparisons,
 )
-from ..data.sample import load_sample
-from ..judges.collect import add_votes, ask_both_orders
-from ..judges.prompts import Judge
-from ..progress import bar
-from ..reports.plots import plot_forest, plot_prediction
-from ..reports.sections import check_report, svg
-from ..rewards.probe import cross_score
+from plurality_nb.data.sample import load_sample
+from plurality_nb.judges.collect import add_votes, ask_both_orders
+from plurality_nb.judges.prompts import Judge
+from plurality_nb.progress import bar
+from plurality_nb.reports.plots import plot_forest, plot_prediction
+from plurality_nb.reports.sections import check_report, svg
+from plurality_nb.rewards.probe import cross_score
 from plurality_nb.simulation.users import (
     SIMULATED,
     PopulationJudge,
     sample_population,
     simulate_votes,
 )
-from .evaluate import measure_models, report_models
-from ..taxonomy.quadrants import label_taxonomy
-from ..votes.bias import order_effects
-from ..votes.margins import add_margins, draw_labels
+from plurality_nb.studies.evaluate import measure_models, report_models
+from plurality_nb.taxonomy.quadrants import label_taxonomy
+from plurality_nb.votes.bias import order_effects
+from plurality_nb.votes.margins import add_margins, draw_labels
 
 
 # %% ../../nbs/studies/04_demo.ipynb #augment

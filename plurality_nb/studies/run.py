@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .. import __version__
+from plurality_nb import __version__
 from plurality_nb.data.files import (
     check_save,
     file_hash,
@@ -25,12 +25,12 @@ from plurality_nb.data.files import (
     refuse_inputs,
     replacing,
 )
-from ..errors import ContractError
-from ..judges.collect import plan_votes
-from ..progress import bar
-from ..reports.sections import check_report
-from .config import JUDGE_KINDS, Study
-from .steps import STAGES, _judge, _pairs_of, read_summary, study_steps
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import plan_votes
+from plurality_nb.progress import bar
+from plurality_nb.reports.sections import check_report
+from plurality_nb.studies.config import JUDGE_KINDS, Study
+from plurality_nb.studies.steps import STAGES, _judge, _pairs_of, read_summary, study_steps
 
 # %% ../../nbs/studies/02_run.ipynb #content
 _log = logging.getLogger(__name__)

@@ -17,26 +17,26 @@ import pandas as pd
 import pyarrow.parquet as pq
 from datasets import concatenate_datasets
 
-from ..data.arrow import take
-from ..data.build import with_columns
-from ..data.files import replacing, save_comparisons
-from ..data.loading import load_comparisons, read_comparisons
-from ..data.schema import FEATURES
-from ..data.split import part_of
-from ..errors import ContractError
-from ..evaluation.comparison import compare_models
-from ..evaluation.correlation import correlate
-from ..judges.collect import add_votes, ask_both_orders
-from ..judges.prompts import VERSIONS
-from ..judges.registry import load_judge
-from ..reports.page import write_report
-from ..rewards.model import RewardModel
-from ..rewards.targets import decided, exclude_groups
-from .config import Study
-from ..taxonomy.quadrants import label_taxonomy
-from ..votes.bias import order_effects
-from ..votes.margins import add_margins
-from ..votes.shares import votes_of
+from plurality_nb.data.arrow import take
+from plurality_nb.data.build import with_columns
+from plurality_nb.data.files import replacing, save_comparisons
+from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.data.schema import FEATURES
+from plurality_nb.data.split import part_of
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.comparison import compare_models
+from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.judges.collect import add_votes, ask_both_orders
+from plurality_nb.judges.prompts import VERSIONS
+from plurality_nb.judges.registry import load_judge
+from plurality_nb.reports.page import write_report
+from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.targets import decided, exclude_groups
+from plurality_nb.studies.config import Study
+from plurality_nb.taxonomy.quadrants import label_taxonomy
+from plurality_nb.votes.bias import order_effects
+from plurality_nb.votes.margins import add_margins
+from plurality_nb.votes.shares import votes_of
 
 # %% ../../nbs/studies/01_steps.ipynb #step
 STAGES = ['load', 'taxonomy', 'votes', 'margins', 'train', 'score', 'correlate', 'report']

@@ -25,9 +25,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ..errors import ContractError
-from ..models.encoder import ENCODER, embed
-from ..progress import bar
+from plurality_nb.errors import ContractError
+from plurality_nb.models.encoder import ENCODER, embed
+from plurality_nb.progress import bar
 from plurality_nb.taxonomy.normalise import (
     NEGATIONS,
     STOPWORDS,

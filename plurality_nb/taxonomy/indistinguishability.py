@@ -14,10 +14,10 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from ..data.sample import load_sample
-from ..models.encoder import ENCODER
-from ..models.tokens import prompt_text
-from .features import entailment_features, pair_features
+from plurality_nb.data.sample import load_sample
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.models.tokens import prompt_text
+from plurality_nb.taxonomy.features import entailment_features, pair_features
 
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #authored-pairs

@@ -32,14 +32,14 @@ import pandas as pd
 from datasets import Dataset
 from scipy.special import expit, logit
 
-from ..data.build import to_comparisons
-from ..errors import ContractError
-from ..judges.collect import ask_both_orders
-from ..judges.parsing import Answer, own_words
-from ..judges.prompts import Judge, Question, conversation_text
-from ..models.encoder import ENCODER, embed
-from ..models.tokens import prompt_text
-from .indistinguishability import score_indistinguishability
+from plurality_nb.data.build import to_comparisons
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import ask_both_orders
+from plurality_nb.judges.parsing import Answer, own_words
+from plurality_nb.judges.prompts import Judge, Question, conversation_text
+from plurality_nb.models.encoder import ENCODER, embed
+from plurality_nb.models.tokens import prompt_text
+from plurality_nb.taxonomy.indistinguishability import score_indistinguishability
 
 
 # %% ../../nbs/taxonomy/03_plurality.ipynb #plurality-prompts

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from datasets import Dataset
 
-from ..data.arrow import Spool, batches
-from ..data.schema import OUTCOMES
-from ..errors import ContractError
+from plurality_nb.data.arrow import Spool, batches
+from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/votes/01_audience.ipynb #traits-of
 _BATCH_ROWS = 1000

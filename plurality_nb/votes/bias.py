@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-from ..errors import ContractError
-from .shares import vote_disagreement
+from plurality_nb.errors import ContractError
+from plurality_nb.votes.shares import vote_disagreement
 
 # %% ../../nbs/votes/03_bias.ipynb #rate-interval
 _LEAST_GROUPS = 5  # below this a bootstrap of groups is meaningless

@@ -14,11 +14,11 @@ import pandas as pd
 from datasets import Dataset
 from scipy.special import expit, logit
 
-from ..data.build import with_columns
-from ..data.schema import VOTERS
-from ..errors import ContractError
-from .bias import rate_interval
-from .shares import vote_disagreement, vote_share, votes_of
+from plurality_nb.data.build import with_columns
+from plurality_nb.data.schema import VOTERS
+from plurality_nb.errors import ContractError
+from plurality_nb.votes.bias import rate_interval
+from plurality_nb.votes.shares import vote_disagreement, vote_share, votes_of
 
 
 # %% ../../nbs/votes/04_calibration.ipynb #dispersion

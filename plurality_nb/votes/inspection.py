@@ -26,11 +26,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from ..data.arrow import batches
-from ..data.build import numbers
-from ..data.loading import OddRows, find_odd_rows
-from ..data.schema import QUADRANTS, VOTERS
-from .audience import split_votes, traits_of
+from plurality_nb.data.arrow import batches
+from plurality_nb.data.build import numbers
+from plurality_nb.data.loading import OddRows, find_odd_rows
+from plurality_nb.data.schema import QUADRANTS, VOTERS
+from plurality_nb.votes.audience import split_votes, traits_of
 from plurality_nb.votes.shares import (
     decisiveness,
     people_agreement,

@@ -26,13 +26,13 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..data.arrow import batches, take
-from ..data.build import numbers, with_columns
-from ..data.files import refuse_foreign, replacing
-from ..data.orientation import turn_ballots
-from ..data.schema import OUTCOMES
-from ..errors import ContractError
-from .shares import vote_share, votes_of
+from plurality_nb.data.arrow import batches, take
+from plurality_nb.data.build import numbers, with_columns
+from plurality_nb.data.files import refuse_foreign, replacing
+from plurality_nb.data.orientation import turn_ballots
+from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.errors import ContractError
+from plurality_nb.votes.shares import vote_share, votes_of
 
 
 # %% ../../nbs/votes/05_selection.ipynb #expected-disagreement

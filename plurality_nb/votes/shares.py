@@ -21,9 +21,9 @@ import krippendorff
 import numpy as np
 from datasets import Dataset
 
-from ..data.build import numbers
-from ..data.schema import OUTCOMES, VOTERS
-from ..errors import ContractError
+from plurality_nb.data.build import numbers
+from plurality_nb.data.schema import OUTCOMES, VOTERS
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/votes/00_shares.ipynb #vote-share

@@ -7,16 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.data import arrow
-from plurality_nb.data import merging as sources
+from plurality_nb.data import arrow, merging
 from plurality_nb.data.arrow import Spool, take
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.data.checks import check_row
-from plurality_nb.data.files import save_comparisons
 from plurality_nb.data.formats import FORMATS
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.merging import merge_pairs, merge_rows
 from plurality_nb.data.orientation import swap_sides
+from plurality_nb.data.saving import save_comparisons
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.trl import from_trl, to_trl
 from plurality_nb.errors import ContractError
@@ -111,23 +110,26 @@ def test_any_table_survives_a_file(rows, kind, tmp_path_factory):
     )
 
 
+def chosen_responses(ds):
+    return [r["response_a"] if r["label"] == 1 else r["response_b"] for r in ds]
+
+
 @quick
 @given(table)
 def test_trl_and_back_loses_only_what_trl_cannot_hold(rows):
     ds = to_comparisons(rows)
-    if not any(l in (0, 1) for l in ds["label"]):
+    fits = [label in (0, 1) for label in ds["label"]]
+    if not any(fits):
         return
     sent = to_trl(ds)
-    ok = [l in (0, 1) for l in ds["label"]]
-    if any(m is not None for m in ds["margin"]):
-        ok = [o and m is not None for o, m in zip(ok, ds["margin"])]
-    kept = take(ds, np.array(ok))
+    if any(margin is not None for margin in ds["margin"]):
+        fits = [fit and margin is not None for fit, margin in zip(fits, ds["margin"])]
+    kept = take(ds, np.array(fits))
     assert len(sent) == len(kept)
     if len(sent):
         back = from_trl(sent)
         assert back["pair_id"][:] == kept["pair_id"][:]
-        won = [r["response_a"] if r["label"] == 1 else r["response_b"] for r in kept]
-        assert [r["response_a"] if r["label"] == 1 else r["response_b"] for r in back] == won
+        assert chosen_responses(back) == chosen_responses(kept)
 
 
 @quick
@@ -137,7 +139,7 @@ def test_trl_and_back_loses_only_what_trl_cannot_hold(rows):
     turn=st.lists(st.booleans(), min_size=8, max_size=8),
 )
 def test_merging_does_not_depend_on_the_order_of_rows(rows, order, turn):
-    rows = rows + [r | dict(label=l) for r, l in zip(rows[:3], (0, 1, None))]
+    rows = rows + [r | dict(label=label) for r, label in zip(rows[:3], (0, 1, None))]
     ds = to_comparisons(rows)
     rows = [
         (swap_sides(take(ds, [i])) if t else take(ds, [i]))[0] for i, t in zip(range(len(ds)), turn)
@@ -165,7 +167,7 @@ def test_merging_does_not_depend_on_the_order_of_rows(rows, order, turn):
             )
 
 
-told = st.fixed_dictionaries(
+judgements = st.fixed_dictionaries(
     {},
     optional=dict(
         label=st.sampled_from([None, 0, 0.5, 1]),
@@ -183,12 +185,15 @@ told = st.fixed_dictionaries(
 
 @settings(max_examples=500, deadline=None)
 @given(
-    some=st.lists(told, min_size=1, max_size=4),
-    more=st.lists(told, min_size=1, max_size=4),
+    first=st.lists(judgements, min_size=1, max_size=4),
+    later=st.lists(judgements, min_size=1, max_size=4),
     turn=st.lists(st.booleans(), min_size=8, max_size=8),
 )
-def test_merging_in_steps_is_merging_at_once(some, more, turn):
-    rows = [dict(prompt="p", response_a="x", response_b="y", **t) for t in some + more]
+def test_merging_in_steps_is_merging_at_once(first, later, turn):
+    def merged(rows):
+        return check_row(merge_rows(rows))
+
+    rows = [dict(prompt="p", response_a="x", response_b="y", **j) for j in first + later]
     rows = [
         check_row(
             r
@@ -197,9 +202,9 @@ def test_merging_in_steps_is_merging_at_once(some, more, turn):
         )
         for r in rows
     ]
-    rows = [sources._turned(r) if t else r for r, t in zip(rows, turn)]
-    merged = lambda rows: check_row(merge_rows(rows))
-    once, steps = merged(rows), merged([merged(rows[: len(some)]), *rows[len(some) :]])
+    rows = [merging._swap_row(r) if t else r for r, t in zip(rows, turn)]
+    once = merged(rows)
+    steps = merged([merged(rows[: len(first)]), *rows[len(first) :]])
     for c in (
         "response_a",
         "response_b",
@@ -283,16 +288,17 @@ def test_merging_reads_the_repeated_rows_alone_and_few_large_ones_at_once(monkey
     assert plain["n"][:] == [None if 2 < i < 41 else i for i in range(60)] and [
         p[0]["content"] for p in plain["prompt"]
     ] == [f"{i}" for i in range(60)]
-    asked, pieces, gathered = [], [], arrow.gathered
+    asked, pieces = [], []
+    gather_rows = arrow.gather_rows
 
     def watched(ds, rows):
         asked.extend(rows)
-        for t in gathered(ds, rows):
+        for t in gather_rows(ds, rows):
             pieces.append(t.nbytes)
             yield t
 
-    monkeypatch.setattr(arrow, "HELD", 300_000)
-    monkeypatch.setattr(sources, "gathered", watched)
+    monkeypatch.setattr(arrow, "MEMORY_LIMIT", 300_000)
+    monkeypatch.setattr(merging, "gather_rows", watched)
     assert merge_pairs(to_comparisons(rows)).to_dict() == plain.to_dict()
     assert sorted(asked) == [*range(3, 41), *range(60, 98)] and max(pieces) < 400_000
 
@@ -305,25 +311,27 @@ def test_merging_reads_the_repeated_rows_alone_and_few_large_ones_at_once(monkey
     mapped=st.booleans(),
 )
 def test_taken_rows_are_the_rows_asked_for(n, rows, held, mapped):
-    spool = Spool(held=300)
+    spool = Spool(memory_limit=300)
     for i in range(n):
         spool.add(dict(n=[i], text=["x" * i], deep=[[dict(a=i)] * (i % 3)]))
     ds = spool.dataset()
     if mapped:
         ds = ds.select(range(n - 1, -1, -1))
     rows = [r for r in rows if -n <= r < n]
-    before, arrow.HELD = arrow.HELD, held
+    before = arrow.MEMORY_LIMIT
+    arrow.MEMORY_LIMIT = held
     try:
         assert take(ds, rows).to_list() == [ds[r] for r in rows]
     finally:
-        arrow.HELD = before
+        arrow.MEMORY_LIMIT = before
 
 
 def test_parts_of_a_large_table_are_not_made_of_single_rows(monkeypatch):
     monkeypatch.setattr(Spool.__init__, "__defaults__", (None, None, 50_000))
     ds = to_comparisons([dict(prompt=f"{i}", response_a="x", response_b="y") for i in range(5000)])
-    some = np.sort(np.random.default_rng(0).choice(5000, 4000, replace=False))
-    for rows in (some, some[::-1], np.stack([some[:2000], some[2000:]], 1).ravel()):
+    rising = np.sort(np.random.default_rng(0).choice(5000, 4000, replace=False))
+    interleaved = np.stack([rising[:2000], rising[2000:]], 1).ravel()
+    for rows in (rising, rising[::-1], interleaved):
         part = take(ds, rows)
         assert (
             part.cache_files
@@ -332,7 +340,7 @@ def test_parts_of_a_large_table_are_not_made_of_single_rows(monkeypatch):
         )
 
 
-def said(*texts):
+def conversation(*texts):
     return [dict(role="assistant" if i % 2 else "user", content=t) for i, t in enumerate(texts)]
 
 
@@ -344,15 +352,17 @@ PARTED = {
 }
 
 
+def transcript(turns):
+    names = dict(user="Human", assistant="Assistant")
+    return "".join(f"\n\n{names[t['role']]}: {t['content']}" for t in turns)
+
+
 @pytest.mark.parametrize("name", PARTED)
 def test_dialogues_that_part_before_the_last_turn_are_bad_rows(name):
-    chosen, rejected = (said(*texts) for texts in PARTED[name])
-    transcript = lambda talk: "".join(
-        f"\n\n{'Human' if t['role'] == 'user' else 'Assistant'}: {t['content']}" for t in talk
-    )
+    chosen, rejected = (conversation(*texts) for texts in PARTED[name])
     for row in (
         dict(chosen=chosen, rejected=rejected),
-        dict(prompt=said("Hi", "Yes?"), chosen=chosen, rejected=rejected),
+        dict(prompt=conversation("Hi", "Yes?"), chosen=chosen, rejected=rejected),
         dict(chosen=transcript(chosen), rejected=transcript(rejected)),
     ):
         with pytest.raises(
@@ -395,7 +405,7 @@ def test_no_row_raises_anything_but_our_own_error(r):
     strict=st.booleans(),
 )
 def test_no_rows_raise_anything_but_our_own_error(rows, strict):
-    with pytest.raises(ContractError, match="row|columns"):
+    with pytest.raises(ContractError, match=r"row|columns"):
         load_comparisons(rows, strict=strict)
 
 
@@ -416,8 +426,8 @@ def test_columns_of_mixed_types_travel_as_json():
 
 def test_added_columns_keep_rows_after_a_selection():
     ds = to_comparisons([dict(prompt="p", response_a="a", response_b=str(i)) for i in range(5)])
-    some = with_columns(ds.select([4, 2]), margin=[1.0, 2.0])
-    assert some["response_b"][:] == ["4", "2"] and some["margin"][:] == [1, 2]
+    selected = with_columns(ds.select([4, 2]), margin=[1.0, 2.0])
+    assert selected["response_b"][:] == ["4", "2"] and selected["margin"][:] == [1, 2]
 
 
 names = st.one_of(

@@ -15,7 +15,7 @@ from plurality_nb.data.sample import load_sample
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import ask_both_orders
 from plurality_nb.simulation.population import (
-    MEAN,
+    CROWD_MEAN,
     Camp,
     Population,
     opposite_camps,
@@ -45,7 +45,11 @@ SETTINGS = {
     "camps": dict(camps=opposite_camps()),
     "minority": dict(camps=opposite_camps(0.1)),
     "three": dict(
-        camps=(Camp(MEAN, 0.5, 0.3), Camp((1, 0, 0, -1, 0), 0.3, 0.0), Camp((0,) * 5, 0.2, 1.0))
+        camps=(
+            Camp(CROWD_MEAN, 0.5, 0.3),
+            Camp((1, 0, 0, -1, 0), 0.3, 0.0),
+            Camp((0,) * 5, 0.2, 1.0),
+        )
     ),
     "one mind": dict(spread=0),
 }
@@ -66,9 +70,10 @@ def crowd(request):
     return sample_population(**SETTINGS[request.param])
 
 
-def close_to(found, chance, n, errors=5):
-    "Within so many standard errors of chances, of which `n` draws were counted; one draw more where they are 0 or 1."
-    assert np.all(np.abs(found - chance) <= errors * np.sqrt(chance * (1 - chance) / n) + 1 / n)
+def assert_close(shares, chances, n, errors=5):
+    "Shares of `n` draws are within so many standard errors of chances, and one draw more."
+    standard_error = np.sqrt(chances * (1 - chances) / n)
+    assert np.all(np.abs(shares - chances) <= errors * standard_error + 1 / n)
 
 
 def by_order(ds, first="a"):
@@ -82,13 +87,14 @@ def by_order(ds, first="a"):
 def fits(counts, chances):
     "Chi-square over all pairs together; cells expected less than five times are joined to the largest one."
     total = degrees = 0
-    for n, p in zip(counts, chances):
-        e = n.sum() * p
-        few, big = e < 5, int(e.argmax())
-        n, e = n.astype(float).copy(), e.copy()
-        n[big] += n[few].sum()
-        e[big] += e[few].sum()
-        total += (((n - e)[~few]) ** 2 / e[~few]).sum()
+    for row, chance in zip(counts, chances):
+        observed = row.astype(float).copy()
+        expected = row.sum() * chance
+        few = expected < 5
+        largest = int(expected.argmax())
+        observed[largest] += observed[few].sum()
+        expected[largest] += expected[few].sum()
+        total += ((observed - expected)[~few] ** 2 / expected[~few]).sum()
         degrees += (~few).sum() - 1
     return degrees == 0 or chi2.sf(total, degrees) > 1e-4
 
@@ -96,24 +102,25 @@ def fits(counts, chances):
 # --- true shares
 
 
+def utilities(ds, crowd, tastes, mood_seed):
+    "(pairs, users): how much more each user likes A than B, from the definition."
+    quality, features = crowd.gaps(ds)
+    moods = np.random.default_rng(mood_seed).normal(size=(len(quality), len(tastes)))
+    return crowd.weight * quality[:, None] + features @ tastes.T + crowd.mood * moods
+
+
 def test_true_shares_against_users_drawn(sample, crowd):
     n = 20_000
-    q, f = crowd.gaps(sample)
-    tastes = crowd.users(n, 3)
-    d = (
-        crowd.weight * q[:, None]
-        + f @ tastes.T
-        + crowd.mood * np.random.default_rng(4).normal(size=(len(q), n))
-    )
-    found = np.stack(
+    utility = utilities(sample, crowd, crowd.users(n, 3), mood_seed=4)
+    shares = np.stack(
         [
-            (d > crowd.threshold).mean(1),
-            (d < -crowd.threshold).mean(1),
-            (np.abs(d) <= crowd.threshold).mean(1),
+            (utility > crowd.threshold).mean(1),
+            (utility < -crowd.threshold).mean(1),
+            (np.abs(utility) <= crowd.threshold).mean(1),
         ],
         1,
     )
-    close_to(found, true_shares(sample, crowd), n)
+    assert_close(shares, true_shares(sample, crowd), n)
 
 
 def test_true_shares_of_a_panel_are_the_mean_over_its_users(sample):
@@ -123,7 +130,7 @@ def test_true_shares_of_a_panel_are_the_mean_over_its_users(sample):
     a = np.mean([ndtr((m - panel.threshold) / panel.mood) for m in means], 0)
     np.testing.assert_allclose(true_shares(sample, panel)[:, 0], a, atol=1e-12)
     alone = [
-        true_shares(sample, sample_population(mean=MEAN, camps=(Camp(u.mean, 1, 0),)))
+        true_shares(sample, sample_population(mean=CROWD_MEAN, camps=(Camp(u.mean, 1, 0),)))
         for u in panel.camps
     ]
     np.testing.assert_allclose(true_shares(sample, panel), np.mean(alone, 0), atol=1e-12)
@@ -132,21 +139,20 @@ def test_true_shares_of_a_panel_are_the_mean_over_its_users(sample):
 def test_many_users_are_the_crowd(sample):
     for s in ["crowd", "minority"]:
         crowd = sample_population(**SETTINGS[s])
-        far = [
-            np.sqrt(
-                np.mean(
-                    (true_shares(sample, crowd.panel(n, seed=1)) - true_shares(sample, crowd)) ** 2
-                )
-            )
+        small, large = (
+            true_shares(sample, crowd.panel(n, seed=1)) - true_shares(sample, crowd)
             for n in (30, 3000)
-        ]
-        assert far[1] < 0.02 and far[1] < far[0] / 3
+        )
+        small_rms, large_rms = np.sqrt(np.mean(small**2)), np.sqrt(np.mean(large**2))
+        assert large_rms < 0.02 and large_rms < small_rms / 3
 
 
 def test_a_mixture_of_equal_camps_is_one_camp(sample):
     crowd = sample_population()
-    one = sample_population(camps=(Camp(MEAN, 1, crowd.spread),))
-    two = sample_population(camps=(Camp(MEAN, 0.3, crowd.spread), Camp(MEAN, 0.7, crowd.spread)))
+    one = sample_population(camps=(Camp(CROWD_MEAN, 1, crowd.spread),))
+    two = sample_population(
+        camps=(Camp(CROWD_MEAN, 0.3, crowd.spread), Camp(CROWD_MEAN, 0.7, crowd.spread))
+    )
     for other in (one, two):
         np.testing.assert_allclose(
             true_shares(sample, other), true_shares(sample, crowd), atol=1e-12
@@ -166,15 +172,10 @@ def columns(ds):
 
 def test_moments_are_those_of_the_users(sample, crowd):
     n = 40_000
-    q, f = crowd.gaps(sample)
-    d = (
-        crowd.weight * q[:, None]
-        + f @ crowd.users(n, 6).T
-        + crowd.mood * np.random.default_rng(7).normal(size=(len(q), n))
-    )
+    utility = utilities(sample, crowd, crowd.users(n, 6), mood_seed=7)
     mean, sd = crowd.moments(*columns(sample))
-    assert np.all(np.abs(d.mean(1) - mean) < 5 * sd / np.sqrt(n))
-    np.testing.assert_allclose(d.std(1), sd, rtol=0.05)
+    assert np.all(np.abs(utility.mean(1) - mean) < 5 * sd / np.sqrt(n))
+    np.testing.assert_allclose(utility.std(1), sd, rtol=0.05)
 
 
 def test_swapping_the_sides_swaps_everything(sample, crowd):
@@ -237,28 +238,22 @@ def repeated(ds, n):
 
 
 def test_votes_follow_the_true_shares(sample, crowd):
-    if (
-        crowd.counted
-    ):  # everyone votes once: over the moods, the mean of the votes is the panel's share
-        n, size = 200, len(crowd.camps)
-        votes = (
-            np.stack(votes_of(simulate_votes(repeated(sample, n), crowd, size)), 1)
-            .reshape(n, len(sample), 3)
-            .mean(0)
-            / size
-        )
-        close_to(votes, true_shares(sample, crowd), n * size)
-    else:
-        assert fits(
-            np.stack(votes_of(simulate_votes(sample, crowd, 4000)), 1), true_shares(sample, crowd)
-        )
+    if not crowd.counted:
+        counts = np.stack(votes_of(simulate_votes(sample, crowd, 4000)), 1)
+        assert fits(counts, true_shares(sample, crowd))
+        return
+    # Everyone in a panel votes once: over the moods, the mean of the votes is the panel's share.
+    n, size = 200, len(crowd.camps)
+    counts = np.stack(votes_of(simulate_votes(repeated(sample, n), crowd, size)), 1)
+    shares = counts.reshape(n, len(sample), 3).mean(0) / size
+    assert_close(shares, true_shares(sample, crowd), n * size)
 
 
 def test_labels_have_the_right_expectation(sample, crowd):
     n = 500
     labels = np.array(annotate(repeated(sample, n), crowd)["label"][:]).reshape(n, -1)
-    found = np.stack([(labels == 1).mean(0), (labels == 0).mean(0), (labels == 0.5).mean(0)], 1)
-    close_to(found, true_shares(sample, crowd), n)
+    shares = np.stack([(labels == label).mean(0) for label in (1, 0, 0.5)], 1)
+    assert_close(shares, true_shares(sample, crowd), n)
 
 
 def test_seeds_reproduce(sample, crowd):
@@ -279,24 +274,25 @@ def test_users_of_a_panel_are_persistent():
     "Without moods, a panel's user says of every pair what her tastes say, in votes and in labels alike."
     ds = simulated_comparisons(60)
     panel = trial_population(mood=0).panel(6)
-    q, f = panel.gaps(ds)
-    d = q[:, None] + f @ panel.mixture()[1].T
-    said = np.where(d > panel.threshold, "a", np.where(d < -panel.threshold, "b", "tie"))
+    utility = utilities(ds, panel, panel.mixture().mean, mood_seed=0)
+    outcomes = np.full(utility.shape, "tie", dtype=object)
+    outcomes[utility > panel.threshold] = "a"
+    outcomes[utility < -panel.threshold] = "b"
     for row, ballots in enumerate(simulate_votes(ds, panel, 4, ballots=True)["ballots"]):
         users = [int(b["annotator"].split()[1]) for b in ballots]
         assert len(set(users)) == 4
-        assert [b["vote"] for b in ballots] == list(said[row, users])
+        assert [b["vote"] for b in ballots] == list(outcomes[row, users])
     labelled = annotate(ds, panel)
     for row, (user, label) in enumerate(zip(labelled["annotator"], labelled["label"])):
-        assert said[row, int(user.split()[1])] == {1: "a", 0: "b", 0.5: "tie"}[label]
+        assert outcomes[row, int(user.split()[1])] == {1: "a", 0: "b", 0.5: "tie"}[label]
     assert set(np.unique(labelled["annotator"][:], return_counts=True)[1]) == {20}
     assert len(set(annotate(ds, trial_population())["annotator"])) == len(ds)
 
 
 def test_panels_agree_less_than_one_mind(sample):
-    agree = lambda crowd, n: people_agreement(*votes_of(simulate_votes(sample, crowd, n)))[
-        "pairwise"
-    ]
+    def agree(crowd, n):
+        return people_agreement(*votes_of(simulate_votes(sample, crowd, n)))["pairwise"]
+
     assert agree(sample_population(mood=0, spread=0), 10) == 1
     assert agree(sample_population(camps=opposite_camps()), 10) < agree(
         sample_population(camps=opposite_camps(0.05)), 10
@@ -305,15 +301,17 @@ def test_panels_agree_less_than_one_mind(sample):
 
 def test_ballots_are_the_votes_and_name_the_camps(sample):
     crowd = sample_population(camps=opposite_camps(0.25))
-    told, plain = simulate_votes(sample, crowd, 40, ballots=True), simulate_votes(sample, crowd, 40)
-    for o in ("a", "b", "tie"):
-        assert told[f"human_{o}"][:] == plain[f"human_{o}"][:]
-        assert [sum(b["vote"] == o for b in bs) for bs in told["ballots"]] == told[f"human_{o}"][:]
-    assert validate(told)["ballots"][:] == told["ballots"][:]
-    parts = split_votes(told, "camp")
+    voted = simulate_votes(sample, crowd, 40, ballots=True)
+    plain = simulate_votes(sample, crowd, 40)
+    for outcome in ("a", "b", "tie"):
+        counts = voted[f"human_{outcome}"][:]
+        assert counts == plain[f"human_{outcome}"][:]
+        assert counts == [sum(b["vote"] == outcome for b in row) for row in voted["ballots"]]
+    assert validate(voted)["ballots"][:] == voted["ballots"][:]
+    parts = split_votes(voted, "camp")
     assert list(parts) == ["majority", "minority"]
     minority = sum(np.nansum(v) for v in votes_of(parts["minority"])) / (40 * len(sample))
-    close_to(np.array([minority]), np.array([0.25]), 40 * len(sample))
+    assert_close(np.array([minority]), np.array([0.25]), 40 * len(sample))
     alone = true_shares(sample, sample_population(camps=(Camp(crowd.camps[1].mean, 1, 0.2),)))
     counts = np.stack(votes_of(parts["minority"]), 1)
     assert fits(counts, alone)
@@ -397,12 +395,12 @@ def test_fidelity_is_the_correlation_with_the_users_mean():
     mean = np.random.default_rng(0).normal(size=(len(ids), 1)) + np.array([[0.0, 0.0]])
     for fidelity in (0, 0.5, 0.8, 1):
         judge = PopulationJudge(crowd, fidelity, 0)
-        error, turned = judge.misjudged(ids, ["x"] * len(ids), ["y"] * len(ids))
+        error, turned = judge.misjudgements(ids, ["x"] * len(ids), ["y"] * len(ids))
         view = judge.views(mean, np.ones_like(mean), error, turned)[0][:, 0]
         assert np.corrcoef(view, mean[:, 0])[0, 1] == pytest.approx(
             fidelity, abs=5 / np.sqrt(len(ids))
         )
-        close_to(np.array([np.mean(turned < 0)]), np.array([(1 - fidelity) / 2]), len(ids))
+        assert_close(np.array([np.mean(turned < 0)]), np.array([(1 - fidelity) / 2]), len(ids))
 
 
 def test_without_fidelity_the_direction_is_independent_of_people():
@@ -465,16 +463,18 @@ def test_a_trial_has_the_quadrants_and_differences_that_were_asked_for():
     )
     q, f = trial_population().gaps(ds)
     quadrant = np.array(ds["quadrant"][:])
-    close_to(
+    assert_close(
         np.array(
             [np.mean(["plural" in x for x in quadrant]), np.mean(["alike" in x for x in quadrant])]
         ),
         np.array([0.25, 0.75]),
         4000,
     )
-    size = lambda k: np.array(
-        [np.abs(q[quadrant == k]).mean(), np.sqrt((f[quadrant == k] ** 2).sum(1).mean())]
-    )
+
+    def size(name):
+        rows = quadrant == name
+        return np.array([np.abs(q[rows]).mean(), np.sqrt((f[rows] ** 2).sum(1).mean())])
+
     np.testing.assert_allclose(size("single_alike"), size("single_distinct") * 0.1, rtol=0.1)
     np.testing.assert_allclose(
         size("plural_distinct") / size("single_distinct"), [0.5, 2], rtol=0.1
@@ -500,13 +500,15 @@ def test_a_blind_reward_model_sees_what_users_see():
 )
 def test_judges_of_trials_answer_by_columns_as_by_texts(population):
     ds = simulated_comparisons(12, population=population)
-    told, judge = population.knowing(ds), PopulationJudge(population, 0.6)
+    knowing = population.knowing(ds)
+    judge = PopulationJudge(population, 0.6)
     np.testing.assert_allclose(
-        true_shares(ds.remove_columns(["tastes_a", "tastes_b"]), told),
+        true_shares(ds.remove_columns(["tastes_a", "tastes_b"]), knowing),
         true_shares(ds, population),
         atol=1e-12,
     )
-    assert fits(PopulationJudge(told, 0.6).ask(by_order(ds))[:, :3], judge_shares(ds, judge, "a"))
+    answers = PopulationJudge(knowing, 0.6).ask(by_order(ds))[:, :3]
+    assert fits(answers, judge_shares(ds, judge, "a"))
     assert fits(
         np.stack(votes_of(judge_comparisons(ds, judge, 4000), "judge"), 1), judge_shares(ds, judge)
     )
@@ -538,16 +540,19 @@ def test_swapping_a_trial_swaps_all_its_columns():
     "make, message",
     [
         (
-            lambda: Population(camps=(Camp(MEAN, 0.5), Camp(MEAN, 0.4))),
+            lambda: Population(camps=(Camp(CROWD_MEAN, 0.5), Camp(CROWD_MEAN, 0.4))),
             "`weight`: want weights of the camps that sum to 1, got 0.9",
         ),
         (
-            lambda: Population(camps=(Camp(MEAN, 1.5), Camp(MEAN, -0.5))),
+            lambda: Population(camps=(Camp(CROWD_MEAN, 1.5), Camp(CROWD_MEAN, -0.5))),
             r"`weight`: want a number in \[0, 1\], got 1.5",
         ),
-        (lambda: Population(camps=(Camp(MEAN, 1, -1),)), "`spread`: want a number >= 0, got -1"),
         (
-            lambda: Population(camps=(Camp(MEAN, 0.5), Camp((1, 2), 0.5))),
+            lambda: Population(camps=(Camp(CROWD_MEAN, 1, -1),)),
+            "`spread`: want a number >= 0, got -1",
+        ),
+        (
+            lambda: Population(camps=(Camp(CROWD_MEAN, 0.5), Camp((1, 2), 0.5))),
             "`mean`: want as many tastes in each camp",
         ),
         (
