@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.judges.parsing import OUTCOME, own_words, read_answer, read_counts, read_verdict
+from plurality_nb.judges.parsing import OUTCOME, read_answer, read_counts
 from plurality_nb.judges.prompts import Asking, Question, quoted
+from plurality_nb.judges.quotations import own_words
+from plurality_nb.judges.verdicts import read_verdict
 
 PLAIN = [
     "What is a good tea for a quiet evening? Is B the vitamin in it?",
