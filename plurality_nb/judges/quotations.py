@@ -135,7 +135,7 @@ _PLAIN_QUOTES = str.maketrans('＂❝❞〝〞‟', '""""""')
 
 
 def _plain_lines(text: str) -> str:
-    "The text with one kind of line break and of straight quotation mark, and no spaces at line ends."
+    "The text with one kind of line break and of straight quotation mark."
     return '\n'.join(line.rstrip() for line in text.translate(_PLAIN_QUOTES).splitlines())
 
 
@@ -145,8 +145,8 @@ def without_reasoning(
     "The judge's answer without its private reasoning."
     text = _BOXED.sub(r'[[\1]]', _THINKING.sub('', _plain_lines(text)))
     if _REASONING_END.search(text):
-        outside_quotations = blank_quotations(text, only_closed=True)
-        ends = [tag.end() for tag in _REASONING_END.finditer(outside_quotations)]
+        unquoted = blank_quotations(text, only_closed=True)
+        ends = [tag.end() for tag in _REASONING_END.finditer(unquoted)]
         if ends:
             text = text[ends[-1] :]
     return text.strip('\n ')

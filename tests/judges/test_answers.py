@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plurality_nb.judges.parsing import OUTCOME, read_answer, read_counts
-from plurality_nb.judges.prompts import Asking, Question, quoted
+from plurality_nb.judges.prompts import Asking, Question, _RatedExample, quoted
 from plurality_nb.judges.quotations import own_words
 from plurality_nb.judges.verdicts import read_verdict
 
@@ -626,11 +626,8 @@ def test_no_text_leaves_its_fence(name, mode, place, monkeypatch):
         )
         asking = Asking(mode)
         if place == "example" and mode == "crowd":
-            monkeypatch.setattr(
-                asking,
-                "_examples",
-                lambda _: [dict(question=q._replace(first=said), line=lambda _: "A=5 B=5 tie=0")],
-            )
+            example = _RatedExample("", "", q._replace(first=said), (5, 5, 0))
+            monkeypatch.setattr(asking, "_examples", lambda _: [example])
         return "\n".join(m["content"] for m in asking.messages(q) if m["role"] == "user")
 
     said = content(EVIL[name])
