@@ -24,7 +24,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 from datasets import Dataset
@@ -128,7 +128,7 @@ class Judge(_JudgeFacts):
     def asked(
         self,
         asking: WayOfAsking,
-    ) -> 'Judge':
+    ) -> Self:
         "The same judge, asked in another way."
         if self.asking is None:
             remedy = 'Only a judge of words can be asked in another way'

@@ -146,7 +146,7 @@ def measure(judge, slices, repeats, sampled, clock):
         return round(counter.get_total_flops() / 1e9, 1)
 
     def timed(side, asked):
-        judge._row.cache_clear()
+        judge._tokenise.cache_clear()
         start = clock()
         got = side(asked)
         return clock() - start, got

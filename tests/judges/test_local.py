@@ -15,7 +15,7 @@ from small_models import small_config
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-import plurality_nb.judges.local as causal
+import plurality_nb.judges.local as local
 import plurality_nb.models.packing as packing
 from plurality_nb.data.sample import load_sample
 from plurality_nb.errors import ContractError
@@ -198,7 +198,7 @@ def test_what_else_is_asked_does_not_matter(tokenizer, sample):
 
 
 def test_questions_are_taken_in_windows_and_answers_come_one_by_one(tokenizer, sample, monkeypatch):
-    monkeypatch.setattr(causal, "_WINDOW", 4)
+    monkeypatch.setattr(local, "_QUESTIONS_AT_ONCE", 4)
     taken = []
     stream = judged("Llama", tokenizer, batch_tokens=1).answers(
         taken.append(q) or q for q in questions(sample)
