@@ -6,6 +6,7 @@
 __all__ = [
     'VERSIONS',
     'Question',
+    'AnyJudge',
     'answer_votes',
     'WayOfAsking',
     'Judge',
@@ -50,6 +51,18 @@ class Question(NamedTuple):
     def texts(self) -> list[str]:
         "All that is judged, of which nothing is the judge's word."
         return [*(turn['content'] for turn in self.prompt), self.first, self.second]
+
+
+# %% ../../nbs/judges/03_prompts.ipynb #any-judge
+class AnyJudge(Protocol):
+    "What can be asked for votes."
+
+    @property
+    def name(self) -> str: ...
+
+    def ask(
+        self, questions: Sequence[Question]
+    ) -> np.ndarray: ...  # (questions, 4): votes for first, second, tie; failed
 
 
 # %% ../../nbs/judges/03_prompts.ipynb #answer-votes
