@@ -64,7 +64,7 @@ class OrderedPair(NamedTuple):
 _Element = TypeVar('_Element')
 
 
-def _chunks(items: Iterable[_Element], size: int) -> Iterator[list[_Element]]:
+def _in_chunks(items: Iterable[_Element], size: int) -> Iterator[list[_Element]]:
     "Lists of at most `size` items."
     rest = iter(items)
     while chunk := list(islice(rest, size)):
@@ -208,7 +208,7 @@ def plan_votes(
     plan = dict(questions=0, stored=0, tokens_in=0, tokens_out=0)
     pairs = bar(ordered_pairs(ds, judge, n_votes, personas, seed), 'counting', progress)
     with _open_store(store if store and Path(store).exists() else None, judge) as answers:
-        for chunk in _chunks(pairs, _PAIRS_AT_ONCE):
+        for chunk in _in_chunks(pairs, _PAIRS_AT_ONCE):
             stored = answers.get([key for pair in chunk for key in pair.keys])
             for pair in chunk:
                 votes = _votes_to_ask(pair, stored, retry_failed)
@@ -345,7 +345,7 @@ class _StoredVotes:
 
     def without_stored(self, todo: Iterable[_WantedVotes]) -> Iterator[_WantedVotes]:
         "Counts the answers that are there; what is left in runs for one request each."
-        for chunk in _chunks(todo, _PAIRS_AT_ONCE):
+        for chunk in _in_chunks(todo, _PAIRS_AT_ONCE):
             stored = self.store.get([key for wanted in chunk for key in wanted.keys])
             for pair, votes in chunk:
                 missing = [v for v in votes if not self._use(pair, v, stored.get(pair.keys[v]))]
@@ -467,7 +467,7 @@ def _ask_plain_judge(ds: Dataset, judge: AnyJudge, n_votes: int, progress: bool)
         for first, second in [(a, b), (b, a)]
     )
     chunks = bar(
-        _chunks(questions, size),
+        _in_chunks(questions, size),
         f'votes of {judge.name}',
         progress,
         total=-(-n_questions // size),

@@ -332,7 +332,7 @@ def merge_stores(
 
 
 # %% ../../nbs/judges/04_store.ipynb #store-summary
-_SUMMARY = '''
+_SUMMARY_QUERY = '''
 select identity, count(distinct pair_id), count(*), sum(error is not null), sum(tokens_in),
     sum(tokens_out), sum(seconds)
 from answers join judges using (judge) group by judge order by min(answered), judge
@@ -351,7 +351,7 @@ def store_summary(
 ) -> pd.DataFrame:  # a row for each judge; `judge` is its identity in words
     "The judges of a store and what they answered."
     with VoteStore(path) as store:
-        rows = store.db.execute(_SUMMARY).fetchall()
+        rows = store.db.execute(_SUMMARY_QUERY).fetchall()
     return pd.DataFrame(
         [(_identity_text(identity), *counts) for identity, *counts in rows],
         columns=_SUMMARY_COLUMNS,
