@@ -194,16 +194,6 @@ def _letter_probabilities(
 
 
 # %% ../../nbs/judges/06_local.ipynb #likelihood
-_SHARING_ERRORS = (  # that models raise which are not made for `packing`
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    StopIteration,
-    TypeError,
-    ValueError,
-)
-
-
 class _Likelihood:
     "How probable a model finds each letter after rows of tokens."
 
@@ -240,14 +230,21 @@ class _Likelihood:
         fault = _sharing_fault(self, rows)
         if fault:
             self.reach = 0
-            name = type(self.model).__name__
-            warn(
-                f'sharing common beginnings {fault}; {name} reads each question by itself',
-                stacklevel=2,
-            )
+            alone = f'{type(self.model).__name__} reads each question by itself'
+            warn(f'sharing common beginnings {fault}; {alone}', stacklevel=2)
 
 
 # %% ../../nbs/judges/06_local.ipynb #sharing-fault
+_SHARING_ERRORS = (  # that models raise which are not made for `packing`
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+
+
 def _sharing_fault(likelihood: _Likelihood, rows: Sequence[list[int]]) -> str | None:
     "How sharing goes wrong; looks at votes, not at how probable the letters are together."
     is_exact = likelihood.model.dtype.itemsize > 2

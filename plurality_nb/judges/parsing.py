@@ -78,7 +78,7 @@ def _own_counts(text: str, texts: Sequence[str]) -> list[re.Match]:
     ]
 
 
-# %% ../../nbs/judges/02_parsing.ipynb #read-counts
+# %% ../../nbs/judges/02_parsing.ipynb #people-counts
 class PeopleCounts(NamedTuple):
     "How many people would prefer each response."
 
@@ -87,6 +87,7 @@ class PeopleCounts(NamedTuple):
     neither: int
 
 
+# %% ../../nbs/judges/02_parsing.ipynb #read-counts
 def read_counts(
     text: str,  # what the judge wrote
     of: int,  # people it was to divide
@@ -103,7 +104,7 @@ def read_counts(
     return counts if sum(counts) == of else None
 
 
-# %% ../../nbs/judges/02_parsing.ipynb #read-probabilities
+# %% ../../nbs/judges/02_parsing.ipynb #shares
 class Shares(NamedTuple):
     "A fractional vote; sums to 1."
 
@@ -112,6 +113,7 @@ class Shares(NamedTuple):
     tie: float
 
 
+# %% ../../nbs/judges/02_parsing.ipynb #read-probabilities
 _AROUND_LETTERS = ' \n\t▁Ġ*_`"\'(['  # spaces, also as tokenizers write them, and opening marks
 
 

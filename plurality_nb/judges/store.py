@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Self
 
 import pandas as pd
 import psutil
@@ -154,8 +154,7 @@ class _StoreFile:
     def _refuse(self, got: str) -> NoReturn:
         self.db.close()
         want = 'a file that this package wrote votes to, or a new one'
-        where = str(self.path)
-        raise ContractError('store', want, got, 'Give another name', where=where) from None
+        raise ContractError('store', want, got, 'Give another name', where=str(self.path))
 
 
 # %% ../../nbs/judges/04_store.ipynb #stored-answer
@@ -172,6 +171,8 @@ _SELECT_ANSWERS = f'select key, reader, {", ".join(Answer._fields)} from answers
 
 # %% ../../nbs/judges/04_store.ipynb #answers-table
 class _AnswerTable(_StoreFile):
+    "The answers in a store."
+
     def get(
         self,
         keys: Sequence[str],
@@ -204,14 +205,17 @@ class _AnswerTable(_StoreFile):
         self.db.execute('insert or ignore into judges values (?, ?)', identity)
 
 
-# %% ../../nbs/judges/04_store.ipynb #put
+# %% ../../nbs/judges/04_store.ipynb #answer-row
 def _answer_row(answer: Answer) -> dict[str, Any]:
     "The facts of an answer; shares may be numbers of NumPy, which SQLite does not know."
     shares = {side: float(getattr(answer, side)) for side in ('first', 'second', 'tie')}
     return answer._asdict() | shares
 
 
+# %% ../../nbs/judges/04_store.ipynb #put
 class _WritableStore(_AnswerTable):
+    "A store to add to, for the length of a `with`."
+
     def put(
         self,
         keys: Sequence[str],
@@ -234,12 +238,19 @@ class _WritableStore(_AnswerTable):
         with self.db:
             self._note_source(judge, now)
             self.db.executemany(f'insert or replace into answers values ({values})', rows)
-            self._drop_claims(keys)
+            self.db.execute(f'delete from claims where key in ({_placeholders(keys)})', [*keys])
 
-    def _drop_claims(self, keys: Sequence[str]) -> None:
-        "Whoever holds them."
-        statement = f'delete from claims where key in ({_placeholders(keys)})'
-        self.db.execute(statement, list(keys))
+    def close(self) -> None:
+        "Gives up this run's claims and closes the file."
+        with self.db:
+            self.db.execute('delete from claims where owner=?', [self.owner])
+        self.db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 # %% ../../nbs/judges/04_store.ipynb #votestore
@@ -276,18 +287,6 @@ class VoteStore(_WritableStore):
         statement = f'delete from claims where owner=? and key in ({_placeholders(keys)})'
         with self.db:
             self.db.execute(statement, [self.owner, *keys])
-
-    def close(self) -> None:
-        "Gives up this run's claims and closes the file."
-        with self.db:
-            self.db.execute('delete from claims where owner=?', [self.owner])
-        self.db.close()
-
-    def __enter__(self) -> 'VoteStore':
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 # %% ../../nbs/judges/04_store.ipynb #merge-stores
