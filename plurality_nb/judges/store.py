@@ -153,8 +153,8 @@ class _StoreFile:
 
     def _refuse(self, got: str) -> NoReturn:
         self.db.close()
-        want = 'a file that this package wrote votes to, or a new one'
-        raise ContractError('store', want, got, 'Give another name', where=str(self.path))
+        want, remedy = 'a file that this package wrote votes to, or a new one', 'Give another name'
+        raise ContractError('store', want, got, remedy, where=str(self.path)) from None
 
 
 # %% ../../nbs/judges/04_store.ipynb #stored-answer
