@@ -2,15 +2,18 @@
 
 python tests/benchmarks/local_judge.py [--pairs 40] [--repeats 3] [--clock processor --threads 1]
 
-The data files are looked for in $PLURALITY_DATA, or in shared/data beside the repository. Pairs are all those on prompts drawn at
-random. The vocabulary, of 32,000, is learned from the responses: in this small model its last layer is over half of the work, in a
-Qwen3-0.6B a quarter, so `over_plain` flatters a large model; `over_last_logit` leaves that layer out on both sides.
+The data files are looked for in $PLURALITY_DATA, or in shared/data next to the repository. Pairs are
+all those on prompts drawn at random. The vocabulary, of 32,000, is learned from the responses: in
+this small model its last layer is over half of the work, in a Qwen3-0.6B a quarter, so `over_plain`
+flatters a large model; `over_last_logit` leaves that layer out on both sides.
 
-Sides: `local_judge`; `plain`, `model(input_ids).logits[0, -1]` for one question after the other; `last_logit`, the same with
-`logits_to_keep=1`; `sampled`, ten answers a pair of two tokens each by `generate`, tried on a few pairs alone. All of them render and
-tokenise. The sides take turns on a few prompts at a time, `--repeats` times, and the fastest of each counts. Where others use
-the machine too, `--clock processor` with one thread counts what a side computed, not what it waited for. `products` are
-the matrix products of the first prompts without attention, in GFLOP: the same on any machine. Prints one JSON line.
+Sides: `local_judge`; `plain`, `model(input_ids).logits[0, -1]` for one question after the other;
+`last_logit`, the same with `logits_to_keep=1`; `sampled`, ten answers a pair of two tokens each by
+`generate`, tried on a few pairs alone. All of them render and tokenise. The sides take turns on a
+few prompts at a time, `--repeats` times, and the fastest of each counts. Where others use the machine
+too, `--clock processor` with one thread counts what a side computed, not what it waited for.
+`products` are the matrix products of the first prompts without attention, in GFLOP: the same on any
+machine. Prints one JSON line.
 """
 
 import argparse
@@ -35,9 +38,8 @@ def data_folder():
     )
     lacking = [f for f in FILES if not (folder / f).exists()]
     if lacking:
-        sys.exit(
-            f"{', '.join(lacking)} not in {folder}: set PLURALITY_DATA to the folder that holds the files"
-        )
+        files = ", ".join(lacking)
+        sys.exit(f"{files} not in {folder}: set PLURALITY_DATA to the folder of the files")
     return folder
 
 
@@ -111,73 +113,94 @@ def draw_questions(ds, pairs, slice_pairs=8):
     return slices, used
 
 
+class Sides:
+    "Ways to answer questions with one model; (questions, letters) probabilities."
+
+    def __init__(self, judge):
+        self.judge = judge
+        self.model = judge.model
+
+    def ids(self, question):
+        from plurality_nb.judges.local import rendered
+
+        text = rendered(self.judge.asking.messages(question), self.judge.tokenizer)
+        return self.judge.tokenizer(text, add_special_tokens=False, return_tensors="pt")[
+            "input_ids"
+        ]
+
+    def letters(self, logits):
+        tokens_of = self.judge.likelihood.letters.values()
+        return [float(logits.softmax(-1)[tokens].sum()) for tokens in tokens_of]
+
+    def local_judge(self, questions):
+        answers = {i: answer for i, (answer,) in self.judge.answers(questions)}
+        return [list(json.loads(answers[i].raw).values()) for i in range(len(questions))]
+
+    def plain(self, questions):
+        return [self.letters(self.model(self.ids(q)).logits[0, -1]) for q in questions]
+
+    def last_logit(self, questions):
+        return [
+            self.letters(self.model(self.ids(q), logits_to_keep=1).logits[0, -1]) for q in questions
+        ]
+
+    def generated(self, questions):
+        "Samples five answers a question; returns nothing."
+        for question in questions:
+            self.model.generate(
+                self.ids(question),
+                do_sample=True,
+                num_return_sequences=5,
+                max_new_tokens=2,
+                min_new_tokens=2,
+            )
+
+
+def products(side, questions):
+    "Matrix products without attention, GFLOP."
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        side(questions)
+    return round(counter.get_total_flops() / 1e9, 1)
+
+
+def largest_gap(probabilities, exact):
+    "Relative to the exact ones."
+    rows = zip(probabilities, exact)
+    return max(abs(p - e) / e for row, exact_row in rows for p, e in zip(row, exact_row))
+
+
 def measure(judge, slices, repeats, sampled, clock):
     "Pairs a second of every side, their matrix products, and how far the probabilities are apart."
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    from plurality_nb.judges.local import rendered
+    ways = Sides(judge)
+    sides = [ways.local_judge, ways.plain, ways.last_logit]
+    seconds = dict.fromkeys((side.__name__ for side in sides), 0.0)
 
-    model, tokenizer, letters = judge.model, judge.tokenizer, judge.likelihood.letters
-    ids = lambda q: tokenizer(
-        rendered(judge.asking.messages(q), tokenizer), add_special_tokens=False, return_tensors="pt"
-    )["input_ids"]
-    said = lambda logits: [float(logits.softmax(-1)[t].sum()) for t in letters.values()]
-
-    def local_judge(asked):
-        answers = {i: a for i, (a,) in judge.answers(asked)}
-        return [list(json.loads(answers[i].raw).values()) for i in range(len(asked))]
-
-    def plain(asked):
-        return [said(model(ids(q)).logits[0, -1]) for q in asked]
-
-    def last_logit(asked):
-        return [said(model(ids(q), logits_to_keep=1).logits[0, -1]) for q in asked]
-
-    def generated(asked):
-        for q in asked:
-            model.generate(
-                ids(q), do_sample=True, num_return_sequences=5, max_new_tokens=2, min_new_tokens=2
-            )
-
-    def products(side, asked):
-        with FlopCounterMode(display=False) as counter:
-            side(asked)
-        return round(counter.get_total_flops() / 1e9, 1)
-
-    def timed(side, asked):
-        judge._row.cache_clear()
+    def timed(side, questions):
+        judge._tokenise.cache_clear()
         start = clock()
-        got = side(asked)
-        return clock() - start, got
+        result = side(questions)
+        return clock() - start, result
 
-    sides, seconds, off = [local_judge, plain, last_logit], {}, 0
     with torch.inference_mode():
-        for side in (*sides, generated):  # what only a first call costs
+        for side in (*sides, ways.generated):  # what only a first call costs
             side(slices[0][:2])
         work = {side.__name__: products(side, slices[0]) for side in sides}
-        for asked in slices:
-            runs = [[timed(side, asked) for side in sides] for _ in range(repeats)]
-            for k, side in enumerate(sides):
-                seconds[side.__name__] = seconds.get(side.__name__, 0) + min(
-                    run[k][0] for run in runs
-                )
-            off = max(
-                off,
-                max(
-                    abs(x - y) / y
-                    for p, q in zip(runs[0][0][1], runs[0][1][1])
-                    for x, y in zip(p, q)
-                ),
-            )
+        gaps = []
+        for questions in slices:
+            runs = [[timed(side, questions) for side in sides] for _ in range(repeats)]
+            for side, side_runs in zip(sides, zip(*runs)):
+                seconds[side.__name__] += min(time for time, _ in side_runs)
+            (_, shared), (_, plain), _ = runs[0]
+            gaps.append(largest_gap(shared, plain))
         few = slices[0][: 2 * sampled]
-        slow = min(timed(generated, few)[0] for _ in range(repeats)) / len(few)
-    questions = sum(map(len, slices))
-    return (
-        {k: questions / 2 / t for k, t in seconds.items()} | dict(sampled=1 / (2 * slow)),
-        work,
-        off,
-    )
+        slow = min(timed(ways.generated, few)[0] for _ in range(repeats)) / len(few)
+    n_pairs = sum(map(len, slices)) / 2
+    rate = {name: n_pairs / time for name, time in seconds.items()}
+    return rate | dict(sampled=1 / (2 * slow)), work, max(gaps)
 
 
 def main():
@@ -236,7 +259,7 @@ def main():
     )
     for name, ds in data.items():
         slices, prompts = draw_questions(ds, args.pairs)
-        questions = sum(slices, [])
+        questions = [question for part in slices for question in part]
         rate, work, off = measure(
             judge,
             slices,

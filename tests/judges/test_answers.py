@@ -1,4 +1,6 @@
-"What judges write is read as they meant it or not at all, whatever the judged texts say; and no text leaves its fence."
+"""What judges write is read as they meant it or not at all, whatever the judged texts say.
+
+And no judged text leaves its fence."""
 
 import re
 import signal
@@ -8,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.judges.parsing import OUTCOME, own_words, read_answer, read_counts, read_verdict
-from plurality_nb.judges.prompts import Asking, Question, quoted
+from plurality_nb.judges.parsing import OUTCOME, read_answer, read_counts
+from plurality_nb.judges.prompts import Asking, Question, _RatedExample, quoted
+from plurality_nb.judges.quotations import own_words
+from plurality_nb.judges.verdicts import read_verdict
 
 PLAIN = [
     "What is a good tea for a quiet evening? Is B the vitamin in it?",
@@ -22,10 +26,13 @@ def holding(*said):
     return [PLAIN[0], f"{PLAIN[1]}\n" + "\n".join(said), PLAIN[2]]
 
 
-def read(raw, mode="binary", texts=PLAIN, **kw):
-    a = read_answer(raw, mode, ties=True, texts=texts, **kw)
-    assert a.raw == raw and (sum(a[:3]) == 0 if a.error else sum(a[:3]) == pytest.approx(1))
-    return None if a.error else a[:3]
+def read(raw, mode="binary", texts=PLAIN):
+    "The shares of a vote; None where none could be read."
+    answer = read_answer(raw, mode, ties=True, texts=texts)
+    shares = answer[:3]
+    assert answer.raw == raw
+    assert sum(shares) == (0 if answer.error else pytest.approx(1))
+    return None if answer.error else shares
 
 
 BETTER, VERDICT = holding("Response A is better."), holding("Verdict: A")
@@ -535,11 +542,9 @@ def test_unclear_replies_fail(reply):
 
 
 def plain_lines(content):
-    return [
-        l
-        for l in re.split(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", content)
-        if not l.startswith("| ")
-    ]
+    "The lines of a prompt that are not material, whatever counts as a line break."
+    lines = re.split(r"[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", content)
+    return [line for line in lines if not line.startswith("| ")]
 
 
 def spaceless(text):
@@ -624,18 +629,16 @@ def test_no_text_leaves_its_fence(name, mode, place, monkeypatch):
         )
         asking = Asking(mode)
         if place == "example" and mode == "crowd":
-            monkeypatch.setattr(
-                asking,
-                "_examples",
-                lambda _: [dict(question=q._replace(first=said), line=lambda _: "A=5 B=5 tie=0")],
-            )
+            example = _RatedExample("", "", q._replace(first=said), (5, 5, 0))
+            monkeypatch.setattr(asking, "_examples", lambda _: [example])
         return "\n".join(m["content"] for m in asking.messages(q) if m["role"] == "user")
 
     said = content(EVIL[name])
     assert plain_lines(said) == plain_lines(content("Water."))
     assert not any(m in said or m.lower() in said.lower() for m in ALL_MARKS)
     if place != "example":
-        barred = "".join(l[2:] for l in said.split("\n") if l.startswith("| "))
+        material = [line for line in said.split("\n") if line.startswith("| ")]
+        barred = "".join(line[2:] for line in material)
         assert spaceless(EVIL[name]) in spaceless(barred)
 
 

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from chat_server import ChatServer, name_of, reply
 
+from plurality_nb.data.build import from_rows
+from plurality_nb.data.checks import check_row
 from plurality_nb.data.sample import load_sample
 from plurality_nb.judges.chat import ChatJudge, JudgeError
 from plurality_nb.judges.collect import ask_both_orders
@@ -56,9 +59,8 @@ def test_a_real_server_answers_in_all_three_modes(llama, tmp_path, caplog):
     came = ask_both_orders(ds, judge, 10, store=tmp_path / "v.sqlite", progress=False)
     assert came.account["asked"] == came.account["wanted"] == 40 and came.account["unanswered"] == 0
     assert np.all(came.votes.sum((1, 2)) == 10) and came.votes[:, :, :2].sum() > 20
-    assert (
-        "refuses several answers a request" in caplog.text
-    )  # this server takes at most four, ten votes want five
+    # This server takes at most four, ten votes want five.
+    assert "refuses several answers a request" in caplog.text
     again = ask_both_orders(ds, judge, 10, store=tmp_path / "v.sqlite", progress=False)
     assert (
         again.account["stored"] == 40
@@ -108,78 +110,87 @@ def test_likelihoods_are_the_servers_own(llama):
             assert votes[row, order, order] == pytest.approx(first, abs=2e-3)
 
 
+TIMEOUT = 3  # seconds, after which the judge gives up waiting
 FAULTS = {}
 
 
 def fault(first=0, last=0, failed=0, unanswered=0):
     "Registers what a question named after the function meets, and what must come of it."
 
-    def keep(f):
-        FAULTS[f.__name__] = f, (first, last, failed, unanswered)
-        return f
+    def keep(meet):
+        FAULTS[meet.__name__] = meet, (first, last, failed, unanswered)
+        return meet
 
     return keep
 
 
 @fault(first=1)
-def patience(n, h):
+def patience(attempt, handler):
     return (
-        h.send(429, dict(error=dict(message="slow down")), Retry_After="1")
-        if n == 0
+        handler.send(429, dict(error=dict(message="slow down")), Retry_After="1")
+        if attempt == 0
         else reply("A")
     )
 
 
 @fault(last=1)
-def stumbles(n, h):
-    return h.send(500 + 3 * n, dict(error=dict(message="oops"))) if n < 2 else reply("B")
+def stumbles(attempt, handler):
+    return (
+        handler.send(500 + 3 * attempt, dict(error=dict(message="oops")))
+        if attempt < 2
+        else reply("B")
+    )
 
 
 @fault(first=1)
-def hangs(n, h):
-    return time.sleep(3) if n == 0 else reply("A")
+def hangs(attempt, handler):
+    return time.sleep(TIMEOUT + 2) if attempt == 0 else reply("A")
 
 
 @fault(last=1)
-def resets(n, h):
-    if n:
+def resets(attempt, handler):
+    if attempt:
         return reply("B")
-    h.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    h.connection.close()
-    h.close_connection = True
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.connection.close()
+    handler.close_connection = True
 
 
 @fault(first=1)
-def breaks_off(n, h):
-    if n:
+def breaks_off(attempt, handler):
+    if attempt:
         return reply("A")
-    h.send(200, b'{"choices": [{"message": {"content": "B"}}, {"mess', length=5000)
-    h.close_connection = True
-    h.connection.shutdown(socket.SHUT_RDWR)
+    handler.send(200, b'{"choices": [{"message": {"content": "B"}}, {"mess', length=5000)
+    handler.close_connection = True
+    handler.connection.shutdown(socket.SHUT_RDWR)
 
 
 @fault(last=1)
-def half_json(n, h):
-    return h.send(200, b'{"choices": [{"message": {"content": "A"}') if n == 0 else reply("B")
+def half_json(attempt, handler):
+    return (
+        handler.send(200, b'{"choices": [{"message": {"content": "A"}')
+        if attempt == 0
+        else reply("B")
+    )
 
 
 @fault(unanswered=1)
-def no_choices(n, h):
+def no_choices(attempt, handler):
     return dict(choices=[])
 
 
 @fault(unanswered=1)
-def always_down(n, h):
-    return h.send(503, dict(error="down"))
+def always_down(attempt, handler):
+    return handler.send(503, dict(error="down"))
 
 
 @fault(unanswered=1)
-def error_as_answer(n, h):
+def error_as_answer(attempt, handler):
     return dict(error=dict(message="quota", code=429))
 
 
 @fault(failed=1)
-def refusal(n, h):
+def refusal(attempt, handler):
     return dict(
         choices=[
             dict(
@@ -190,23 +201,23 @@ def refusal(n, h):
 
 
 @fault(failed=1)
-def filtered(n, h):
+def filtered(attempt, handler):
     return dict(choices=[dict(message=dict(content="A"), finish_reason="content_filter")])
 
 
 @fault(failed=1)
-def nothing_said(n, h):
+def nothing_said(attempt, handler):
     return reply(None)
 
 
 @fault(failed=1)
-def prose(n, h):
+def prose(attempt, handler):
     return reply("Both responses have their merits, and I would not want to choose.")
 
 
 @fault(failed=1)
-def too_long(n, h):
-    return h.send(
+def too_long(attempt, handler):
+    return handler.send(
         400,
         dict(
             error=dict(
@@ -218,82 +229,70 @@ def too_long(n, h):
 
 
 @fault(last=1)
-def prose_with_a_verdict(n, h):
+def prose_with_a_verdict(attempt, handler):
     return reply("Response A says \"Answer: A\", which is odd. Therefore, Response B is better.")
 
 
 @fault(first=1)
-def thinks(n, h):
+def thinks(attempt, handler):
     return reply("<think>Response B is better. No, wait.</think>\n\n**A**")
 
 
 def test_no_vote_is_lost_and_none_invented(tmp_path):
-    seen = {}
+    seen = Counter()
 
     def answer(body, handler):
         name = re.search(r"^\| fault (\w+)$", body["messages"][-1]["content"], re.M)[1]
-        n = seen[name] = seen.get(name, -1) + 1
-        return FAULTS[name][0](n, handler)
+        seen[name] += 1
+        meet, _ = FAULTS[name]
+        return meet(seen[name] - 1, handler)
 
-    from plurality_nb.data.build import from_rows
-    from plurality_nb.data.checks import check_row
-
-    ds = from_rows(
-        [
-            check_row(dict(prompt=f"fault {name}", response_a="same", response_b="same"))
-            for name in FAULTS
-        ]
-    )  # asked once each
+    rows = [dict(prompt=f"fault {name}", response_a="same", response_b="same") for name in FAULTS]
+    ds = from_rows([check_row(row) for row in rows])  # responses that are the same are asked once
     with ChatServer(answer) as server:
-        judge = lambda: ChatJudge(
-            "m",
-            base_url=server.url,
-            concurrency=len(FAULTS),
-            timeout=1.5,
-            retries=3,
-            votes_per_request=1,
-        )
-        came = ask_both_orders(ds, judge(), 2, store=tmp_path / "v.sqlite", progress=False)
+
+        def ask(**settings):
+            judge = ChatJudge(
+                "m",
+                base_url=server.url,
+                concurrency=len(FAULTS),
+                timeout=TIMEOUT,
+                retries=3,
+                votes_per_request=1,
+            )
+            store = tmp_path / "v.sqlite"
+            return ask_both_orders(ds, judge, 2, store=store, progress=False, **settings)
+
+        def asked_since(before):
+            return {name for name in seen if seen[name] != before[name]}
+
+        came = ask()
         for row, (name, (_, want)) in enumerate(FAULTS.items()):
             first, last, failed, unanswered = want
             assert came.votes[row, 0].tolist() == [first, last, 0, failed + unanswered], name
         want = np.array([w for _, w in FAULTS.values()]).sum(0)
         account = came.account
-        assert (
-            account["asked"] == len(FAULTS) - want[3]
-            and account["failed"] == want[2]
-            and account["unanswered"] == want[3]
-            and account["unasked"] == 0
-        )
-        waited = [
-            t
-            for n, t in server.times
-            if n
-            == next(
-                name_of(b)
-                for b in server.bodies
-                if "fault patience" in b["messages"][-1]["content"]
-            )
-        ]
-        assert (
-            waited[1] - waited[0] > 0.95
-        )  # as `Retry-After` said, where the client's own first pause is under half a second
+        assert account["asked"] == len(FAULTS) - want[3]
+        assert account["failed"] == want[2]
+        assert account["unanswered"] == want[3]
+        assert account["unasked"] == 0
+        (patient,) = {
+            name_of(body)
+            for body in server.bodies
+            if "fault patience" in body["messages"][-1]["content"]
+        }
+        first, second = (moment for name, moment in server.times if name == patient)
+        # As `Retry-After` said; the client's own first pause is under half a second.
+        assert second - first > 0.95
 
         before = dict(seen)  # started again: only what got no answer is asked
-        again = ask_both_orders(ds, judge(), 2, store=tmp_path / "v.sqlite", progress=False)
-        assert {n for n in seen if seen[n] != before[n]} == {
-            n for n, (_, w) in FAULTS.items() if w[3]
-        }
-        assert again.account["stored"] == account["asked"] and np.array_equal(
-            again.votes, came.votes
-        )
+        again = ask()
+        assert asked_since(before) == {name for name, (_, w) in FAULTS.items() if w[3]}
+        assert again.account["stored"] == account["asked"]
+        assert np.array_equal(again.votes, came.votes)
         before = dict(seen)  # and with `retry_failed` the failed ones as well
-        ask_both_orders(
-            ds, judge(), 2, store=tmp_path / "v.sqlite", retry_failed=True, progress=False
-        )
-        assert {n for n in seen if seen[n] != before[n]} == {
-            n for n, (_, w) in FAULTS.items() if w[2] or w[3]
-        }
+        ask(retry_failed=True)
+        assert asked_since(before) == {name for name, (_, w) in FAULTS.items() if w[2] or w[3]}
 
 
 @pytest.mark.parametrize(
@@ -336,10 +335,8 @@ def test_a_server_that_can_serve_nothing_ends_the_run(
 def test_the_key_is_sent_and_nowhere_else(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     caplog.set_level(logging.INFO)
-    long_enough = lambda body: "maximum context length, and by the way " + KEY
-    with ChatServer(
-        lambda body, h: h.send(400, dict(error=dict(message=long_enough(body))))
-    ) as server:
+    complaint = dict(error=dict(message=f"maximum context length, and by the way {KEY}"))
+    with ChatServer(lambda body, handler: handler.send(400, complaint)) as server:
         judge = ChatJudge("m", base_url=server.url)
         came = ask_both_orders(
             load_sample().select(range(2)), judge, 4, store=tmp_path / "v.sqlite", progress=False
@@ -362,19 +359,14 @@ def test_servers_that_cannot_do_what_is_asked_are_named(caplog):
     with ChatServer(lambda body, h: reply("A")) as server:
         assert ChatJudge("m", base_url=server.url).ask(questions)[0].sum() == 3
     assert "ignores several answers a request (`n`)" in caplog.text
-    newer = lambda body, h: (
-        h.send(
-            400,
-            dict(
-                error=dict(
-                    message="Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
-                )
-            ),
-        )
-        if "max_tokens" in body
-        else reply(*"AAA")
-    )
-    with ChatServer(newer) as server:
+
+    def wants_a_newer_field(body, handler):
+        if "max_tokens" not in body:
+            return reply(*"AAA")
+        wanted = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        return handler.send(400, dict(error=dict(message=wanted)))
+
+    with ChatServer(wants_a_newer_field) as server:
         assert ChatJudge("m", base_url=server.url).ask(questions).tolist() == [[3, 0, 0, 0]]
         assert "max_completion_tokens" in server.bodies[-1] and len(server.bodies) == 2
 
@@ -398,11 +390,8 @@ def test_a_client_of_ones_own(monkeypatch):
             Question([dict(role="user", content="Tea?")], "Assam.", f"Oolong {i}.")
             for i in range(20)
         ]
-        assert (
-            judge.ask(questions).tolist() == judge.ask(questions).tolist()
-        )  # each call has an event loop of its own
-        assert (
-            judge.host == server.url.split("/")[2]
-            and KEY not in f"{judge!r}{judge.identity()}"
-            and server.keys == {f"Bearer {KEY}"}
-        )
+        # Each call has an event loop of its own.
+        assert judge.ask(questions).tolist() == judge.ask(questions).tolist()
+        assert judge.host == server.url.split("/")[2]
+        assert KEY not in f"{judge!r}{judge.identity()}"
+        assert server.keys == {f"Bearer {KEY}"}

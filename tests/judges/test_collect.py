@@ -6,36 +6,40 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import pytest
-from chat_server import ChatServer
+from chat_server import ChatServer, letter, reply
 
 from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.sample import load_sample
 from plurality_nb.judges.chat import ChatJudge
 from plurality_nb.judges.collect import Budget, ask_both_orders, collect_votes, plan_votes
 from plurality_nb.judges.parsing import Answer
-from plurality_nb.judges.prompts import Judge
-from plurality_nb.judges.store import VoteStore, merge_stores
+from plurality_nb.judges.prompts import Judge, Question
+from plurality_nb.judges.store import VoteStore, answer_keys, judge_key, merge_stores
 
 CONCURRENCY = 8
+PATIENCE = 300  # seconds for what takes one or two; a busy machine may need more
 COLLECT = """
 import json, sys
 from plurality_nb.judges.collect import ask_both_orders
 from plurality_nb.judges.chat import ChatJudge
 from plurality_nb.data.sample import load_sample
 url, store, rows = sys.argv[1:]
-sys.stdin.readline()  # imported and ready
+print("ready", flush=True)
+sys.stdin.readline()
 judge = ChatJudge("m", base_url=url, concurrency=8, votes_per_request=1, server_seed=7)
-came = ask_both_orders(load_sample().select(range(int(rows))), judge, 10, store=store, progress=False)
+ds = load_sample().select(range(int(rows)))
+came = ask_both_orders(ds, judge, 10, store=store, progress=False)
 print(json.dumps(dict(votes=came.votes.tolist(), **came.account)))
 """
 
 
 def collect(server, store, rows=50):
-    "A process that will collect when told to; its imports take longer than its work."
+    "A process that waits for a line before it collects; its imports take longer than its work."
     return subprocess.Popen(
         [sys.executable, "-c", COLLECT, server.url, store, str(rows)],
         stdin=subprocess.PIPE,
@@ -46,17 +50,19 @@ def collect(server, store, rows=50):
 
 
 def start(process):
+    assert process.stdout.readline() == "ready\n", process.stderr.read()
     process.stdin.write("go\n")
     process.stdin.flush()
     return process
 
 
 def finish(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     return json.loads(out.splitlines()[-1])
 
 
+@pytest.mark.slow  # 22 processes, each of which imports the package
 def test_a_run_killed_twenty_times_asks_nothing_twice_and_loses_nothing(tmp_path):
     kills, draw = 20, random.Random(0)
     with ChatServer(delay=0.03) as server:
@@ -65,7 +71,7 @@ def test_a_run_killed_twenty_times_asks_nothing_twice_and_loses_nothing(tmp_path
             server.started.clear()
             process = start(waiting.pop(0))
             waiting.append(collect(server, tmp_path / "v.sqlite"))
-            assert server.started.wait(60)
+            assert server.started.wait(PATIENCE)
             time.sleep(draw.uniform(0, 0.12))
             process.send_signal(signal.SIGKILL)
             assert process.wait() == -signal.SIGKILL, (
@@ -86,66 +92,63 @@ def test_a_run_killed_twenty_times_asks_nothing_twice_and_loses_nothing(tmp_path
     assert set(undisturbed.answered.values()) == {1} and last["votes"] == whole["votes"]
 
 
-def open_stores(folder, together, failed):
+def open_stores(folder, together, failures):
+    "Opens new stores at the same moments as others do; None in the queue says that it is done."
     for k in range(30):
-        together.wait(60)
+        together.wait(PATIENCE)
         try:
             VoteStore(folder / f"{k}.sqlite").close()
         except Exception as e:
-            failed.put(str(e))
-    failed.put(None)
+            failures.put(str(e))
+    failures.put(None)
 
 
+@pytest.mark.slow  # four processes, each of which imports the package
 def test_a_new_store_is_made_once_whoever_comes(tmp_path):
     spawn = multiprocessing.get_context("spawn")
-    together, failed = spawn.Barrier(4), spawn.Queue()
-    processes = [
-        spawn.Process(target=open_stores, args=(tmp_path, together, failed)) for _ in range(4)
-    ]
-    for p in processes:
-        p.start()
-    came = [failed.get(timeout=120)]
-    while came.count(None) < 4:
-        came.append(failed.get(timeout=120))
-    assert came == [None] * 4
+    together, failures = spawn.Barrier(4), spawn.Queue()
+    for _ in range(4):
+        spawn.Process(target=open_stores, args=(tmp_path, together, failures)).start()
+    reports = [failures.get(timeout=PATIENCE)]
+    while reports.count(None) < 4:
+        reports.append(failures.get(timeout=PATIENCE))
+    assert reports == [None] * 4
 
 
+@pytest.mark.slow  # two processes, each of which imports the package
 def test_processes_that_share_a_store_share_the_work(tmp_path):
-    with ChatServer(delay=0.02) as server:
+    both_ask = threading.Event()
+
+    def answer_once_both_ask(body, handler):
+        "One process has eight questions under way at most, so the ninth is another's."
+        if len(server.bodies) > CONCURRENCY:
+            both_ask.set()
+        assert both_ask.wait(PATIENCE)
+        return reply(letter(body))
+
+    with ChatServer(answer_once_both_ask) as server:
         runs = [collect(server, tmp_path / "v.sqlite", 20) for _ in range(2)]
-        one, two = map(finish, [start(p) for p in runs])
-    assert (
-        one["votes"] == two["votes"]
-        and one["asked"] + two["asked"] == 200
-        and min(one["asked"], two["asked"]) > 0
-    )
+        one, two = map(finish, [start(process) for process in runs])
+    assert one["votes"] == two["votes"]
+    assert one["asked"] + two["asked"] == 200
+    assert min(one["asked"], two["asked"]) > 0
     assert len(server.answered) == 200 and set(server.answered.values()) == {1}
 
 
 def test_stores_of_several_machines_are_one_afterwards(tmp_path):
     ds = load_sample().select(range(12))
     with ChatServer() as server:
-        judge = lambda: ChatJudge("m", base_url=server.url, server_seed=7)
-        for i in range(3):
-            ask_both_orders(
-                ds.select(range(i, 12, 3)),
-                judge(),
-                4,
-                store=tmp_path / f"{i}.sqlite",
-                progress=False,
-            )
-        assert (
-            merge_stores([tmp_path / f"{i}.sqlite" for i in range(3)], tmp_path / "all.sqlite")
-            == 48
-        )
-        asked = len(server.bodies)
-    moved = ChatJudge(
-        "m", base_url="http://127.0.0.1:9/v1", server_seed=7
-    )  # another address, where nobody listens
+        stores = [tmp_path / f"{i}.sqlite" for i in range(3)]
+        for i, store in enumerate(stores):
+            judge = ChatJudge("m", base_url=server.url, server_seed=7)
+            part = ds.select(range(i, 12, 3))
+            ask_both_orders(part, judge, 4, store=store, progress=False)
+        assert merge_stores(stores, tmp_path / "all.sqlite") == 48
+        assert len(server.bodies) <= 24  # two votes a request
+    # Another address, where nobody listens.
+    moved = ChatJudge("m", base_url="http://127.0.0.1:9/v1", server_seed=7)
     came = ask_both_orders(ds, moved, 4, store=tmp_path / "all.sqlite", progress=False)
-    assert (
-        came.account["asked"] == 0 and came.account["stored"] == 48 and asked <= 24
-    )  # two votes a request
+    assert came.account["asked"] == 0 and came.account["stored"] == 48
 
 
 class Plain(Judge):
@@ -154,19 +157,17 @@ class Plain(Judge):
     name = "plain"
 
     def __init__(self, words="B is better", **identity):
-        self.words, self.asked, self.says, self.version = (
-            words,
-            0,
-            dict(judge="plain") | identity,
-            "1",
-        )
+        self.words = words
+        self.asked = 0
+        self.facts = dict(judge="plain") | identity
+        self.version = "1"
 
     @property
     def reader(self):
         return self.version
 
     def identity(self):
-        return self.says
+        return self.facts
 
     def estimate(self, question):
         return 100, 10 * question.votes
@@ -183,15 +184,16 @@ class Plain(Judge):
             yield i, [self.read(self.words, q, tokens_in=100, tokens_out=10)] * q.votes
 
 
-def test_what_could_change_an_answer_is_asked_anew_and_nothing_else():
-    from plurality_nb.judges.prompts import Question
-    from plurality_nb.judges.store import answer_keys, judge_key
-
+def test_what_could_change_an_answer_is_asked_again_and_nothing_else():
     question = Question([dict(role="user", content="Tea?")], "Assam.", "Oolong.", 2)
-    key = lambda judge, q=question, cast=(None, None): answer_keys(
-        judge_key(judge.identity()), q, cast
-    )[1]
-    chat = lambda model="m", **settings: ChatJudge(model, **settings)
+
+    def key(judge, question=question, personas=(None, None)):
+        "Of the second vote."
+        return answer_keys(judge_key(judge.identity()), question, personas)[1]
+
+    def chat(model="m", **settings):
+        return ChatJudge(model, **settings)
+
     base = key(chat())
     changed = [
         chat("m2"),
@@ -204,7 +206,7 @@ def test_what_could_change_an_answer_is_asked_anew_and_nothing_else():
         chat(extra=dict(top_p=0.5)),
     ]
     keys = [key(j) for j in changed] + [
-        key(chat(), cast=(None, "Likes lists.")),
+        key(chat(), personas=(None, "Likes lists.")),
         key(chat(), question._replace(first="Oolong.", second="Assam.")),
         key(chat(), question._replace(first="Assam")),
     ]
@@ -221,7 +223,7 @@ def test_what_could_change_an_answer_is_asked_anew_and_nothing_else():
     assert {key(j) for j in same} == {base}
 
 
-def test_stored_words_are_read_anew_without_asking(tmp_path):
+def test_stored_words_are_read_again_without_asking(tmp_path):
     ds, judge = load_sample().select(range(3)), Plain("B or A")
     first = ask_both_orders(ds, judge, 2, store=tmp_path / "v.sqlite", progress=False)
     judge.version = "2"  # a reader that looks at the last letter
