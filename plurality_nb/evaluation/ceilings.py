@@ -146,7 +146,7 @@ def disattenuated(
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #vote-tails
 class _VoteTails(NamedTuple):
-    "How many counts are above 0, 1, ..., for each group (groups, most votes) or in all (most votes,)."
+    "How many counts are above 0, 1, ...: (groups, most votes), or (most votes,) of all groups."
 
     sides: np.ndarray  # votes for A and votes for B
     ties: np.ndarray
@@ -269,54 +269,66 @@ def known_ceilings(
     return np.array([*ranking, log_loss(delta, lead).mean(), brier(delta, lead).mean()])
 
 
-# %% ../../nbs/evaluation/04_ceilings.ipynb #fitted
-_REFITS = 200  # resamples that are refitted
-_DRAWN_PAIRS = 2000  # for each of them
+# %% ../../nbs/evaluation/04_ceilings.ipynb #fitted-slices
+def _fitted_slices(votes: np.ndarray, slice_of: np.ndarray) -> list[np.ndarray]:
+    "(pairs,) bool for each fit: one a slice, or one in all if a slice has single votes only."
+    members = [slice_of == k for k in range(slice_of.max() + 1)]
+    if all((votes[own] > 1).any() for own in members):
+        return members
+    return [votes > 0]
 
 
-class _SimulatedCeilings:
-    "`FITTED` from one fit for each slice, for counts of prompts."
+class _FittedVotes:
+    "A model of votes for each slice, fitted to counts of prompts."
 
     def __init__(
         self, votes: PairVotes, slice_of: np.ndarray, codes: np.ndarray, seed: int
     ) -> None:
         a, b, tie = votes
         self.seed = seed
-        self.votes = (a + b + tie).astype(int)
-        self.slices = self._fitted_slices(slice_of)
+        self.n = (a + b + tie).astype(int)
+        self.slices = _fitted_slices(self.n, slice_of)
         self.tails = [_vote_tails(codes, a * own, b * own, tie * own) for own in self.slices]
         self.pairs = group_sums(codes, *self.slices)
-        # Simulating few pairs, always with the same random numbers, shows how resamples differ;
-        # the level comes from many pairs, once.
-        sample = np.ones(codes.max() + 1)
-        many_pairs = 2**21 // max(32, self.votes.max())
-        self.level = self._simulate(sample, many_pairs) - self._simulate(sample, _DRAWN_PAIRS)
-        self._counts: np.ndarray | None = None
-        self._ceilings = np.empty(0)
 
-    def _fitted_slices(self, slice_of: np.ndarray) -> list[np.ndarray]:
-        "(pairs,) bool for each fit: one a slice, or one in all if a slice has single votes only."
-        slices = [slice_of == k for k in range(slice_of.max() + 1)]
-        if all((self.votes[own] > 1).any() for own in slices):
-            return slices
-        return [self.votes > 0]
-
-    def _simulate(self, counts: np.ndarray, size: int) -> np.ndarray:
+    def ceilings(self, counts: np.ndarray, size: int) -> np.ndarray:
         "(5,): what a model that knows the true shares reaches on `size` pairs of one resample."
         parts = size * (counts @ self.pairs) / (counts @ self.pairs).sum()
         drawn = []
         for k, part in enumerate(parts):
             if part >= 1:
                 model = _fit_tails(self.tails[k].resampled(counts))
-                votes = np.resize(self.votes[self.slices[k]], int(part))
-                drawn.append(draw_votes(*model, votes, [self.seed, k]))
+                n = np.resize(self.n[self.slices[k]], int(part))
+                drawn.append(draw_votes(*model, n, [self.seed, k]))
         return known_ceilings(*np.concatenate(drawn, axis=1))
+
+
+# %% ../../nbs/evaluation/04_ceilings.ipynb #fitted
+_REFITS = 200  # resamples that are refitted
+_DRAWN_PAIRS = 2000  # for each of them
+
+
+class _SimulatedCeilings:
+    "`FITTED` for counts of prompts."
+
+    def __init__(
+        self, votes: PairVotes, slice_of: np.ndarray, codes: np.ndarray, seed: int
+    ) -> None:
+        self.fitted = _FittedVotes(votes, slice_of, codes, seed)
+        # Simulating few pairs, always with the same random numbers, shows how resamples differ;
+        # the level comes from many pairs, once.
+        sample = np.ones(codes.max() + 1)
+        many_pairs = 2**21 // max(32, self.fitted.n.max())
+        self.level = self.fitted.ceilings(sample, many_pairs)
+        self.level -= self.fitted.ceilings(sample, _DRAWN_PAIRS)
+        self._counts: np.ndarray | None = None
+        self._ceilings = np.empty(0)
 
     def __call__(self, counts: np.ndarray) -> np.ndarray:
         "(resamples, 5). All five measures ask for the same block in turn, so the last one is kept."
         if self._counts is not counts:
             self._counts = counts
-            simulated = [self._simulate(row, _DRAWN_PAIRS) for row in counts]
+            simulated = [self.fitted.ceilings(row, _DRAWN_PAIRS) for row in counts]
             self._ceilings = np.array(simulated) + self.level
         return self._ceilings
 

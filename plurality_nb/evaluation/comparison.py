@@ -113,6 +113,11 @@ def holm(
     return corrected
 
 
+# %% ../../nbs/evaluation/06_comparison.ipynb #difference
+def _difference(measure: Measure, baseline: Measure) -> Measure:
+    return Measure(lambda counts: measure.values(counts) - baseline.values(counts), measure.pairs)
+
+
 # %% ../../nbs/evaluation/06_comparison.ipynb #comparison
 @dataclass(frozen=True)
 class _Comparison:
@@ -155,13 +160,9 @@ class _Comparison:
         return permutation_p(statistic, predictions, baseline, lead, codes, n_perm, seed)
 
 
-def _difference(measure: Measure, baseline: Measure) -> Measure:
-    return Measure(lambda counts: measure.values(counts) - baseline.values(counts), measure.pairs)
-
-
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm-by-model
 def _holm_over_slices(table: pd.DataFrame) -> pd.Series:
-    "p-values corrected over the slices of each model and statistic; those of `overall` as they are."
+    "p-values corrected over the slices of each model and statistic, `overall` apart."
     in_slices = table[table[slice_column(table)] != 'overall']
     p_holm = table.p.copy()
     for _, p in in_slices.groupby(['model', 'statistic']).p:

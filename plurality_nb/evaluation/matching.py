@@ -15,7 +15,6 @@ __all__ = [
 # %% ../../nbs/evaluation/05_matching.ipynb #imports
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +102,20 @@ class _BeforeAndAfter(NamedTuple):
     unmatched: Measure
 
 
+def _target_weights(weights: np.ndarray, stratum: np.ndarray, target: np.ndarray) -> np.ndarray:
+    "(resamples, pairs) that meet the target, without the strata that a resample lacks."
+    totals = weights @ np.eye(STRATA)[stratum]
+    return weights * (target / np.where(totals > 0, totals, 1))[:, stratum]
+
+
+def _effective_pairs(stratum: np.ndarray, target: np.ndarray) -> float:
+    "How many evenly weighted pairs the weights are worth (Kish 1965)."
+    pairs = np.maximum(np.bincount(stratum, minlength=STRATA), 1)
+    weights = (target / pairs)[stratum]
+    return weights.sum() ** 2 / (weights**2).sum()
+
+
+# %% ../../nbs/evaluation/05_matching.ipynb #matched-slice
 @dataclass(frozen=True)
 class _MatchedSlice:
     "One slice's pairs, and the distribution that they are matched to."
@@ -113,26 +126,18 @@ class _MatchedSlice:
     target: np.ndarray  # (5,)
     spread: float  # mean squared true lead to correct to
 
-    @cached_property
-    def effective(self) -> float:
-        "How many evenly weighted pairs the weights are worth (Kish 1965)."
-        pairs = np.maximum(np.bincount(self.stratum, minlength=STRATA), 1)
-        weights = (self.target / pairs)[self.stratum]
-        return weights.sum() ** 2 / (weights**2).sum()
-
-    def _weights(self, counts: np.ndarray) -> np.ndarray:
-        "(resamples, pairs) that meet the target, without the strata that a resample lacks."
-        weights = counts[:, self.codes]
-        totals = weights @ np.eye(STRATA)[self.stratum]
-        return weights * (self.target / np.where(totals > 0, totals, 1))[:, self.stratum]
-
     def _weighted(self, statistic: str, delta: np.ndarray) -> _BeforeAndAfter:
         pairs = np.arange(len(self.rows))  # weighted one by one, so each is a group of its own
         correlation = correlation_measure(statistic, delta, pair_leads(self.rows), pairs)
-        return _BeforeAndAfter(
-            Measure(lambda counts: correlation.values(self._weights(counts))),
-            Measure(lambda counts: correlation.values(counts[:, self.codes])),
-        )
+
+        def matched(counts: np.ndarray) -> np.ndarray:
+            weights = _target_weights(counts[:, self.codes], self.stratum, self.target)
+            return correlation.values(weights)
+
+        def unmatched(counts: np.ndarray) -> np.ndarray:
+            return correlation.values(counts[:, self.codes])
+
+        return _BeforeAndAfter(Measure(matched), Measure(unmatched))
 
     def _range_corrected(self, delta: np.ndarray) -> _BeforeAndAfter:
         groups, own_codes = np.unique(self.codes, return_inverse=True)
@@ -212,6 +217,7 @@ def _match_row(
     gaps = values - draws[key._replace(slice=reference), 'matched']
     low, high = interval(values[1:], facts.groups, level)
     gap_low, gap_high = interval(gaps[1:], fewest, level)
+    own = matched[key.slice]
     weighted = key.statistic != 'corrected'
     return {
         'model': key.model,
@@ -226,7 +232,7 @@ def _match_row(
         'gap': gaps[0],
         'gap_low': gap_low,
         'gap_high': gap_high,
-        'effective': matched[key.slice].effective if weighted else np.nan,
+        'effective': _effective_pairs(own.stratum, own.target) if weighted else np.nan,
     }
 
 

@@ -127,6 +127,7 @@ class _JoinedPairs:
         )
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #join-pairs
 def _join_pairs(
     models: Mapping[str, Dataset], by: str | None, votes: str, include_seen: bool, scored: bool
 ) -> _JoinedPairs:
@@ -265,7 +266,7 @@ def _warn_left_out(left_out: Mapping[str, int], total: int) -> None:
     _log.warning(f'left out of {total} pairs: {counts}{why}')
 
 
-# %% ../../nbs/evaluation/01_tables.ipynb #rows-that-count
+# %% ../../nbs/evaluation/01_tables.ipynb #counted-rows
 class CountedRows(NamedTuple):
     "The pairs that statistics rest on, and how many do not count."
 
@@ -273,6 +274,7 @@ class CountedRows(NamedTuple):
     left_out: dict[str, int]  # as `rows_left_out`
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #rows-that-count
 def rows_that_count(
     models: Models,  # scored comparisons with votes, or name to such; joined on `pair_id`
     by: str | None = None,  # a column of text to slice by
