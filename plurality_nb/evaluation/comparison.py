@@ -133,31 +133,37 @@ class _Comparison:
         tempered_delta = self.tempered.loc[part.index, model].to_numpy()
         return on_one_scale(statistic, model_deltas(part)[model], tempered_delta)
 
+    def measure(self, part: pd.DataFrame, codes: np.ndarray, model: str, statistic: str) -> Measure:
+        predictions = self.predictions(part, model, statistic)
+        return _scaled_measure(statistic, predictions, pair_leads(part), codes)
+
     def measures(self, part: pd.DataFrame, codes: np.ndarray) -> Measures:
         "Differences from the baseline."
-        lead = pair_leads(part)
-        differences: Measures = {}
-        for statistic in self.statistics:
-            baseline = _scaled_measure(
-                statistic, self.predictions(part, self.baseline, statistic), lead, codes
-            )
-            for model in model_deltas(part):
-                if model != self.baseline:
-                    predictions = self.predictions(part, model, statistic)
-                    measure = _scaled_measure(statistic, predictions, lead, codes)
-                    differences[model, statistic] = _difference(measure, baseline)
-        return differences
+        models = list(model_deltas(part))
+        measures = {
+            (model, statistic): self.measure(part, codes, model, statistic)
+            for model in models
+            for statistic in self.statistics
+        }
+        return {
+            (model, statistic): _difference(measure, measures[self.baseline, statistic])
+            for (model, statistic), measure in measures.items()
+            if model != self.baseline
+        }
 
-    def p_value(
-        self, part: pd.DataFrame, model: str, statistic: str, n_perm: int, seed: int
-    ) -> float:
-        codes = group_codes(part)
-        if not n_perm or codes.max() + 1 < MIN_GROUPS:
-            return np.nan
-        predictions = self.predictions(part, model, statistic)
-        baseline = self.predictions(part, self.baseline, statistic)
-        lead = pair_leads(part)
-        return permutation_p(statistic, predictions, baseline, lead, codes, n_perm, seed)
+
+# %% ../../nbs/evaluation/06_comparison.ipynb #p-value
+def _p_value(
+    comparison: _Comparison, part: pd.DataFrame, model: str, statistic: str, n_perm: int, seed: int
+) -> float:
+    "Of one model against the baseline; nan without permutations or with too few prompts."
+    codes = group_codes(part)
+    if not n_perm or codes.max() + 1 < MIN_GROUPS:
+        return np.nan
+    predictions = comparison.predictions(part, model, statistic)
+    baseline = comparison.predictions(part, comparison.baseline, statistic)
+    lead = pair_leads(part)
+    return permutation_p(statistic, predictions, baseline, lead, codes, n_perm, seed)
 
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm-by-model
@@ -195,7 +201,7 @@ def compare_models(
     table['baseline'] = baseline
     parts = slices(rows)
     table['p'] = [
-        comparison.p_value(parts[name], model, statistic, n_perm, seed)
+        _p_value(comparison, parts[name], model, statistic, n_perm, seed)
         for model, name, statistic in zip(table.model, table[by or 'slice'], table.statistic)
     ]
     table['p_holm'] = _holm_over_slices(table)
