@@ -359,7 +359,7 @@ def _limit_of_range(matched: pd.DataFrame | None) -> Iterator[str]:
         yield (
             'Range: a slice where people are nearly even has a low correlation by arithmetic '
             "alone. The slices' distributions of decisiveness overlap by "
-            f'{matched.overlap.iloc[0]:.0%}; the table that matches them compares them.'
+            f'{matched.overlap.iloc[0]:.0%}; see the table of matched slices.'
         )
 
 
