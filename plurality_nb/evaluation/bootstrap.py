@@ -4,104 +4,198 @@
 
 # %% auto #0
 __all__ = [
+    'UNDEFINED',
     'MIN_GROUPS',
     'group_counts',
     'Measure',
     'group_sums',
+    'ratio_measure',
     'mean_measure',
+    'rows_measure',
     'resample',
+    'Interval',
     'interval',
+    'rate_interval',
+    'statistic_interval',
 ]
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #imports
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-from scipy.stats import norm, t
+import pandas as pd
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #group-counts
 def group_counts(
     groups: int,  # prompts
     n_boot: int,  # resamples
-    seed=0,
+    seed: int = 0,
     rows: int = 256,  # resamples in a block
 ) -> Iterator[np.ndarray]:  # (1, groups) ones, the sample itself; then blocks (up to rows, groups)
-    "How often each resample of prompts holds each of them."
+    "How often each resample of prompts contains each of them."
     rng = np.random.default_rng(seed)
     yield np.ones((1, groups))
     for start in range(0, n_boot, rows):
-        n = min(rows, n_boot - start)
-        drawn = rng.integers(0, groups, (n, groups)) + np.arange(n)[:, None] * groups
-        yield np.bincount(drawn.ravel(), minlength=n * groups).reshape(n, groups).astype(float)
+        size = min(rows, n_boot - start)
+        # numbering the prompts of each resample separately lets one `bincount` count them all
+        numbered = rng.integers(0, groups, (size, groups)) + np.arange(size)[:, None] * groups
+        counts = np.bincount(numbered.ravel(), minlength=size * groups)
+        yield counts.reshape(size, groups).astype(float)
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #measure
 class Measure(NamedTuple):
     "A statistic that can be resampled."
 
-    of: Callable  # (resamples, groups) counts to (resamples,) values, nan where undefined
+    values: Callable[[np.ndarray], np.ndarray]  # (resamples, groups) counts to (resamples,) values
     pairs: np.ndarray | None = None  # (pairs,) bool: those that it rests on; None for all
 
 
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #group-sums
 def group_sums(
     codes: np.ndarray,  # (pairs,): the group of each, 0, 1, ...
-    *columns,  # (pairs,) each
+    *columns: np.ndarray,  # (pairs,) each
 ) -> np.ndarray:  # (groups, columns)
     "What each group adds to sums over pairs."
-    return np.stack([np.bincount(codes, x) for x in columns], 1)
+    return np.stack([np.bincount(codes, column) for column in columns], 1)
 
 
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #ratio-measure
+def ratio_measure(
+    top: np.ndarray,  # (pairs,)
+    bottom: np.ndarray,  # (pairs,)
+    codes: np.ndarray,  # (pairs,): the group of each, 0, 1, ...
+    pairs: np.ndarray | None = None,  # (pairs,) bool: those that count; None for all
+) -> Measure:  # nan where the sum of `bottom` is zero
+    "The sum of one column over the sum of another."
+    if pairs is not None:
+        top = np.where(pairs, top, 0)
+        bottom = np.where(pairs, bottom, 0)
+    sums = group_sums(codes, top, bottom)
+
+    def ratios(counts: np.ndarray) -> np.ndarray:
+        top_sums, bottom_sums = (counts @ sums).T
+        with np.errstate(invalid='ignore', divide='ignore'):
+            return top_sums / bottom_sums
+
+    return Measure(ratios, pairs)
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #mean-measure
 def mean_measure(
     values: np.ndarray,  # (pairs,)
     codes: np.ndarray,  # (pairs,): the group of each, 0, 1, ...
     pairs: np.ndarray | None = None,  # (pairs,) bool: those that count; None for all
 ) -> Measure:
     "The mean over pairs."
-    sums = (
-        group_sums(codes, values, np.ones(len(codes)))
-        if pairs is None
-        else group_sums(codes, np.where(pairs, values, 0), pairs)
-    )
+    return ratio_measure(values, np.ones(len(codes)), codes, pairs)
 
-    def of(counts):
-        top, bottom = (counts @ sums).T
-        with np.errstate(invalid='ignore', divide='ignore'):
-            return top / bottom
 
-    return Measure(of, pairs)
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #rows-measure
+def rows_measure(
+    statistic: Callable[[np.ndarray], float],  # row numbers, some repeated, to a number
+    codes: np.ndarray,  # (rows,): the group of each, 0, 1, ...
+) -> Measure:
+    "Any statistic, computed once for each resample."
+    rows = np.arange(len(codes))
 
+    def values(counts: np.ndarray) -> np.ndarray:
+        repeats = counts[:, codes].astype(int)
+        return np.array([statistic(np.repeat(rows, times)) for times in repeats], dtype=float)
+
+    return Measure(values)
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #undefined
+def _undefined_values(counts: np.ndarray) -> np.ndarray:
+    return np.full(len(counts), np.nan)
+
+
+UNDEFINED = Measure(_undefined_values)  # of what these pairs cannot say
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #resample
-_CELLS = 2**18  # numbers in one array of a block: some of them fit a processor's cache together
+# Numbers in one array of a block: small enough that several arrays fit a processor's cache.
+_CELLS = 2**18
+
+_Name = TypeVar('_Name', bound=Hashable)
 
 
 def resample(
-    measures: Mapping,  # name to `Measure`
+    measures: Mapping[_Name, Measure],
     codes: np.ndarray,  # (pairs,): the group of each, 0, 1, ...
     n_boot: int,  # resamples
-    seed=0,
-) -> dict:  # name to (1 + n_boot,): the sample's own value, then the resamples'
+    seed: int = 0,
+) -> dict[_Name, np.ndarray]:  # (1 + n_boot,) each: the sample's own value, then the resamples'
     "All measures on the same resamples, which is what makes their differences sharp."
-    found = [
-        [m.of(c) for m in measures.values()]
-        for c in group_counts(codes.max() + 1, n_boot, seed, max(1, _CELLS // len(codes)))
-    ]
-    return {k: np.concatenate(x) for k, x in zip(measures, zip(*found))}
+    block_rows = max(1, _CELLS // len(codes))
+    blocks: dict[_Name, list[np.ndarray]] = {name: [] for name in measures}
+    for counts in group_counts(codes.max() + 1, n_boot, seed, block_rows):
+        for name, measure in measures.items():
+            blocks[name].append(measure.values(counts))
+    return {name: np.concatenate(values) for name, values in blocks.items()}
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #interval-ends
+class Interval(NamedTuple):
+    "The ends of an interval; nan where there is none."
+
+    low: float
+    high: float
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #interval
-MIN_GROUPS = 5  # prompts below which a bootstrap says nothing
+MIN_GROUPS = 5  # with fewer prompts a bootstrap says nothing
 
 
 def interval(
     draws: np.ndarray,  # (resamples,): values, nan where undefined
-    groups: int,  # prompts behind them
-    level=0.95,
-) -> tuple:  # low, high; nan where there is none
+    groups: int,  # prompts that they rest on
+    level: float = 0.95,
+) -> Interval:
     "Percentiles of the resamples, moved out for few groups (Hesterberg 2015)."
     if not len(draws) or groups < MIN_GROUPS or np.isnan(draws).mean() > 0.05:
-        return np.nan, np.nan
-    tail = norm.cdf(np.sqrt(groups / (groups - 1)) * t.ppf((1 - level) / 2, groups - 1))
-    return tuple(np.nanquantile(draws, [tail, 1 - tail]).tolist())
+        return Interval(np.nan, np.nan)
+    quantile = student_t.ppf((1 - level) / 2, groups - 1)
+    tail = norm.cdf(np.sqrt(groups / (groups - 1)) * quantile)
+    return Interval(*np.nanquantile(draws, [tail, 1 - tail]).tolist())
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #rate-interval
+def rate_interval(
+    top: np.ndarray,  # (rows,): what counts
+    bottom: np.ndarray,  # (rows,): out of how much, >= 0
+    groups: Sequence | np.ndarray,  # (rows,): rows of one group are resampled together
+    n_boot: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, float]:  # `value`, `low`, `high`; no interval with fewer than five groups
+    "A ratio of sums with its interval over groups."
+    bottom = np.asarray(bottom)
+    if not bottom.sum():
+        return dict(value=np.nan, low=np.nan, high=np.nan)
+    codes = pd.factorize(np.asarray(groups))[0]
+    ratio = ratio_measure(top, bottom, codes)
+    draws = resample(dict(ratio=ratio), codes, n_boot, seed)['ratio']
+    counted_groups = len(np.unique(codes[bottom > 0]))
+    low, high = interval(draws[1:], counted_groups, level)
+    return dict(value=float(draws[0]), low=low, high=high)
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #statistic-interval
+def statistic_interval(
+    statistic: Callable[[np.ndarray], float],  # row numbers, some repeated, to a number
+    groups: Sequence | np.ndarray,  # (rows,): rows of one group are resampled together
+    n_boot: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, float]:  # `value`, `low`, `high`; no interval with fewer than five groups
+    "Any statistic of rows with its interval over groups."
+    codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
+    measure = rows_measure(statistic, codes)
+    draws = resample(dict(statistic=measure), codes, n_boot, seed)['statistic']
+    low, high = interval(draws[1:], len(names), level)
+    return dict(value=float(draws[0]), low=low, high=high)

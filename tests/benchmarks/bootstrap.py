@@ -1,10 +1,10 @@
-"""Times `correlate` with many resamples, beside the plain loop: draw prompts, write the resample out, call scipy.
+"""Times `correlate` with many resamples, and the plain loop: draw prompts, write the resample out, call scipy.
 
 python tests/benchmarks/bootstrap.py [--rows 10000] [--resamples 10000] [--statistics pearson spearman]
 
 Two models, three pairs a prompt on average, votes of ten people, no slices. Prints one JSON line: seconds of `correlate`, peak resident memory of
 its process and how much of that it added, and the seconds of the plain loop, which runs `--plain` resamples, `plain_seconds` being theirs times
-resamples/plain, and the ratio of the two. Both give the same numbers for the sample itself, which is checked. Lines that were kept stand in
+resamples/plain, and the ratio of the two. Both give the same numbers for the sample itself, which is checked. Results are kept in
 `tests/benchmarks/results/bootstrap.jsonl`.
 """
 
@@ -113,9 +113,9 @@ def main():
     )
     if done.returncode:
         sys.exit(done.stderr)
-    found = json.loads(done.stdout.splitlines()[-1])
+    measured = json.loads(done.stdout.splitlines()[-1])
     seconds, values = plain(args.rows, args.plain, args.statistics)
-    np.testing.assert_allclose(found.pop("values"), values, atol=1e-12)
+    np.testing.assert_allclose(measured.pop("values"), values, atol=1e-12)
     loop = seconds * args.resamples / args.plain
     run = dict(
         command=" ".join(["python", "tests/benchmarks/bootstrap.py", *sys.argv[1:]]),
@@ -132,11 +132,11 @@ def main():
                 models=2,
                 statistics=args.statistics,
                 resamples=args.resamples,
-                **found,
+                **measured,
                 plain_resamples=args.plain,
                 plain_seconds=round(loop, 1),
                 plain_is="extrapolated",
-                ratio=round(loop / found["seconds"], 1),
+                ratio=round(loop / measured["seconds"], 1),
             )
         )
     )

@@ -4,7 +4,7 @@ python tests/benchmarks/coverage.py [--replications 1000] [--ceiling-replication
 
 Study `intervals`: prompts with 1 to 5 pairs each; how much people want A is correlated within a prompt (0.36), and so are the errors of two models,
 whose predictions are too sure; 3, 5 or 10 votes a pair, with ties. The truth is the same statistic on 300,000 prompts, for `disattenuated` and
-`reliability` from the true shares. `coverage` is how often the 95% interval holds it, `below` and `above` how often the truth lies under or over
+`reliability` from the true shares. `coverage` is how often the 95% interval contains it, `below` and `above` how often the truth lies under or over
 the interval, `plain` the coverage of percentiles that are not moved out; `bias` is the mean error of the value, `sd` the values' deviation.
 
 Study `ceilings`: votes drawn from the Dirichlet-multinomial model that is fitted, one to five pairs a prompt, 100 prompts, three settings. The truth
@@ -18,6 +18,7 @@ import json
 import os
 import sys
 import time
+from collections import defaultdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,15 +30,16 @@ from plurality_nb.evaluation.bootstrap import Measure, interval, resample
 from plurality_nb.evaluation.ceilings import (
     _REFITS,
     FITTED,
-    _fitted,
+    _SimulatedCeilings,
     disattenuated,
     draw_votes,
     known_ceilings,
     reliability,
     votes_needed,
 )
-from plurality_nb.evaluation.correlation import STATISTICS, correlation
+from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
 from plurality_nb.evaluation.scores import calibration_error, score_measure
+from plurality_nb.evaluation.tables import PairVotes
 
 SCORED = ["accuracy", "strength", "log_loss", "log_loss_excess", "brier_excess", "slope"]
 COMPARED = ["pearson", "spearman", "accuracy", "log_loss"]
@@ -67,24 +69,28 @@ def simulate(groups, rng):
     return codes, deltas, (a, votes - tie - a, tie), (share - 0.5) * (1 - tied)
 
 
+def difference(one, two):
+    return Measure(lambda counts: one.values(counts) - two.values(counts))
+
+
 def measures(codes, deltas, cast):
     lead = (cast[0] - cast[1]) / sum(cast) / 2
-    one = {s: correlation(s, deltas[0], lead, codes) for s in STATISTICS}
-    one |= {s: score_measure(s, deltas[0], deltas[0], lead, codes) for s in SCORED}
-    two = {
-        s: correlation(s, deltas[1], lead, codes)
-        if s in STATISTICS
-        else score_measure(s, deltas[1], deltas[1], lead, codes)
-        for s in COMPARED
-    }
-    one |= {
-        f"{s} difference": Measure(lambda c, f=one[s].of, g=two[s].of: f(c) - g(c))
-        for s in COMPARED
-    }
-    return one | dict(
-        calibration_error=calibration_error(deltas[0], lead, codes),
-        disattenuated=disattenuated(np.tanh(deltas[0] / 2), *cast, codes),
-        reliability=reliability(*cast, codes),
+
+    def measure(statistic, delta):
+        if statistic in STATISTICS:
+            return correlation_measure(statistic, delta, lead, codes)
+        return score_measure(statistic, delta, delta, lead, codes)
+
+    one = {s: measure(s, deltas[0]) for s in [*STATISTICS, *SCORED]}
+    differences = {f"{s} difference": difference(one[s], measure(s, deltas[1])) for s in COMPARED}
+    return (
+        one
+        | differences
+        | dict(
+            calibration_error=calibration_error(deltas[0], lead, codes),
+            disattenuated=disattenuated(np.tanh(deltas[0] / 2), *cast, codes),
+            reliability=reliability(*cast, codes),
+        )
     )
 
 
@@ -93,7 +99,7 @@ def truths(groups, rng):
     codes, deltas, cast, true = simulate(groups, rng)
     ones, lead = np.ones((1, groups)), (cast[0] - cast[1]) / sum(cast) / 2
     out = {
-        k: m.of(ones).item()
+        k: m.values(ones).item()
         for k, m in measures(codes, deltas, cast).items()
         if k != "calibration_error"
     }
@@ -101,7 +107,7 @@ def truths(groups, rng):
     out["disattenuated"] = (x @ true) / np.sqrt((x @ x) * (true @ true))
     out["reliability"] = (true @ true) / (lead @ lead)
     return out, {
-        b: calibration_error(deltas[0], lead, codes, b).of(ones).item() for b in range(1, 11)
+        b: calibration_error(deltas[0], lead, codes, b).values(ones).item() for b in range(1, 11)
     }
 
 
@@ -123,25 +129,24 @@ def summary(values, lows, highs, truth, plain):
 
 
 def study_intervals(groups, replications, resamples, rng, truth, truth_by_bins):
-    found = {}
-    for r in range(replications):
+    estimates = defaultdict(list)
+    for replication in range(replications):
         codes, deltas, cast, _ = simulate(groups, rng)
-        for k, x in resample(measures(codes, deltas, cast), codes, resamples, r).items():
-            true = (
-                truth_by_bins[max(1, min(10, len(codes) // 20))]
-                if k == "calibration_error"
-                else truth[k]
+        draws = resample(measures(codes, deltas, cast), codes, resamples, replication)
+        for statistic, values in draws.items():
+            true = truth.get(statistic)
+            if statistic == "calibration_error":
+                true = truth_by_bins[max(1, min(10, len(codes) // 20))]
+            low, high = np.nanquantile(values[1:], [0.025, 0.975])
+            estimates[statistic].append(
+                (values[0], *interval(values[1:], groups), true, low <= true <= high)
             )
-            low, high = np.nanquantile(x[1:], [0.025, 0.975])
-            found.setdefault(k, []).append(
-                (x[0], *interval(x[1:], groups), true, low <= true <= high)
-            )
-    for k, rows in found.items():
+    for statistic, rows in estimates.items():
         *rest, plain = zip(*rows)
         yield dict(
             study="intervals",
             groups=groups,
-            statistic=k,
+            statistic=statistic,
             replications=replications,
             **summary(*rest, round(float(np.mean(plain)), 3)),
         )
@@ -156,26 +161,27 @@ def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups
     truth = dict(zip(FITTED, known_ceilings(*big).tolist())) | dict(
         reliability=spread / (spread + vote / votes), votes_needed=9 * vote / spread
     )
-    found = {}
-    for r in range(replications):
+    estimates = defaultdict(list)
+    for replication in range(replications):
         codes = pairs_of(groups, rng)
         _, *cast = draw_votes(alpha, alpha_tie, np.full(len(codes), votes), rng)
-        row = pd.DataFrame(dict(zip(("a", "b", "tie"), cast), slice=None))
-        draws = resample(
-            dict(reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)),
-            codes,
-            resamples,
-            r,
+        unfitted = dict(
+            reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)
         )
-        draws |= resample(_fitted(row, codes, r), codes, _REFITS, r)
-        for k, x in draws.items():
-            found.setdefault(k, []).append((x[0], *interval(x[1:], groups), truth[k]))
-    for k, rows in found.items():
+        one_slice = np.zeros(len(codes), dtype=int)
+        ceilings = _SimulatedCeilings(PairVotes(*cast), one_slice, codes, replication)
+        fitted = {statistic: ceilings.measure(k) for k, statistic in enumerate(FITTED)}
+        draws = resample(unfitted, codes, resamples, replication)
+        draws |= resample(fitted, codes, _REFITS, replication)
+        for statistic, values in draws.items():
+            ends = interval(values[1:], groups)
+            estimates[statistic].append((values[0], *ends, truth[statistic]))
+    for statistic, rows in estimates.items():
         setting = dict(alpha=alpha, alpha_tie=alpha_tie, votes=votes)
         yield dict(
             study="ceilings",
             groups=groups,
-            statistic=k,
+            statistic=statistic,
             **setting,
             replications=replications,
             **summary(*zip(*rows), None),

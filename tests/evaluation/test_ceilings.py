@@ -12,10 +12,11 @@ from plurality_nb.data.orientation import swap_sides
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation import ceilings as c
 from plurality_nb.evaluation.correlation import correlate, pearson
+from plurality_nb.evaluation.tables import slice_column
 
 
 def one(measure, codes):
-    return measure.of(np.ones((1, codes.max() + 1))).item()
+    return measure.values(np.ones((1, codes.max() + 1))).item()
 
 
 def doubled(x, y):
@@ -50,7 +51,7 @@ def test_reliability_is_that_of_an_analysis_of_variance():
 def test_the_chance_part_is_without_bias_whatever_the_numbers_of_votes():
     n = np.resize([1, 2, 3, 7], 200_000)
     share, a, b, tie = c.draw_votes(0.8, 0.4, n)
-    square, chance, vote = (
+    square, chance, _ = (
         x.item() for x in c.lead_spread(a, b, tie, np.zeros(len(n), dtype=int))(np.ones((1, 1)))
     )
     assert square - chance == pytest.approx(np.mean((share - 0.5) ** 2), abs=0.001)
@@ -107,9 +108,10 @@ def test_other_parameters_have_the_same_luck():
 @given(st.data())
 def test_turning_some_pairs_changes_nothing(data):
     n = data.draw(st.integers(3, 30))
-    draw = lambda low, high: np.array(
-        data.draw(st.lists(st.integers(low, high), min_size=n, max_size=n))
-    )
+
+    def draw(low, high):
+        return np.array(data.draw(st.lists(st.integers(low, high), min_size=n, max_size=n)))
+
     a, b, tie, turn = draw(0, 4), draw(0, 4), draw(1, 2), draw(0, 1).astype(bool)
     x, codes = draw(-3, 3) / 3, np.unique(draw(0, 5), return_inverse=True)[1]
     a2, b2, x2 = np.where(turn, b, a), np.where(turn, a, b), np.where(turn, -x, x)
@@ -118,14 +120,14 @@ def test_turning_some_pairs_changes_nothing(data):
     ]
     for f in (c.reliability, c.votes_needed):
         np.testing.assert_allclose(
-            f(a, b, tie, codes).of(counts),
-            f(a2, b2, tie, codes).of(counts),
+            f(a, b, tie, codes).values(counts),
+            f(a2, b2, tie, codes).values(counts),
             equal_nan=True,
             atol=1e-9,
         )
     np.testing.assert_allclose(
-        c.disattenuated(x, a, b, tie, codes).of(counts),
-        c.disattenuated(x2, a2, b2, tie, codes).of(counts),
+        c.disattenuated(x, a, b, tie, codes).values(counts),
+        c.disattenuated(x2, a2, b2, tie, codes).values(counts),
         equal_nan=True,
         atol=1e-9,
     )
@@ -161,7 +163,10 @@ def test_the_table_stands_beside_correlations_and_is_the_same_from_either_side()
         c.estimate_ceilings(ds, n_boot=30),
         c.estimate_ceilings(swap_sides(ds), n_boot=30),
     )
-    number = lambda t: t.select_dtypes("number").to_numpy()
+
+    def number(t):
+        return t.select_dtypes("number").to_numpy()
+
     np.testing.assert_allclose(number(table), number(turned), atol=1e-9, equal_nan=True)
     assert list(table.columns[:6]) == ["model", "quadrant", "statistic", "value", "low", "high"]
     of, plain = (
@@ -251,11 +256,11 @@ def test_overall_joins_the_fits_of_slices_that_differ():
         for r in ds
     ]
     ds = to_comparisons(rows)
-    error = lambda by: (lambda t: abs(t["pearson_fit"] - t["pearson"]))(
-        c.estimate_ceilings(ds, by, n_boot=0)
-        .query("model == 'noise ceiling'")
-        .iloc[lambda t: (t.iloc[:, 1] == "overall").to_numpy()]
-        .set_index("statistic")
-        .value
-    )
+
+    def error(by):
+        table = c.estimate_ceilings(ds, by, n_boot=0)
+        overall = table[table[slice_column(table)] == "overall"]
+        values = overall[overall.model == "noise ceiling"].set_index("statistic").value
+        return abs(values["pearson_fit"] - values["pearson"])
+
     assert error("quadrant") < 0.02 < error(None)

@@ -14,6 +14,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import group_counts
 from plurality_nb.evaluation.comparison import compare_models
 from plurality_nb.evaluation.correlation import STATISTICS, correlate, weighted_statistics
+from plurality_nb.evaluation.tables import rows_left_out
 
 
 def scored(n=40, seed=0, prompts=15):
@@ -165,9 +166,10 @@ def labelled(label, source="annotator", **columns):
 def test_the_judge_and_a_label_stand_beside_the_models_where_they_have_not_seen_the_votes():
     ds = scored()
     a, b = np.array(ds["human_a"][:]), np.array(ds["human_b"][:])
-    models = lambda ds, **how: (
-        set(correlate(ds, n_boot=0, **how).model) - {"model", "longer response", "random"}
-    )
+
+    def models(ds, **how):
+        return set(correlate(ds, n_boot=0, **how).model) - {"model", "longer response", "random"}
+
     assert models(ds) == set()
     assert models(labelled((1 + np.sign(a - b)) / 2, "majority")) == set()
     assert (
@@ -208,7 +210,7 @@ def test_rows_seen_by_any_model_are_left_out_for_all():
     ds = scored()
     other = with_columns(scored_like(ds, 3), seen=[i < 10 for i in range(len(ds))])
     table = correlate({"m": ds, "n": other}, n_boot=0)
-    assert table.attrs["left_out"] == dict(unvoted=0, unscored=0, seen=10)
+    assert rows_left_out({"m": ds, "n": other}) == dict(unvoted=0, unscored=0, seen=10)
     assert set(table[table.quadrant == "overall"].n) == {30}
     assert set(
         correlate({"m": ds, "n": other}, n_boot=0, include_seen=True)

@@ -28,7 +28,7 @@ def votes(n=300, seed=0, sure=2.0, groups=100):
 
 
 def one(measure, codes):
-    return measure.of(np.ones((1, codes.max() + 1))).item()
+    return measure.values(np.ones((1, codes.max() + 1))).item()
 
 
 def written_out(delta, a, b, tie):
@@ -39,7 +39,7 @@ def written_out(delta, a, b, tie):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_losses_are_sklearns_on_the_votes_written_out(seed):
-    delta, a, b, tie, codes = votes(seed=seed)
+    delta, a, b, tie, _ = votes(seed=seed)
     x, vote, weight = written_out(delta, a, b, tie)
     lead = (a - b) / (a + b + tie) / 2
     assert s.log_loss(delta, lead).mean() == pytest.approx(
@@ -86,7 +86,7 @@ def test_the_slope_is_a_logistic_regressions(seed):
         .fit(tol=1e-12)
         .params.item()
     )
-    assert s.slope(delta, lead, codes).of(counts).item() == pytest.approx(weighted, abs=1e-9)
+    assert s.slope(delta, lead, codes).values(counts).item() == pytest.approx(weighted, abs=1e-9)
 
 
 def test_the_slope_finds_its_way_from_awkward_places():
@@ -118,7 +118,7 @@ def test_strength_is_scipys_on_resamples_written_out(rounded):
     lead = (a - b) / (a + b + tie) / 2
     for counts in np.random.default_rng(0).integers(0, 4, (3, codes.max() + 1)):
         at = np.repeat(np.arange(len(a)), counts[codes])
-        assert s.strength(delta, lead, codes).of(
+        assert s.strength(delta, lead, codes).values(
             counts[None].astype(float)
         ).item() == pytest.approx(
             stats.spearmanr(np.abs(delta[at]), np.abs(lead[at]))[0], abs=1e-12
@@ -173,20 +173,44 @@ def signed_square(delta, lead, codes, bins=10):
 @given(st.data())
 def test_turning_some_rows_changes_no_score(data):
     n = data.draw(st.integers(4, 50))
-    draw = lambda values: np.array(
-        data.draw(st.lists(st.sampled_from(values), min_size=n, max_size=n))
-    )
+
+    def draw(values):
+        return np.array(data.draw(st.lists(st.sampled_from(values), min_size=n, max_size=n)))
+
     delta, lead, sign = draw([-4, -1, 0, 1, 2.5]), draw([-0.5, -0.2, 0, 0.1, 0.5]), draw([-1, 1])
     codes = np.unique(draw(list(range(8))), return_inverse=True)[1]
     counts = np.array(data.draw(st.lists(st.integers(0, 3), min_size=8, max_size=8)), dtype=float)[
         None, : codes.max() + 1
     ]
+    check_that_turning_changes_no_score(delta, lead, sign, codes, counts)
+
+
+def check_that_turning_changes_no_score(delta, lead, sign, codes, counts):
     for name in s.SCORES:
         plain, turned = (
-            s.score_measure(name, d, s.tempered(d, y, codes), y, codes).of(counts)
+            s.score_measure(name, d, s.tempered(d, y, codes), y, codes).values(counts)
             for d, y in [(delta, lead), (delta * sign, lead * sign)]
         )
         np.testing.assert_allclose(plain, turned, atol=1e-9, equal_nan=True, err_msg=name)
+
+
+def test_votes_that_cancel_have_a_slope_of_zero_from_either_side():
+    """In some folds the votes of the other prompts cancel, and rounding makes their slope 0 or
+    2e-16. Rewards tempered by 2e-16 would have a slope of -2e15; by 0, they have none."""
+    delta = np.full(6, -1.0)
+    lead = np.array([-0.2, 0.1, 0.1, 0, 0, 0.1])
+    sign = np.array([-1, 1, 1, -1, -1, 1])
+    codes = np.array([2, 1, 4, 3, 5, 0])
+    counts = np.array([[1.0, 2, 1, 1, 2, 1]])
+    check_that_turning_changes_no_score(delta, lead, sign, codes, counts)
+    tempered = s.tempered(delta, lead, codes)
+    assert (tempered == 0).all() and np.isnan(s.slope(tempered, lead, codes).values(counts)).all()
+
+
+def test_a_small_slope_that_is_not_zero_stays():
+    lead = np.array([0.1, 0.1, -0.2 + 1e-6])
+    found = one(s.slope(np.ones(3), lead, np.arange(3)), np.arange(3))
+    assert found == pytest.approx(4 * 1e-6 / 3, rel=1e-6)
 
 
 def test_tempering_cannot_see_a_prompts_own_votes_and_does_not_turn_a_model_round():
@@ -226,7 +250,10 @@ def scored(n=120, seed=0, **columns):
 def test_the_table_has_one_shape_and_does_not_depend_on_sides(recwarn):
     ds = scored()
     table, turned = s.score_models(ds, n_boot=100), s.score_models(swap_sides(ds), n_boot=100)
-    number = lambda t: t.select_dtypes("number").to_numpy()
+
+    def number(t):
+        return t.select_dtypes("number").to_numpy()
+
     np.testing.assert_allclose(number(table), number(turned), atol=1e-9, equal_nan=True)
     assert (
         set(table.statistic) == {*s.SCORES, *s.VOTES}
@@ -282,11 +309,11 @@ def test_resamples_are_those_of_the_rows_written_out():
         "slope",
         "strength",
     ]:
-        out = s.score_measure(name, delta[at], delta[at], lead[at], np.arange(len(at))).of(
+        out = s.score_measure(name, delta[at], delta[at], lead[at], np.arange(len(at))).values(
             np.ones((1, len(at)))
         )
         np.testing.assert_allclose(
-            s.score_measure(name, delta, delta, lead, codes).of(counts),
+            s.score_measure(name, delta, delta, lead, codes).values(counts),
             out,
             atol=1e-9,
             err_msg=name,

@@ -29,14 +29,19 @@ def ds():
 
 def test_foreign_text_is_escaped_everywhere(ds, tmp_path):
     models = {NASTY: score(ds, "longer response"), "random": score(ds, "random")}
-    found = dict(models=models, training={NASTY: dict(objective=NASTY)}) | measure_models(
+    measured = dict(models=models, training={NASTY: dict(objective=NASTY)}) | measure_models(
         models, n_boot=20, progress=False
     )
     account = dict(
         format="x", read=1, kept=1, rejected={NASTY: 1}, left_out={}, empty=0, identical=0, merged=0
     )
     page = report_models(
-        found, tmp_path / "r.html", NASTY, settings={NASTY: NASTY}, command=NASTY, account=account
+        measured,
+        tmp_path / "r.html",
+        NASTY,
+        settings={NASTY: NASTY},
+        command=NASTY,
+        account=account,
     ).read_text("utf-8")
     assert "<script" not in page and "alert(&#34;" in page
     note = json.loads((tmp_path / "r.json").read_text("utf-8"))
@@ -51,17 +56,22 @@ def test_foreign_text_is_escaped_everywhere(ds, tmp_path):
         and "@import" not in page
     )
     again = report_models(
-        found, tmp_path / "r.html", NASTY, settings={NASTY: NASTY}, command=NASTY, account=account
+        measured,
+        tmp_path / "r.html",
+        NASTY,
+        settings={NASTY: NASTY},
+        command=NASTY,
+        account=account,
     ).read_text("utf-8")
     assert page == again and sorted(p.name for p in tmp_path.iterdir()) == ["r.html", "r.json"]
 
 
 def test_a_few_pairs_without_quadrants_still_make_a_page(ds, tmp_path):
     few = with_columns(ds, quadrant=[None] * 256, human_tie=[0] * 256).select(range(3))
-    found = dict(models={"m": score(few, "random")}) | measure_models(
+    measured = dict(models={"m": score(few, "random")}) | measure_models(
         {"m": score(few, "random")}, None, n_boot=20, progress=False
     )
-    page = report_models(found, tmp_path / "r.html").read_text("utf-8")
+    page = report_models(measured, tmp_path / "r.html").read_text("utf-8")
     headings = re.findall("<h2[^>]*>(.*?)</h2>", page)
     assert "Taxonomy" not in headings and "Training" not in headings and "Calibration" in headings
     assert "too few prompts" in page and "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
@@ -82,12 +92,12 @@ def test_nothing_is_left_when_it_fails(ds, tmp_path, monkeypatch):
 
 def test_sentences_follow_the_intervals():
     base = dict(statistic="spearman", n=200, groups=200, tie_rate=0.1, split=0.2, se=0.1)
-    row = lambda model, value, low, high, where="overall", **more: (
-        base | dict(model=model, quadrant=where, value=value, low=low, high=high) | more
-    )
-    order = ["model", "quadrant", "statistic"]
-    frame = lambda rows: pd.DataFrame(rows)[[*order, *(c for c in rows[0] if c not in order)]]
-    table = frame(
+
+    def row(model, value, low, high, **more):
+        interval = dict(value=value, low=low, high=high)
+        return base | dict(model=model, quadrant="overall") | interval | more
+
+    table = pd.DataFrame(
         [
             row("x", 0.3, 0.1, 0.5),
             row("y", 0.1, -0.1, 0.3),
@@ -95,22 +105,22 @@ def test_sentences_follow_the_intervals():
             row("random", 0.0, -0.1, 0.1),
         ]
     )
-    gap = frame(
+    gap = pd.DataFrame(
         [
             row("y", -0.2, -0.3, -0.1, p=0.01, p_holm=0.01, detectable=0.3),
             row("z", 0.0, -0.2, 0.2, p=0.9, p_holm=0.9, detectable=0.3),
         ]
     )
-    gap.attrs["baseline"] = "x"
-    said = findings.findings(["x", "y", "z"], table, gap)
+    sentences = findings.state_findings(["x", "y", "z"], table, gap.assign(baseline="x"))
     assert (
-        "0.30 [0.10, 0.50], so it follows people" in said[1]
-        and "cannot tell from chance" in said[2]
-        and "goes against people" in said[3]
+        "0.30 [0.10, 0.50], so it follows people" in sentences[1]
+        and "cannot tell from chance" in sentences[2]
+        and "goes against people" in sentences[3]
     )
-    assert any("y follows people worse than x: difference -0.20" in s for s in said)
+    assert any("y follows people worse than x: difference -0.20" in s for s in sentences)
     assert any(
-        "z and x cannot be told apart: difference 0.00" in s and "0.30 or more" in s for s in said
+        "z and x cannot be told apart: difference 0.00" in s and "0.30 or more" in s
+        for s in sentences
     )
 
 
