@@ -70,7 +70,6 @@ commands.command('demo')(demo_command)
 commands.add_typer(_store_commands, name='store')
 commands.add_typer(_study_commands, name='study')
 
-
 # %% ../../nbs/cli/13_app.ipynb #common-options
 class _CommonOptions:
     "What holds for whichever command runs; `main` reads it after the command has failed."
@@ -93,7 +92,6 @@ def _failure_message(error: Exception) -> str:
         return f'error: {error}'
     return f'error: {type(error).__name__}: {error} (--debug shows where)'
 
-
 # %% ../../nbs/cli/13_app.ipynb #quieten
 _BAR_SWITCHES = [
     'HF_DATASETS_DISABLE_PROGRESS_BARS',
@@ -111,7 +109,6 @@ def _set_up_logging() -> None:
     if not shows_progress():
         for name in _BAR_SWITCHES:
             os.environ.setdefault(name, '1')
-
 
 # %% ../../nbs/cli/13_app.ipynb #main-2
 def main() -> None:

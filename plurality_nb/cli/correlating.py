@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from plurality_nb.studies.measure import Measurement
 
-
 # %% ../../nbs/cli/10_correlating.ipynb #load-scored
 def load_scored(
     files: list[Path],  # that `plurality score` wrote
@@ -45,7 +44,6 @@ def load_scored(
         want = 'models or files of different names'
         raise ContractError('SCORED', want, f'{names}', 'Rename a file')
     return {name: load_comparisons(file, merge=False) for name, file in zip(names, files)}
-
 
 # %% ../../nbs/cli/10_correlating.ipynb #statistic
 Statistic = Literal[
@@ -70,7 +68,6 @@ Statistic = Literal[
     'votes_needed',
     'disattenuated',
 ]
-
 
 # %% ../../nbs/cli/10_correlating.ipynb #print-tables
 def _compared_statistics(statistic: str) -> list[str]:
@@ -117,13 +114,11 @@ def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
     left_out = rows_left_out(measurement.models, measurement.votes, measurement.include_seen)
     print_json(dict(**records, left_out=left_out, simulated=simulated))
 
-
 # %% ../../nbs/cli/10_correlating.ipynb #correlate-options
 _BaselineOption = Annotated[
     str | None, typer.Option(help='Also give the difference of every model from this one.')
 ]
 _StatisticOption = Annotated[Statistic, typer.Option(help='To print; --json has all.')]
-
 
 # %% ../../nbs/cli/10_correlating.ipynb #correlate
 def correlate_command(

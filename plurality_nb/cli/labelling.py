@@ -20,7 +20,6 @@ from .voting import open_judge
 if TYPE_CHECKING:
     from datasets import Dataset
 
-
 # %% ../../nbs/cli/05_labelling.ipynb #scorer-options
 @dataclass(kw_only=True)
 class ScorerOptions:
@@ -32,7 +31,6 @@ class ScorerOptions:
     entailment: str | None = None
     batch_size: Annotated[int, typer.Option(min=1)] = 32
 
-
 # %% ../../nbs/cli/05_labelling.ipynb #prompt-judge-options
 @dataclass(kw_only=True)
 class PromptJudgeOptions:
@@ -42,7 +40,6 @@ class PromptJudgeOptions:
     store: Path | None = None
     answers: Annotated[int, typer.Option(min=1)] = 5
     calibrate_on: Annotated[int, typer.Option(min=0)] = 100
-
 
 # %% ../../nbs/cli/05_labelling.ipynb #scorer
 def _scorer_settings(
@@ -76,7 +73,6 @@ def parse_base_rate(
         raise typer.BadParameter(want, param_hint='--base-rate')
     return rate
 
-
 # %% ../../nbs/cli/05_labelling.ipynb #thresholds
 _PluralAt = Annotated[
     float, typer.Option(help='Prompts count as plural from this probability on.', min=0, max=1)
@@ -92,7 +88,7 @@ _Band = Annotated[
 ]
 
 
-def _print_quadrants(ds: 'Dataset', band: float, thresholds: dict[str, float]) -> None:
+def _print_quadrants(ds: 'Dataset', band: float, thresholds: dict[str, Any]) -> None:
     "Prints the quadrants, their votes, and how many rows lie near a threshold."
     from plurality_nb.reports.findings import describe
     from plurality_nb.taxonomy.quadrants import uncertain_rows
@@ -109,7 +105,6 @@ def _warn_unscored(ds: 'Dataset') -> None:
             f'warning: {missing} of {len(ds)} pairs have no quadrant: '
             'their prompts could not be scored'
         )
-
 
 # %% ../../nbs/cli/05_labelling.ipynb #taxonomy
 @with_option_groups
@@ -131,14 +126,14 @@ def taxonomy_command(
 
     keep_inputs(out, [data, loading.people])
     check_save(out, [data])
-    settings = dict(
+    settings: dict[str, Any] = dict(
         encoder=scoring.encoder or ENCODER,
         base_rate=parse_base_rate(scoring.base_rate),
         entailment=scoring.entailment,
         batch_size=scoring.batch_size,
         **_scorer_settings(scoring, asking, seed),
     )
-    thresholds = dict(plural_at=plural_at, alike_at=alike_at)
+    thresholds: dict[str, Any] = dict(plural_at=plural_at, alike_at=alike_at)
     ds, _ = load_foreign(data, loading, out, seed)
     ds = label_taxonomy(ds, progress=shows_progress(), **thresholds, **settings)
     _warn_unscored(ds)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from plurality_nb.data.catalog import Source
 
-
 # %% ../../nbs/cli/03_looking.ipynb #print-card
 def _print_account(account: dict) -> None:
     "Prints which rows were unusual, and which were left out and why."
@@ -46,7 +45,6 @@ def _card_json(
     if by_trait is not None:
         facts['split_by'] = {trait: json.loads(by_trait.to_json(orient='index'))}
     return facts
-
 
 # %% ../../nbs/cli/03_looking.ipynb #inspect
 @with_option_groups
@@ -76,7 +74,6 @@ def inspect_command(
     if by_trait is not None:
         print(f'\n{by_trait.round(3).to_string()}')
 
-
 # %% ../../nbs/cli/03_looking.ipynb #sources
 def _print_source(name: str, source: 'Source') -> None:
     print(f'{name:24} {source.id}  [{source.licence}]')
@@ -95,7 +92,6 @@ def sources_command(as_json: JsonOption = False) -> None:
         return
     for name, source in SOURCES.items():
         _print_source(name, source)
-
 
 # %% ../../nbs/cli/03_looking.ipynb #formats
 def formats_command(as_json: JsonOption = False) -> None:

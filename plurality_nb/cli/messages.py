@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-
 # %% ../../nbs/cli/01_messages.ipynb #show-message
 def show_message(
     text: str,
@@ -30,7 +29,6 @@ def command_line() -> str:
     "The command as it was typed, for the notes beside files."
     return ' '.join(['plurality', *map(shlex.quote, sys.argv[1:])])
 
-
 # %% ../../nbs/cli/01_messages.ipynb #print-json
 def _is_table(fact: Any) -> bool:
     return hasattr(fact, 'to_json')
@@ -45,7 +43,6 @@ def print_json(
 ) -> None:
     "Prints JSON to stdout."
     print(json.dumps(facts, indent=1))
-
 
 # %% ../../nbs/cli/01_messages.ipynb #print-facts
 def _interval_text(row: Any) -> str:

@@ -48,7 +48,6 @@ def calibrate_command(
     "Map a judge's votes to people's shares, learned from some pairs that people rated."
     _calibrate(data, out, rated, as_json, dict(method=method, folds=folds, seed=seed))
 
-
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate-steps
 def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings: dict) -> None:
     from plurality_nb.data.files import check_save
@@ -59,7 +58,7 @@ def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings
     before = load_stage(data)
     learned_from = load_comparisons(rated, strict=False) if rated else None
     after = calibrate_votes(before, rated=learned_from, **settings)
-    inputs = [data, rated] if rated else [data]
+    inputs: list[str | Path] = [data, rated] if rated else [data]
     noted = dict(rated=str(rated) if rated else None, **settings)
     save_result(after, out, dict(calibrate=noted), inputs, settings['seed'])
     tables = {
@@ -68,7 +67,6 @@ def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings
         for table in judge_spread(ds).values()
     }
     print_facts(tables, as_json)
-
 
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels
 def draw_labels_command(
@@ -89,7 +87,6 @@ def draw_labels_command(
     labelled = draw_labels(load_stage(data), votes, how, seed)
     settings = dict(label=dict(how=how, votes=votes, seed=seed))
     save_result(labelled, out, settings, [data], seed)
-
 
 # %% ../../nbs/cli/06_preparing.ipynb #margin
 def margin_command(

@@ -31,14 +31,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
 
-
 # %% ../../nbs/cli/11_reporting.ipynb #report-source-options
 @dataclass(kw_only=True)
 class ReportSourceOptions(SourceOptions):
     "How people's votes are read: a bad row is counted, and does not stop the report."
 
     strict: Annotated[bool, typer.Option('--strict/--lenient')] = False
-
 
 # %% ../../nbs/cli/11_reporting.ipynb #evaluated
 class _Evaluated(NamedTuple):
@@ -87,7 +85,6 @@ def _evaluate_scored(files: list[Path], measuring: dict) -> _Evaluated:
     evaluation = dict(models=models, training=training, **tables)
     return _Evaluated(evaluation, settings, next(iter(settings.values()), {}))
 
-
 # %% ../../nbs/cli/11_reporting.ipynb #evaluate-data
 def _evaluate_data(
     data: list[str],
@@ -117,7 +114,6 @@ def _evaluate_data(
     settings = read_settings(data[0]) if Path(data[0]).is_file() else {}
     return _Evaluated(evaluation, settings, settings, account)
 
-
 # %% ../../nbs/cli/11_reporting.ipynb #recorded-order
 _ORDER_RATES = ('first_rate', 'flip_rate', 'disagreement', 'tie_rate', 'failed_rate')
 
@@ -139,7 +135,6 @@ def recorded_order(
 def _recorded_thresholds(taxonomy_settings: Mapping) -> dict[str, float]:
     return {k: v for k, v in taxonomy_settings.items() if k in ('plural_at', 'alike_at')}
 
-
 # %% ../../nbs/cli/11_reporting.ipynb #print-report
 def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     "Prints correlations, what the votes allow, and differences, and where the page is."
@@ -156,7 +151,6 @@ def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     shown = side_by_side(differences).drop(columns=['n', 'groups', 'tie_rate', 'split'])
     print(f'\ndifference of spearman from {baseline}, p corrected over the slices')
     print(f'{shown.to_string()}\n\n{page}')
-
 
 # %% ../../nbs/cli/11_reporting.ipynb #report-options
 _ReportedArgument = Annotated[
@@ -189,7 +183,6 @@ _ComparedOption = Annotated[
     ),
 ]
 _TitleOption = Annotated[str, typer.Option(help='Heading of the page.')]
-
 
 # %% ../../nbs/cli/11_reporting.ipynb #write-page
 def _write_page(
@@ -242,7 +235,6 @@ def _report(
         _print_report(evaluated.evaluation, measuring['votes'], page)
     else:
         print(page)  # for scripts; `correlate` prints the tables
-
 
 # %% ../../nbs/cli/11_reporting.ipynb #report
 @with_option_groups

@@ -54,7 +54,6 @@ _VotesFromOption = Annotated[
     ),
 ]
 
-
 # %% ../../nbs/cli/07_selecting.ipynb #add-sheets
 def _check_selected(out: Path, as_sheet: bool) -> None:
     from plurality_nb.data.files import check_save
@@ -89,7 +88,6 @@ def _write_sheet(ds: 'Dataset', out: Path, seed: int) -> None:
         f'wrote {path} ({len(ds)} pairs): fill in `vote` with a, b or tie, and `annotator`'
     )
 
-
 # %% ../../nbs/cli/07_selecting.ipynb #select
 @with_option_groups
 def select_command(
@@ -119,6 +117,10 @@ def select_command(
     if as_sheet:
         _write_sheet(ds, out, seed)
         return
-    settings = dict(n=number, by=by if number else None)
-    settings |= dict(votes_from=[str(sheet) for sheet in sheets], where=where or [])
+    settings = dict(
+        n=number,
+        by=by if number else None,
+        votes_from=[str(sheet) for sheet in sheets],
+        where=where or [],
+    )
     save_result(ds, out, dict(select=settings), [data, *sheets], seed)

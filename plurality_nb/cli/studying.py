@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from plurality_nb.studies.config import Study
     from plurality_nb.studies.run import StudyResult
 
-
 # %% ../../nbs/cli/12_studying.ipynb #demo
 def demo_command(
     out: Annotated[Path, typer.Option(help='Folder for tables, figures and the report.')] = Path(
@@ -44,7 +43,6 @@ def demo_command(
     print(f'\nmargin - baseline, same resamples\n{differences.to_string()}')
     print(f'\nreport: {result["report"].resolve()}')
 
-
 # %% ../../nbs/cli/12_studying.ipynb #init-study
 def init_study_command(
     path: Annotated[
@@ -58,7 +56,6 @@ def init_study_command(
         f'wrote {write_template(path)}: read it; '
         f'`plurality study run {path} --out DIR --dry-run` tells what it would do'
     )
-
 
 # %% ../../nbs/cli/12_studying.ipynb #print-plan
 def _print_stages(plan: 'pd.DataFrame') -> None:
@@ -96,7 +93,6 @@ def print_plan(
     asking = plan[plan.questions.fillna(0) > 0]
     if len(asking):
         _print_questions(asking)
-
 
 # %% ../../nbs/cli/12_studying.ipynb #print-result
 def _print_result_json(result: 'StudyResult') -> None:
@@ -145,7 +141,6 @@ def _print_result(result: 'StudyResult', study: 'Study', as_json: bool) -> None:
     if result.report and not as_json:
         print(f'\nreport: {result.report.resolve()}')
 
-
 # %% ../../nbs/cli/12_studying.ipynb #study-options
 _ConfigArgument = Annotated[
     Path,
@@ -177,7 +172,6 @@ _KeepGoingOption = Annotated[
     ),
 ]
 
-
 # %% ../../nbs/cli/12_studying.ipynb #plan-study
 def _plan_study(study: 'Study', out: Path, as_json: bool) -> None:
     from plurality_nb.studies.run import plan_study
@@ -187,7 +181,6 @@ def _plan_study(study: 'Study', out: Path, as_json: bool) -> None:
         print_json(json.loads(plan.to_json(orient='records')))
     else:
         print_plan(plan)
-
 
 # %% ../../nbs/cli/12_studying.ipynb #run-study
 def run_study_command(

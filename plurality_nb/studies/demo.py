@@ -42,7 +42,6 @@ from ..taxonomy.quadrants import label_taxonomy
 from ..votes.bias import order_effects
 from ..votes.margins import add_margins, draw_labels
 
-
 # %% ../../nbs/studies/07_demo.ipynb #make-training-pairs
 class TrainingPairs(NamedTuple):
     "Comparisons that a margin can be trained on, and what the order did to the judge."
@@ -68,7 +67,6 @@ def make_training_pairs(
     order = order_effects(votes, ds['group'][:], getattr(judge, 'ordered', True))
     return TrainingPairs(add_margins(ds, 'decisiveness', scale), order)
 
-
 # %% ../../nbs/studies/07_demo.ipynb #cross-score-arms
 def cross_score_arms(
     ds: Dataset,  # comparisons with labels, votes and margins
@@ -91,7 +89,6 @@ def cross_score_arms(
         for name, (pairs, objective) in bar(arms.items(), 'models', progress)
     }
 
-
 # %% ../../nbs/studies/07_demo.ipynb #verdict
 def _interval_verdict(low: float, high: float) -> str:
     if low > 0:
@@ -112,7 +109,6 @@ def verdict(
     rows = differences[is_wanted]
     words = [_interval_verdict(low, high) for low, high in zip(rows.low, rows.high)]
     return pd.Series(words, index=rows[by], name=f'{model} against baseline')
-
 
 # %% ../../nbs/studies/07_demo.ipynb #check-demo
 _SCORED_FILES = {  # model to its file
@@ -136,7 +132,6 @@ def _check_demo(out: Path) -> None:
         return  # an earlier demo's folder
     for name in [*_SCORED_FILES.values(), *_DRAWN_FILES]:
         refuse_foreign(out / name, _not_the_demos, 'the files of a demo')
-
 
 # %% ../../nbs/studies/07_demo.ipynb #demo-settings
 _DEMO_FOLDS = 5
@@ -177,7 +172,6 @@ def _arm_record(name: str, settings: _DemoSettings) -> dict:
         scored='by models that had not seen the prompt',
     )
 
-
 # %% ../../nbs/studies/07_demo.ipynb #write-demo
 def _write_figure(ax: Axes, path: Path) -> None:
     with replacing(path) as tmp:
@@ -200,7 +194,6 @@ def _write_demo_files(
         table.to_csv(tmp, index=False)
     _write_figure(plot_forest(table, note=SIMULATED), out / 'forest.svg')
     _write_figure(plot_prediction(models['margin']), out / 'prediction.svg')
-
 
 # %% ../../nbs/studies/07_demo.ipynb #run-demo
 def run_demo(

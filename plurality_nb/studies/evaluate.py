@@ -56,7 +56,6 @@ def _is_path(model: _TestedModel) -> bool:
         return False
     return '/' not in model or model.startswith(('.', '/'))
 
-
 # %% ../../nbs/studies/06_evaluate.ipynb #check-inputs-2
 def check_inputs(
     ds: Dataset,  # comparisons
@@ -74,7 +73,6 @@ def check_inputs(
             want = f'the folder of a model, a Hub id such as user/name, or one of {BASELINES}'
             raise ContractError('model', want, repr(str(model)), 'No such folder here')
 
-
 # %% ../../nbs/studies/06_evaluate.ipynb #training-record
 def training_record(
     model: _TestedModel,
@@ -90,7 +88,6 @@ def training_record(
     if log.is_file():
         record['history'] = json.loads(log.read_text()).get('log_history', [])
     return record
-
 
 # %% ../../nbs/studies/06_evaluate.ipynb #scored-models
 class _ScoredModels:
@@ -121,7 +118,6 @@ class _ScoredModels:
         self.comparisons[name] = score(ds, loaded, seed, progress)
         self.training[name] = training_record(model, loaded)
 
-
 # %% ../../nbs/studies/06_evaluate.ipynb #label-missing
 _TAXONOMY_COLUMNS = ['plurality', 'indistinguishability', 'quadrant']
 
@@ -147,7 +143,6 @@ def _check_baseline(baseline: str | None, scored: Mapping) -> None:
     known = [*scored, *BASELINES, 'judge', 'label']
     if baseline is not None and baseline not in known:
         raise ContractError('baseline', f'one of {known}', repr(baseline))
-
 
 # %% ../../nbs/studies/06_evaluate.ipynb #evaluate-models
 def evaluate_models(
@@ -183,7 +178,6 @@ def evaluate_models(
         progress=progress,
     )
     return dict(models=comparisons, training=scored.training, **tables)
-
 
 # %% ../../nbs/studies/06_evaluate.ipynb #report-models
 def report_models(

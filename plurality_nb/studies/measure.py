@@ -70,7 +70,6 @@ class Measurement:
             return compare_models(self.models, self.baseline, statistics=statistics, **shared)
         return _MAKERS[name](self.models, **shared)
 
-
 # %% ../../nbs/studies/05_measure.ipynb #make-tables
 def _is_one_slice(table: pd.DataFrame | None, by: str | None) -> bool:
     "Whether a table has but one slice besides `overall`; without a table nobody knows."
@@ -92,7 +91,6 @@ def make_tables(
             tables[name] = measurement.table(name)
     return tables
 
-
 # %% ../../nbs/studies/05_measure.ipynb #default-baseline
 def default_baseline(
     models: Iterable[str],  # names
@@ -100,7 +98,6 @@ def default_baseline(
     "What to compare with where nobody said: the first of several models, or a trivial one."
     names = list(models)
     return names[0] if len(names) > 1 else next(b for b in BASELINES if b not in names)
-
 
 # %% ../../nbs/studies/05_measure.ipynb #measure-models
 def measure_models(

@@ -60,7 +60,6 @@ def _content_of(name: str) -> str:
     path = Path(name)
     return _hash_once(name, _file_state(path)) if path.exists() else name
 
-
 # %% ../../nbs/studies/04_run.ipynb #by-content
 _NAMES_FILES = ('data', 'model', 'encoder')  # settings that may name a file or folder
 
@@ -74,7 +73,6 @@ def _contents_in(setting: object, key: str) -> object:
     if key in _NAMES_FILES and isinstance(setting, str) and setting:
         return _content_of(setting)
     return setting
-
 
 # %% ../../nbs/studies/04_run.ipynb #folder
 def _changes(before: Mapping, now: Mapping) -> list[str]:
@@ -120,7 +118,6 @@ class _StudyFolder:
         more = ', ...' if len(changes) > 3 else ''
         return f'changed: {", ".join(changes[:3])}{more}' if changes else ''
 
-
 # %% ../../nbs/studies/04_run.ipynb #do-step
 def _do_step(folder: _StudyFolder, session: Session, step: Step, inputs: list[Step]) -> None:
     """Makes a step's file, then its note.
@@ -146,7 +143,6 @@ def _do_step(folder: _StudyFolder, session: Session, step: Step, inputs: list[St
     with replacing(folder.note_path(step)) as tmp:
         tmp.write_text(json.dumps(note, indent=1, default=float))
     begun.unlink()
-
 
 # %% ../../nbs/studies/04_run.ipynb #check-folder
 def _not_a_note(path: Path) -> str:
@@ -179,11 +175,9 @@ def _check_folder(folder: _StudyFolder, study: Study, steps: Iterable[Step]) -> 
     for step in steps:
         _check_step_file(folder, step, inputs)
 
-
 # %% ../../nbs/studies/04_run.ipynb #study-error
 class StudyError(ValueError):
     "A step that failed."
-
 
 # %% ../../nbs/studies/04_run.ipynb #study-result
 @dataclass
@@ -195,7 +189,6 @@ class StudyResult:
     failed: dict[str, str] = field(default_factory=dict)  # id to what went wrong
     summary: pd.DataFrame | None = None  # from `summarize_seeds`; None where the run ended before
     report: Path | None = None  # the page; None where the run ended before
-
 
 # %% ../../nbs/studies/04_run.ipynb #available-inputs
 def _available_inputs(
@@ -227,7 +220,6 @@ def _do_if_needed(
     else:
         result.skipped.append(step.id)
 
-
 # %% ../../nbs/studies/04_run.ipynb #start-session
 def _start_session(
     study: Study, out: str | Path, progress: bool, command: str | None = None
@@ -252,7 +244,6 @@ def _read_result(folder: _StudyFolder, steps: Mapping[str, Step], result: StudyR
         result.summary = read_summary(folder.file(steps['correlate summary']))
     if 'report page' in done:
         result.report = folder.file(steps['report page'])
-
 
 # %% ../../nbs/studies/04_run.ipynb #run-study
 def run_study(
@@ -285,7 +276,6 @@ def run_study(
             _log.error(f'{failure}. Continuing with what does not depend on it')
     _read_result(folder, steps, result)
     return result
-
 
 # %% ../../nbs/studies/04_run.ipynb #plan
 def _answers_for_each_pair(task: VoteTask) -> int:
@@ -329,7 +319,6 @@ def _count_questions(
     return plan_votes(
         pairs, judge, task.votes, session.store, budget=budget, progress=session.progress
     )
-
 
 # %% ../../nbs/studies/04_run.ipynb #plan-study
 _PLAN_COLUMNS = ['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']
