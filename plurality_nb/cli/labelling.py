@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
-from .messages import show_message, shows_progress
-from .options import DataArgument, OutOption, SeedOption, with_option_groups
-from .voting import open_judge
+from plurality_nb.cli.comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
+from plurality_nb.cli.messages import show_message, shows_progress
+from plurality_nb.cli.options import DataArgument, OutOption, SeedOption, with_option_groups
+from plurality_nb.cli.voting import open_judge
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #scorer-options
 @dataclass(kw_only=True)
@@ -31,6 +32,7 @@ class ScorerOptions:
     entailment: str | None = None
     batch_size: Annotated[int, typer.Option(min=1)] = 32
 
+
 # %% ../../nbs/cli/05_labelling.ipynb #prompt-judge-options
 @dataclass(kw_only=True)
 class PromptJudgeOptions:
@@ -40,6 +42,7 @@ class PromptJudgeOptions:
     store: Path | None = None
     answers: Annotated[int, typer.Option(min=1)] = 5
     calibrate_on: Annotated[int, typer.Option(min=0)] = 100
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #scorer
 def _scorer_settings(
@@ -72,6 +75,7 @@ def parse_base_rate(
         want = f"want a share between 0 and 1, or 'estimate', got {text!r}"
         raise typer.BadParameter(want, param_hint='--base-rate')
     return rate
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #thresholds
 _PluralAt = Annotated[
@@ -106,6 +110,7 @@ def _warn_unscored(ds: 'Dataset') -> None:
             'their prompts could not be scored'
         )
 
+
 # %% ../../nbs/cli/05_labelling.ipynb #taxonomy
 @with_option_groups
 def taxonomy_command(
@@ -119,7 +124,8 @@ def taxonomy_command(
     band: _Band = 0.1,
     seed: SeedOption = 0,
 ) -> None:
-    "Label each pair: does its prompt have many good answers, do its responses say the same? Prints the quadrants, their votes, and how many rows lie near a threshold."
+    """Label each pair: does its prompt have many good answers, do its responses say the same?
+    Prints the quadrants, their votes, and how many rows lie near a threshold."""
     from plurality_nb.data.files import check_save
     from plurality_nb.models.encoder import ENCODER
     from plurality_nb.taxonomy.quadrants import label_taxonomy

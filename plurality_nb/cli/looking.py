@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .comparisons import LoadingOptions, load_foreign, restrict_voters
-from .messages import print_json
+from plurality_nb.cli.comparisons import LoadingOptions, load_foreign, restrict_voters
+from plurality_nb.cli.messages import print_json
 from plurality_nb.cli.options import (
     DataArgument,
     JsonOption,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plurality_nb.data.catalog import Source
+
 
 # %% ../../nbs/cli/03_looking.ipynb #print-card
 def _print_account(account: dict) -> None:
@@ -46,6 +47,7 @@ def _card_json(
         facts['split_by'] = {trait: json.loads(by_trait.to_json(orient='index'))}
     return facts
 
+
 # %% ../../nbs/cli/03_looking.ipynb #inspect
 @with_option_groups
 def inspect_command(
@@ -59,7 +61,8 @@ def inspect_command(
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    "What DATA contains: rows, prompts, lengths, labels, votes and how far people agree, who voted, oddities and bad rows."
+    """What DATA contains: rows, prompts, lengths, labels, votes and how far people agree,
+    who voted, oddities and bad rows."""
     from plurality_nb.votes.inspection import card_text, data_card, split_card
 
     ds, account = load_foreign(data, loading, seed=seed)
@@ -73,6 +76,7 @@ def inspect_command(
     _print_account(account)
     if by_trait is not None:
         print(f'\n{by_trait.round(3).to_string()}')
+
 
 # %% ../../nbs/cli/03_looking.ipynb #sources
 def _print_source(name: str, source: 'Source') -> None:
@@ -92,6 +96,7 @@ def sources_command(as_json: JsonOption = False) -> None:
         return
     for name, source in SOURCES.items():
         _print_source(name, source)
+
 
 # %% ../../nbs/cli/03_looking.ipynb #formats
 def formats_command(as_json: JsonOption = False) -> None:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+
 # %% ../../nbs/cli/01_messages.ipynb #show-message
 def show_message(
     text: str,
@@ -20,14 +21,17 @@ def show_message(
     print(text, file=sys.stderr)
 
 
+# %% ../../nbs/cli/01_messages.ipynb #shows-progress
 def shows_progress() -> bool:
     "Whether progress bars make sense: where stderr is a terminal."
     return sys.stderr.isatty()
 
 
+# %% ../../nbs/cli/01_messages.ipynb #command-line
 def command_line() -> str:
     "The command as it was typed, for the notes beside files."
     return ' '.join(['plurality', *map(shlex.quote, sys.argv[1:])])
+
 
 # %% ../../nbs/cli/01_messages.ipynb #print-json
 def _is_table(fact: Any) -> bool:
@@ -43,6 +47,7 @@ def print_json(
 ) -> None:
     "Prints JSON to stdout."
     print(json.dumps(facts, indent=1))
+
 
 # %% ../../nbs/cli/01_messages.ipynb #print-facts
 def _interval_text(row: Any) -> str:
@@ -62,7 +67,7 @@ def _print_fact(name: str, fact: Any) -> None:
 
 
 def print_facts(
-    facts: Mapping,  # name to a number, text, counts by reason, or a table with `value`, `low`, `high`
+    facts: Mapping,  # name to a number, text, counts by reason, or a table of rates with intervals
     as_json: bool,
 ) -> None:
     "Prints facts and then tables, for people or as JSON."

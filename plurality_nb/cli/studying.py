@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .messages import command_line, print_json, show_message, shows_progress
-from .options import JsonOption, NBootOption, SeedOption
+from plurality_nb.cli.messages import command_line, print_json, show_message, shows_progress
+from plurality_nb.cli.options import JsonOption, NBootOption, SeedOption
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from plurality_nb.studies.config import Study
     from plurality_nb.studies.run import StudyResult
+
 
 # %% ../../nbs/cli/12_studying.ipynb #demo
 def demo_command(
@@ -29,7 +30,8 @@ def demo_command(
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
 ) -> None:
-    "Go through all stages on the authored sample with simulated users: no network, under two minutes."
+    """Go through all stages on the authored sample with simulated users: no network, under two
+    minutes."""
     from plurality_nb.evaluation.correlation import side_by_side
     from plurality_nb.simulation.users import SIMULATED
     from plurality_nb.studies.demo import run_demo
@@ -42,6 +44,7 @@ def demo_command(
     differences = side_by_side(result['differences']).join(result['verdict'])
     print(f'\nmargin - baseline, same resamples\n{differences.to_string()}')
     print(f'\nreport: {result["report"].resolve()}')
+
 
 # %% ../../nbs/cli/12_studying.ipynb #init-study
 def init_study_command(
@@ -56,6 +59,7 @@ def init_study_command(
         f'wrote {write_template(path)}: read it; '
         f'`plurality study run {path} --out DIR --dry-run` tells what it would do'
     )
+
 
 # %% ../../nbs/cli/12_studying.ipynb #print-plan
 def _print_stages(plan: 'pd.DataFrame') -> None:
@@ -94,7 +98,8 @@ def print_plan(
     if len(asking):
         _print_questions(asking)
 
-# %% ../../nbs/cli/12_studying.ipynb #print-result
+
+# %% ../../nbs/cli/12_studying.ipynb #print-summary
 def _print_result_json(result: 'StudyResult') -> None:
     summary = result.summary
     print_json(
@@ -120,6 +125,7 @@ def _print_summary(summary: 'pd.DataFrame', study: 'Study') -> None:
         print(f'\ndifference from {arm}\n{study_table(summary, against=arm).to_string(na_rep="")}')
 
 
+# %% ../../nbs/cli/12_studying.ipynb #print-result
 def _warn_simulated(report: Path) -> None:
     from plurality_nb.simulation.users import SIMULATED
 
@@ -140,6 +146,7 @@ def _print_result(result: 'StudyResult', study: 'Study', as_json: bool) -> None:
         show_message(f'failed: {failure}')
     if result.report and not as_json:
         print(f'\nreport: {result.report.resolve()}')
+
 
 # %% ../../nbs/cli/12_studying.ipynb #study-options
 _ConfigArgument = Annotated[
@@ -172,6 +179,7 @@ _KeepGoingOption = Annotated[
     ),
 ]
 
+
 # %% ../../nbs/cli/12_studying.ipynb #plan-study
 def _plan_study(study: 'Study', out: Path, as_json: bool) -> None:
     from plurality_nb.studies.run import plan_study
@@ -181,6 +189,7 @@ def _plan_study(study: 'Study', out: Path, as_json: bool) -> None:
         print_json(json.loads(plan.to_json(orient='records')))
     else:
         print_plan(plan)
+
 
 # %% ../../nbs/cli/12_studying.ipynb #run-study
 def run_study_command(
@@ -193,7 +202,10 @@ def run_study_command(
 ) -> None:
     """Do what is missing or changed, and print the tables.
 
-    Stages: load, taxonomy, votes, margins, train, score, correlate, report. Each step writes a file, and in `stages/` what it was made from. Started again, after a change of CONFIG, a failure or a kill, the same command does only what must be done again; answers that were paid for are kept in any case.
+    Stages: load, taxonomy, votes, margins, train, score, correlate, report. Each step writes a
+    file, and in `stages/` what it was made from. Started again, after a change of CONFIG, a failure
+    or a kill, the same command does only what must be done again; answers that were paid for are
+    kept in any case.
     """
     from transformers.utils import logging as transformers_logging
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import __version__
+from plurality_nb import __version__
 from plurality_nb.data.files import (
     check_save,
     file_hash,
@@ -25,14 +25,14 @@ from plurality_nb.data.files import (
     refuse_inputs,
     replacing,
 )
-from ..errors import ContractError
-from ..judges.collect import plan_votes
-from ..progress import bar
-from ..reports.sections import check_report
-from .config import JUDGE_KINDS, Study
-from .stages import STAGES, Job, Session, Step, VoteTask, pairs_to_judge
-from .steps import PEOPLE_STEP, study_steps
-from .summary import read_summary
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import plan_votes
+from plurality_nb.progress import bar
+from plurality_nb.reports.sections import check_report
+from plurality_nb.studies.config import JUDGE_KINDS, Study
+from plurality_nb.studies.stages import STAGES, Job, Session, Step, VoteTask, pairs_to_judge
+from plurality_nb.studies.steps import PEOPLE_STEP, study_steps
+from plurality_nb.studies.summary import read_summary
 
 # %% ../../nbs/studies/04_run.ipynb #content
 _log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ def _content_of(name: str) -> str:
     path = Path(name)
     return _hash_once(name, _file_state(path)) if path.exists() else name
 
+
 # %% ../../nbs/studies/04_run.ipynb #by-content
 _NAMES_FILES = ('data', 'model', 'encoder')  # settings that may name a file or folder
 
@@ -74,7 +75,8 @@ def _contents_in(setting: object, key: str) -> object:
         return _content_of(setting)
     return setting
 
-# %% ../../nbs/studies/04_run.ipynb #folder
+
+# %% ../../nbs/studies/04_run.ipynb #changes
 def _changes(before: Mapping, now: Mapping) -> list[str]:
     "Which settings and inputs differ between two notes."
     return [
@@ -85,6 +87,7 @@ def _changes(before: Mapping, now: Mapping) -> list[str]:
     ]
 
 
+# %% ../../nbs/studies/04_run.ipynb #folder
 @dataclass
 class _StudyFolder:
     "The files of a study, and a note for each of what it was made from."
@@ -118,12 +121,13 @@ class _StudyFolder:
         more = ', ...' if len(changes) > 3 else ''
         return f'changed: {", ".join(changes[:3])}{more}' if changes else ''
 
+
 # %% ../../nbs/studies/04_run.ipynb #do-step
 def _do_step(folder: _StudyFolder, session: Session, step: Step, inputs: list[Step]) -> None:
     """Makes a step's file, then its note.
 
-    The note of the step under way says what it is made from. One that is found at the start was left
-    by an attempt that was interrupted: if it says the same, a training may continue from there."""
+    The note of the step under way says what it is made from. One that is there at the start was
+    left by an attempt that was interrupted: if it says the same, a training may continue."""
     source = folder.source(step, inputs)
     path, begun = folder.file(step), folder.begun_path(step)
     restart = json_object(begun) != source
@@ -143,6 +147,7 @@ def _do_step(folder: _StudyFolder, session: Session, step: Step, inputs: list[St
     with replacing(folder.note_path(step)) as tmp:
         tmp.write_text(json.dumps(note, indent=1, default=float))
     begun.unlink()
+
 
 # %% ../../nbs/studies/04_run.ipynb #check-folder
 def _not_a_note(path: Path) -> str:
@@ -175,9 +180,11 @@ def _check_folder(folder: _StudyFolder, study: Study, steps: Iterable[Step]) -> 
     for step in steps:
         _check_step_file(folder, step, inputs)
 
+
 # %% ../../nbs/studies/04_run.ipynb #study-error
 class StudyError(ValueError):
     "A step that failed."
+
 
 # %% ../../nbs/studies/04_run.ipynb #study-result
 @dataclass
@@ -189,6 +196,7 @@ class StudyResult:
     failed: dict[str, str] = field(default_factory=dict)  # id to what went wrong
     summary: pd.DataFrame | None = None  # from `summarize_seeds`; None where the run ended before
     report: Path | None = None  # the page; None where the run ended before
+
 
 # %% ../../nbs/studies/04_run.ipynb #available-inputs
 def _available_inputs(
@@ -220,6 +228,7 @@ def _do_if_needed(
     else:
         result.skipped.append(step.id)
 
+
 # %% ../../nbs/studies/04_run.ipynb #start-session
 def _start_session(
     study: Study, out: str | Path, progress: bool, command: str | None = None
@@ -244,6 +253,7 @@ def _read_result(folder: _StudyFolder, steps: Mapping[str, Step], result: StudyR
         result.summary = read_summary(folder.file(steps['correlate summary']))
     if 'report page' in done:
         result.report = folder.file(steps['report page'])
+
 
 # %% ../../nbs/studies/04_run.ipynb #run-study
 def run_study(
@@ -277,6 +287,7 @@ def run_study(
     _read_result(folder, steps, result)
     return result
 
+
 # %% ../../nbs/studies/04_run.ipynb #plan
 def _answers_for_each_pair(task: VoteTask) -> int:
     "How many answers a judge gives on one pair; 0 for judges that are not asked in words."
@@ -288,6 +299,7 @@ def _answers_for_each_pair(task: VoteTask) -> int:
     return 2  # one for each order: an answer in mode crowd or likelihood is worth many votes
 
 
+# %% ../../nbs/studies/04_run.ipynb #most-questions
 def _most_questions(study: Study, step: Step) -> dict:
     "The most answers and written tokens that the limits on pairs allow; empty without limits."
     task = VoteTask(**step.settings)
@@ -320,6 +332,7 @@ def _count_questions(
         pairs, judge, task.votes, session.store, budget=budget, progress=session.progress
     )
 
+
 # %% ../../nbs/studies/04_run.ipynb #plan-study
 _PLAN_COLUMNS = ['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']
 
@@ -328,8 +341,11 @@ def plan_study(
     study: Study,
     out: str | Path,  # folder, which may not exist yet
     progress: bool = True,
-) -> pd.DataFrame:  # a row a step: `stage`, `step`, `why` it would be done (empty: it is done), `questions`, `stored`, `tokens_in`, `tokens_out`, `cost`, `host`
-    "What `run_study` would do."
+) -> pd.DataFrame:  # a row a step
+    """What `run_study` would do.
+
+    The columns are `stage`, `step`, `why` it would be done (empty: it is done), and of steps that
+    ask a judge `questions`, `stored`, `tokens_in`, `tokens_out`, `cost` and `host`."""
     folder, session = _start_session(study, out, progress)
     steps = _steps_up_to(study, None)
     pending: set[str] = set()

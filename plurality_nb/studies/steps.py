@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import NamedTuple
 
-from ..judges.prompts import VERSIONS
-from .config import Arm, Study, Way
+from plurality_nb.judges.prompts import VERSIONS
+from plurality_nb.studies.config import Arm, Study, Way
 from plurality_nb.studies.stages import (
     Step,
     TrainTask,
@@ -41,8 +41,9 @@ def _file_name(name: str) -> str:
     return name.replace(' ', '_')
 
 
-def _ids(steps: Iterable[Step]) -> tuple[str, ...]:
+def _step_ids(steps: Iterable[Step]) -> tuple[str, ...]:
     return tuple(step.id for step in steps)
+
 
 # %% ../../nbs/studies/03_steps.ipynb #load-steps
 def _people_steps(study: Study) -> list[Step]:
@@ -72,12 +73,14 @@ def _pairs_steps(study: Study, people: tuple[str, ...]) -> list[Step]:
         for pairs in study.pairs
     ]
 
+
 # %% ../../nbs/studies/03_steps.ipynb #people-votes-name
 def people_votes_name(
     way: Way,
 ) -> str:
     "What the step is called that asks for votes on people's pairs."
     return f'{way.name} of people'
+
 
 # %% ../../nbs/studies/03_steps.ipynb #vote-steps
 def _vote_task(study: Study, way: Way) -> VoteTask:
@@ -98,8 +101,8 @@ def _vote_steps(study: Study, people: list[Step], pairs: list[Step]) -> Iterator
     for way in study.ways:
         file = f'votes/{_file_name(way.name)}'
         task = asdict(_vote_task(study, way))
-        shown = _ids(people) if way.examples else ()
-        yield Step('votes', way.name, f'{file}.parquet', ask_judge, task, _ids(pairs), shown)
+        shown = _step_ids(people) if way.examples else ()
+        yield Step('votes', way.name, f'{file}.parquet', ask_judge, task, _step_ids(pairs), shown)
         yield Step(
             'votes',
             people_votes_name(way),
@@ -109,6 +112,7 @@ def _vote_steps(study: Study, people: list[Step], pairs: list[Step]) -> Iterator
             (PEOPLE_STEP,),
             shown,
         )
+
 
 # %% ../../nbs/studies/03_steps.ipynb #train-steps
 def _margin_step(arm: Arm, way: str, seed: int, after: tuple[str, ...]) -> Step:
@@ -132,6 +136,7 @@ def _train_step(study: Study, arm: Arm, way: str, seed: int, after: tuple[str, .
     )
     return Step('train', name, f'models/{_file_name(name)}', train_arm, asdict(task), after)
 
+
 # %% ../../nbs/studies/03_steps.ipynb #training-steps
 class _ModelStep(NamedTuple):
     "A step that trains or scores, and what its model is."
@@ -147,7 +152,7 @@ def _training_steps(study: Study, pairs: list[Step]) -> tuple[list[Step], list[_
     for arm in study.arms:
         for way in [way.name for way in study.ways] if arm.voted else ['']:
             for seed in study.seeds:
-                after = (f'votes {way}',) if way else _ids(pairs)
+                after = (f'votes {way}',) if way else _step_ids(pairs)
                 if arm.margin:
                     margin = _margin_step(arm, way, seed, after)
                     margins[margin.id] = margin
@@ -155,6 +160,7 @@ def _training_steps(study: Study, pairs: list[Step]) -> tuple[list[Step], list[_
                 training = _train_step(study, arm, way, seed, after)
                 trainings.append(_ModelStep(training, ScoredModel(arm.name, way, seed)))
     return list(margins.values()), trainings
+
 
 # %% ../../nbs/studies/03_steps.ipynb #score-steps
 def _score_step(name: str, make: Callable, settings: dict, after: tuple[str, ...]) -> Step:
@@ -191,6 +197,7 @@ def _judge_scores(study: Study) -> list[_ModelStep]:
         scores.append(_ModelStep(step, ScoredModel('judge', way.name, study.seeds[0])))
     return scores
 
+
 # %% ../../nbs/studies/03_steps.ipynb #table-steps
 def _models_settings(study: Study, scores: list[_ModelStep]) -> dict:
     "What a step needs to know to make tables of some models."
@@ -212,7 +219,7 @@ def _correlation_steps(
         'correlation.csv',
         correlate_models,
         _models_settings(study, everything),
-        optional=_ids(step for step, _ in everything),
+        optional=_step_ids(step for step, _ in everything),
     )
     yield Step(
         'correlate',
@@ -220,10 +227,11 @@ def _correlation_steps(
         'differences.csv',
         compare_arms,
         _models_settings(study, arms) | dict(against=study.statistics.against),
-        optional=_ids(step for step, _ in arms),
+        optional=_step_ids(step for step, _ in arms),
     )
     tables = ('correlate models', 'correlate differences')
     yield Step('correlate', 'summary', 'summary.csv', write_summary, {}, tables)
+
 
 # %% ../../nbs/studies/03_steps.ipynb #page-step
 def _page_step(study: Study, arms: list[_ModelStep], references: list[_ModelStep]) -> Step:
@@ -238,8 +246,9 @@ def _page_step(study: Study, arms: list[_ModelStep], references: list[_ModelStep
         'report.html',
         write_page,
         settings,
-        optional=_ids(step for step, _ in first),
+        optional=_step_ids(step for step, _ in first),
     )
+
 
 # %% ../../nbs/studies/03_steps.ipynb #study-steps
 def study_steps(
@@ -247,14 +256,14 @@ def study_steps(
 ) -> list[Step]:  # in an order in which they can be done
     "All that a study has to do."
     people = _people_steps(study)
-    pairs = _pairs_steps(study, _ids(people))
+    pairs = _pairs_steps(study, _step_ids(people))
     taxonomy = Step(
         'taxonomy',
         'people',
         'taxonomy.parquet',
         label_people,
         study.taxonomy,
-        optional=_ids(people),
+        optional=_step_ids(people),
     )
     margins, trainings = _training_steps(study, pairs)
     arms = _arm_scores(trainings)
