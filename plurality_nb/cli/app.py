@@ -13,17 +13,17 @@ from typing import Annotated
 
 import typer
 
-from .correlating import correlate_command
-from .labelling import taxonomy_command
-from .looking import formats_command, inspect_command, sources_command
-from .messages import show_message, shows_progress
-from .preparing import calibrate_command, draw_labels_command, margin_command
-from .reporting import report_command
-from .scoring import score_command
-from .selecting import select_command
-from .studying import demo_command, init_study_command, run_study_command
-from .training import train_command
-from .voting import merge_stores_command, show_store_command, vote_command
+from plurality_nb.cli.correlating import correlate_command
+from plurality_nb.cli.labelling import taxonomy_command
+from plurality_nb.cli.looking import formats_command, inspect_command, sources_command
+from plurality_nb.cli.messages import show_message, shows_progress
+from plurality_nb.cli.preparing import calibrate_command, draw_labels_command, margin_command
+from plurality_nb.cli.reporting import report_command
+from plurality_nb.cli.scoring import score_command
+from plurality_nb.cli.selecting import select_command
+from plurality_nb.cli.studying import demo_command, init_study_command, run_study_command
+from plurality_nb.cli.training import train_command
+from plurality_nb.cli.voting import merge_stores_command, show_store_command, vote_command
 
 # %% ../../nbs/cli/13_app.ipynb #commands
 _HELP = """Find where users would disagree, train reward models whose margins follow their votes,
@@ -72,6 +72,7 @@ commands.command('demo')(demo_command)
 commands.add_typer(_store_commands, name='store')
 commands.add_typer(_study_commands, name='study')
 
+
 # %% ../../nbs/cli/13_app.ipynb #common-options
 class _CommonOptions:
     "What holds for whichever command runs; `main` reads it after the command has failed."
@@ -94,6 +95,7 @@ def _failure_message(error: Exception) -> str:
         return f'error: {error}'
     return f'error: {type(error).__name__}: {error} (--debug shows where)'
 
+
 # %% ../../nbs/cli/13_app.ipynb #quieten
 _BAR_SWITCHES = [
     'HF_DATASETS_DISABLE_PROGRESS_BARS',
@@ -111,6 +113,7 @@ def _set_up_logging() -> None:
     if not shows_progress():
         for name in _BAR_SWITCHES:
             os.environ.setdefault(name, '1')
+
 
 # %% ../../nbs/cli/13_app.ipynb #main-2
 def main() -> None:

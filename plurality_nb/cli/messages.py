@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+
 # %% ../../nbs/cli/01_messages.ipynb #show-message
 def show_message(
     text: str,
@@ -19,15 +20,18 @@ def show_message(
     "Prints a line to stderr."
     print(text, file=sys.stderr)
 
+
 # %% ../../nbs/cli/01_messages.ipynb #shows-progress
 def shows_progress() -> bool:
     "Whether progress bars make sense: where stderr is a terminal."
     return sys.stderr.isatty()
 
+
 # %% ../../nbs/cli/01_messages.ipynb #command-line
 def command_line() -> str:
     "The command as it was typed, for the notes beside files."
     return ' '.join(['plurality', *map(shlex.quote, sys.argv[1:])])
+
 
 # %% ../../nbs/cli/01_messages.ipynb #print-json
 def _is_table(fact: Any) -> bool:
@@ -43,6 +47,7 @@ def print_json(
 ) -> None:
     "Prints JSON to stdout."
     print(json.dumps(facts, indent=1))
+
 
 # %% ../../nbs/cli/01_messages.ipynb #print-facts
 def _interval_text(row: Any) -> str:

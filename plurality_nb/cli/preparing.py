@@ -11,10 +11,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from .comparisons import load_stage, save_result
-from .messages import print_facts
-from .options import DataArgument, JsonOption, OutOption, SeedOption, VotesOption
-from .voting import judge_spread
+from plurality_nb.cli.comparisons import load_stage, save_result
+from plurality_nb.cli.messages import print_facts
+from plurality_nb.cli.options import DataArgument, JsonOption, OutOption, SeedOption, VotesOption
+from plurality_nb.cli.voting import judge_spread
 
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate
 _RatedOption = Annotated[
@@ -48,6 +48,7 @@ def calibrate_command(
     "Map a judge's votes to people's shares, learned from some pairs that people rated."
     _calibrate(data, out, rated, as_json, dict(method=method, folds=folds, seed=seed))
 
+
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate-steps
 def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings: dict) -> None:
     from plurality_nb.data.files import check_save
@@ -68,6 +69,7 @@ def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings
     }
     print_facts(tables, as_json)
 
+
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels
 def draw_labels_command(
     data: DataArgument,
@@ -87,6 +89,7 @@ def draw_labels_command(
     labelled = draw_labels(load_stage(data), votes, how, seed)
     settings = dict(label=dict(how=how, votes=votes, seed=seed))
     save_result(labelled, out, settings, [data], seed)
+
 
 # %% ../../nbs/cli/06_preparing.ipynb #margin
 def margin_command(

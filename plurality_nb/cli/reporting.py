@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from .comparisons import SourceOptions, load_data
-from .correlating import load_scored
-from .messages import command_line, show_message, shows_progress
+from plurality_nb.cli.comparisons import SourceOptions, load_data
+from plurality_nb.cli.correlating import load_scored
+from plurality_nb.cli.messages import command_line, show_message, shows_progress
 from plurality_nb.cli.options import (
     ByOption,
     IncludeSeenOption,
@@ -25,11 +25,12 @@ from plurality_nb.cli.options import (
     given_options,
     with_option_groups,
 )
-from .scoring import ReadingOptions
+from plurality_nb.cli.scoring import ReadingOptions
 
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
+
 
 # %% ../../nbs/cli/11_reporting.ipynb #report-source-options
 @dataclass(kw_only=True)
@@ -37,6 +38,7 @@ class ReportSourceOptions(SourceOptions):
     "How people's votes are read: a bad row is counted, and does not stop the report."
 
     strict: Annotated[bool, typer.Option('--strict/--lenient')] = False
+
 
 # %% ../../nbs/cli/11_reporting.ipynb #evaluated
 class _Evaluated(NamedTuple):
@@ -57,6 +59,7 @@ def _refuse_options(source: ReportSourceOptions, reading: ReadingOptions) -> Non
     if given:
         hint = 'Give --model, or leave these out: scored files are read as they are'
         raise ContractError('model', f'models for {", ".join(given)}', 'none', hint)
+
 
 # %% ../../nbs/cli/11_reporting.ipynb #check-rewards
 def _check_rewards(models: 'Mapping[str, Dataset]') -> None:
@@ -84,6 +87,7 @@ def _evaluate_scored(files: list[Path], measuring: dict) -> _Evaluated:
     tables = measure_models(models, progress=shows_progress(), **measuring)
     evaluation = dict(models=models, training=training, **tables)
     return _Evaluated(evaluation, settings, next(iter(settings.values()), {}))
+
 
 # %% ../../nbs/cli/11_reporting.ipynb #evaluate-data
 def _evaluate_data(
@@ -114,6 +118,7 @@ def _evaluate_data(
     settings = read_settings(data[0]) if Path(data[0]).is_file() else {}
     return _Evaluated(evaluation, settings, settings, account)
 
+
 # %% ../../nbs/cli/11_reporting.ipynb #recorded-order
 _ORDER_RATES = ('first_rate', 'flip_rate', 'disagreement', 'tie_rate', 'failed_rate')
 
@@ -135,6 +140,7 @@ def recorded_order(
 def _recorded_thresholds(taxonomy_settings: Mapping) -> dict[str, float]:
     return {k: v for k, v in taxonomy_settings.items() if k in ('plural_at', 'alike_at')}
 
+
 # %% ../../nbs/cli/11_reporting.ipynb #print-report
 def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     "Prints correlations, what the votes allow, and differences, and where the page is."
@@ -151,6 +157,7 @@ def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     shown = side_by_side(differences).drop(columns=['n', 'groups', 'tie_rate', 'split'])
     print(f'\ndifference of spearman from {baseline}, p corrected over the slices')
     print(f'{shown.to_string()}\n\n{page}')
+
 
 # %% ../../nbs/cli/11_reporting.ipynb #report-options
 _ReportedArgument = Annotated[
@@ -184,6 +191,7 @@ _ComparedOption = Annotated[
 ]
 _TitleOption = Annotated[str, typer.Option(help='Heading of the page.')]
 
+
 # %% ../../nbs/cli/11_reporting.ipynb #write-page
 def _write_page(
     evaluated: _Evaluated,
@@ -208,6 +216,7 @@ def _write_page(
         include_seen=measuring['include_seen'],
         seed=measuring['seed'],
     )
+
 
 # %% ../../nbs/cli/11_reporting.ipynb #make-report
 def _report(
@@ -235,6 +244,7 @@ def _report(
         _print_report(evaluated.evaluation, measuring['votes'], page)
     else:
         print(page)  # for scripts; `correlate` prints the tables
+
 
 # %% ../../nbs/cli/11_reporting.ipynb #report
 @with_option_groups

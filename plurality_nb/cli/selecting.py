@@ -18,8 +18,8 @@ from plurality_nb.cli.comparisons import (
     restrict_voters,
     save_result,
 )
-from .messages import show_message
-from .options import DataArgument, SeedOption, WhereOption, with_option_groups
+from plurality_nb.cli.messages import show_message
+from plurality_nb.cli.options import DataArgument, SeedOption, WhereOption, with_option_groups
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -54,6 +54,7 @@ _VotesFromOption = Annotated[
     ),
 ]
 
+
 # %% ../../nbs/cli/07_selecting.ipynb #add-sheets
 def _check_selected(out: Path, as_sheet: bool) -> None:
     from plurality_nb.data.files import check_save
@@ -87,6 +88,7 @@ def _write_sheet(ds: 'Dataset', out: Path, seed: int) -> None:
     show_message(
         f'wrote {path} ({len(ds)} pairs): fill in `vote` with a, b or tie, and `annotator`'
     )
+
 
 # %% ../../nbs/cli/07_selecting.ipynb #select
 @with_option_groups

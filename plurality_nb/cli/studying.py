@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .messages import command_line, print_json, show_message, shows_progress
-from .options import JsonOption, NBootOption, SeedOption
+from plurality_nb.cli.messages import command_line, print_json, show_message, shows_progress
+from plurality_nb.cli.options import JsonOption, NBootOption, SeedOption
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from plurality_nb.studies.config import Study
     from plurality_nb.studies.run import StudyResult
+
 
 # %% ../../nbs/cli/12_studying.ipynb #demo
 def demo_command(
@@ -44,6 +45,7 @@ def demo_command(
     print(f'\nmargin - baseline, same resamples\n{differences.to_string()}')
     print(f'\nreport: {result["report"].resolve()}')
 
+
 # %% ../../nbs/cli/12_studying.ipynb #init-study
 def init_study_command(
     path: Annotated[
@@ -57,6 +59,7 @@ def init_study_command(
         f'wrote {write_template(path)}: read it; '
         f'`plurality study run {path} --out DIR --dry-run` tells what it would do'
     )
+
 
 # %% ../../nbs/cli/12_studying.ipynb #print-plan
 def _print_stages(plan: 'pd.DataFrame') -> None:
@@ -95,6 +98,7 @@ def print_plan(
     if len(asking):
         _print_questions(asking)
 
+
 # %% ../../nbs/cli/12_studying.ipynb #print-summary
 def _print_result_json(result: 'StudyResult') -> None:
     summary = result.summary
@@ -120,6 +124,7 @@ def _print_summary(summary: 'pd.DataFrame', study: 'Study') -> None:
     for arm in study.statistics.against:
         print(f'\ndifference from {arm}\n{study_table(summary, against=arm).to_string(na_rep="")}')
 
+
 # %% ../../nbs/cli/12_studying.ipynb #print-result
 def _warn_simulated(report: Path) -> None:
     from plurality_nb.simulation.users import SIMULATED
@@ -141,6 +146,7 @@ def _print_result(result: 'StudyResult', study: 'Study', as_json: bool) -> None:
         show_message(f'failed: {failure}')
     if result.report and not as_json:
         print(f'\nreport: {result.report.resolve()}')
+
 
 # %% ../../nbs/cli/12_studying.ipynb #study-options
 _ConfigArgument = Annotated[
@@ -173,6 +179,7 @@ _KeepGoingOption = Annotated[
     ),
 ]
 
+
 # %% ../../nbs/cli/12_studying.ipynb #plan-study
 def _plan_study(study: 'Study', out: Path, as_json: bool) -> None:
     from plurality_nb.studies.run import plan_study
@@ -182,6 +189,7 @@ def _plan_study(study: 'Study', out: Path, as_json: bool) -> None:
         print_json(json.loads(plan.to_json(orient='records')))
     else:
         print_plan(plan)
+
 
 # %% ../../nbs/cli/12_studying.ipynb #run-study
 def run_study_command(

@@ -9,8 +9,8 @@ __all__ = ['BASELINES', 'baseline_rewards']
 import numpy as np
 from datasets import Dataset
 
-from ..data.schema import digest
-from ..errors import ContractError
+from plurality_nb.data.schema import digest
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/rewards/02_baselines.ipynb #baseline-rewards
 BASELINES = ['longer response', 'random']

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
-from ..data.build import from_rows, numbers
-from ..data.checks import check_row
-from ..errors import ContractError
-from .model import RewardModel
+from plurality_nb.data.build import from_rows, numbers
+from plurality_nb.data.checks import check_row
+from plurality_nb.errors import ContractError
+from plurality_nb.rewards.model import RewardModel
+
 
 # %% ../../nbs/rewards/05_judge.ipynb #rewardjudge
 class RewardJudge:

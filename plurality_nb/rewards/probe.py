@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from ..data.arrow import take
-from ..data.build import with_columns
-from ..models.encoder import ENCODER
-from ..progress import bar
-from .model import Probe, ProbeModel, probe_inputs
-from .objectives import OBJECTIVE_SETTINGS, pair_losses
-from .targets import exclude_groups, group_folds, training_targets
+from plurality_nb.data.arrow import take
+from plurality_nb.data.build import with_columns
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.progress import bar
+from plurality_nb.rewards.model import Probe, ProbeModel, probe_inputs
+from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, pair_losses
+from plurality_nb.rewards.targets import exclude_groups, group_folds, training_targets
 
 # %% ../../nbs/rewards/04_probe.ipynb #descend
 _log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ def _best_step(loss, x, fold, lr, max_steps, patience, progress, every=5):
             elif step - best_step >= patience:
                 break
     return best_step, best
+
 
 # %% ../../nbs/rewards/04_probe.ipynb #train-probe
 def train_probe(
@@ -130,6 +131,7 @@ def train_probe(
         groups=frozenset(ds['group']),
         name=name or objective,
     )
+
 
 # %% ../../nbs/rewards/04_probe.ipynb #cross-score
 def cross_score(

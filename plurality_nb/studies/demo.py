@@ -23,24 +23,25 @@ from plurality_nb.data.files import (
     replacing,
     save_comparisons,
 )
-from ..data.sample import load_sample
-from ..judges.collect import add_votes, ask_both_orders
-from ..judges.prompts import Judge
-from ..progress import bar
-from ..reports.plots import plot_forest, plot_prediction
-from ..reports.sections import check_report, svg
-from ..rewards.probe import cross_score
+from plurality_nb.data.sample import load_sample
+from plurality_nb.judges.collect import add_votes, ask_both_orders
+from plurality_nb.judges.prompts import Judge
+from plurality_nb.progress import bar
+from plurality_nb.reports.plots import plot_forest, plot_prediction
+from plurality_nb.reports.sections import check_report, svg
+from plurality_nb.rewards.probe import cross_score
 from plurality_nb.simulation.users import (
     SIMULATED,
     PopulationJudge,
     sample_population,
     simulate_votes,
 )
-from .evaluate import report_models
-from .measure import measure_models
-from ..taxonomy.quadrants import label_taxonomy
-from ..votes.bias import order_effects
-from ..votes.margins import add_margins, draw_labels
+from plurality_nb.studies.evaluate import report_models
+from plurality_nb.studies.measure import measure_models
+from plurality_nb.taxonomy.quadrants import label_taxonomy
+from plurality_nb.votes.bias import order_effects
+from plurality_nb.votes.margins import add_margins, draw_labels
+
 
 # %% ../../nbs/studies/07_demo.ipynb #training-pairs
 class TrainingPairs(NamedTuple):
@@ -48,6 +49,7 @@ class TrainingPairs(NamedTuple):
 
     pairs: Dataset  # with votes, labels and margins
     order: pd.DataFrame  # from `order_effects`
+
 
 # %% ../../nbs/studies/07_demo.ipynb #make-training-pairs
 def make_training_pairs(
@@ -66,6 +68,7 @@ def make_training_pairs(
         ds = draw_labels(ds, 'judge', seed=seed)
     order = order_effects(votes, ds['group'][:], getattr(judge, 'ordered', True))
     return TrainingPairs(add_margins(ds, 'decisiveness', scale), order)
+
 
 # %% ../../nbs/studies/07_demo.ipynb #cross-score-arms
 def cross_score_arms(
@@ -89,6 +92,7 @@ def cross_score_arms(
         for name, (pairs, objective) in bar(arms.items(), 'models', progress)
     }
 
+
 # %% ../../nbs/studies/07_demo.ipynb #verdict
 def _interval_verdict(low: float, high: float) -> str:
     if low > 0:
@@ -109,6 +113,7 @@ def verdict(
     rows = differences[is_wanted]
     words = [_interval_verdict(low, high) for low, high in zip(rows.low, rows.high)]
     return pd.Series(words, index=rows[by], name=f'{model} against baseline')
+
 
 # %% ../../nbs/studies/07_demo.ipynb #check-demo
 _SCORED_FILES = {  # model to its file
@@ -132,6 +137,7 @@ def _check_demo(out: Path) -> None:
         return  # an earlier demo's folder
     for name in [*_SCORED_FILES.values(), *_DRAWN_FILES]:
         refuse_foreign(out / name, _not_the_demos, 'the files of a demo')
+
 
 # %% ../../nbs/studies/07_demo.ipynb #demo-settings
 _DEMO_FOLDS = 5
@@ -172,6 +178,7 @@ def _arm_record(name: str, settings: _DemoSettings) -> dict:
         scored='by models that had not seen the prompt',
     )
 
+
 # %% ../../nbs/studies/07_demo.ipynb #write-demo
 def _write_figure(ax: Axes, path: Path) -> None:
     with replacing(path) as tmp:
@@ -194,6 +201,7 @@ def _write_demo_files(
         table.to_csv(tmp, index=False)
     _write_figure(plot_forest(table, note=SIMULATED), out / 'forest.svg')
     _write_figure(plot_prediction(models['margin']), out / 'prediction.svg')
+
 
 # %% ../../nbs/studies/07_demo.ipynb #run-demo
 def run_demo(

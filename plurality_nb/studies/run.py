@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import __version__
+from plurality_nb import __version__
 from plurality_nb.data.files import (
     check_save,
     file_hash,
@@ -25,14 +25,14 @@ from plurality_nb.data.files import (
     refuse_inputs,
     replacing,
 )
-from ..errors import ContractError
-from ..judges.collect import plan_votes
-from ..progress import bar
-from ..reports.sections import check_report
-from .config import JUDGE_KINDS, Study
-from .stages import STAGES, Job, Session, Step, VoteTask, pairs_to_judge
-from .steps import PEOPLE_STEP, study_steps
-from .summary import read_summary
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import plan_votes
+from plurality_nb.progress import bar
+from plurality_nb.reports.sections import check_report
+from plurality_nb.studies.config import JUDGE_KINDS, Study
+from plurality_nb.studies.stages import STAGES, Job, Session, Step, VoteTask, pairs_to_judge
+from plurality_nb.studies.steps import PEOPLE_STEP, study_steps
+from plurality_nb.studies.summary import read_summary
 
 # %% ../../nbs/studies/04_run.ipynb #content
 _log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ def _content_of(name: str) -> str:
     path = Path(name)
     return _hash_once(name, _file_state(path)) if path.exists() else name
 
+
 # %% ../../nbs/studies/04_run.ipynb #by-content
 _NAMES_FILES = ('data', 'model', 'encoder')  # settings that may name a file or folder
 
@@ -74,6 +75,7 @@ def _contents_in(setting: object, key: str) -> object:
         return _content_of(setting)
     return setting
 
+
 # %% ../../nbs/studies/04_run.ipynb #changes
 def _changes(before: Mapping, now: Mapping) -> list[str]:
     "Which settings and inputs differ between two notes."
@@ -83,6 +85,7 @@ def _changes(before: Mapping, now: Mapping) -> list[str]:
         for key in before[part] | now[part]
         if before[part].get(key) != now[part].get(key)
     ]
+
 
 # %% ../../nbs/studies/04_run.ipynb #folder
 @dataclass
@@ -118,6 +121,7 @@ class _StudyFolder:
         more = ', ...' if len(changes) > 3 else ''
         return f'changed: {", ".join(changes[:3])}{more}' if changes else ''
 
+
 # %% ../../nbs/studies/04_run.ipynb #do-step
 def _do_step(folder: _StudyFolder, session: Session, step: Step, inputs: list[Step]) -> None:
     """Makes a step's file, then its note.
@@ -143,6 +147,7 @@ def _do_step(folder: _StudyFolder, session: Session, step: Step, inputs: list[St
     with replacing(folder.note_path(step)) as tmp:
         tmp.write_text(json.dumps(note, indent=1, default=float))
     begun.unlink()
+
 
 # %% ../../nbs/studies/04_run.ipynb #check-folder
 def _not_a_note(path: Path) -> str:
@@ -175,9 +180,11 @@ def _check_folder(folder: _StudyFolder, study: Study, steps: Iterable[Step]) -> 
     for step in steps:
         _check_step_file(folder, step, inputs)
 
+
 # %% ../../nbs/studies/04_run.ipynb #study-error
 class StudyError(ValueError):
     "A step that failed."
+
 
 # %% ../../nbs/studies/04_run.ipynb #study-result
 @dataclass
@@ -189,6 +196,7 @@ class StudyResult:
     failed: dict[str, str] = field(default_factory=dict)  # id to what went wrong
     summary: pd.DataFrame | None = None  # from `summarize_seeds`; None where the run ended before
     report: Path | None = None  # the page; None where the run ended before
+
 
 # %% ../../nbs/studies/04_run.ipynb #available-inputs
 def _available_inputs(
@@ -220,6 +228,7 @@ def _do_if_needed(
     else:
         result.skipped.append(step.id)
 
+
 # %% ../../nbs/studies/04_run.ipynb #start-session
 def _start_session(
     study: Study, out: str | Path, progress: bool, command: str | None = None
@@ -244,6 +253,7 @@ def _read_result(folder: _StudyFolder, steps: Mapping[str, Step], result: StudyR
         result.summary = read_summary(folder.file(steps['correlate summary']))
     if 'report page' in done:
         result.report = folder.file(steps['report page'])
+
 
 # %% ../../nbs/studies/04_run.ipynb #run-study
 def run_study(
@@ -277,6 +287,7 @@ def run_study(
     _read_result(folder, steps, result)
     return result
 
+
 # %% ../../nbs/studies/04_run.ipynb #plan
 def _answers_for_each_pair(task: VoteTask) -> int:
     "How many answers a judge gives on one pair; 0 for judges that are not asked in words."
@@ -286,6 +297,7 @@ def _answers_for_each_pair(task: VoteTask) -> int:
     if kind == 'chat' and task.mode in (None, 'binary'):
         return task.votes
     return 2  # one for each order: an answer in mode crowd or likelihood is worth many votes
+
 
 # %% ../../nbs/studies/04_run.ipynb #most-questions
 def _most_questions(study: Study, step: Step) -> dict:
@@ -319,6 +331,7 @@ def _count_questions(
     return plan_votes(
         pairs, judge, task.votes, session.store, budget=budget, progress=session.progress
     )
+
 
 # %% ../../nbs/studies/04_run.ipynb #plan-study
 _PLAN_COLUMNS = ['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']
