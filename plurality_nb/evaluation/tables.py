@@ -4,154 +4,123 @@
 
 # %% auto #0
 __all__ = [
-    'Models',
-    'TABLE_COLUMNS',
-    'Measures',
-    'rows_left_out',
     'vote_log_odds',
     'label_is_apart',
-    'CountedRows',
     'rows_that_count',
     'slices',
-    'group_codes',
-    'model_deltas',
-    'pair_facts',
-    'PairVotes',
-    'pair_votes',
-    'pair_leads',
-    'SliceFacts',
-    'slice_facts',
-    'estimate',
-    'tabulate',
-    'check_statistics',
-    'slice_column',
     'said_once',
+    'group_codes',
+    'facts',
+    'tabulate',
 ]
 
 # %% ../../nbs/evaluation/01_tables.ipynb #imports
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from datasets import Dataset, Value
 
-from ..data.build import numbers
-from ..data.schema import QUADRANTS
-from ..errors import ContractError
-from .bootstrap import Measure, interval, resample
-from ..rewards.baselines import BASELINES, baseline_rewards
-from ..votes.shares import tie_rate, vote_split, votes_of
+from plurality_nb.data.build import numbers
+from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import interval, resample
+from plurality_nb.rewards.baselines import BASELINES, baseline_rewards
+from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
 
-# %% ../../nbs/evaluation/01_tables.ipynb #rewards-by-pair
+# %% ../../nbs/evaluation/01_tables.ipynb #log
 _log = logging.getLogger(__name__)
 
-Models: TypeAlias = Dataset | Mapping[str, Dataset]
 
-
-def _models_by_name(models: Models) -> Mapping[str, Dataset]:
-    return models if isinstance(models, Mapping) else {'model': models}
-
-
-def _rewards_by_pair(name: str, ds: Dataset) -> pd.DataFrame:
-    "One model's differences of rewards, indexed by `pair_id`, with what joining them needs."
-    rewards = pd.DataFrame(
-        dict(
-            delta=numbers(ds, 'reward_a') - numbers(ds, 'reward_b'),
-            response_a=ds['response_a'][:],
-            seen=[bool(seen) for seen in ds['seen']],
-        ),
-        index=ds['pair_id'][:],
-    )
-    repeated = rewards.index.duplicated().sum()
-    if repeated:
-        raise ContractError(
-            'pair_id',
-            'each pair once',
-            f'{repeated} repeated in {name!r}',
-            'Load with `merge=True`',
-        )
-    if rewards.delta.isna().all():
-        raise ContractError(
-            'reward_a', f'rewards of {name!r}', 'none in any row', 'Score the comparisons first'
-        )
-    return rewards
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #joined-rewards
-class _JoinedRewards(NamedTuple):
-    deltas: dict[str, np.ndarray]  # model to (pairs,): reward of A - reward of B, nan if unscored
-    seen: np.ndarray  # (pairs,) bool: whether any model was trained on the prompt
-
-
-def _join_rewards(models: Mapping[str, Dataset]) -> _JoinedRewards:
-    "All models' rewards on the rows of the first one, A being what it calls A."
+def _deltas(models):
+    "For each model the rewards' differences on the first one's rows, nan where unscored; and which rows any has seen."
     base = next(iter(models.values()))
-    pair_ids = base['pair_id'][:]
-    base_response_a = np.array(base['response_a'][:], dtype=object)
-    deltas = {}
-    seen = np.zeros(len(base), dtype=bool)
+    ids, side = base['pair_id'][:], np.array(base['response_a'][:], dtype=object)
+    deltas, seen = {}, np.zeros(len(base), dtype=bool)
     for name, ds in models.items():
-        rewards = _rewards_by_pair(name, ds).reindex(pair_ids)
-        side = np.where(rewards.response_a.to_numpy() == base_response_a, 1, -1)
-        deltas[name] = side * rewards.delta.to_numpy(dtype=float)
-        seen |= rewards.seen.fillna(False).to_numpy(dtype=bool)
-    return _JoinedRewards(deltas, seen)
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #joined-pairs
-@dataclass(frozen=True)
-class _JoinedPairs:
-    "The first model's rows with everybody's votes and rewards, and why rows do not count."
-
-    row: pd.DataFrame  # a row a pair
-    deltas: dict[str, np.ndarray]  # model to (pairs,), logits; empty for comparisons not scored
-    unvoted: np.ndarray  # (pairs,) bool
-    unscored: np.ndarray  # (pairs,) bool: not scored by all models
-    seen: np.ndarray  # (pairs,) bool
-
-    @property
-    def keep(self) -> np.ndarray:
-        return ~(self.unvoted | self.unscored | self.seen)
-
-    @property
-    def left_out(self) -> dict[str, int]:
-        "Pairs by the first reason that they do not count for."
-        unscored = self.unscored & ~self.unvoted
-        seen = self.seen & ~self.unvoted & ~self.unscored
-        return dict(
-            unvoted=int(self.unvoted.sum()), unscored=int(unscored.sum()), seen=int(seen.sum())
+        delta = numbers(ds, 'reward_a') - numbers(ds, 'reward_b')
+        other = pd.DataFrame(
+            dict(d=delta, a=ds['response_a'][:], seen=[bool(s) for s in ds['seen']]),
+            index=ds['pair_id'][:],
         )
+        twice = other.index.duplicated().sum()
+        if twice:
+            raise ContractError(
+                'pair_id',
+                'each pair once',
+                f'{twice} repeated in {name!r}',
+                'Load with `merge=True`',
+            )
+        if other.d.isna().all():
+            raise ContractError(
+                'reward_a', f'rewards of {name!r}', 'none in any row', 'Score the comparisons first'
+            )
+        other = other.reindex(ids)
+        deltas[name] = np.where(other.a.to_numpy() == side, 1, -1) * other.d.to_numpy(dtype=float)
+        seen |= other.seen.fillna(False).to_numpy(dtype=bool)
+    return deltas, seen
 
 
-# %% ../../nbs/evaluation/01_tables.ipynb #join-pairs
-def _join_pairs(
-    models: Mapping[str, Dataset], by: str | None, votes: str, include_seen: bool, scored: bool
-) -> _JoinedPairs:
-    base = next(iter(models.values()))
-    rewards = _JoinedRewards({}, np.zeros(len(base), dtype=bool))
-    without_rewards = len(models) == 1 and np.isnan(numbers(base, 'reward_a')).all()
-    if scored or not without_rewards:
-        rewards = _join_rewards(models)
-    row = _vote_rows(base, by, votes)
-    deltas = np.array([np.zeros(len(base)), *rewards.deltas.values()])
-    return _JoinedPairs(
-        row,
-        rewards.deltas,
-        unvoted=row.lead.isna().to_numpy(),
-        unscored=np.isnan(deltas).any(axis=0),
-        seen=rewards.seen & (not include_seen),
+# %% ../../nbs/evaluation/01_tables.ipynb #vote-log-odds
+def vote_log_odds(
+    a: np.ndarray,  # (pairs,): votes for A, >= 0
+    b: np.ndarray,  # (pairs,): votes for B, >= 0
+    tie: np.ndarray,  # (pairs,): votes for neither, >= 0
+) -> np.ndarray:  # (pairs,): logits
+    "What votes say as a difference of rewards, half a vote added to each side."
+    return np.log(a + tie / 2 + 0.5) - np.log(b + tie / 2 + 0.5)
+
+
+def label_is_apart(
+    label: np.ndarray,  # (pairs,): 1 A, 0 B, 0.5 tie
+    source: np.ndarray,  # (pairs,): where each comes from
+    a: np.ndarray,  # (pairs,): votes for A
+    b: np.ndarray,  # (pairs,): votes for B
+) -> bool:
+    "Whether labels of every source name, somewhere, a side that nobody voted for."
+    alone = ((label == 1) & (a == 0)) | ((label == 0) & (b == 0))
+    return all(alone[source == s].any() for s in set(source))
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #rows-that-count
+def _yardsticks(base, votes, a, b, tie, keep):
+    "Name to the difference of rewards of models that need no training."
+    out = {k: np.subtract(*baseline_rewards(base, k)) for k in BASELINES}
+    if votes != 'judge':
+        out['judge'] = vote_log_odds(*votes_of(base, 'judge'))
+    label, source = (
+        numbers(base, 'label'),
+        np.array([str(s) for s in base['label_source']], dtype=object),
     )
+    if label_is_apart(label[keep], source[keep], a[keep], b[keep]):
+        out['label'] = vote_log_odds(label, 1 - label, 0)
+    lacking = {k: int(np.isnan(d[keep]).sum()) for k, d in out.items()}
+    for k, n in lacking.items():
+        if 0 < n < keep.sum():
+            _log.warning(f'no row for the {k}, which {n} of {keep.sum()} pairs lack')
+    return {k: out[k] for k, n in lacking.items() if not n}
 
 
-# %% ../../nbs/evaluation/01_tables.ipynb #vote-rows
-def _vote_rows(base: Dataset, by: str | None, votes: str) -> pd.DataFrame:
-    "What statistics need to know of each pair, apart from rewards."
+def rows_that_count(
+    models: Dataset
+    | Mapping,  # scored comparisons with votes, or name to such; they are joined on `pair_id`
+    by=None,  # a column of text to slice by
+    votes='human',  # whose: `human` or `judge`
+    include_seen=False,  # keep pairs whose prompt a model was trained on
+    baselines=True,  # add `longer response`, `random`, and `judge` and `label` where they are there and have not seen the votes
+    scored=True,  # False takes comparisons without rewards as well
+) -> tuple:  # a row a pair, with `row` (group, slice, a, b, tie, lead, tie_rate, split) and `delta` (each model); counts of what was left out
+    "The pairs that statistics rest on."
+    models = models if isinstance(models, Mapping) else {'model': models}
+    base = next(iter(models.values()))
+    if by is not None and base.features.get(by) != Value('string'):
+        raise ContractError('by', "a column of text, e.g. 'quadrant', or None", repr(by))
+    bare = not scored and len(models) == 1 and np.isnan(numbers(base, 'reward_a')).all()
+    deltas, seen = ({}, np.zeros(len(base), dtype=bool)) if bare else _deltas(models)
     a, b, tie = votes_of(base, votes)
-    return pd.DataFrame(
+    row = pd.DataFrame(
         dict(
             group=base['group'][:],
             slice=base[by][:] if by else None,
@@ -163,300 +132,119 @@ def _vote_rows(base: Dataset, by: str | None, votes: str) -> pd.DataFrame:
             split=vote_split(a, b),
         )
     )
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #rows-left-out
-def rows_left_out(
-    models: Models,  # comparisons with votes, or name to such; they are joined on `pair_id`
-    votes: str = 'human',  # whose: `human` or `judge`
-    include_seen: bool = False,  # keep pairs whose prompt a model was trained on
-) -> dict[str, int]:  # `unvoted`, `unscored`, `seen` to pairs
-    "How many pairs no statistic of these models counts, and why."
-    joined = _join_pairs(_models_by_name(models), None, votes, include_seen, scored=False)
-    return joined.left_out
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #vote-log-odds
-def vote_log_odds(
-    a: np.ndarray,  # (pairs,): votes for A, >= 0
-    b: np.ndarray,  # (pairs,): votes for B, >= 0
-    tie: np.ndarray | float,  # (pairs,): votes for neither, >= 0
-) -> np.ndarray:  # (pairs,): logits
-    "What votes say as a difference of rewards, half a vote added to each side."
-    return np.log(a + tie / 2 + 0.5) - np.log(b + tie / 2 + 0.5)
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #label-is-apart
-def label_is_apart(
-    label: np.ndarray,  # (pairs,): 1 A, 0 B, 0.5 tie
-    source: np.ndarray,  # (pairs,): where each comes from
-    a: np.ndarray,  # (pairs,): votes for A
-    b: np.ndarray,  # (pairs,): votes for B
-) -> bool:
-    "Whether labels of every source name, somewhere, a side that nobody voted for."
-    against_all_votes = ((label == 1) & (a == 0)) | ((label == 0) & (b == 0))
-    return all(against_all_votes[source == name].any() for name in set(source))
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #trivial-models
-def _trivial_deltas(
-    base: Dataset, votes: str, row: pd.DataFrame, keep: np.ndarray
-) -> dict[str, np.ndarray]:
-    "Name to (pairs,) differences of rewards, of models that need no training and lack no row."
-    deltas = {name: np.subtract(*baseline_rewards(base, name)) for name in BASELINES}
-    if votes != 'judge':
-        deltas['judge'] = vote_log_odds(*votes_of(base, 'judge'))
-    label = numbers(base, 'label')
-    source = np.array([str(name) for name in base['label_source']], dtype=object)
-    counted = row[keep]
-    if label_is_apart(label[keep], source[keep], counted.a.to_numpy(), counted.b.to_numpy()):
-        deltas['label'] = vote_log_odds(label, 1 - label, 0)
-    lacking = {name: int(np.isnan(delta[keep]).sum()) for name, delta in deltas.items()}
-    for name, pairs in lacking.items():
-        if 0 < pairs < keep.sum():
-            _log.warning(f'no row for the {name}, which {pairs} of {keep.sum()} pairs lack')
-    return {name: delta for name, delta in deltas.items() if not lacking[name]}
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #check-slices
-# What the columns of tables are called, apart from the one that names the slice.
-TABLE_COLUMNS = [
-    *['model', 'statistic', 'value', 'low', 'high', 'se', 'level'],
-    *['n', 'groups', 'tie_rate', 'split'],  # what a value rests on
-    'reason',  # of `estimate_ceilings`
-    *['baseline', 'p', 'p_holm', 'detectable'],  # of `compare_models`
-    *['unmatched', 'gap', 'gap_low', 'gap_high', 'effective', 'reference', 'overlap'],
-]
-
-
-def _check_by(base: Dataset, by: str | None) -> None:
-    if by is None:
-        return
-    if base.features.get(by) != Value('string'):
-        raise ContractError('by', "a column of text, e.g. 'quadrant', or None", repr(by))
-    if by in TABLE_COLUMNS:
-        hint = 'Tables have a column of that name; rename yours'
-        raise ContractError('by', f'a name other than {TABLE_COLUMNS}', repr(by), hint)
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #warn-left-out
-def _check_counted(joined: _JoinedPairs, by: str | None, votes: str) -> None:
-    "Fail where no pair counts, or no pair that counts has a slice."
-    total = len(joined.row)
-    if not joined.keep.any():
-        reasons = ', '.join(
-            f'{pairs} {reason}' for reason, pairs in joined.left_out.items() if pairs
-        )
+    unvoted = row.lead.isna().to_numpy()
+    missing = np.isnan([np.zeros(len(base)), *deltas.values()]).any(0)
+    seen = seen & (not include_seen)
+    keep = ~(unvoted | missing | seen)
+    left_out = dict(
+        unvoted=int(unvoted.sum()),
+        unscored=int((missing & ~unvoted).sum()),
+        seen=int((seen & ~unvoted & ~missing).sum()),
+    )
+    if not keep.any():
         raise ContractError(
             'rows',
             f'pairs with {votes} votes and rewards that no model was trained on',
-            f'none of {total} ({reasons})',
+            f'{left_out} of {len(base)}',
             'Collect or choose other `votes`, score all rows, or train with these prompts excluded',
         )
-    if by and joined.row.slice[joined.keep].isna().all():
-        hint = 'Label the taxonomy first' if by == 'quadrant' else ''
-        raise ContractError('by', 'a column that is filled', repr(by), hint)
-
-
-def _warn_left_out(left_out: Mapping[str, int], total: int) -> None:
-    if not any(left_out.values()):
-        return
-    counts = ', '.join(f'{pairs} {reason}' for reason, pairs in left_out.items() if pairs)
-    why = '; a model was trained on the prompts it has seen' if left_out['seen'] else ''
-    _log.warning(f'left out of {total} pairs: {counts}{why}')
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #counted-rows
-class CountedRows(NamedTuple):
-    "The pairs that statistics rest on, and how many do not count."
-
-    rows: pd.DataFrame  # a row a pair; columns (`row`, fact of the pair) and (`delta`, model)
-    left_out: dict[str, int]  # as `rows_left_out`
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #rows-that-count
-def rows_that_count(
-    models: Models,  # scored comparisons with votes, or name to such; joined on `pair_id`
-    by: str | None = None,  # a column of text to slice by
-    votes: str = 'human',  # whose: `human` or `judge`
-    include_seen: bool = False,  # keep pairs whose prompt a model was trained on
-    baselines: bool = True,  # add the trivial models that have not seen the votes
-    scored: bool = True,  # False takes comparisons without rewards as well
-) -> CountedRows:  # `row`: group, slice, a, b, tie, lead, tie_rate, split; `delta`: logits
-    "The pairs that statistics rest on."
-    named = _models_by_name(models)
-    base = next(iter(named.values()))
-    _check_by(base, by)
-    joined = _join_pairs(named, by, votes, include_seen, scored)
-    _check_counted(joined, by, votes)
-    _warn_left_out(joined.left_out, len(base))
-    deltas = joined.deltas
+    if by and row.slice[keep].isna().all():
+        raise ContractError(
+            'by',
+            'a column that is filled',
+            repr(by),
+            'Label the taxonomy first' if by == 'quadrant' else '',
+        )
+    if any(left_out.values()):
+        _log.warning(
+            f'left out of {len(base)} pairs: '
+            + ', '.join(f'{n} {k}' for k, n in left_out.items() if n)
+            + ('; a model was trained on the prompts it has seen' if left_out['seen'] else '')
+        )
     if baselines and deltas:
-        deltas = _trivial_deltas(base, votes, joined.row, joined.keep) | deltas
-        deltas = {name: deltas[name] for name in [*joined.deltas, *deltas]}  # the models first
-    delta = pd.DataFrame(deltas, index=joined.row.index)
-    rows = pd.concat(dict(row=joined.row, delta=delta), axis=1)[joined.keep]
-    return CountedRows(rows, joined.left_out)
+        deltas |= {
+            k: d for k, d in _yardsticks(base, votes, a, b, tie, keep).items() if k not in deltas
+        }
+    return pd.concat(dict(row=row, delta=pd.DataFrame(deltas, index=row.index)), axis=1)[
+        keep
+    ], left_out
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #slices
 def slices(
     rows: pd.DataFrame,  # from `rows_that_count`
-) -> dict[str, pd.DataFrame]:  # name to rows: `overall`, then each value, quadrants in their order
-    "The rows of each slice."
-
-    def order(name: str) -> tuple[int, str]:
-        return QUADRANTS.index(name) if name in QUADRANTS else len(QUADRANTS), name
-
-    names = sorted(rows['row', 'slice'].dropna().unique(), key=order)
-    return {'overall': rows, **{name: rows[rows['row', 'slice'] == name] for name in names}}
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #group-codes
-def group_codes(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> np.ndarray:  # (rows,): 0, 1, ...
-    "The prompt of each row, as a number."
-    return pd.factorize(pair_facts(rows).group)[0]
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #model-deltas
-def model_deltas(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> dict[str, np.ndarray]:  # model to (rows,): reward of A - reward of B, logits
-    "Each model's differences of rewards; empty for comparisons that are not scored."
-    if 'delta' not in rows:
-        return {}
-    return {str(model): delta.to_numpy() for model, delta in rows['delta'].items()}
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-facts
-def pair_facts(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> pd.DataFrame:  # (rows): group, slice, a, b, tie, lead, tie_rate, split
-    "What is known of each pair, apart from rewards."
-    return pd.DataFrame(rows.xs('row', axis=1))
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-votes-type
-class PairVotes(NamedTuple):
-    "Votes on pairs, (pairs,) each."
-
-    a: np.ndarray
-    b: np.ndarray
-    tie: np.ndarray
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-votes
-def pair_votes(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> PairVotes:
-    "The votes on each pair."
-    row = pair_facts(rows)
-    return PairVotes(row.a.to_numpy(), row.b.to_numpy(), row.tie.to_numpy())
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-leads
-def pair_leads(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> np.ndarray:  # (rows,): in [-1/2, 1/2]
-    "People's share of A - 1/2 on each pair."
-    return pair_facts(rows).lead.to_numpy()
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #slice-facts-type
-class SliceFacts(NamedTuple):
-    "What a statistic rests on."
-
-    n: int  # pairs
-    groups: int  # prompts
-    tie_rate: float  # mean over pairs
-    split: float  # mean over the pairs where somebody chose a side
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #slice-facts
-def slice_facts(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> SliceFacts:
-    "What a statistic of these rows rests on."
-    row = pair_facts(rows)
-    return SliceFacts(len(rows), row.group.nunique(), row.tie_rate.mean(), row.split.mean())
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #tabulate
-Measures: TypeAlias = dict[tuple[str, str], Measure]  # (model, statistic) to its measure
-
-
-def estimate(
-    values: np.ndarray,  # (1 + resamples,), from `resample`
-    groups: int,  # prompts that they rest on
-    level: float,  # of the interval
-) -> dict[str, float]:  # `value`, `low`, `high`, `se` (of the resamples), `level`
-    "A value with its interval and standard error, nan where there are none."
-    draws = values[1:]
-    low, high = interval(draws, groups, level)
-    se = np.nan if np.isnan(low) else np.nanstd(draws, ddof=1)
-    return dict(value=values[0], low=low, high=high, se=se, level=level)
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #tabulate-slices
-def tabulate(
-    rows: pd.DataFrame,  # from `rows_that_count`
-    by: str | None,  # what the slices' column is called; None: `slice`
-    measures: Callable[[pd.DataFrame, np.ndarray], Measures],  # rows of a slice, group codes
-    n_boot: int = 2000,  # resamples
-    seed: int = 0,
-    level: float = 0.95,  # of the intervals
-) -> pd.DataFrame:  # `model`, the slice, and of `TABLE_COLUMNS` the first eleven
-    "Statistics with intervals, one row for each model, slice and statistic."
-    table = []
-    for name, part in slices(rows).items():
-        codes = group_codes(part)
-        slice_measures = measures(part, codes)
-        for (model, statistic), values in resample(slice_measures, codes, n_boot, seed).items():
-            pairs = slice_measures[model, statistic].pairs
-            facts = slice_facts(part if pairs is None else part[pairs])
-            table.append(
-                {
-                    'model': model,
-                    by or 'slice': name,
-                    'statistic': statistic,
-                    **estimate(values, facts.groups, level),
-                    **facts._asdict(),
-                }
-            )
-    return pd.DataFrame(table)
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #check-statistics
-def check_statistics(
-    statistics: Sequence[str],  # what was asked for
-    known: Sequence[str],  # what there is
-) -> None:
-    "Fail on the first statistic that is unknown."
-    unknown = [statistic for statistic in statistics if statistic not in known]
-    if unknown:
-        raise ContractError('statistics', f'some of {list(known)}', repr(unknown[0]))
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #slice-column
-def slice_column(
-    table: pd.DataFrame,  # from `tabulate` and all that is built on it
-) -> str:  # `slice` where the rows were not sliced
-    "The column that names the slice."
-    others = [column for column in table.columns if column not in TABLE_COLUMNS]
-    if len(others) != 1:
-        raise ContractError('table', f'one column other than {TABLE_COLUMNS}', f'{others}')
-    return others[0]
+) -> dict:  # name to rows: `overall`, then each value, quadrants in their order
+    "The rows by what their column says."
+    found = sorted(
+        rows['row', 'slice'].dropna().unique(),
+        key=lambda q: (QUADRANTS.index(q) if q in QUADRANTS else 99, q),
+    )
+    return {'overall': rows, **{q: rows[rows['row', 'slice'] == q] for q in found}}
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #said-once
 @contextmanager
-def said_once() -> Iterator[None]:
-    "Tables made inside do not warn of rows that are left out; the first table, outside, has."
-    level_before = _log.level
+def said_once():
+    "Tables made inside say nothing of what they leave out; the first one, outside, has said it."
+    before = _log.level
     _log.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        _log.setLevel(level_before)
+        _log.setLevel(before)
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #tabulate
+def group_codes(
+    rows: pd.DataFrame,  # from `rows_that_count`
+) -> np.ndarray:  # (rows,): 0, 1, ...
+    "The prompt of each row, as a number."
+    return pd.factorize(rows['row', 'group'])[0]
+
+
+def facts(
+    rows: pd.DataFrame,  # from `rows_that_count`
+) -> dict:  # pairs `n`, prompts `groups`, means of `tie_rate` and `split`
+    "What a statistic of these rows rests on."
+    return dict(
+        n=len(rows),
+        groups=rows['row', 'group'].nunique(),
+        tie_rate=rows['row', 'tie_rate'].mean(),
+        split=rows['row', 'split'].mean(),
+    )
+
+
+def tabulate(
+    rows: pd.DataFrame,  # from `rows_that_count`
+    by: str | None,  # what the slices' column is called
+    measures: Callable,  # (rows of a slice, their group codes) to {(model, statistic): `Measure`}
+    n_boot=2000,
+    seed=0,
+    level=0.95,  # resamples; their seed; level of the intervals
+    **attrs,  # kept in the table's `attrs`
+) -> pd.DataFrame:  # `model`, the slice, `statistic`, `value`, `low`, `high`, `se` (of the resamples), `n`, `groups`, `tie_rate`, `split`
+    "Statistics with intervals, one row for each model, slice and statistic."
+    out = []
+    for name, part in slices(rows).items():
+        codes = group_codes(part)
+        found = measures(part, codes)
+        for (model, statistic), x in resample(found, codes, n_boot, seed).items():
+            on = part if (pairs := found[model, statistic].pairs) is None else part[pairs]
+            rests = facts(on)
+            low, high = interval(x[1:], rests['groups'], level)
+            se = np.nan if np.isnan(low) else np.nanstd(x[1:], ddof=1)
+            out.append(
+                {
+                    'model': model,
+                    by or 'slice': name,
+                    'statistic': statistic,
+                    'value': x[0],
+                    'low': low,
+                    'high': high,
+                    'se': se,
+                    **rests,
+                }
+            )
+    out = pd.DataFrame(out)
+    out.attrs |= dict(level=level, **attrs)
+    return out

@@ -13,6 +13,7 @@ __all__ = [
     'Training',
     'Reference',
     'Statistics',
+    'Spending',
     'Study',
     'load_study',
     'write_template',
@@ -21,13 +22,14 @@ __all__ = [
 # %% ../../nbs/studies/00_config.ipynb #imports
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 from inspect import signature
 from pathlib import Path
 from types import UnionType
-from typing import Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from plurality_nb.data.files import replacing
 from plurality_nb.errors import ContractError
@@ -43,16 +45,17 @@ class Pairs:
     "Binary preference data to learn from."
 
     data: str  # source's name, file, or Hub id
-    name: str | None = None  # in tables; None: the data's
+    name: str = ''  # in tables; empty: the data's
     split: str | None = None  # where there are several; None: train
     format: str | None = None  # None: recognised by its columns
     columns: dict = field(default_factory=dict)  # a format's column to the data's name for it
-    limit: int | None = None  # pairs, drawn
+    limit: int | None = None  # most pairs, drawn at random; None: all
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.name = self.name or Path(self.data).stem.replace(':', '_')
 
 
+# %% ../../nbs/studies/00_config.ipynb #people
 @dataclass(kw_only=True)
 class People(Pairs):
     "Pairs that several people voted on, to evaluate by."
@@ -68,31 +71,30 @@ class JudgeSettings:
     "Who votes in people's place, and what it may cost."
 
     model: str = 'population'  # as for `load_judge`
-    votes: int = 10  # of each pair, even
-    store: str | None = None  # of answers; None: in the study's folder
+    votes: int = 10  # for each pair, an even number
+    store: str | None = None  # SQLite file of answers; None: in the study's folder
     settings: dict = field(default_factory=dict)  # of the judge
-    max_questions: int | None = None  # of one run, with all ways; so are the next two
+    max_questions: int | None = None  # limits of one run, over all ways; None: no limit
     max_tokens: int | None = None
     max_cost: float | None = None
     price_in: float | None = None  # of a million tokens read
     price_out: float | None = None  # of a million tokens written
 
 
+# %% ../../nbs/studies/00_config.ipynb #way
 @dataclass(kw_only=True)
 class Way:
     "A way of asking."
 
-    name: str | None = None
-    mode: Literal['binary', 'crowd', 'likelihood'] | None = (
-        None  # None for judges that are not asked in words
-    )
+    name: str = ''  # in tables; empty: the mode
+    mode: Literal['binary', 'crowd', 'likelihood'] | None = None  # None: a judge without modes
     examples: int = 0  # pairs that people rated, shown in each question
-    model: str | None = None  # None: the judge's; so are the next two
+    model: str | None = None  # None: the judge's; so are the two prices
     price_in: float | None = None
     price_out: float | None = None
-    settings: dict = field(default_factory=dict)  # beside the judge's
+    settings: dict = field(default_factory=dict)  # added to the judge's
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.name = self.name or self.mode or 'judge'
 
 
@@ -102,52 +104,54 @@ class Arm:
     "An objective, with the margin that it is given."
 
     objective: Literal['bt', 'margin', 'signed_margin', 'votes', 'posterior', 'smoothing']
-    name: str | None = None
-    margin: Literal['decisiveness', 'signed', 'constant', 'permuted'] | None = (
-        None  # None: `signed` for `signed_margin`, else `decisiveness`
-    )
+    name: str = ''  # in tables; empty: the objective's
+    # None: `signed` for `signed_margin`, else `decisiveness`
+    margin: Literal['decisiveness', 'signed', 'constant', 'permuted'] | None = None
     scale: float = 1.0  # of the margin, logits at full agreement
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.name = self.name or self.objective
         if 'margin' in OBJECTIVES[self.objective].needs:
-            self.margin = self.margin or (
-                'signed' if self.objective == 'signed_margin' else 'decisiveness'
-            )
+            self.margin = self.margin or self._usual_margin()
         elif self.margin:
             raise ContractError(
-                'margin', 'an objective with margins', repr(self.objective), 'Leave it away'
+                'margin', 'an objective with margins', repr(self.objective), 'Leave it out'
             )
 
+    def _usual_margin(self) -> Literal['decisiveness', 'signed']:
+        return 'signed' if self.objective == 'signed_margin' else 'decisiveness'
+
     @property
-    def voted(self):
-        return OBJECTIVES[self.objective].needs != ('label',)  # whether it learns from votes
+    def voted(self) -> bool:
+        "Whether it learns from votes."
+        return OBJECTIVES[self.objective].needs != ('label',)
 
 
+# %% ../../nbs/studies/00_config.ipynb #training
 @dataclass(kw_only=True)
 class Training:
     "How every arm is trained."
 
     model: str = 'probe'  # or a base model: Hub id, or folder
-    tune: bool = (
-        True  # stop where the arm's own loss on validation prompts is least; a probe always does
-    )
-    lora: int = 0  # rank of an adapter
+    tune: bool = True  # stop where the loss on validation prompts is least; a probe always does
+    lora: int = 0  # rank of an adapter; 0 trains all weights
     settings: dict = field(default_factory=dict)  # of `MarginConfig`, or of `train_probe`
 
 
+# %% ../../nbs/studies/00_config.ipynb #reference
 @dataclass(kw_only=True)
 class Reference:
     "Somebody else's reward model."
 
-    model: str
-    name: str | None = None
+    model: str  # Hub id, or folder
+    name: str = ''  # in tables; empty: the last part of the model's
     settings: dict = field(default_factory=dict)  # of `RewardModel.load`, such as `revision`
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.name = self.name or Path(self.model).name
 
 
+# %% ../../nbs/studies/00_config.ipynb #statistics
 @dataclass(kw_only=True)
 class Statistics:
     "How agreement is measured."
@@ -155,6 +159,81 @@ class Statistics:
     n_boot: int = 2000  # resamples of prompts
     level: float = 0.95  # of the intervals
     against: list[str] = field(default_factory=list)  # arms to give each difference from
+
+
+# %% ../../nbs/studies/00_config.ipynb #checks
+_NAMED_TABLES = ['people', 'pairs', 'arms', 'ways', 'references', 'seeds']
+_TAKEN_NAMES = {'judge', 'longer response', 'random'}  # rows that the tables have in any case
+
+
+def _check_names(kind: str, names: list) -> None:
+    "Names become parts of file names and rows of tables, so each must be usable and unique."
+    for name in names:
+        if not re.fullmatch(r'[\w.+-][\w .+-]*', str(name)):
+            want = 'letters, digits and . + - _ or spaces, since files are named by it'
+            raise ContractError('name', want, repr(name), where=kind)
+    taken = _TAKEN_NAMES & set(names)
+    if taken and kind in ('arms', 'references'):
+        raise ContractError(
+            'name', 'a name that no other row of the tables has', f'{taken}', where=kind
+        )
+    missing = not names and kind != 'references'
+    if missing or len(set(names)) < len(names):
+        raise ContractError(kind, 'one or more, each with a name of its own', f'{names}')
+
+
+def _check_examples(way: Way, held_out: int) -> None:
+    "A way can show examples in mode crowd only, and only prompts that were held out."
+    if way.examples and (way.mode != 'crowd' or held_out <= way.examples):
+        want = f"mode 'crowd', and more than {way.examples} prompts that [[people]] have `held_out`"
+        raise ContractError(
+            'examples', want, f'{way.mode!r} and {held_out}', where=f'way {way.name}'
+        )
+
+
+# %% ../../nbs/studies/00_config.ipynb #known-keys
+def _refuse_unknown_keys(table: Mapping, known: set[str], where: str) -> None:
+    for key in table:
+        if key in known:
+            continue
+        near = get_close_matches(key, known, 1, 0.5)
+        hint = f'Did you mean `{near[0]}`?' if near else f'It has {sorted(known)}'
+        raise ContractError(key, f'a setting of {where}', 'none of that name', hint)
+
+
+def _taxonomy_keys() -> set[str]:
+    "What [taxonomy] may set: all parameters of `label_taxonomy` but the data and the bar."
+    return set(signature(label_taxonomy).parameters) - {'ds', 'progress'}
+
+
+# %% ../../nbs/studies/00_config.ipynb #spending
+@dataclass
+class Spending:
+    "What a run has asked for so far."
+
+    answers: int = 0
+    tokens: int = 0  # read and written
+    cost: float = 0.0  # in the currency of the prices
+
+
+_Amount = TypeVar('_Amount', int, float)
+
+
+def _remaining(limit: _Amount | None, spent: _Amount) -> _Amount | None:
+    return None if limit is None else max(0, limit - spent)
+
+
+# %% ../../nbs/studies/00_config.ipynb #check-votes
+def _check_vote_count(votes: int) -> None:
+    if votes < 2 or votes % 2:
+        want = 'an even number >= 2, half for each order'
+        raise ContractError('votes', want, repr(votes), where='[judge]')
+
+
+def _check_against(against: list[str], arms: list[str]) -> None:
+    unknown = set(against) - set(arms)
+    if unknown:
+        raise ContractError('against', f'some of {arms}', f'{sorted(unknown)}')
 
 
 # %% ../../nbs/studies/00_config.ipynb #study
@@ -174,65 +253,38 @@ class Study:
     seeds: list[int] = field(default_factory=lambda: [0])
     title: str = 'Do synthetic votes help?'
 
-    def __post_init__(self):
-        for kind in ['people', 'pairs', 'arms', 'ways', 'references', 'seeds']:
-            names = [getattr(x, 'name', x) for x in getattr(self, kind)]
-            for n in names:
-                if not re.fullmatch(r'[\w.+-][\w .+-]*', str(n)):
-                    raise ContractError(
-                        'name',
-                        'letters, digits and . + - _ or spaces, since files are named by it',
-                        repr(n),
-                        where=kind,
-                    )
-            if (own := {'judge', 'longer response', 'random'} & set(names)) and kind in (
-                'arms',
-                'references',
-            ):
-                raise ContractError(
-                    'name', 'a name that no other row of the tables has', f'{own}', where=kind
-                )
-            if len(set(names)) < len(names) or not (names or kind == 'references'):
-                raise ContractError(kind, 'one or more, each with a name of its own', f'{names}')
-        shown = sum(p.held_out for p in self.people)
-        for w in self.ways:
-            if w.examples and (w.mode != 'crowd' or shown <= w.examples):
-                raise ContractError(
-                    'examples',
-                    f"mode 'crowd', and more than {w.examples} prompts that [[people]] have `held_out`",
-                    f'{w.mode!r} and {shown}',
-                    where=f'way {w.name}',
-                )
-            self.budget(w)
-        if self.judge.votes < 2 or self.judge.votes % 2:
-            raise ContractError(
-                'votes',
-                'an even number >= 2, half for each order',
-                repr(self.judge.votes),
-                where='[judge]',
-            )
-        if odd := set(self.statistics.against) - {a.name for a in self.arms}:
-            raise ContractError(
-                'against', f'some of {[a.name for a in self.arms]}', f'{sorted(odd)}'
-            )
-        _known_keys(
-            self.taxonomy,
-            set(signature(label_taxonomy).parameters) - {'ds', 'progress'},
-            '[taxonomy]',
+    def __post_init__(self) -> None:
+        _check_study(self)
+        for way in self.ways:
+            self.budget(way)  # refuses a limit on the cost of a way without prices
+
+    def budget(
+        self,
+        way: Way,
+        spent: Spending | None = None,  # None: nothing so far
+    ) -> Budget:
+        "What is left of the limits, at a way's prices."
+        judge, spent = self.judge, spent or Spending()
+        return Budget(
+            max_questions=_remaining(judge.max_questions, spent.answers),
+            max_tokens=_remaining(judge.max_tokens, spent.tokens),
+            max_cost=_remaining(judge.max_cost, spent.cost),
+            price_in=judge.price_in if way.price_in is None else way.price_in,
+            price_out=judge.price_out if way.price_out is None else way.price_out,
         )
 
-    def budget(self, way, spent=(0, 0, 0)) -> Budget:  # spent: answers, tokens, cost
-        "What is left of the limits, at a way's prices."
-        j = self.judge
-        limits = zip(['max_questions', 'max_tokens', 'max_cost'], spent)
-        left = {k: None if getattr(j, k) is None else max(0, getattr(j, k) - n) for k, n in limits}
-        return Budget(
-            **left,
-            **{
-                k: getattr(j if getattr(way, k) is None else way, k)
-                for k in ['price_in', 'price_out']
-            },
-        )
+
+# %% ../../nbs/studies/00_config.ipynb #check-study
+def _check_study(study: Study) -> None:
+    "What must fit together across the tables."
+    for kind in _NAMED_TABLES:
+        _check_names(kind, [getattr(item, 'name', item) for item in getattr(study, kind)])
+    held_out = sum(people.held_out for people in study.people)
+    for way in study.ways:
+        _check_examples(way, held_out)
+    _check_vote_count(study.judge.votes)
+    _check_against(study.statistics.against, [arm.name for arm in study.arms])
+    _refuse_unknown_keys(study.taxonomy, _taxonomy_keys(), '[taxonomy]')
 
 
 # %% ../../nbs/studies/00_config.ipynb #tables
@@ -245,74 +297,89 @@ _KINDS = {
 }
 
 
-def _known_keys(table, known, where):
-    for k in table:
-        if k in known:
-            continue
-        near = get_close_matches(k, known, 1, 0.5)
-        raise ContractError(
-            k,
-            f'a setting of {where}',
-            'none of that name',
-            f'Did you mean `{near[0]}`?' if near else f'It has {sorted(known)}',
-        )
-
-
-def _wanted(kind):
+def _kind_text(kind: Any) -> str:
+    "What an annotation asks for, in words."
     if get_origin(kind) is Literal:
         return f'one of {list(get_args(kind))}'
     if get_origin(kind) is list:
-        return f'a list, each {_wanted(get_args(kind)[0])}'
+        return f'a list, each {_kind_text(get_args(kind)[0])}'
     return _KINDS.get(kind, 'a table')
 
 
-def _table(x, cls, where):
-    "A table of TOML as its dataclass; `where` is what to call it."
+def _is_of_kind(setting: Any, kind: Any) -> bool:
+    "Whether a value of TOML is what an annotation asks for; true and false are no numbers."
+    if get_origin(kind) is Literal:
+        return setting in get_args(kind)
+    if kind is float:
+        return type(setting) in (int, float)
+    return type(setting) is kind
+
+
+# %% ../../nbs/studies/00_config.ipynb #from-toml
+def _read_table(table: Mapping, cls: type, where: str) -> Any:
+    "A table of TOML as its dataclass; `where` is what messages call it."
     hints = get_type_hints(cls)
-    _known_keys(x, set(hints), where)
-    for f in fields(cls):
-        if f.name not in x and f.default is MISSING and f.default_factory is MISSING:
-            raise ContractError(f.name, f'a setting of {where}', 'none')
-    return cls(**{k: _value(v, hints[k], where, k) for k, v in x.items()})
+    _refuse_unknown_keys(table, set(hints), where)
+    for required in fields(cls):
+        has_default = required.default is not MISSING or required.default_factory is not MISSING
+        if required.name not in table and not has_default:
+            raise ContractError(required.name, f'a setting of {where}', 'none')
+    return cls(**{key: _read_setting(v, hints[key], where, key) for key, v in table.items()})
 
 
-def _value(x, kind, where, key):
-    "A value of TOML, if it is what it should be."
+def _read_setting(setting: Any, kind: Any, where: str, key: str) -> Any:
+    "A value of TOML as its annotation asks for it."
     if get_origin(kind) in (Union, UnionType):
-        kind = get_args(kind)[0]  # or None, which TOML has not
-    if is_dataclass(kind) and isinstance(x, dict):
-        return _table(x, kind, f'[{key}]')
-    if get_origin(kind) is list and isinstance(x, list):
-        return [_value(v, get_args(kind)[0], where, key) for v in x]
-    good = (
-        x in get_args(kind)
-        if get_origin(kind) is Literal
-        else type(x) in ((int, float) if kind is float else (kind,))
-    )
-    if not good:
-        raise ContractError(key, f'{_wanted(kind)} in {where}', repr(x)[:60])
-    return x
+        kind = get_args(kind)[0]  # `X | None`: None is a setting left out, TOML cannot write it
+    if is_dataclass(kind) and isinstance(setting, dict):
+        return _read_table(setting, cast(type, kind), f'[{key}]')
+    if get_origin(kind) is list and isinstance(setting, list):
+        return [_read_setting(item, get_args(kind)[0], where, key) for item in setting]
+    if not _is_of_kind(setting, kind):
+        raise ContractError(key, f'{_kind_text(kind)} in {where}', repr(setting)[:60])
+    return setting
+
+
+# %% ../../nbs/studies/00_config.ipynb #resolve
+JUDGE_KINDS = {name.partition(':')[0] for name in JUDGES}
+
+
+def _resolve_path(name: str, base: Path) -> str:
+    """A name of data or of a model; where it is a path relative to `base`, the path.
+
+    A judge's name may contain paths too: `recorded:votes.parquet`, `reward:one,two`."""
+    kind, _, rest = name.partition(':')
+    if rest and kind in JUDGE_KINDS:
+        paths = [_resolve_path(part, base) for part in rest.split(',')]
+        return f'{kind}:{",".join(paths)}'
+    path = base / name
+    return str(path) if path.exists() else name
+
+
+def _resolve_paths(study: Study, base: Path) -> None:
+    "Makes the paths in a study relative to the file that names them."
+    for source in [*study.people, *study.pairs]:
+        source.data = _resolve_path(source.data, base)
+    models: list[JudgeSettings | Training | Reference]
+    models = [study.judge, study.training, *study.references]
+    for named in models:
+        named.model = _resolve_path(named.model, base)
+    for way in study.ways:
+        way.model = way.model and _resolve_path(way.model, base)
+    if study.judge.store:
+        study.judge.store = str(base / study.judge.store)
+    if 'encoder' in study.taxonomy:
+        study.taxonomy['encoder'] = _resolve_path(study.taxonomy['encoder'], base)
 
 
 # %% ../../nbs/studies/00_config.ipynb #load-study
-JUDGE_KINDS = {j.partition(':')[0] for j in JUDGES}
-
-
-def _resolved(name, base):
-    "A name with the path in it, if there is one, relative to `base`."
-    kind, _, rest = name.partition(':')
-    if rest and kind in JUDGE_KINDS:
-        return f"{kind}:{','.join(_resolved(r, base) for r in rest.split(','))}"
-    return str(Path(base) / name) if (Path(base) / name).exists() else name
-
-
 def load_study(
     path: str | Path,  # TOML file
 ) -> Study:
     "The settings in a file; paths in it are relative to it."
     path = Path(path)
     try:
-        told = tomllib.loads(path.read_text(encoding='utf-8'))
+        tables = tomllib.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as e:
         raise ContractError(
             'config',
@@ -321,31 +388,22 @@ def load_study(
             '`plurality study init` writes one to begin with',
             where=str(path),
         ) from e
-    study, base = _table(told, Study, path.name), path.resolve().parent
-    for x in [*study.people, *study.pairs]:
-        x.data = _resolved(x.data, base)
-    for x in [study.judge, *study.ways, study.training, *study.references]:
-        x.model = x.model and _resolved(x.model, base)
-    if study.judge.store:
-        study.judge.store = str(base / study.judge.store)
-    if 'encoder' in study.taxonomy:
-        study.taxonomy['encoder'] = _resolved(study.taxonomy['encoder'], base)
+    study = _read_table(tables, Study, path.name)
+    _resolve_paths(study, path.resolve().parent)
     return study
 
 
 # %% ../../nbs/studies/00_config.ipynb #template
 def write_template(
     path: str | Path,  # file to write; must not exist
-) -> Path:
-    "The paper's study as a file, with comments."
+) -> Path:  # the file
+    "Writes the paper's study as a file, with comments."
     path = Path(path)
     if path.exists():
         raise ContractError(
             'path', 'a file that does not exist yet', str(path), 'Give another name'
         )
+    template = files('plurality_nb') / 'resources' / 'study.toml'
     with replacing(path) as tmp:
-        tmp.write_text(
-            (files('plurality_nb') / 'resources' / 'study.toml').read_text(encoding='utf-8'),
-            encoding='utf-8',
-        )
+        tmp.write_text(template.read_text(encoding='utf-8'), encoding='utf-8')
     return path

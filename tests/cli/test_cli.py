@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from plurality_nb.cli import app as cli
+from plurality_nb.cli import correlating
 from plurality_nb.data.files import read_settings, save_comparisons
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.orientation import swap_sides
@@ -41,19 +42,16 @@ def test_the_road_and_what_its_files_say(run, tmp_path):
     for step in steps:
         code, out, err = run(*step.split())
         assert code == 0, err
-    assert "were" not in out and "trained on the prompts" not in err
+    assert "were" not in out
+    assert "trained on the prompts" not in err
     settings = read_settings("s.parquet")
-    assert (
-        settings["vote"]["votes"] == 4
-        and settings["margin"]["scale"] == 2
-        and settings["score"]["model"] == "model"
-    )
+    assert settings["vote"]["votes"] == 4
+    assert settings["margin"]["scale"] == 2
+    assert settings["score"]["model"] == "model"
     assert settings["score"]["settings"]["data"]["label"]["how"] == "majority"
     note = json.loads((tmp_path / "s.parquet.json").read_text())
-    assert (
-        note["command"] == "plurality score m.parquet --model model --out s.parquet"
-        and len(note["inputs"]) == 2
-    )
+    assert note["command"] == "plurality score m.parquet --model model --out s.parquet"
+    assert len(note["inputs"]) == 2
     assert all(len(i["sha256"]) == 64 for i in note["inputs"])
 
     code, out, err = run(
@@ -78,23 +76,22 @@ def test_the_road_and_what_its_files_say(run, tmp_path):
         *"correlate swapped.parquet r.jsonl --votes judge --by written_quadrant --include-seen --n-boot 50 --baseline random --json".split()
     )
     for a, b in zip(found["correlation"], json.loads(again)["correlation"]):
-        assert a["value"] == pytest.approx(b["value"], abs=1e-12) and a["low"] == pytest.approx(
-            b["low"], abs=1e-12
-        )
+        assert a["value"] == pytest.approx(b["value"], abs=1e-12)
+        assert a["low"] == pytest.approx(b["low"], abs=1e-12)
 
     code, out, err = run(
         *"report s.parquet r.jsonl --votes judge --by written_quadrant --include-seen --n-boot 50 --out page.html".split()
     )
-    assert (
-        code == 0 and out.strip() == "page.html" and "<svg" in (tmp_path / "page.html").read_text()
-    )
+    assert code == 0
+    assert out.strip() == "page.html"
+    assert "<svg" in (tmp_path / "page.html").read_text()
 
 
 def test_any_statistic_can_be_printed(run):
     from plurality_nb.evaluation import correlation, scores
 
     own = {"reliability", "votes_needed", "disattenuated"}
-    assert set(cli.Statistic.__args__) == {*correlation.STATISTICS, *scores.SCORES, *own}
+    assert set(correlating.Statistic.__args__) == {*correlation.STATISTICS, *scores.SCORES, *own}
     for step in [
         "vote sample --judge population --votes 4 --limit 40 --out v.parquet",
         "score v.parquet --model random --out s.parquet",
@@ -124,9 +121,11 @@ def test_seen_prompts_are_said_and_left_out(run, caplog):
     ]:
         assert run(*step.split())[0] == 0
     code, _, err = run(*"score l.parquet --model model --out s.parquet".split())
-    assert code == 0 and "was trained on the prompts of" in err
+    assert code == 0
+    assert "was trained on the prompts of" in err
     code, _, err = run(*"correlate s.parquet --votes judge --by none --n-boot 0".split())
-    assert code == 0 and "seen; a model was trained on the prompts it has seen" in caplog.text
+    assert code == 0
+    assert "seen; a model was trained on the prompts it has seen" in caplog.text
 
 
 def test_exit_codes_and_messages(run, tmp_path):
@@ -134,9 +133,13 @@ def test_exit_codes_and_messages(run, tmp_path):
     assert run("score")[0] == 2
     assert run("margin", "sample", "--kind", "wide", "--out", "x.parquet")[0] == 2
     code, out, err = run("score", "nowhere.csv", "--model", "random", "--out", "x.parquet")
-    assert code == 1 and out == "" and "No such file here" in err and "Traceback" not in err
+    assert code == 1
+    assert out == ""
+    assert "No such file here" in err
+    assert "Traceback" not in err
     code, _, err = run("score", "sample", "--model", "random", "--out", "x.xlsx")
-    assert code == 1 and "`path`: want a name that ends in" in err
+    assert code == 1
+    assert "`path`: want a name that ends in" in err
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError):
         run("--debug", "inspect", "nowhere.csv")
@@ -146,20 +149,20 @@ def test_exit_codes_and_messages(run, tmp_path):
 def test_lenient_loading_leaves_a_reject_file(run, real, tmp_path):
     path = real("pandalm_testset_part.json")
     code, _, err = run("score", path, "--model", "longer response", "--out", "s.parquet")
-    assert code == 1 and all(f"row {i}: `response" in err for i in (97, 98, 100, 101, 102))
+    assert code == 1
+    assert all(f"row {i}: `response" in err for i in (97, 98, 100, 101, 102))
     code, _, err = run(
         "score", path, "--model", "longer response", "--lenient", "--out", "s.parquet"
     )
-    assert code == 0 and "40 with an empty response" in err
-    rejects = [json.loads(l) for l in (tmp_path / "s.parquet.rejects.jsonl").open()]
-    assert [r["row"] for r in rejects] == [97, 98, 100, 101, 102] and {
-        r["reason"] for r in rejects
-    } == {"`response1` is not text", "`response2` is not text"}
+    assert code == 0
+    assert "40 with an empty response" in err
+    rejects = [json.loads(line) for line in (tmp_path / "s.parquet.rejects.jsonl").open()]
+    assert [r["row"] for r in rejects] == [97, 98, 100, 101, 102]
+    assert {r["reason"] for r in rejects} == {"`response1` is not text", "`response2` is not text"}
     code, out, _ = run("inspect", path, "--lenient", "--json")
     facts = json.loads(out)
-    assert [facts["loading"][k] for k in ("read", "kept", "empty")] == [568, 511, 40] and facts[
-        "votes"
-    ]["human"]["pairs"] == 511
+    assert [facts["loading"][k] for k in ("read", "kept", "empty")] == [568, 511, 40]
+    assert facts["votes"]["human"]["pairs"] == 511
 
 
 PEOPLE = [
@@ -178,23 +181,22 @@ PEOPLE = [
 
 def test_inspect_restricts_and_splits_votes(run, tmp_path):
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(r) + "\n" for r in PEOPLE))
-    votes = lambda *more: json.loads(run("inspect", "p.jsonl", "--json", *more)[1])["votes"][
-        "human"
-    ]
-    assert votes()["votes"] == 12 and votes()["agreement"]["pairwise"] == 0
-    assert votes("--where", "country=NO")["votes"] == 6 and votes("--where", "country=NO")[
-        "tie_rate"
-    ] == pytest.approx(1 / 3)
+
+    def votes(*more):
+        return json.loads(run("inspect", "p.jsonl", "--json", *more)[1])["votes"]["human"]
+
+    assert votes()["votes"] == 12
+    assert votes()["agreement"]["pairwise"] == 0
+    assert votes("--where", "country=NO")["votes"] == 6
+    assert votes("--where", "country=NO")["tie_rate"] == pytest.approx(1 / 3)
     assert votes("--where", "country=NO,IT", "--where", "annotator=u1,v2")["votes"] == 2
     code, out, err = run("inspect", "p.jsonl", "--split-by", "country")
-    assert (
-        code == 0
-        and "Krippendorff" in out
-        and out.rstrip().splitlines()[-1].split()[:3]
-        in (["IT", "6.0", "6.0"], ["NO", "6.0", "6.0"])
-    )
+    assert code == 0
+    assert "Krippendorff" in out
+    assert out.rstrip().splitlines()[-1].split()[:3] in (["IT", "6.0", "6.0"], ["NO", "6.0", "6.0"])
     code, out, err = run("inspect", "p.jsonl", "--where", "age=7")
-    assert code == 1 and "want traits that the ballots have: ['country'], got 'age'" in err
+    assert code == 1
+    assert "want traits that the ballots have: ['country'], got 'age'" in err
     (tmp_path / "j.jsonl").write_text(
         (tmp_path / "p.jsonl").read_text().replace("NO", "Norway, north")
     )
@@ -212,16 +214,12 @@ def test_inspect_restricts_and_splits_votes(run, tmp_path):
         )["votes"]["human"]["votes"]
         == 12
     )
-    assert (
-        run("inspect", "p.jsonl", "--where", "country")[0] == 2
-        and run("inspect", "p.jsonl", "--map", "x")[0] == 2
-    )
+    assert run("inspect", "p.jsonl", "--where", "country")[0] == 2
+    assert run("inspect", "p.jsonl", "--map", "x")[0] == 2
     code, out, err = run("select", "p.jsonl", "--where", "country=IT", "--out", "it.jsonl")
-    assert (
-        code == 0
-        and sum(load_comparisons("it.jsonl")["human_b"]) == 6
-        and sum(load_comparisons("it.jsonl")["human_a"]) == 0
-    )
+    assert code == 0
+    assert sum(load_comparisons("it.jsonl")["human_b"]) == 6
+    assert sum(load_comparisons("it.jsonl")["human_a"]) == 0
     assert read_settings("it.jsonl")["select"]["where"] == ["country=IT"]
 
 
@@ -230,9 +228,12 @@ def test_pairs_go_to_people_and_come_back(run, tmp_path):
 
     assert run(*"vote sample --judge population --votes 4 --out v.parquet".split())[0] == 0
     code, out, err = run(*"select v.parquet -n 12 --out sheet.csv".split())
-    assert code == 0 and "fill in `vote`" in err, err
-    rows = list(csv.DictReader(open("sheet.csv")))
-    assert len(rows) == 12 and set(rows[0]) == {
+    assert code == 0, err
+    assert "fill in `vote`" in err, err
+    with open("sheet.csv", newline="") as sheet:
+        rows = list(csv.DictReader(sheet))
+    assert len(rows) == 12
+    assert set(rows[0]) == {
         "pair_id",
         "prompt",
         "conversation",
@@ -258,11 +259,9 @@ def test_pairs_go_to_people_and_come_back(run, tmp_path):
     code, out, err = run(*"select v.parquet --votes-from kim.csv --out people.parquet".split())
     assert code == 0, err
     people, before = load_comparisons("people.parquet"), load_comparisons("v.parquet")
-    assert (
-        len(people) == len(before)
-        and people["judge_a"][:] == before["judge_a"][:]
-        and people["domain"][:] == before["domain"][:]
-    )
+    assert len(people) == len(before)
+    assert people["judge_a"][:] == before["judge_a"][:]
+    assert people["domain"][:] == before["domain"][:]
     by_id = {r["pair_id"]: r for r in people if r["human_a"] is not None}
     assert len(by_id) == 9
     for r in rows:
@@ -281,35 +280,36 @@ def test_pairs_go_to_people_and_come_back(run, tmp_path):
                 float(won == o) for o in ("a", "b", "tie")
             ]
     code, out, err = run(*"select people.parquet -n 300 --by random --out rest.csv".split())
-    assert code == 0 and f"only {len(before) - 9} pairs to choose from, 300 wanted" in err
+    assert code == 0
+    assert f"only {len(before) - 9} pairs to choose from, 300 wanted" in err
     code, out, err = run(*"select v.parquet --votes-from bad.csv --out x.parquet".split())
-    assert (
-        code == 1 and "row 0: `vote`: want one of" in err and not (tmp_path / "x.parquet").exists()
-    )
+    assert code == 1
+    assert "row 0: `vote`: want one of" in err
+    assert not (tmp_path / "x.parquet").exists()
     code, out, err = run(*"select v.parquet --votes-from changed.csv --out x.parquet".split())
-    assert code == 1 and "The texts were changed" in err
-    assert (
-        run(*"select sample -n 5 --out s.csv".split())[0] == 1
-        and run(*"select v.parquet -n 5 --by judge-model --out s.csv".split())[0] == 1
-    )
+    assert code == 1
+    assert "The texts were changed" in err
+    assert run(*"select sample -n 5 --out s.csv".split())[0] == 1
+    assert run(*"select v.parquet -n 5 --by judge-model --out s.csv".split())[0] == 1
 
 
 def test_own_columns_and_parts_from_the_shell(run, tmp_path):
     (tmp_path / "q.jsonl").write_text(
         "".join(json.dumps(dict(question=f"{i}?", good="yes", bad="no")) + "\n" for i in range(40))
     )
-    code, out, err = run("inspect", "q.jsonl")
-    assert code == 1 and "--map prompt=question,chosen=good,rejected=bad" in err
+    code, _out, err = run("inspect", "q.jsonl")
+    assert code == 1
+    assert "--map prompt=question,chosen=good,rejected=bad" in err
     how = ["--map", "prompt=question,chosen=good,rejected=bad", "--json"]
     assert json.loads(run("inspect", "q.jsonl", *how)[1])["rows"] == 40
     parts = [
         json.loads(run("inspect", "q.jsonl", *how, "--part", p)[1])["rows"]
         for p in ("train", "validation", "test")
     ]
-    assert sum(parts) == 40 and parts[0] > 20
-    assert "hh_rlhf:harmless-base" in run("sources")[1] and json.loads(run("formats", "--json")[1])[
-        "trl"
-    ] == ["chosen", "rejected"]
+    assert sum(parts) == 40
+    assert parts[0] > 20
+    assert "hh_rlhf:harmless-base" in run("sources")[1]
+    assert json.loads(run("formats", "--json")[1])["trl"] == ["chosen", "rejected"]
 
 
 def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
@@ -320,33 +320,29 @@ def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
         vote = f"vote sample --limit 10 --judge chat:m --base-url {server.url} --server-seed 1 --votes 4".split()
         code, out, err = run(*vote, "--dry-run", "--price-in", "1", "--price-out", "2", "--json")
         plan = json.loads(out)
-        assert (
-            code == 0
-            and plan["questions"] == 40
-            and plan["cost"] > 0
-            and plan["host"] == server.url.split("/")[2]
-            and not server.bodies
-        )
+        assert code == 0
+        assert plan["questions"] == 40
+        assert plan["cost"] > 0
+        assert plan["host"] == server.url.split("/")[2]
+        assert not server.bodies
         code, out, err = run(
             *vote, "--store", "v.sqlite", "--max-questions", "12", "--out", "v.parquet"
         )
-        assert (
-            code == 0
-            and "stopped by --max-questions: 28 answers not asked for" in err
-            and "no votes for 7 of 10 pairs" in caplog.text
-        )
+        assert code == 0
+        assert "stopped by --max-questions: 28 answers not asked for" in err
+        assert "no votes for 7 of 10 pairs" in caplog.text
         code, out, err = run(
             *vote, "--store", "v.sqlite", "--out", "v.parquet", "--correct-order", "--json"
         )
         told = json.loads(out)
-        assert (
-            code == 0
-            and told["stored"] == 12
-            and told["asked"] == 28
-            and told["order"]["first_rate"]["low"] <= told["order"]["first_rate"]["value"]
-        )
+        assert code == 0
+        assert told["stored"] == 12
+        assert told["asked"] == 28
+        assert told["order"]["first_rate"]["low"] <= told["order"]["first_rate"]["value"]
         how = read_settings("v.parquet")["vote"]
-        assert how["identity"]["judge"] == "m" and how["corrected"] and how["host"] == plan["host"]
+        assert how["identity"]["judge"] == "m"
+        assert how["corrected"]
+        assert how["host"] == plan["host"]
         whole = load_comparisons("v.parquet")
         assert all(
             abs(a + b + t - 4) < 1e-6
@@ -359,7 +355,8 @@ def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
             )
         assert sum(len(load_comparisons(f"{i}.jsonl")) for i in (1, 2)) == 10
         code, out, err = run("store", "merge", "1.sqlite", "2.sqlite", "--out", "both.sqlite")
-        assert code == 0 and "40 answers added" in err
+        assert code == 0
+        assert "40 answers added" in err
         assert [
             r["answers"] for r in json.loads(run("store", "show", "both.sqlite", "--json")[1])
         ] == [40]
@@ -367,8 +364,8 @@ def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
         assert (
             run(*vote, "--store", "both.sqlite", "--out", "again.parquet", "--correct-order")[0]
             == 0
-            and len(server.bodies) == asked
         )
+        assert len(server.bodies) == asked
         assert load_comparisons("again.parquet")["judge_a"][:] == whole["judge_a"][:]
     assert server.keys == {"Bearer sk-secret-of-this-test"}
     assert not [p for p in tmp_path.iterdir() if b"sk-secret" in p.read_bytes()]
@@ -392,22 +389,18 @@ def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
     (tmp_path / "rated.jsonl").write_text("".join(json.dumps(r) + "\n" for r in PEOPLE))
     with ChatServer(lambda body, h: reply("A=7 B=3")) as server:
         code, out, err = run(*crowd, "--base-url", server.url, "--votes", "6")
-        assert (
-            code == 0
-            and len(server.bodies) == 6
-            and {len(b["messages"]) for b in server.bodies} == {5}
-        ), err
-        assert load_comparisons("crowd.parquet")["judge_a"][:] == [3, 3, 3] and server.bodies[0][
-            "messages"
-        ][1]["content"].startswith("A=")
+        assert code == 0, err
+        assert len(server.bodies) == 6, err
+        assert {len(b["messages"]) for b in server.bodies} == {5}, err
+        assert load_comparisons("crowd.parquet")["judge_a"][:] == [3, 3, 3]
+        assert server.bodies[0]["messages"][1]["content"].startswith("A=")
     code, out, err = run(*vote, "--retries", "0", "--out", "gone.parquet", "--seed", "3")
-    assert (
-        code == 1
-        and "questions in a row got no answer" in err
-        and "Traceback" not in err
-        and not (tmp_path / "gone.parquet").exists()
-    )
-    assert run(*vote)[0] == 2 and run(*vote, "--shard", "3/2", "--out", "x.parquet")[0] == 2
+    assert code == 1
+    assert "questions in a row got no answer" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "gone.parquet").exists()
+    assert run(*vote)[0] == 2
+    assert run(*vote, "--shard", "3/2", "--out", "x.parquet")[0] == 2
     for wrong, message in [
         (["--extra", "[1"], "`extra`: want a JSON object"),
         (["--personas", "nowhere.txt"], "`personas`: want a text file"),
@@ -415,7 +408,8 @@ def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
         (["--device", "cpu"], "`device`: want a judge with such a setting, not chat"),
     ]:
         code, out, err = run(*vote, *wrong, "--out", "x.parquet")
-        assert code == 1 and message in err, err
+        assert code == 1, err
+        assert message in err, err
 
 
 def test_votes_are_calibrated_by_people_from_the_shell(run, tmp_path):
@@ -438,24 +432,23 @@ def test_votes_are_calibrated_by_people_from_the_shell(run, tmp_path):
         )
         assert code == 0, err
         new, old = load_comparisons("c.parquet"), load_comparisons("votes.parquet")
-        assert (
-            read_settings("c.parquet")["calibrate"]["method"] == method
-            and new["judge_a"][:] != old["judge_a"][:]
-        )
+        assert read_settings("c.parquet")["calibrate"]["method"] == method
+        assert new["judge_a"][:] != old["judge_a"][:]
         assert all(
             abs(a + b + t - 10) < 1e-4
             for a, b, t in zip(new["judge_a"], new["judge_b"], new["judge_tie"])
         )
     code, out, err = run(*"calibrate rated.parquet --out c.parquet --json".split())
     told = json.loads(out)
+    assert code == 0
     assert (
-        code == 0
-        and told["disagreement before"]["ratio"]["value"]
+        told["disagreement before"]["ratio"]["value"]
         > told["disagreement after"]["ratio"]["value"]
         > 0
     )
     code, out, err = run(*"calibrate votes.parquet --out c.parquet".split())
-    assert code == 1 and "`plurality select`" in err
+    assert code == 1
+    assert "`plurality select`" in err
 
 
 @pytest.fixture
@@ -480,23 +473,26 @@ def test_a_full_model_is_trained_scored_and_correlated(run, base, tmp_path):
         *"train m.parquet --model base --eval people.parquet --exclude people.parquet --epochs 2 --batch-size 16 --lr 1e-3 --set warmup_steps=1,weight_decay=0.1 --out mine".split()
     )
     assert code == 0, err
-    assert "wrote mine" in err and "eval_spearman_judges" in out and "{" not in out
-    assert "step 4 of" in err and "pairs per second" in err
+    assert "wrote mine" in err
+    assert "eval_spearman_judges" in out
+    assert "{" not in out
+    assert "step 4 of" in err
+    assert "pairs per second" in err
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["base", "mine"]
     assert json.loads((tmp_path / "mine" / "trainer_state.json").read_text())[
         "log_history"
     ]  # learning curves for the report
     code, _, err = run(*"score m.parquet --model mine --out s.parquet".split())
-    assert code == 0 and "was trained on the prompts of" in err
+    assert code == 0
+    assert "was trained on the prompts of" in err
     settings = read_settings("s.parquet")["score"]["settings"]
-    assert (
-        settings["objective"] == "margin"
-        and settings["command"].startswith("plurality train")
-        and settings["data"]["margin"]["kind"] == "decisiveness"
-        and len(settings["weights"]) == 16
-    )
+    assert settings["objective"] == "margin"
+    assert settings["command"].startswith("plurality train")
+    assert settings["data"]["margin"]["kind"] == "decisiveness"
+    assert len(settings["weights"]) == 16
     code, out, _ = run(*"correlate s.parquet --votes judge --by none --n-boot 0".split())
-    assert code == 0 and "mine" in out
+    assert code == 0
+    assert "mine" in out
     code, out, err = run(
         *"train m.parquet --model base --lora 2 --max-steps 2 --batch-size 16 --out adapter".split()
     )
@@ -509,14 +505,14 @@ def test_a_full_model_is_trained_scored_and_correlated(run, base, tmp_path):
     adapted, plain = (
         load_comparisons(f"{name}.parquet", merge=False) for name in ("adapter", "base")
     )
-    assert (
-        adapted["reward_a"][:] != plain["reward_a"][:]
-        and any(adapted["seen"])
-        and not any(plain["seen"])
-    )
+    assert adapted["reward_a"][:] != plain["reward_a"][:]
+    assert any(adapted["seen"])
+    assert not any(plain["seen"])
     assert run(*"train m.parquet --epochs 2 --out p".split())[0] == 1  # a probe has no epochs
     code, _, err = run(*"train m.parquet --model base --set no_such_setting=1 --out x".split())
-    assert code == 1 and "no_such_setting" in err and "Traceback" not in err
+    assert code == 1
+    assert "no_such_setting" in err
+    assert "Traceback" not in err
 
 
 def test_a_killed_command_goes_on(run, base, tmp_path, monkeypatch):
@@ -538,21 +534,25 @@ def test_a_killed_command_goes_on(run, base, tmp_path, monkeypatch):
 
     monkeypatch.setattr(MarginTrainer, "training_step", dies)
     code, _, err = run(*command.split())
-    assert code == 1 and "the power went" in err and not (tmp_path / "mine").exists()
+    assert code == 1
+    assert "the power went" in err
+    assert not (tmp_path / "mine").exists()
     (tmp_path / "mine.run" / "checkpoint-4").mkdir()  # broke off as it was written
     monkeypatch.setattr(
         MarginTrainer, "training_step", lambda self, *args: (done.append(1), step(self, *args))[1]
     )
     code, _, err = run(*command.replace("--max-steps 5", "--max-steps 6").split())
-    assert code == 1 and "was begun with, got other max_steps" in err and "--restart" in err
-    code, out, err = run(*command.split())
+    assert code == 1
+    assert "was begun with, got other max_steps" in err
+    assert "--restart" in err
+    code, _, err = run(*command.split())
     assert code == 0, err
     assert len(done) == 3 + 3  # from the checkpoint of step 2
-    assert (
-        not (tmp_path / "mine.run").exists() and (tmp_path / "mine" / "model.safetensors").exists()
-    )
-    code, out, err = run(*f"{command} --restart".split())
-    assert code == 0 and len(done) == 6 + 5
+    assert not (tmp_path / "mine.run").exists()
+    assert (tmp_path / "mine" / "model.safetensors").exists()
+    code, _out, err = run(*f"{command} --restart".split())
+    assert code == 0
+    assert len(done) == 6 + 5
 
 
 def test_a_report_in_one_command_on_own_votes(run, tmp_path, caplog):
@@ -583,44 +583,42 @@ def test_a_report_in_one_command_on_own_votes(run, tmp_path, caplog):
     ask = "report mine.csv --map human_a=left,human_b=right --by none --n-boot 20".split()
     code, out, err = run(*ask, "--model", "my-probe", "--model", "random", "--out", "page.html")
     assert code == 0, err
-    assert (
-        "49 rows, 48 pairs kept" in err
-        and "set aside: page.html.rejects.jsonl" in err
-        and "spearman correlation with people's share" in out
-        and "difference of spearman from my-probe" in out
-        and out.rstrip().endswith("page.html")
-    )
+    assert "49 rows, 48 pairs kept" in err
+    assert "set aside: page.html.rejects.jsonl" in err
+    assert "spearman correlation with people's share" in out
+    assert "difference of spearman from my-probe" in out
+    assert out.rstrip().endswith("page.html")
     page, note = (
         (tmp_path / "page.html").read_text(),
         json.loads((tmp_path / "page.json").read_text()),
     )
-    assert "Rows that were not used" in page and note["loading"]["rejected"] == {
-        "`left` is not a whole number >= 0": 1
-    }
+    assert "Rows that were not used" in page
+    assert note["loading"]["rejected"] == {"`left` is not a whole number >= 0": 1}
     assert {r["model"] for r in note["correlation"]} == {
         "my-probe",
         "random",
         "longer response",
-    } and note["training"]["my-probe"]["objective"] == "bt"
-    assert (
-        [len(i["sha256"]) for i in note["inputs"]] == [64, 64]
-        and note["left_out"]["seen"] > 0
-        and note["command"].startswith("plurality report mine.csv")
-    )
+    }
+    assert note["training"]["my-probe"]["objective"] == "bt"
+    assert [len(i["sha256"]) for i in note["inputs"]] == [64, 64]
+    assert note["left_out"]["seen"] > 0
+    assert note["command"].startswith("plurality report mine.csv")
     first = (tmp_path / "page.html").read_bytes(), (tmp_path / "page.json").read_bytes()
     assert run(*ask, "--model", "my-probe", "--model", "random", "--out", "page.html")[0] == 0
     assert ((tmp_path / "page.html").read_bytes(), (tmp_path / "page.json").read_bytes()) == first
     for wrong, message in [
-        (ask + ["--model", "nowhere"], "No such folder here"),
+        ([*ask, "--model", "nowhere"], "No such folder here"),
         (["report", "mine.csv", "--model", "random"], "no vote"),
         (ask, "leave these out"),
-        (["report", "v.parquet"], "holds no rewards"),
-        (ask + ["--strict", "--model", "random"], "row 48: `left`"),
+        (["report", "v.parquet"], "has no rewards"),
+        ([*ask, "--strict", "--model", "random"], "row 48: `left`"),
         (["report", "mine.csv", "--map", "human_a=west", "--model", "random"], "`west`"),
-        (ask + ["--model", "random", "--baseline", "best"], "`baseline`: want one of"),
+        ([*ask, "--model", "random", "--baseline", "best"], "`baseline`: want one of"),
     ]:
         code, _, err = run(*wrong, "--out", "no.html")
-        assert code == 1 and message in err and "Traceback" not in err, (wrong, err)
+        assert code == 1, (wrong, err)
+        assert message in err, (wrong, err)
+        assert "Traceback" not in err, (wrong, err)
     assert not [
         p
         for p in tmp_path.iterdir()
@@ -642,4 +640,6 @@ def test_a_report_says_so_where_a_model_has_no_reward_head(run, tmp_path):
     code, _, err = run(
         *"report v.parquet --votes judge --by none --n-boot 0 --model headless".split()
     )
-    assert code == 1 and "Its head is missing" in err and not list(tmp_path.glob("report.*"))
+    assert code == 1
+    assert "Its head is missing" in err
+    assert not list(tmp_path.glob("report.*"))

@@ -1,11 +1,12 @@
-"A whole study: killed, resumed, changed, failing in parts, and told from its file."
+"A whole study: killed, resumed, changed, failing in parts, and run from the shell."
 
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
 from dataclasses import fields
 from importlib.resources import files
 
@@ -67,10 +68,8 @@ def data(tmp_path):
     "A study's data: people's votes in two domains, and pairs of which some are on the same prompts."
     import numpy as np
 
-    crowd, sample = (
-        sample_population(),
-        take(load_sample(), np.random.default_rng(0).permutation(256)),
-    )
+    crowd = sample_population()
+    sample = take(load_sample(), np.random.default_rng(0).permutation(256))
     voted = simulate_votes(sample, crowd, n=20)
     for name, ds in dict(
         pairs=annotate(sample, crowd).select(range(110)),
@@ -82,7 +81,7 @@ def data(tmp_path):
     return tmp_path
 
 
-def begun(folder, text, name="study.toml"):
+def write_study(folder, text, name="study.toml"):
     (folder / name).write_text(text)
     return configuration.load_study(folder / name)
 
@@ -110,43 +109,20 @@ def test_the_template_names_every_setting_and_only_such(tmp_path):
     ):
         for f in fields(table):
             assert f.name in text, (table.__name__, f.name)
-    told = configuration.load_study(configuration.write_template(tmp_path / "s.toml"))
-    assert {s.data.partition(":")[0] for s in (*told.people, *told.pairs)} <= set(SOURCES)
+    settings = configuration.load_study(configuration.write_template(tmp_path / "s.toml"))
+    assert {s.data.partition(":")[0] for s in (*settings.people, *settings.pairs)} <= set(SOURCES)
     with pytest.raises(ContractError, match="a file that does not exist yet"):
         configuration.write_template(tmp_path / "s.toml")
 
 
-def test_a_killed_study_ends_as_an_undisturbed_one(data, one_thread):
-    "Killed while the judge is asked, and again while a model is trained."
-    small_model("Qwen3").save_pretrained(data / "base")
-    small_tokenizer().save_pretrained(data / "base")
-
-    def answer(body, handler):
-        n = int(name_of(body), 16)
-        if "Reply with one letter" in body["messages"][-1]["content"]:
-            return reply(*["AB"[n % 2]] * body.get("n", 1))
-        return reply(f"A={n % 11} B={10 - n % 11}")
-
-    command = [
-        sys.executable,
-        "-c",
-        "from plurality_nb.cli.app import main; main()",
-        "study",
-        "run",
-        "study.toml",
-        "--out",
-    ]
-    env = os.environ | dict(OPENAI_API_KEY="none", OMP_NUM_THREADS="1")
-    with ChatServer(answer, delay=0.005) as server:
-        begun(
-            data,
-            "seeds = [3]\n"
-            + DATA
-            + f"""
+CHAT_STUDY = (
+    "seeds = [3]\n"
+    + DATA
+    + """
 [judge]
 model = "chat:m"
 votes = 4
-settings = {{base_url = "{server.url}", concurrency = 8, ties = false}}
+settings = {{base_url = "{url}", concurrency = 8, ties = false}}
 [[ways]]
 mode = "binary"
 [[ways]]
@@ -164,57 +140,98 @@ model = "base"
 [training]
 model = "base"
 settings = {{max_steps = 6, per_device_train_batch_size = 16, learning_rate = 1e-3, eval_steps = 2, use_cpu = true}}
-""",
+"""
+)
+RUN = "from plurality_nb.cli.app import main; main()"
+# Kills its own process in the third step of a training, when the checkpoint of step 2 is written.
+RUN_AND_DIE_TRAINING = f"""
+import os, signal
+from plurality_nb.rewards.trainer import MarginTrainer
+train = MarginTrainer.training_step
+def train_or_die(self, *args):
+    if self.state.global_step == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return train(self, *args)
+MarginTrainer.training_step = train_or_die
+{RUN}
+"""
+DEADLINE = 1800  # seconds, for a process that hangs; nothing waits for a time to pass
+
+
+class Victim:
+    "Answers like a judge, and kills the process that asks as soon as it has asked so often."
+
+    def __init__(self, questions):
+        self.last = questions
+        self.numbers = itertools.count(1)  # the server answers in threads
+        self.process = None
+        self.known = threading.Event()  # set when there is a process to kill
+
+    def answer(self, body, handler):
+        if next(self.numbers) == self.last:
+            self.known.wait(DEADLINE)
+            self.process.kill()
+        number = int(name_of(body), 16)
+        if "Reply with one letter" in body["messages"][-1]["content"]:
+            return reply(*["AB"[number % 2]] * body.get("n", 1))
+        return reply(f"A={number % 11} B={10 - number % 11}")
+
+
+@pytest.mark.slow
+def test_a_killed_study_ends_as_an_undisturbed_one(data, one_thread):
+    "Killed while the judge is asked, and again while a model is trained."
+    small_model("Qwen3").save_pretrained(data / "base")
+    small_tokenizer().save_pretrained(data / "base")
+    env = os.environ | dict(OPENAI_API_KEY="none", OMP_NUM_THREADS="1")
+
+    def start(program, out):
+        return subprocess.Popen(
+            [sys.executable, "-c", program, "study", "run", "study.toml", "--out", out],
+            cwd=data,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
-        def started(out):
-            return subprocess.Popen(
-                [*command, out],
-                cwd=data,
-                env=env,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+    def finish(process):
+        out, err = process.communicate(timeout=DEADLINE)
+        return process.returncode, out, err
 
-        def killed_when(holds):
-            process, until = started("killed"), time.monotonic() + 120
-            while not holds():
-                assert process.poll() is None and time.monotonic() < until, process.communicate()[1]
-                time.sleep(0.01)
-            process.send_signal(signal.SIGKILL)
-            assert process.wait() == -signal.SIGKILL
-            process.communicate()
-
-        killed_when(lambda: len(server.bodies) > 20)
+    victim = Victim(questions=21)
+    with ChatServer(victim.answer) as server:
+        write_study(data, CHAT_STUDY.format(url=server.url))
+        victim.process = start(RUN, "killed")
+        victim.known.set()
+        code, _, err = finish(victim.process)
+        assert code == -signal.SIGKILL, err
         assert not (data / "killed" / "votes" / "binary.parquet").exists()
-        killed_when(
-            lambda: list(
-                (data / "killed" / "models").rglob("*.run/checkpoint-*/trainer_state.json")
-            )
-        )
+
+        code, _, err = finish(start(RUN_AND_DIE_TRAINING, "killed"))
+        assert code == -signal.SIGKILL, err
+        models = data / "killed" / "models"
+        assert list(models.rglob("*.run/checkpoint-*/trainer_state.json"))
+
         asked = len(server.bodies)
-        again = started("killed")
-        out, err = again.communicate(timeout=300)
-        assert again.returncode == 0, err
-        assert "votes binary: skipped" in err and "difference from bt" in out
-        assert (
-            asked == len(server.bodies) and asked <= len({name_of(b) for b in server.bodies}) + 8
-        )  # nothing paid twice but what was under way
-        whole = started("whole")
-        assert whole.communicate(timeout=300) and whole.returncode == 0
+        code, out, err = finish(start(RUN, "killed"))
+        assert code == 0, err
+        assert "votes binary: skipped" in err
+        assert "difference from bt" in out
+        assert asked == len(server.bodies)
+        # nothing was paid for twice but what was under way
+        assert asked <= len({name_of(body) for body in server.bodies}) + 8
+        code, _, err = finish(start(RUN, "whole"))
+        assert code == 0, err
     for name in ("summary.csv", "correlation.csv", "differences.csv"):
         assert (data / "killed" / name).read_bytes() == (data / "whole" / name).read_bytes(), name
-    assert (
-        not list((data / "killed").rglob("*.run"))
-        and not list((data / "killed").rglob("*.begun"))
-        and not list((data / "killed").rglob("*.tmp"))
-    )
+    for left_over in ("*.run", "*.begun", "*.tmp"):
+        assert not list((data / "killed").rglob(left_over))
 
 
 def test_a_changed_setting_redoes_what_depends_on_it(data):
-    whole = run(begun(data, PROBE), data / "out")
-    assert len(whole.made) == len(study.study_steps(begun(data, PROBE))) and not whole.failed
+    whole = run(write_study(data, PROBE), data / "out")
+    assert len(whole.made) == len(study.study_steps(write_study(data, PROBE)))
+    assert not whole.failed
     for change, redone in [
         (("n_boot = 40", "n_boot = 41"), {"correlate", "report"}),
         (
@@ -234,11 +251,9 @@ def test_a_changed_setting_redoes_what_depends_on_it(data):
             {"votes", "margins", "train", "score", "correlate", "report"},
         ),
     ]:
-        changed = begun(data, (data / "study.toml").read_text().replace(*change))
-        plan, ran = (
-            study.plan_study(changed, data / "out", progress=False),
-            run(changed, data / "out"),
-        )
+        changed = write_study(data, (data / "study.toml").read_text().replace(*change))
+        plan = study.plan_study(changed, data / "out", progress=False)
+        ran = run(changed, data / "out")
         assert stages(ran) == redone, change
         assert set(ran.made) <= {
             f"{s} {n}" for s, n, w in zip(plan.stage, plan.step, plan.why) if w
@@ -252,11 +267,9 @@ def test_a_changed_setting_redoes_what_depends_on_it(data):
         load_comparisons(moved / "people_out.parquet").select(range(30)),
         moved / "people_out.parquet",
     )
-    assert (
-        "votes keen"
-        not in (ran := run(configuration.load_study(moved / "study.toml"), moved / "out")).made
-        and "load people/out" in ran.made
-    )
+    ran = run(configuration.load_study(moved / "study.toml"), moved / "out")
+    assert "votes keen" not in ran.made
+    assert "load people/out" in ran.made
 
 
 def test_a_full_model_begun_with_other_settings_begins_anew(data, monkeypatch, one_thread):
@@ -279,14 +292,18 @@ def test_a_full_model_begun_with_other_settings_begins_anew(data, monkeypatch, o
     monkeypatch.setattr(MarginTrainer, "training_step", dies)
     with pytest.raises(
         study.StudyError,
-        match="train bt/seed-0: RuntimeError: the power went. What was done is kept",
+        match=r"train bt/seed-0: RuntimeError: the power went\. What was done is kept",
     ):
-        run(begun(data, text), data / "out", only="train")
+        run(write_study(data, text), data / "out", only="train")
     monkeypatch.setattr(
         MarginTrainer, "training_step", lambda self, *args: (done.append(1), step(self, *args))[1]
     )
     assert stages(
-        run(begun(data, text.replace("max_steps = 4", "max_steps = 3")), data / "out", only="train")
+        run(
+            write_study(data, text.replace("max_steps = 4", "max_steps = 3")),
+            data / "out",
+            only="train",
+        )
     ) == {"train"}
     assert len(done) == 3 + 2 * 3  # nothing of the first run
     assert sorted(p.name for p in (data / "out" / "models").rglob("seed-0*")) == [
@@ -297,29 +314,32 @@ def test_a_full_model_begun_with_other_settings_begins_anew(data, monkeypatch, o
 
 def test_a_failed_arm_stops_or_lets_the_others_finish(data):
     text = PROBE + '[[ways]]\nname = "lost"\nmodel = "recorded:nowhere.parquet"\n'
-    with pytest.raises(study.StudyError, match="votes lost: .*No such file here"):
-        run(begun(data, text), data / "out")
-    ran = run(begun(data, text), data / "out", keep_going=True)
+    with pytest.raises(study.StudyError, match=r"votes lost: .*No such file here"):
+        run(write_study(data, text), data / "out")
+    ran = run(write_study(data, text), data / "out", keep_going=True)
     assert {i.split()[0] for i in ran.skipped} == {"load", "taxonomy", "votes"}
-    assert "No such file here" in ran.failed["votes lost"] and ran.failed[
-        "train margin/lost/seed-0"
-    ].endswith("waits for votes lost")
-    assert set(ran.summary.way) == {"", "keen"} and ran.report.exists()
+    assert "No such file here" in ran.failed["votes lost"]
+    assert ran.failed["train margin/lost/seed-0"].endswith("waits for votes lost")
+    assert set(ran.summary.way) == {"", "keen"}
+    assert ran.report.exists()
     shutil.copy(data / "recorded.parquet", data / "nowhere.parquet")
-    mended = run(begun(data, text), data / "out")
-    assert (
-        not mended.failed
-        and "train margin/keen/seed-0" in mended.skipped
-        and set(mended.summary.way) == {"", "keen", "lost"}
-    )
+    repaired = run(write_study(data, text), data / "out")
+    assert not repaired.failed
+    assert "train margin/keen/seed-0" in repaired.skipped
+    assert set(repaired.summary.way) == {"", "keen", "lost"}
 
 
 def test_no_prompt_that_is_evaluated_or_shown_is_learned_from(data):
-    run(begun(data, PROBE.replace("held_out = 3", "held_out = 20", 1)), data / "out", only="train")
+    run(
+        write_study(data, PROBE.replace("held_out = 3", "held_out = 20", 1)),
+        data / "out",
+        only="train",
+    )
     people = load_comparisons(data / "out" / "people" / "in.parquet", merge=False)
     assert people["use"][:].count("example") == 20
     learned = {g for p in (data / "out").rglob("groups.txt") for g in p.read_text().split()}
-    assert learned and not learned & set(people["group"])
+    assert learned
+    assert not learned & set(people["group"])
     assert set(
         load_comparisons(data / "out" / "taxonomy.parquet", merge=False)["pair_id"]
     ).isdisjoint(p for p, u in zip(people["pair_id"], people["use"]) if u == "example")
@@ -345,62 +365,61 @@ def shell(monkeypatch, capsys, data):
 def test_the_study_from_the_shell(shell, data, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     code, out, err = shell("study", "init", "mine.toml")
-    assert code == 0 and "wrote mine.toml" in err
+    assert code == 0
+    assert "wrote mine.toml" in err
     code, out, err = shell("study", "init", "mine.toml")
-    assert code == 1 and "Give another name" in err
+    assert code == 1
+    assert "Give another name" in err
     code, out, err = shell("study", "run", "mine.toml", "--out", "o", "--dry-run")
-    assert code == 0 and "questions  301,000" in out and not (data / "o").exists()
-    assert (
-        shell("study", "run", "mine.toml")[0] == 2
-        and shell("study", "run", "mine.toml", "--out", "o", "--only", "tables")[0] == 2
-    )
+    assert code == 0
+    assert "questions  301,000" in out
+    assert not (data / "o").exists()
+    assert shell("study", "run", "mine.toml")[0] == 2
+    assert shell("study", "run", "mine.toml", "--out", "o", "--only", "tables")[0] == 2
     with ChatServer(lambda body, h: reply(*["A"] * body.get("n", 1))) as server:
-        begun(
+        write_study(
             data,
             PROBE
             + f'[judge]\nmodel = "chat:m"\nvotes = 4\nmax_questions = 60\nsettings = {{base_url = "{server.url}"}}\n',
         )
-        assert (
-            shell("study", "run", "study.toml", "--out", "o", "--only", "taxonomy")[0] == 0
-            and not server.bodies
-        )
+        assert shell("study", "run", "study.toml", "--out", "o", "--only", "taxonomy")[0] == 0
+        assert not server.bodies
         code, out, err = shell("study", "run", "study.toml", "--out", "o", "--dry-run")
         n = len(load_comparisons(data / "o" / "pairs" / "pairs.parquet")) + len(
             load_comparisons(data / "o" / "taxonomy.parquet")
         )
-        assert (
-            code == 0
-            and f"questions  {4 * n}" in out
-            and "tokens_in" in out
-            and "127.0.0.1" in out
-            and not server.bodies
-        )
+        assert code == 0
+        assert f"questions  {4 * n}" in out
+        assert "tokens_in" in out
+        assert "127.0.0.1" in out
+        assert not server.bodies
         code, out, err = shell("study", "run", "study.toml", "--out", "o")
-        assert (
-            code == 1
-            and "`max_questions`: want room for" in err
-            and "Traceback" not in err
-            and len(server.bodies) == 30
-        )  # two votes a request
+        # two votes a request
+        assert code == 1
+        assert "`max_questions`: want enough for" in err
+        assert "Traceback" not in err
+        assert len(server.bodies) == 30
         (data / "study.toml").write_text(
             (data / "study.toml").read_text().replace("max_questions = 60", "")
         )
         code, out, err = shell("study", "run", "study.toml", "--out", "o")
-        assert (
-            code == 0
-            and len(server.bodies) == 2 * n
-            and "difference from bt" in out
-            and "report: " in out
-        ), err
+        assert code == 0, err
+        assert len(server.bodies) == 2 * n, err
+        assert "difference from bt" in out, err
+        assert "report: " in out, err
     code, out, err = shell("study", "run", "study.toml", "--out", "o")
-    assert code == 0 and "0 steps done" in err
-    begun(
+    assert code == 0
+    assert "0 steps done" in err
+    write_study(
         data,
         (data / "study.toml").read_text()
         + '[[ways]]\nname = "lost"\nmodel = "recorded:nowhere.parquet"\n',
     )
     code, out, err = shell("study", "run", "study.toml", "--out", "o", "--keep-going")
-    assert code == 1 and "failed: votes lost" in err and "difference from bt" in out
+    assert code == 1
+    assert "failed: votes lost" in err
+    assert "difference from bt" in out
     (data / "study.toml").write_text(PROBE + "[jugde]\nvotes = 4")
     code, out, err = shell("study", "run", "study.toml", "--out", "o")
-    assert code == 1 and "Did you mean `judge`?" in err
+    assert code == 1
+    assert "Did you mean `judge`?" in err
