@@ -4,6 +4,10 @@ from pathlib import Path
 import pytest
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes long alone; left out with -m 'not slow'")
+
+
 @pytest.fixture(scope="session")
 def real():
     "Path of a real data file, or a skip that says where it was looked for."
