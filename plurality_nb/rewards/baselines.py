@@ -16,14 +16,12 @@ from datasets import Dataset
 from ..data.schema import digest
 from ..errors import ContractError
 
-
 # %% ../../nbs/rewards/02_baselines.ipynb #pair-rewards-type
 class PairOfRewards(NamedTuple):
     "Rewards of both responses, logits."
 
     a: np.ndarray  # (rows,)
     b: np.ndarray  # (rows,)
-
 
 # %% ../../nbs/rewards/02_baselines.ipynb #baseline-rewards
 BASELINES = ['longer response', 'random']

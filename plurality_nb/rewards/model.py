@@ -16,7 +16,6 @@ from datasets import Dataset
 from ..data.build import with_columns
 from .baselines import BASELINES, PairOfRewards, baseline_rewards
 
-
 # %% ../../nbs/rewards/04_model.ipynb #rewardmodel
 @dataclass(kw_only=True)
 class RewardModel:
@@ -58,7 +57,6 @@ class RewardModel:
         if config.is_file() and json.loads(config.read_text()).get('kind') == 'probe':
             return ProbeModel.load(name)
         return Classifier.load(name, **kwargs)
-
 
 # %% ../../nbs/rewards/04_model.ipynb #score
 def score(

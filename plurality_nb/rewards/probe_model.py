@@ -25,14 +25,12 @@ from .baselines import PairOfRewards
 from .model import RewardModel
 from .saving import check_model, list_files, read_training, write_training
 
-
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-inputs-type
 class ProbeInputs(NamedTuple):
     "What the probe reads of both responses."
 
     a: Tensor  # (rows, 2 * dim + 1) float32
     b: Tensor  # (rows, 2 * dim + 1) float32
-
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-inputs
 def _response_inputs(
@@ -58,7 +56,6 @@ def probe_inputs(
         _response_inputs(ds['response_b'][:], prompts, encoder, progress),
     )
 
-
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe
 class Probe(nn.Module):
     """A linear head on centred inputs.
@@ -82,7 +79,6 @@ class Probe(nn.Module):
     ) -> Tensor:  # (responses,): rewards, logits
         "The rewards of responses."
         return self.head(x - self.mean)[:, 0]
-
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model
 @dataclass(kw_only=True)
@@ -120,7 +116,6 @@ class ProbeModel(RewardModel):
     ) -> 'ProbeModel':
         "The probe in a folder."
         return _load_probe(Path(name))
-
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #load-probe
 def _load_probe(folder: Path) -> ProbeModel:

@@ -19,7 +19,6 @@ from ..models.encoder import ENCODER
 from ..models.tokens import prompt_text
 from .features import entailment_features, pair_features
 
-
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #authored-pairs
 @lru_cache(maxsize=1)
 def authored_pairs() -> (
@@ -38,7 +37,6 @@ def authored_pairs() -> (
     )
     own['alike'] = own.kind.str.endswith('alike').astype(int)
     return pd.concat([own, pd.DataFrame(map(json.loads, text.splitlines()))], ignore_index=True)
-
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #alike-classifier
 def _inputs(a, b, prompts, encoder, entailment, progress, batch_size=32):
@@ -114,7 +112,6 @@ def alike_classifier(
             ),
         )
     return _CLASSIFIERS[key]
-
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #score-indistinguishability
 def score_indistinguishability(

@@ -22,7 +22,6 @@ from .indistinguishability import score_indistinguishability
 from .plurality import score_plurality
 from ..votes.shares import tie_rate, vote_split, votes_of
 
-
 # %% ../../nbs/taxonomy/04_quadrants.ipynb #quadrant-of
 def _check_thresholds(**at):
     for name, t in at.items():
@@ -71,7 +70,6 @@ def label_taxonomy(
     return with_columns(
         ds, plurality=p, indistinguishability=i, quadrant=quadrant_of(p, i, plural_at, alike_at)
     )
-
 
 # %% ../../nbs/taxonomy/04_quadrants.ipynb #uncertain-rows
 def _scores(ds):
