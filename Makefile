@@ -1,9 +1,11 @@
-# make demo   the whole pipeline on the authored sample, offline
-# make test   notebooks, package and README in step; every notebook executed; pytest
-# make lab    JupyterLab on the notebooks
-# make sync   after editing a notebook: package, clean notebooks, README
-# make docs   the site into _docs: by Quarto where it is installed, else plain pages
-# make figure the landing page's figure
+# make demo    the whole pipeline on the authored sample, offline
+# make test    the checks below; every notebook executed; the tests
+# make check   notebooks, package and README in step; pages, format, lint, types, readability
+# make proofs  what takes longer: killed runs, two processes, TRL side by side, a real browser
+# make lab     JupyterLab on the notebooks
+# make sync    after editing a notebook: package, clean notebooks, README
+# make docs    the site into _docs: by Quarto where it is installed, else plain pages
+# make figure  the landing page's figure
 # make execute NB=nbs/votes/00_shares.ipynb   run a notebook and keep its outputs
 # make experiments   the same for the studies in nbs/experiments: twenty minutes on two cores
 
@@ -21,7 +23,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test lab sync check docs figure execute experiments clean
+.PHONY: demo test proofs lab sync check docs figure execute experiments clean
 
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,12 +35,23 @@ $(READY): settings.ini setup.py constraints.txt
 demo: $(READY)
 	plurality demo --out demo
 
+# nbdev's tests share their process with nobody: it changes what is imported.
+ALONE := tests/test_package.py tests/test_docs.py
+
 test: $(READY) check
 	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
-	python -m pytest -q tests/test_package.py tests/test_docs.py # alone: nbdev shares its process with nobody
-	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile --ignore tests/test_package.py --ignore tests/test_docs.py tests
+	python -m pytest -q -m "not slow" $(ALONE)
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
+
+proofs: $(READY)
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m slow $(ALONE:%=--ignore %) tests
+	OMP_NUM_THREADS=1 python -m pytest -q tests/browser
 
 check: $(READY)
+	ruff format --check .
+	ruff check .
+	mypy
+	python .ci/readability.py
 	python .ci/sync.py --check
 	OMP_NUM_THREADS=1 python .ci/docs.py
 

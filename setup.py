@@ -38,9 +38,7 @@ setup(
     install_requires=cfg["requirements"].split(),
     extras_require=extras,
     packages=find_packages(include=[name, f"{name}.*"]),
-    package_data={
-        name: [f"resources/*.{kind}" for kind in ("jsonl", "txt", "html", "toml", "js", "css")]
-    },
+    package_data={name: ["py.typed", "resources/*"]},
     entry_points={
         "console_scripts": [f"plurality={name}.cli.app:main"],
         "nbdev": [f"{name}={name}._modidx:d"],

@@ -132,6 +132,15 @@ def notebooks(root: Path) -> list:
     return sorted(str(p) for p in found if not any(x.startswith((".", "_")) for x in p.parts))
 
 
+def with_attachments(source: str, attachments: dict) -> str:
+    "Markdown whose links to attached images lead somewhere."
+
+    def link(match: re.Match) -> str:
+        return "(data:)" if match[1] in attachments else match[0]
+
+    return re.sub(r"\(attachment:([^)]+)\)", link, source)
+
+
 def read_page(path: str, file: Path) -> Page:
     "A processed notebook as a page; front matter stands in the first raw cell."
     front, parts, text, faults = {}, [], [], []
@@ -139,15 +148,7 @@ def read_page(path: str, file: Path) -> Page:
         if c.cell_type == "raw":
             front = yaml.safe_load(c.source.strip().strip("-")) or {}
         elif c.cell_type == "markdown":
-            parts.append(
-                rendered(
-                    re.sub(
-                        r"\(attachment:([^)]+)\)",
-                        lambda m: m[0] if m[1] not in c.get("attachments", {}) else "(data:)",
-                        c.source,
-                    )
-                )
-            )
+            parts.append(rendered(with_attachments(c.source, c.get("attachments", {}))))
         else:
             text.append(c.source)
             for o in c.outputs:
@@ -183,7 +184,8 @@ def check_title(page: Page, source: Path) -> None:
     first = next(
         (c.source for c in nbformat.read(source, 4).cells if c.cell_type == "markdown"), ""
     )
-    extra = [l for l in first.splitlines() if l.strip() and not l.startswith(("# ", ">"))]
+    lines = [line for line in first.splitlines() if line.strip()]
+    extra = [line for line in lines if not line.startswith(("# ", ">"))]
     if extra:
         page.faults.append(
             f"title: nbdev drops the text beside title and description, {extra[0][:60]!r}; move it to a cell of its own"
@@ -205,46 +207,44 @@ class Site:
         target, anchor = urldefrag(href)
         anchor = unquote(anchor)
         if target.startswith(self.code):
-            return (
-                None
-                if (self.root / unquote(target.removeprefix(self.code))).exists()
-                else "no such file in the repository"
-            )
+            exists = (self.root / unquote(target.removeprefix(self.code))).exists()
+            return None if exists else "no such file in the repository"
         if target.startswith(self.home):
             goal = self.by_url.get(unquote(target.removeprefix(self.home)) or "index.html")
             if goal is None:
                 return "no such page on the site"
-        elif re.match(r"[a-z][a-z0-9+.-]*:", target):
+            # methods and private names have no entry of their own: their class or page is enough
+            if anchor.startswith("_") or anchor.rpartition(".")[0] in self.ids[goal.path]:
+                return None
+            return self.anchor_fault(goal, anchor)
+        if re.match(r"[a-z][a-z0-9+.-]*:", target):
             return None
-        elif not target:
-            goal = page
-        else:
-            path = os.path.normpath(Path(page.path).parent / unquote(target))
-            if path.startswith(".."):
-                return f"outside nbs/, so not on the site; link to {self.code}..."
-            if path.endswith(".html"):
-                goal = self.by_url.get(path) or self.pages.get(
-                    path.removesuffix(".html") + ".ipynb"
-                )
-                return (
-                    f"opens on the site at best; link to {os.path.relpath(goal.path, Path(page.path).parent)}"
-                    if goal
-                    else "no such page"
-                )
-            goal = self.pages.get(path)
+        if not target:
+            return self.anchor_fault(page, anchor)
+        return self.local_fault(page, unquote(target), anchor)
+
+    def local_fault(self, page: Page, target: str, anchor: str) -> str | None:
+        path = os.path.normpath(Path(page.path).parent / target)
+        if path.startswith(".."):
+            return f"outside nbs/, so not on the site; link to {self.code}..."
+        if path.endswith(".html"):
+            goal = self.by_url.get(path)
+            goal = goal or self.pages.get(path.removesuffix(".html") + ".ipynb")
             if goal is None:
-                return (
-                    None
-                    if (self.root / "nbs" / path).exists() and not path.endswith(".ipynb")
-                    else "no such file"
-                )
-        if target.startswith(self.home) and (
-            anchor.startswith("_") or anchor.rpartition(".")[0] in self.ids[goal.path]
-        ):
+                return "no such page"
+            better = os.path.relpath(goal.path, Path(page.path).parent)
+            return f"opens on the site at best; link to {better}"
+        if path in self.pages:
+            return self.anchor_fault(self.pages[path], anchor)
+        is_file = (self.root / "nbs" / path).exists() and not path.endswith(".ipynb")
+        return None if is_file else "no such file"
+
+    def anchor_fault(self, goal: Page, anchor: str) -> str | None:
+        if not anchor or anchor in self.ids[goal.path]:
             return None
-        if anchor and anchor not in self.ids[goal.path]:
-            near = [i for i in self.ids[goal.path] if i.lower() == pandoc_id(anchor)]
-            return f"no such anchor on {goal.path}" + (f"; the site has #{near[0]}" if near else "")
+        near = [i for i in self.ids[goal.path] if i.lower() == pandoc_id(anchor)]
+        hint = f"; the site has #{near[0]}" if near else ""
+        return f"no such anchor on {goal.path}{hint}"
 
 
 def check_links(page: Page, site: Site) -> None:

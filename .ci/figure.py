@@ -8,31 +8,23 @@ import numpy as np
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
+import plurality_nb as pn
 from plurality_nb.data.build import numbers
-from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.schema import QUADRANTS
-from plurality_nb.evaluation.correlation import correlate
-from plurality_nb.judges.collect import collect_votes
-from plurality_nb.judges.registry import load_judge
 from plurality_nb.reports.plots import plot_forest
 from plurality_nb.reports.sections import svg
-from plurality_nb.rewards.probe import cross_score
-from plurality_nb.simulation.users import sample_population, simulate_votes
-from plurality_nb.taxonomy.quadrants import label_taxonomy
-from plurality_nb.votes.margins import add_margins, draw_labels
 
-ds = collect_votes(label_taxonomy(load_comparisons("sample")), load_judge("population"))
-ds = simulate_votes(add_margins(draw_labels(ds), scale=1), sample_population(), n=20)
-table = correlate(
+ds = pn.label_taxonomy(pn.load_comparisons("sample"))
+ds = pn.collect_votes(ds, pn.load_judge("population"))
+ds = pn.simulate_votes(pn.add_margins(pn.draw_labels(ds), scale=1), n=20)
+table = pn.correlate(
     {
-        "reward model (bt)": cross_score(ds, "bt"),
-        "reward model (margin)": cross_score(ds, "margin"),
+        "reward model (bt)": pn.cross_score(ds, "bt"),
+        "reward model (margin)": pn.cross_score(ds, "margin"),
     },
     n_boot=500,
 )
-table = table[
-    ~table.model.isin(["longer response", "random"]) & (table[table.columns[1]] != "overall")
-]
+table = table[~table.model.isin(["longer response", "random"]) & (table.quadrant != "overall")]
 
 a, b, tie = (numbers(ds, f"human_{k}") for k in ("a", "b", "tie"))
 votes = np.stack([np.maximum(a, b), tie, np.minimum(a, b)], 1) / (a + b + tie)[:, None]

@@ -103,6 +103,19 @@ def sidebar(entries: list, front: dict, here: str) -> str:
     return f"<ul>{''.join(item(e) for e in entries)}</ul>"
 
 
+def with_html_links(text: str, page: str, front: dict) -> str:
+    "HTML whose links to notebooks lead to their pages."
+
+    def link(match: re.Match) -> str:
+        path = os.path.normpath(Path(page).parent / match[1])
+        if path not in front:
+            return match[0]
+        target = Path(match[1]).with_name(front[path]["output-file"])
+        return f'href="{target}{match[2] or ""}"'
+
+    return re.sub(r'href="([^":#]+\.ipynb)(#[^"]*)?"', link, text)
+
+
 def plain(wanted: list) -> None:
     "Writes the pages into _docs without Quarto."
     from docs import SKIP, notebooks, process
@@ -157,17 +170,7 @@ def plain(wanted: list) -> None:
         ).stdout
         up = "../" * p.count("/")
 
-        def local(m):
-            path = os.path.normpath(Path(p).parent / m[1])
-            return (
-                f'href="{Path(m[1]).with_name(front[path]["output-file"])}{m[2]}"'
-                if path in front
-                else m[0]
-            )
-
-        text = re.sub(
-            r'href="([^":#]+\.ipynb)(#[^"]*)?"', lambda m: local((m[0], m[1], m[2] or "")), text
-        ).replace(f'href="{home}', f'href="{up}')
+        text = with_html_links(text, p, front).replace(f'href="{home}', f'href="{up}')
         f = front[p]
         (site / p).with_name(f["output-file"]).write_text(
             PLAIN.format(

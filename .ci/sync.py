@@ -65,10 +65,28 @@ def write_readme(root: Path) -> None:
     (root / "README.md").write_text(WARNING + "\n" + body.strip() + "\n", encoding="utf-8")
 
 
+def make_imports_absolute(root: Path) -> None:
+    "Imports of the package's own modules by their full names: nbdev turns only some into relative ones."
+    package = root / "plurality_nb"
+    for path in package.rglob("[!_]*.py"):
+        folders = ["plurality_nb", *path.relative_to(package).parent.parts]
+
+        def absolute(match: re.Match, folders: list[str] = folders) -> str:
+            above = folders[: len(folders) - len(match[2]) + 1]
+            module = ".".join([*above, match[3]] if match[3] else above)
+            return f"{match[1]}from {module} import"
+
+        text = path.read_text(encoding="utf-8")
+        fixed = re.sub(r"^( *)from (\.+)([\w.]*) import", absolute, text, flags=re.M)
+        path.write_text(fixed, encoding="utf-8")
+
+
 def write(root: Path) -> None:
     "Exports, cleans and writes the README in `root`."
-    for command in [["nbdev_export"], ["nbdev_clean"], ["ruff", "format", "-q", "plurality_nb"]]:
-        subprocess.run(command, cwd=root, check=True)
+    subprocess.run(["nbdev_export"], cwd=root, check=True)
+    make_imports_absolute(root)
+    subprocess.run(["ruff", "format", "-q", "plurality_nb"], cwd=root, check=True)
+    subprocess.run(["nbdev_clean"], cwd=root, check=True)
     write_readme(root)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from plurality_nb.evaluation.correlation import correlate, side_by_side
     from plurality_nb.judges.collect import collect_votes, plan_votes
     from plurality_nb.judges.registry import load_judge
+    from plurality_nb.reports import plots
     from plurality_nb.reports.explorer import explore
     from plurality_nb.reports.page import write_report
     from plurality_nb.rewards.model import RewardModel, score
@@ -65,17 +66,50 @@ _HOMES = {
     "evaluate_models": "studies.evaluate",
     "write_report": "reports.page",
     "explore": "reports.explorer",
+    "plots": "reports.plots",
     "ContractError": "errors",
 }
 
-__all__ = [*_HOMES]
+__all__ = [
+    "load_comparisons",
+    "validate",
+    "from_trl",
+    "to_trl",
+    "split_by_group",
+    "inspect_comparisons",
+    "label_taxonomy",
+    "load_judge",
+    "plan_votes",
+    "collect_votes",
+    "calibrate_votes",
+    "draw_labels",
+    "add_margins",
+    "select_pairs",
+    "simulate_votes",
+    "MarginConfig",
+    "MarginTrainer",
+    "train_model",
+    "train_probe",
+    "cross_score",
+    "RewardModel",
+    "score",
+    "correlate",
+    "side_by_side",
+    "compare_models",
+    "evaluate_models",
+    "write_report",
+    "explore",
+    "plots",
+    "ContractError",
+]
 
 
 def __getattr__(name: str) -> object:
     "The public name, from the module where it lives."
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    module = import_module(f"{__name__}.{_HOMES[name]}")
+    value = module if _HOMES[name].endswith(f".{name}") else getattr(module, name)
     globals()[name] = value  # found without this function from now on
     return value
 

@@ -5,7 +5,7 @@ import pytest
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes long alone; left out with -m 'not slow'")
+    config.addinivalue_line("markers", "slow: a long proof; `make proofs` runs it, not `make test`")
 
 
 @pytest.fixture(scope="session")

@@ -168,9 +168,11 @@ def test_links_of_the_readme(site):
 
 
 def test_the_command_names_faults_and_fails(site):
-    run = lambda: subprocess.run(
-        [sys.executable, ROOT / ".ci" / "docs.py", site], capture_output=True, text=True
-    )
+    def run():
+        return subprocess.run(
+            [sys.executable, ROOT / ".ci" / "docs.py", site], capture_output=True, text=True
+        )
+
     assert run().returncode == 0
     page(site / "nbs" / "index.ipynb", "[x](nowhere.ipynb)")
     broken = run()

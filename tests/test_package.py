@@ -1,9 +1,9 @@
 "What a user gets before anything runs: quick imports, quick help, no side effects."
 
+import ast
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nbformat
@@ -21,40 +21,58 @@ def python(code):
     return run.stdout
 
 
-def best(action, tries=3):
-    "Least seconds of several tries: a busy machine should not fail a test of a limit."
-
-    def once():
-        start = time.perf_counter()
-        action()
-        return time.perf_counter() - start
-
-    return min(once() for _ in range(tries))
+def imported(code):
+    "Packages beyond the standard library that are loaded after `code`."
+    after = "; import sys; print(*{m.partition('.')[0] for m in sys.modules} - {*sys.stdlib_module_names})"
+    before = set(python("pass" + after).split())  # what the environment loads in every process
+    return set(python(code + after).split()) - before
 
 
-def test_import_is_light():
-    own = float(
-        python(
-            "import time; t = time.perf_counter(); import plurality_nb; print(time.perf_counter() - t)"
-        )
-    )
-    assert own < 0.3
-    heavy = python(
-        "import sys, plurality_nb; print([m for m in ('torch', 'datasets', 'transformers', 'matplotlib') if m in sys.modules])"
-    )
-    assert heavy.strip() == "[]"
+def test_import_loads_the_standard_library_alone():
+    assert imported("import plurality_nb") == {"plurality_nb"}
 
 
-def test_help_answers_within_a_second():
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from plurality_nb.cli.app import main; sys.argv = ['plurality', '--help']; main()",
-    ]
-    assert best(lambda: subprocess.run(command, check=True, capture_output=True)) < 1
+def test_completion_lists_the_public_names_and_loads_nothing():
+    names = python("import plurality_nb; print(*dir(plurality_nb))").split()
+    assert {"load_comparisons", "correlate", "RewardModel", "plots", "__version__"} <= set(names)
+    assert imported("import plurality_nb; dir(plurality_nb)") == {"plurality_nb"}
 
 
-def test_rooms_draw_nothing_and_download_nothing_at_import():
+def test_each_public_name_is_the_one_of_its_module():
+    python("""
+import importlib, plurality_nb as pn
+assert pn.__all__ == list(pn._HOMES) and len(pn.__all__) <= 32
+for name in pn.__all__:
+    home = importlib.import_module(f'plurality_nb.{pn._HOMES[name]}')
+    value = getattr(pn, name)
+    assert value is (home if name == 'plots' else getattr(home, name)), name
+    assert name == 'plots' or value.__module__ == home.__name__, (name, value.__module__)
+try: pn.no_such_name
+except AttributeError as error: assert 'no_such_name' in str(error)
+else: raise AssertionError
+""")
+
+
+def test_a_type_checker_sees_the_public_names():
+    "Each name of `_HOMES` is imported under TYPE_CHECKING from its home."
+    tree = ast.parse((ROOT / "plurality_nb" / "__init__.py").read_text())
+    guarded = next(n for n in tree.body if isinstance(n, ast.If))
+    homes = {a.name: n.module for n in guarded.body for a in n.names}
+    import plurality_nb as pn
+
+    want = {name: f"plurality_nb.{home}" for name, home in pn._HOMES.items()}
+    assert homes == want | {"plots": "plurality_nb.reports"}
+
+
+def test_help_loads_no_large_package():
+    code = "import sys; from plurality_nb.cli.app import main; sys.argv = ['plurality', '--help']; "
+    after = "\ntry: main()\nexcept SystemExit: print('LOADED', *sys.modules)"
+    loaded = python(code + after).rpartition("LOADED")[2].split()
+    large = {"torch", "datasets", "transformers", "pandas", "numpy", "scipy", "sklearn"}
+    assert not large & set(loaded)
+
+
+def test_modules_draw_nothing_and_download_nothing_at_import():
     files = sorted((ROOT / "plurality_nb").rglob("[!_]*.py"))
     modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in files]
     assert len(modules) >= 60

@@ -19,15 +19,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from .arrow import batches, take
-from .build import to_comparisons
-from .files import Cell, read_rows, refuse_foreign, refuse_inputs, replacing, typed
-from .formats import FORMATS, detect_format, renamed
-from .merging import merge_pairs
-from .opening import _exists, _log, in_memory, open_source, read_people
-from .split import PARTS, part_of
-from ..errors import ContractError
-from ..progress import bar
+from plurality_nb.data.arrow import batches, take
+from plurality_nb.data.build import to_comparisons
+from plurality_nb.data.files import Cell, read_rows, refuse_foreign, refuse_inputs, replacing, typed
+from plurality_nb.data.formats import FORMATS, detect_format, renamed
+from plurality_nb.data.merging import merge_pairs
+from plurality_nb.data.opening import _exists, _log, in_memory, open_source, read_people
+from plurality_nb.data.split import PARTS, part_of
+from plurality_nb.errors import ContractError
+from plurality_nb.progress import bar
+
 
 # %% ../../nbs/data/13_loading.ipynb #peek
 def _peek(rows, where):
@@ -51,6 +52,7 @@ def _shared_people(people):
             'people', 'a file, or rows', repr(str(people)[:200]), 'No such file here'
         )
     return read_people(read_rows(people))
+
 
 # %% ../../nbs/data/13_loading.ipynb #converter
 def _who_cast(ballot, people):
@@ -95,6 +97,7 @@ def _converter(opened, fmt, columns, cells):
         return r
 
     return convert
+
 
 # %% ../../nbs/data/13_loading.ipynb #named
 def _not_rejects(path):
@@ -170,6 +173,7 @@ def _repeated(ds):
     return int(n[n > 1].sum() - (n > 1).sum()), ids.dictionary.filter(pa.array(n > 1))[
         :_NAMED
     ].to_pylist()
+
 
 # %% ../../nbs/data/13_loading.ipynb #read-comparisons
 def read_comparisons(
@@ -255,6 +259,7 @@ def read_comparisons(
     if limit is not None and limit < len(ds):
         ds = take(ds, np.sort(np.random.default_rng(seed).choice(len(ds), limit, replace=False)))
     return ds, account | dict(kept=len(ds))
+
 
 # %% ../../nbs/data/13_loading.ipynb #load-comparisons
 def load_comparisons(

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 from datasets import Dataset
 
-from .arrow import take
-from .schema import _sha
-from ..errors import ContractError
+from plurality_nb.data.arrow import take
+from plurality_nb.data.schema import _sha
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/05_split.ipynb #part-of
 PARTS = dict(train=0.8, validation=0.1, test=0.1)
@@ -40,6 +40,7 @@ def part_of(
     return np.minimum(
         np.searchsorted(np.cumsum(list(fractions.values())), at, side='right'), len(fractions) - 1
     )
+
 
 # %% ../../nbs/data/05_split.ipynb #split-by-group
 def split_by_group(

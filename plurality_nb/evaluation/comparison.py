@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from ..errors import ContractError
-from .bootstrap import MIN_GROUPS, Measure
-from .correlation import kendall, pearson, spearman
-from .scores import score_measure, tempered_rows
-from .tables import group_codes, rows_that_count, slices, tabulate
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure
+from plurality_nb.evaluation.correlation import kendall, pearson, spearman
+from plurality_nb.evaluation.scores import score_measure, tempered_rows
+from plurality_nb.evaluation.tables import group_codes, rows_that_count, slices, tabulate
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compared
 COMPARED = [
@@ -58,6 +58,7 @@ def _measure(statistic, x, lead, codes):
         return found[statistic](x, lead, codes)
     return score_measure(statistic, x, x, lead, codes)
 
+
 # %% ../../nbs/evaluation/06_comparison.ipynb #permutation-p
 def permutation_p(
     statistic: str,  # one of `COMPARED`
@@ -89,6 +90,7 @@ def permutation_p(
         (1 + n_perm - less) / (1 + n_perm)
     )  # an undefined difference counts as a large one
 
+
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm
 def holm(
     p: np.ndarray,  # (tests,): p-values, nan where there is none
@@ -100,6 +102,7 @@ def holm(
     out = np.full(len(p), np.nan)
     out[order[:m]] = np.minimum(1, np.maximum.accumulate(p[order[:m]] * np.arange(m, 0, -1)))
     return out
+
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compare
 def compare_models(

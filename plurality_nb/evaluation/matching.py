@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..errors import ContractError
-from .bootstrap import Measure, group_sums, interval, resample
-from .ceilings import disattenuated, lead_spread
-from .correlation import STATISTICS, correlation
-from .tables import facts, group_codes, rows_that_count, slices
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import Measure, group_sums, interval, resample
+from plurality_nb.evaluation.ceilings import disattenuated, lead_spread
+from plurality_nb.evaluation.correlation import STATISTICS, correlation
+from plurality_nb.evaluation.tables import facts, group_codes, rows_that_count, slices
 
 # %% ../../nbs/evaluation/05_matching.ipynb #common-distribution
 STRATA = 5  # of equal width, over decisiveness in [0, 1]
@@ -35,6 +35,7 @@ def common_distribution(
     least = np.min(shares, axis=0)
     overlap = least.sum()
     return least / overlap if overlap else np.full(STRATA, np.nan), float(overlap), stratum
+
 
 # %% ../../nbs/evaluation/05_matching.ipynb #corrected
 def corrected(
@@ -60,6 +61,7 @@ def corrected(
             return slope * np.sqrt(spread / (xx / n - slope**2 * (true - spread)))
 
     return Measure(of)
+
 
 # %% ../../nbs/evaluation/05_matching.ipynb #matched-measures
 MATCHED = [*STATISTICS, 'corrected']
@@ -107,6 +109,7 @@ def _both(statistic, delta, row, codes, stratum, target, spread):
         ]
     of = correlation(statistic, delta, lead, np.arange(len(row))).of
     return _matched(of, stratum, target, codes), Measure(lambda c: of(c[:, codes]))
+
 
 # %% ../../nbs/evaluation/05_matching.ipynb #match-slices
 def match_slices(

@@ -16,10 +16,10 @@ from pathlib import Path
 from time import perf_counter
 from warnings import warn
 
-from ..data.schema import digest
-from ..errors import ContractError
-from .parsing import Answer
-from .prompts import Asking, Judge, Question
+from plurality_nb.data.schema import digest
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Asking, Judge, Question
 
 # %% ../../nbs/judges/04_local.ipynb #rendered
 _DATED = "{%- macro strftime_now(form) -%}2025-01-01{%- endmacro %}"  # in place of the function that templates find today's date by
@@ -55,6 +55,7 @@ def _marks(tokenizer):
 def _tokens(texts, tokenizer):
     return tokenizer(list(texts), add_special_tokens=False, verbose=False)['input_ids']
 
+
 # %% ../../nbs/judges/04_local.ipynb #answer-tokens
 def answer_tokens(
     prompt: str,  # rendered
@@ -81,6 +82,7 @@ def answer_tokens(
             'Ask this model in mode `binary`, through a server',
         )
     return found
+
 
 # %% ../../nbs/judges/04_local.ipynb #logits
 def _logits(model, ids, rows, columns, **inputs):
@@ -148,6 +150,7 @@ def _plain_logits(model, rows, budget):
     out = torch.cat([batch(b) for b in batches])
     return out[torch.tensor(order).argsort()]
 
+
 # %% ../../nbs/judges/04_local.ipynb #likelihood
 class _Likelihood:
     "What a model would say after rows of tokens."
@@ -205,6 +208,7 @@ class _Likelihood:
             f'sharing common beginnings {why}; {type(self.model).__name__} reads each question by itself'
         )
 
+
 # %% ../../nbs/judges/04_local.ipynb #packs
 _WINDOW = 1024  # questions looked at together for what they share
 
@@ -221,6 +225,7 @@ def _packs(rows, budget):
         cost += new
     if pack:
         yield pack
+
 
 # %% ../../nbs/judges/04_local.ipynb #localjudge
 class LocalJudge(Judge):

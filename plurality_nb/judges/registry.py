@@ -14,13 +14,14 @@ from pkgutil import resolve_name
 import numpy as np
 from datasets import Dataset
 
-from ..data.loading import load_comparisons
-from ..data.schema import pair_id
-from ..errors import ContractError
-from .chat import ChatJudge
-from .local import LocalJudge
-from .prompts import Asking, Judge
-from ..votes.shares import votes_of
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.schema import pair_id
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.chat import ChatJudge
+from plurality_nb.judges.local import LocalJudge
+from plurality_nb.judges.prompts import Asking, Judge
+from plurality_nb.votes.shares import votes_of
+
 
 # %% ../../nbs/judges/06_registry.ipynb #recordedjudge
 class RecordedJudge:
@@ -56,6 +57,7 @@ class RecordedJudge:
         if q.first != first:
             a, b = b, a
         return a / 2, b / 2, tie / 2, 0
+
 
 # %% ../../nbs/judges/06_registry.ipynb #load-judge
 JUDGES = {

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .tree import Span, Tree
+from plurality_nb.models.tree import Span, Tree
+
 
 # %% ../../nbs/models/04_attention.ipynb #node-mask
 def node_mask(
@@ -36,6 +37,7 @@ def node_mask(
         mask = torch.zeros(size, depth + size, dtype=like.dtype, device=like.device)
         tree.masks[name] = mask.masked_fill_(~sees, -torch.inf)
     return tree.masks[name]
+
 
 # %% ../../nbs/models/04_attention.ipynb #row-mask
 def row_mask(
@@ -61,6 +63,7 @@ def row_mask(
         tree.masks[name] = create_block_mask(sees, None, None, length, length, device=device)
     return tree.masks[name]
 
+
 # %% ../../nbs/models/04_attention.ipynb #path-states
 def _path_states(tree: Tree, states: Tensor) -> Iterator[Tensor]:
     """For each node, the keys or values of its path; (1, heads, path, dim).
@@ -83,6 +86,7 @@ def _cut_spans(states: Tensor, spans: list[Span]) -> Tensor:
 
 def _join(parts: list[Tensor]) -> Tensor:
     return torch.cat(parts, 2) if len(parts) > 1 else parts[0]  # a single part need not be copied
+
 
 # %% ../../nbs/models/04_attention.ipynb #attend-nodes
 def _attend_by_node(
@@ -113,6 +117,7 @@ def _attend_by_node(
             )
         )
     return torch.cat(attended, 2).transpose(1, 2)
+
 
 # %% ../../nbs/models/04_attention.ipynb #last-tokens
 class _KeysAndValuesKnown(Exception):
@@ -151,6 +156,7 @@ class _LastTokens:
             )
         return torch.cat(attended, 2).transpose(1, 2)
 
+
 # %% ../../nbs/models/04_attention.ipynb #cut-tokens
 def _at_tokens(argument: Any, tokens: Tensor, length: int) -> Any:
     """A layer's argument for some of its `length` tokens.
@@ -187,6 +193,7 @@ def _finish_last_tokens(layer_forward: Callable, tree: Tree, ends: Tensor) -> Ca
 
     return forward
 
+
 # %% ../../nbs/models/04_attention.ipynb #ends-only
 def _last_layer(body: nn.Module) -> nn.Module:
     "The last of the layers that a model's configuration counts."
@@ -215,6 +222,7 @@ def ends_only(
         else:
             del layer.forward  # the method of its class is there again
 
+
 # %% ../../nbs/models/04_attention.ipynb #check-kind
 def _has_window(module: nn.Module | None) -> bool:
     "Whether a layer has a sliding window by its model's configuration."
@@ -232,6 +240,7 @@ def _check_window(module: nn.Module | None, window: int | None) -> None:
     if window is None and _has_window(module):
         raise ValueError('attention of another kind: a window that is not passed to it')
 
+
 # %% ../../nbs/models/04_attention.ipynb #attend-flex
 def _attend_by_row(
     module: nn.Module | None,
@@ -245,6 +254,7 @@ def _attend_by_row(
 
     mask = row_mask(tree, window, states[0].device)
     return flex_attention_forward(module, *states, mask, **kwargs)
+
 
 # %% ../../nbs/models/04_attention.ipynb #attend
 def _attend_along_tree(
@@ -276,6 +286,7 @@ def _attend_along_tree(
         tree.key, tree.value = key, value
         raise _KeysAndValuesKnown
     return tree.attend(query, scaling, sliding_window), None
+
 
 # %% ../../nbs/models/04_attention.ipynb #tree-attention
 _NAME = 'plurality_tree'

@@ -11,6 +11,7 @@ from itertools import accumulate
 from os.path import commonprefix
 from typing import Any, NamedTuple
 
+
 # %% ../../nbs/models/03_tree.ipynb #tree-node
 class TreeNode(NamedTuple):
     "A stretch of tokens without a fork."
@@ -18,12 +19,14 @@ class TreeNode(NamedTuple):
     parent: int | None  # number of the node before it; None where a row begins
     tokens: list[int]
 
+
 # %% ../../nbs/models/03_tree.ipynb #prefix-tree-type
 class PrefixTree(NamedTuple):
     "Rows of tokens in which each common beginning stands once."
 
     nodes: list[TreeNode]  # a parent before its children
     ends: list[int]  # number of the node that each row ends in
+
 
 # %% ../../nbs/models/03_tree.ipynb #tree-builder
 class _TreeBuilder:
@@ -58,6 +61,7 @@ class _TreeBuilder:
         others = (row for row in range(first, stop) if self.rows[row][depth] != token)
         return next(others, stop)
 
+
 # %% ../../nbs/models/03_tree.ipynb #prefix-tree
 def prefix_tree(
     rows: Sequence[list[int]],  # tokens, at least one in each row; sorted
@@ -71,6 +75,7 @@ def prefix_tree(
         builder.grow(0, len(rows), depth=0)
     return PrefixTree(builder.nodes, builder.ends)
 
+
 # %% ../../nbs/models/03_tree.ipynb #tree
 Span = tuple[int, int]  # where a stretch of tokens begins in the row, and where it ends
 
@@ -80,6 +85,7 @@ def _extend(spans: list[Span], span: Span) -> list[Span]:
     if spans and spans[-1][1] == span[0]:
         return [*spans[:-1], (spans[-1][0], span[1])]
     return [*spans, span]
+
 
 # %% ../../nbs/models/03_tree.ipynb #tree-class
 class Tree:

@@ -10,7 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import ContractError
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/models/00_weights.ipynb #weights-id
 _FILES_THAT_DECIDE_ANSWERS = (
@@ -37,6 +37,7 @@ def weights_id(
         overall.update(f'{path.name} {file_hash}\n'.encode())
     return overall.hexdigest()[:16]
 
+
 # %% ../../nbs/models/00_weights.ipynb #best-device
 def best_device() -> str:  # `cuda`, `mps` or `cpu`
     "The fastest device that PyTorch finds."
@@ -48,6 +49,7 @@ def best_device() -> str:  # `cuda`, `mps` or `cpu`
         return 'mps'
     return 'cpu'
 
+
 # %% ../../nbs/models/00_weights.ipynb #loaded-model
 class LoadedModel(NamedTuple):
     "A model with what is needed to use it and to name it."
@@ -55,6 +57,7 @@ class LoadedModel(NamedTuple):
     model: Any  # of transformers
     tokenizer: Any  # of transformers
     identity: dict  # `model` with `weights` for a folder, or with `revision` for the Hub
+
 
 # %% ../../nbs/models/00_weights.ipynb #load-pretrained
 def _hub_commit(name: str, revision: str | None) -> str:
@@ -75,6 +78,7 @@ def _load_failure(name: str | Path, want: str, error: Exception) -> ContractErro
         repr(str(name)),
         f'{remedy} ({type(error).__name__}: {reason})',
     )
+
 
 # %% ../../nbs/models/00_weights.ipynb #load-model
 def load_pretrained(

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment
 
-from ..data.arrow import take
-from ..data.files import replacing
-from ..data.schema import VOTERS
-from ..evaluation.tables import said_once
-from .findings import findings, limits
+from plurality_nb.data.arrow import take
+from plurality_nb.data.files import replacing
+from plurality_nb.data.schema import VOTERS
+from plurality_nb.evaluation.tables import said_once
+from plurality_nb.reports.findings import findings, limits
 from plurality_nb.reports.sections import (
     _calibration_section,
     _comparison_section,
@@ -36,9 +36,10 @@ from plurality_nb.reports.sections import (
     page_figure,
     versions,
 )
-from ..simulation.users import SIMULATED, is_simulated
-from ..votes.inspection import data_card
-from ..votes.shares import votes_of
+from plurality_nb.simulation.users import SIMULATED, is_simulated
+from plurality_nb.votes.inspection import data_card
+from plurality_nb.votes.shares import votes_of
+
 
 # %% ../../nbs/reports/04_page.ipynb #page
 @contextmanager

@@ -22,18 +22,19 @@ import pandas as pd
 from markupsafe import escape
 from matplotlib.figure import Figure
 
-from .. import __version__
-from ..data.build import numbers, with_columns
-from ..data.files import json_object, refuse_foreign, refuse_inputs
-from ..data.schema import VOTERS
-from ..errors import ContractError
-from ..evaluation.tables import vote_log_odds
-from . import plots
-from .findings import _place, _short, describe
-from ..taxonomy.quadrants import uncertain_rows
-from ..votes.calibration import dispersion
-from ..votes.inspection import data_card, vote_card
-from ..votes.shares import votes_of
+from plurality_nb import __version__
+from plurality_nb.data.build import numbers, with_columns
+from plurality_nb.data.files import json_object, refuse_foreign, refuse_inputs
+from plurality_nb.data.schema import VOTERS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.tables import vote_log_odds
+from plurality_nb.reports import plots
+from plurality_nb.reports.findings import _place, _short, describe
+from plurality_nb.taxonomy.quadrants import uncertain_rows
+from plurality_nb.votes.calibration import dispersion
+from plurality_nb.votes.inspection import data_card, vote_card
+from plurality_nb.votes.shares import votes_of
+
 
 # %% ../../nbs/reports/03_sections.ipynb #svg
 def svg(
@@ -70,6 +71,7 @@ def page_figure(
         svg=text.replace('<svg ', f'<svg role="img" aria-label="{escape(caption)}" ', 1),
         caption=caption,
     )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #blocks
 def _text(text):
@@ -154,6 +156,7 @@ def _matrix(table, statistic, caption, cell=_interval):
         head=head,
         rows=[(m, [found.get((m, q), ('', '')) for q in facts.index]) for m in t.model.unique()],
     )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-of-data
 _VOTED = dict(
@@ -310,6 +313,7 @@ def _judge_blocks(page):
             "The judge's share against people's: on the diagonal, the judge spreads as people do; below it, it is too sure.",
         )
     )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-of-results
 def _taxonomy_section(page):
@@ -488,6 +492,7 @@ def _calibration_section(page):
         )
     )
 
+
 # %% ../../nbs/reports/03_sections.ipynb #versions
 def versions() -> dict:  # package to version
     "What the numbers were made with."
@@ -533,6 +538,7 @@ def _how_section(page):
             label='Settings',
             code=json.dumps(made['settings'], indent=1, ensure_ascii=False, default=str),
         )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #check-report
 _GENERATOR = b'<meta name="generator" content="plurality_nb">'

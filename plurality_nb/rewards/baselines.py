@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from datasets import Dataset
 
-from ..data.schema import digest
-from ..errors import ContractError
+from plurality_nb.data.schema import digest
+from plurality_nb.errors import ContractError
+
 
 # %% ../../nbs/rewards/02_baselines.ipynb #pair-rewards-type
 class PairOfRewards(NamedTuple):
@@ -22,6 +23,7 @@ class PairOfRewards(NamedTuple):
 
     a: np.ndarray  # (rows,)
     b: np.ndarray  # (rows,)
+
 
 # %% ../../nbs/rewards/02_baselines.ipynb #baseline-rewards
 BASELINES = ['longer response', 'random']

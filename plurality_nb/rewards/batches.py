@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from datasets import Dataset
 
-from ..models.packing import Pair, micro_batches
-from .targets import chosen_share, decided, training_targets
+from plurality_nb.models.packing import Pair, micro_batches
+from plurality_nb.rewards.targets import chosen_share, decided, training_targets
 
 # %% ../../nbs/rewards/09_batches.ipynb #facts
 PAIR_FACTS = dict(
@@ -32,6 +32,7 @@ class FactsOfPairs(NamedTuple):
 
     usable: np.ndarray  # (rows,) bool: whether the objective can learn from them
     columns: dict[str, np.ndarray]  # (rows,) each: `sign`, and `PAIR_FACTS` but `weight`
+
 
 # %% ../../nbs/rewards/09_batches.ipynb #pair-facts
 def pair_facts(
@@ -53,6 +54,7 @@ def pair_facts(
     )
     return FactsOfPairs(targets['keep'], columns)
 
+
 # %% ../../nbs/rewards/09_batches.ipynb #collate
 def _chosen_first(row: dict[str, Any]) -> Pair:
     "Tokens of the chosen and of the rejected response."
@@ -73,6 +75,7 @@ def _fact_column(rows: list[dict[str, Any]], name: str) -> torch.Tensor:
     "(pairs,): what is not known is nan, but every pair counts."
     unknown = 1.0 if name == 'weight' else np.nan
     return torch.tensor([row.get(name, unknown) for row in rows], dtype=torch.float32)
+
 
 # %% ../../nbs/rewards/09_batches.ipynb #collator
 @dataclass

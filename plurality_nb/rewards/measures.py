@@ -15,6 +15,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
+
 # %% ../../nbs/rewards/10_measures.ipynb #measured-pass
 @dataclass
 class MeasuredPass:
@@ -24,12 +25,14 @@ class MeasuredPass:
     tokens: int  # that were needed
     computed: int  # with padding
 
+
 # %% ../../nbs/rewards/10_measures.ipynb #join-pairs
 def join_pairs(
     parts: Sequence[dict[str, Tensor]],  # columns of pairs
 ) -> dict[str, Tensor]:
     "The columns of several passes, one after the other."
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
 
 # %% ../../nbs/rewards/10_measures.ipynb #pairs-table
 def pairs_table(
@@ -39,6 +42,7 @@ def pairs_table(
     columns = join_pairs(parts)
     return pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
 
+
 # %% ../../nbs/rewards/10_measures.ipynb #mean-of
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else np.nan
@@ -46,6 +50,7 @@ def _mean(values: np.ndarray) -> float:
 
 def _only_defined(measures: dict[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in measures.items() if not np.isnan(value)}
+
 
 # %% ../../nbs/rewards/10_measures.ipynb #training-measures
 def training_measures(
@@ -64,6 +69,7 @@ def training_measures(
         )
     )
 
+
 # %% ../../nbs/rewards/10_measures.ipynb #two-way
 def _spearman_in_both_orders(delta: np.ndarray, share: np.ndarray) -> float:
     "Rank correlation of reward difference and share; nan for fewer than two pairs with votes."
@@ -75,6 +81,7 @@ def _spearman_in_both_orders(delta: np.ndarray, share: np.ndarray) -> float:
     lead = np.round(share[has_votes] - 0.5, 6)
     both_orders = spearmanr(np.concatenate([delta, -delta]), np.concatenate([lead, -lead]))
     return float(both_orders.statistic)
+
 
 # %% ../../nbs/rewards/10_measures.ipynb #evaluation-measures
 def evaluation_measures(

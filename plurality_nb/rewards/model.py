@@ -13,8 +13,9 @@ from typing import Any
 
 from datasets import Dataset
 
-from ..data.build import with_columns
-from .baselines import BASELINES, PairOfRewards, baseline_rewards
+from plurality_nb.data.build import with_columns
+from plurality_nb.rewards.baselines import BASELINES, PairOfRewards, baseline_rewards
+
 
 # %% ../../nbs/rewards/04_model.ipynb #rewardmodel
 @dataclass(kw_only=True)
@@ -57,6 +58,7 @@ class RewardModel:
         if config.is_file() and json.loads(config.read_text()).get('kind') == 'probe':
             return ProbeModel.load(name)
         return Classifier.load(name, **kwargs)
+
 
 # %% ../../nbs/rewards/04_model.ipynb #score
 def score(

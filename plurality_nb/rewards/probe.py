@@ -16,13 +16,13 @@ import torch
 from datasets import Dataset
 from torch import Tensor
 
-from ..data.arrow import take
-from ..data.build import with_columns
-from ..models.encoder import ENCODER
-from ..progress import bar
-from .objectives import OBJECTIVE_SETTINGS, pair_losses
-from .probe_model import Probe, ProbeModel, probe_inputs
-from .targets import exclude_groups, group_folds, training_targets
+from plurality_nb.data.arrow import take
+from plurality_nb.data.build import with_columns
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.progress import bar
+from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, pair_losses
+from plurality_nb.rewards.probe_model import Probe, ProbeModel, probe_inputs
+from plurality_nb.rewards.targets import exclude_groups, group_folds, training_targets
 
 # %% ../../nbs/rewards/07_probe.ipynb #probe-data
 _log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class _ProbeData:
     def midpoints(self) -> Tensor:  # (pairs, dim)
         return (self.inputs_a + self.inputs_b) / 2
 
+
 # %% ../../nbs/rewards/07_probe.ipynb #descent
 class _Descent:
     "Gradient descent of one probe on some of the pairs."
@@ -70,6 +71,7 @@ class _Descent:
         self.optimizer.zero_grad()
         self.data.loss(self.probe, self.part).backward()
         self.optimizer.step()
+
 
 # %% ../../nbs/rewards/07_probe.ipynb #stopping
 _STEPS_BETWEEN_VALIDATIONS = 5
@@ -111,6 +113,7 @@ def _best_step(
             break
     return best
 
+
 # %% ../../nbs/rewards/07_probe.ipynb #fit-probe
 def _fit_probe(data: _ProbeData, steps: int, lr: float) -> Probe:
     "A probe after some steps on all pairs."
@@ -140,6 +143,7 @@ def _warn_of_no_learning(objective: str, pairs: int) -> None:
         f'{objective}: nothing learned from {pairs} pairs helps on held-out prompts; '
         'all rewards stay equal'
     )
+
 
 # %% ../../nbs/rewards/07_probe.ipynb #train-probe
 def train_probe(
@@ -176,6 +180,7 @@ def train_probe(
     record |= dict(steps=best.steps, validation_loss=best.loss)
     name = name or objective
     return ProbeModel(probe=probe, encoder=encoder, settings=record, groups=groups, name=name)
+
 
 # %% ../../nbs/rewards/07_probe.ipynb #cross-score
 def cross_score(

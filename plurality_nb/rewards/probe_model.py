@@ -18,12 +18,13 @@ from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..data.files import replacing
-from ..models.encoder import ENCODER, embed
-from ..models.tokens import prompt_text
-from .baselines import PairOfRewards
-from .model import RewardModel
-from .saving import check_model, list_files, read_training, write_training
+from plurality_nb.data.files import replacing
+from plurality_nb.models.encoder import ENCODER, embed
+from plurality_nb.models.tokens import prompt_text
+from plurality_nb.rewards.baselines import PairOfRewards
+from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.saving import check_model, list_files, read_training, write_training
+
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-inputs-type
 class ProbeInputs(NamedTuple):
@@ -31,6 +32,7 @@ class ProbeInputs(NamedTuple):
 
     a: Tensor  # (rows, 2 * dim + 1) float32
     b: Tensor  # (rows, 2 * dim + 1) float32
+
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-inputs
 def _response_inputs(
@@ -56,6 +58,7 @@ def probe_inputs(
         _response_inputs(ds['response_b'][:], prompts, encoder, progress),
     )
 
+
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe
 class Probe(nn.Module):
     """A linear head on centred inputs.
@@ -79,6 +82,7 @@ class Probe(nn.Module):
     ) -> Tensor:  # (responses,): rewards, logits
         "The rewards of responses."
         return self.head(x - self.mean)[:, 0]
+
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model
 @dataclass(kw_only=True)
@@ -116,6 +120,7 @@ class ProbeModel(RewardModel):
     ) -> 'ProbeModel':
         "The probe in a folder."
         return _load_probe(Path(name))
+
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #load-probe
 def _load_probe(folder: Path) -> ProbeModel:

@@ -19,14 +19,15 @@ from datasets import Dataset
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-from ..data.arrow import contents_id
-from ..data.files import json_object, refuse_foreign, remove_folder, replacing
-from ..errors import ContractError
-from .saving import check_model, list_files
-from .targets import exclude_groups
-from .trainer import MarginConfig, MarginTrainer
+from plurality_nb.data.arrow import contents_id
+from plurality_nb.data.files import json_object, refuse_foreign, remove_folder, replacing
+from plurality_nb.errors import ContractError
+from plurality_nb.rewards.saving import check_model, list_files
+from plurality_nb.rewards.targets import exclude_groups
+from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 
 _log = logging.getLogger(__name__)
+
 
 # %% ../../nbs/rewards/12_run.ipynb #whole-checkpoint
 def _last_whole(folder):
@@ -83,6 +84,7 @@ class ProgressLine(TrainerCallback):
             + ', '.join(f"{k.replace('_', ' ')} {v}" for k, v in said.items())
         )
 
+
 # %% ../../nbs/rewards/12_run.ipynb #check-training
 _BEGUN = 'run.json'  # what a run was begun with
 
@@ -105,6 +107,7 @@ def check_training(
     "Stops where `train_model` would replace what is not ours."
     check_model(out, inputs)
     refuse_foreign(_run_folder(out), _not_a_run, 'the checkpoints of a killed run', folder=True)
+
 
 # %% ../../nbs/rewards/12_run.ipynb #same-run
 def _same_run(folder, what, restart):
@@ -138,6 +141,7 @@ def _lora(rank):
         exclude_modules=['score', 'classifier'],
         modules_to_save=['score', 'classifier'],
     )
+
 
 # %% ../../nbs/rewards/12_run.ipynb #train-model
 def train_model(

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import __version__
-from ..data.files import json_object, refuse_foreign, refuse_inputs, replacing
+from plurality_nb import __version__
+from plurality_nb.data.files import json_object, refuse_foreign, refuse_inputs, replacing
+
 
 # %% ../../nbs/rewards/03_saving.ipynb #write-training
 def write_training(
@@ -27,12 +28,14 @@ def write_training(
     with replacing(Path(folder) / 'groups.txt') as path:
         path.write_text(''.join(f'{group}\n' for group in sorted(groups)))
 
+
 # %% ../../nbs/rewards/03_saving.ipynb #training-record
 class TrainingRecord(NamedTuple):
     "How a model was trained; empty for one that was trained elsewhere."
 
     settings: dict
     groups: frozenset[str]  # `group` of every row it has learned from
+
 
 # %% ../../nbs/rewards/03_saving.ipynb #read-training
 def read_training(
@@ -54,6 +57,7 @@ def read_training(
         groups=frozenset(Path(groups).read_text().split()) if groups else frozenset(),
     )
 
+
 # %% ../../nbs/rewards/03_saving.ipynb #list-files
 def _files_in(folder: Path) -> list[str]:
     "Paths of all files and links below a folder, relative to it."
@@ -69,6 +73,7 @@ def list_files(
     note = json_object(path) | dict(files=_files_in(Path(folder)))
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(note, indent=1) + '\n', encoding='utf-8')
+
 
 # %% ../../nbs/rewards/03_saving.ipynb #check-model
 def _not_a_model(folder: Path) -> str:

@@ -9,10 +9,11 @@ __all__ = ['trial_population', 'simulated_comparisons', 'judge_comparisons']
 import numpy as np
 from datasets import Dataset
 
-from ..data.build import to_comparisons, with_columns
-from ..errors import ContractError
-from .population import PLACEHOLDER, Population, true_shares
-from .users import PopulationJudge, judge_shares
+from plurality_nb.data.build import to_comparisons, with_columns
+from plurality_nb.errors import ContractError
+from plurality_nb.simulation.population import PLACEHOLDER, Population, true_shares
+from plurality_nb.simulation.users import PopulationJudge, judge_shares
+
 
 # %% ../../nbs/simulation/02_trials.ipynb #trial-population
 def trial_population(
@@ -27,6 +28,7 @@ def trial_population(
         else dict(mean=tuple(lean * (-1) ** k for k in range(tastes)), spread=1.0)
     )
     return Population(**dict(weight=1.0, **told) | kwargs)
+
 
 # %% ../../nbs/simulation/02_trials.ipynb #simulated-comparisons
 def simulated_comparisons(
@@ -109,6 +111,7 @@ def _quadrants(plural, alike):
         f"{'plural' if p else 'single'}_{'alike' if l else 'distinct'}"
         for p, l in zip(plural, alike)
     ]
+
 
 # %% ../../nbs/simulation/02_trials.ipynb #judge-comparisons
 def judge_comparisons(

@@ -19,23 +19,24 @@ from plurality_nb.data.files import (
     replacing,
     save_comparisons,
 )
-from ..data.sample import load_sample
-from ..judges.collect import add_votes, ask_both_orders
-from ..judges.prompts import Judge
-from ..progress import bar
-from ..reports.plots import plot_forest, plot_prediction
-from ..reports.sections import check_report, svg
-from ..rewards.probe import cross_score
+from plurality_nb.data.sample import load_sample
+from plurality_nb.judges.collect import add_votes, ask_both_orders
+from plurality_nb.judges.prompts import Judge
+from plurality_nb.progress import bar
+from plurality_nb.reports.plots import plot_forest, plot_prediction
+from plurality_nb.reports.sections import check_report, svg
+from plurality_nb.rewards.probe import cross_score
 from plurality_nb.simulation.users import (
     SIMULATED,
     PopulationJudge,
     sample_population,
     simulate_votes,
 )
-from .evaluate import measure_models, report_models
-from ..taxonomy.quadrants import label_taxonomy
-from ..votes.bias import order_effects
-from ..votes.margins import add_margins, draw_labels
+from plurality_nb.studies.evaluate import measure_models, report_models
+from plurality_nb.taxonomy.quadrants import label_taxonomy
+from plurality_nb.votes.bias import order_effects
+from plurality_nb.votes.margins import add_margins, draw_labels
+
 
 # %% ../../nbs/studies/04_demo.ipynb #augment
 def augment(
@@ -55,6 +56,7 @@ def augment(
     return add_margins(ds, 'decisiveness', scale), order_effects(
         votes, ds['group'][:], getattr(judge, 'ordered', True)
     )
+
 
 # %% ../../nbs/studies/04_demo.ipynb #train-contenders
 def train_contenders(
@@ -76,6 +78,7 @@ def train_contenders(
         for name, (d, o) in bar(runs.items(), 'models', progress)
     }
 
+
 # %% ../../nbs/studies/04_demo.ipynb #verdict
 def verdict(
     differences: pd.DataFrame,  # from `compare`
@@ -88,6 +91,7 @@ def verdict(
         'better' if l > 0 else 'worse' if h < 0 else 'cannot tell' for l, h in zip(t.low, t.high)
     ]
     return pd.Series(words, index=t[t.columns[1]], name=f'{model} against baseline')
+
 
 # %% ../../nbs/studies/04_demo.ipynb #run-demo
 _SCORED = ['baseline.parquet', 'margin.parquet', 'permuted_margins.parquet']  # in this order

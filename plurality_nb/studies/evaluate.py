@@ -13,22 +13,23 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset
 
-from ..data.build import with_columns
-from ..data.files import file_hash
-from ..errors import ContractError
-from ..evaluation.ceilings import estimate_ceilings
-from ..evaluation.comparison import compare_models
-from ..evaluation.correlation import correlate
-from ..evaluation.matching import match_slices
-from ..evaluation.scores import score_models
-from ..evaluation.tables import said_once
-from ..progress import bar
-from ..reports.page import write_report
-from ..reports.sections import check_report
-from ..rewards.baselines import BASELINES
-from ..rewards.model import RewardModel, score
-from ..taxonomy.quadrants import label_taxonomy
-from ..votes.shares import votes_of
+from plurality_nb.data.build import with_columns
+from plurality_nb.data.files import file_hash
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.ceilings import estimate_ceilings
+from plurality_nb.evaluation.comparison import compare_models
+from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.evaluation.matching import match_slices
+from plurality_nb.evaluation.scores import score_models
+from plurality_nb.evaluation.tables import said_once
+from plurality_nb.progress import bar
+from plurality_nb.reports.page import write_report
+from plurality_nb.reports.sections import check_report
+from plurality_nb.rewards.baselines import BASELINES
+from plurality_nb.rewards.model import RewardModel, score
+from plurality_nb.taxonomy.quadrants import label_taxonomy
+from plurality_nb.votes.shares import votes_of
+
 
 # %% ../../nbs/studies/03_evaluate.ipynb #measure-models
 def measure_models(
@@ -68,6 +69,7 @@ def measure_models(
                     models, baseline, by, statistics=list(dict.fromkeys(statistics)), **how
                 )
     return out
+
 
 # %% ../../nbs/studies/03_evaluate.ipynb #evaluate-models
 def trained_how(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .. import __version__
+from plurality_nb import __version__
 from plurality_nb.data.files import (
     check_save,
     file_hash,
@@ -25,12 +25,12 @@ from plurality_nb.data.files import (
     refuse_inputs,
     replacing,
 )
-from ..errors import ContractError
-from ..judges.collect import plan_votes
-from ..progress import bar
-from ..reports.sections import check_report
-from .config import JUDGE_KINDS, Study
-from .steps import STAGES, _judge, _pairs_of, read_summary, study_steps
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import plan_votes
+from plurality_nb.progress import bar
+from plurality_nb.reports.sections import check_report
+from plurality_nb.studies.config import JUDGE_KINDS, Study
+from plurality_nb.studies.steps import STAGES, _judge, _pairs_of, read_summary, study_steps
 
 # %% ../../nbs/studies/02_run.ipynb #content
 _log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ def _by_content(settings):
         return _content(v) if k in ('data', 'model', 'encoder') and v else v
 
     return {k: one(k, v) for k, v in settings.items()}
+
 
 # %% ../../nbs/studies/02_run.ipynb #run
 class _Run:
@@ -139,6 +140,7 @@ class _Run:
             tmp.write_text(json.dumps(source | told, indent=1, default=float))
         begun.unlink()
 
+
 # %% ../../nbs/studies/02_run.ipynb #check-folder
 def _not_a_note(path):
     return '' if {'settings', 'inputs'} <= json_object(path).keys() else 'a file of something else'
@@ -160,6 +162,7 @@ def _check_folder(run, steps):
             check_report(path, read)
         elif path.suffix == '.parquet' and s.stage != 'margins':
             check_save(path, read)
+
 
 # %% ../../nbs/studies/02_run.ipynb #run-study
 class StudyError(ValueError):
@@ -235,6 +238,7 @@ def run_study(
     found = lambda i: run.out / steps[i].file if i in {*made, *skipped} else None
     table, page = found('correlate summary'), found('report page')
     return Ran(made, skipped, failed, table and read_summary(table), page)
+
 
 # %% ../../nbs/studies/02_run.ipynb #plan
 def _at_most(study, step):

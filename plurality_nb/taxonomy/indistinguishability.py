@@ -14,10 +14,11 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from ..data.sample import load_sample
-from ..models.encoder import ENCODER
-from ..models.tokens import prompt_text
-from .features import entailment_features, pair_features
+from plurality_nb.data.sample import load_sample
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.models.tokens import prompt_text
+from plurality_nb.taxonomy.features import entailment_features, pair_features
+
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #authored-pairs
 @lru_cache(maxsize=1)
@@ -37,6 +38,7 @@ def authored_pairs() -> (
     )
     own['alike'] = own.kind.str.endswith('alike').astype(int)
     return pd.concat([own, pd.DataFrame(map(json.loads, text.splitlines()))], ignore_index=True)
+
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #alike-classifier
 def _inputs(a, b, prompts, encoder, entailment, progress, batch_size=32):
@@ -112,6 +114,7 @@ def alike_classifier(
             ),
         )
     return _CLASSIFIERS[key]
+
 
 # %% ../../nbs/taxonomy/02_indistinguishability.ipynb #score-indistinguishability
 def score_indistinguishability(

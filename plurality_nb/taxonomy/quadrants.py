@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..data.build import numbers, with_columns
-from ..data.schema import QUADRANTS
-from ..errors import ContractError
-from ..judges.prompts import Judge
-from ..models.encoder import ENCODER
-from ..models.tokens import prompt_text
-from .indistinguishability import score_indistinguishability
-from .plurality import score_plurality
-from ..votes.shares import tie_rate, vote_split, votes_of
+from plurality_nb.data.build import numbers, with_columns
+from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.prompts import Judge
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.models.tokens import prompt_text
+from plurality_nb.taxonomy.indistinguishability import score_indistinguishability
+from plurality_nb.taxonomy.plurality import score_plurality
+from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
+
 
 # %% ../../nbs/taxonomy/04_quadrants.ipynb #quadrant-of
 def _check_thresholds(**at):
@@ -70,6 +71,7 @@ def label_taxonomy(
     return with_columns(
         ds, plurality=p, indistinguishability=i, quadrant=quadrant_of(p, i, plural_at, alike_at)
     )
+
 
 # %% ../../nbs/taxonomy/04_quadrants.ipynb #uncertain-rows
 def _scores(ds):

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 from datasets import Dataset
 
-from ..data.arrow import Spool, batches
-from ..data.schema import OUTCOMES
-from ..errors import ContractError
+from plurality_nb.data.arrow import Spool, batches
+from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.errors import ContractError
+
 
 # %% ../../nbs/votes/01_audience.ipynb #traits-of
 def traits_of(
@@ -43,6 +44,7 @@ def _restricted(row, fits):
     if row['label_source'] in ('annotator', 'majority') and not agree:
         out |= dict(label=None, label_source=None)
     return out
+
 
 # %% ../../nbs/votes/01_audience.ipynb #restrict-votes
 def restrict_votes(

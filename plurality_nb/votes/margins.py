@@ -9,10 +9,11 @@ __all__ = ['MARGINS', 'draw_labels', 'add_margins']
 import numpy as np
 from datasets import Dataset
 
-from ..data.build import numbers, with_columns
-from ..data.orientation import chosen_sign
-from ..errors import ContractError
-from .shares import decisiveness, vote_share, votes_of
+from plurality_nb.data.build import numbers, with_columns
+from plurality_nb.data.orientation import chosen_sign
+from plurality_nb.errors import ContractError
+from plurality_nb.votes.shares import decisiveness, vote_share, votes_of
+
 
 # %% ../../nbs/votes/02_margins.ipynb #draw-labels
 def draw_labels(
@@ -34,6 +35,7 @@ def draw_labels(
         label = np.select([np.isnan(u), u < a, u >= a + tie], [np.nan, 1, 0], 0.5)
     source = [None if np.isnan(l) else 'drawn' if how == 'draw' else 'majority' for l in label]
     return with_columns(ds, label=label, label_source=source)
+
 
 # %% ../../nbs/votes/02_margins.ipynb #add-margins
 MARGINS = ['decisiveness', 'signed', 'constant', 'permuted']

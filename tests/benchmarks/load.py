@@ -35,6 +35,10 @@ print(json.dumps(dict(rows=len(ds), seconds=round(seconds, 2), rows_per_second=r
 """
 
 
+def say(draw, words, n):
+    return " ".join(draw.choices(words, k=n))
+
+
 def generate(path, rows, times=1):
     "Two pairs a prompt; a prompt has some 100 characters, a response some 250. Again from the start until each pair was written so often, every third time the other way round."
     with gzip.open(path, "wt", compresslevel=1, encoding="utf-8") as f:
@@ -45,10 +49,9 @@ def generate(path, rows, times=1):
                 for _ in range(5000)
             ]
             for i in range(rows // times):
-                say = lambda n: " ".join(draw.choices(words, k=n))
                 if i % 2 == 0:
-                    prompt = f"{i} {say(14)}"
-                won, lost = say(36), say(36)
+                    prompt = f"{i} {say(draw, words, 14)}"
+                won, lost = say(draw, words, 36), say(draw, words, 36)
                 if again and i % 3 == 0:
                     won, lost = lost, won
                 f.write(json.dumps(dict(prompt=prompt, chosen=won, rejected=lost)) + "\n")
