@@ -63,7 +63,7 @@ def reading_form(
 def has_types(
     tokenizer: 'PreTrainedTokenizerBase',
     config: 'PreTrainedConfig',  # of the model
-    form: str,  # one of `FORMS`
+    form: str | None,  # one of `FORMS`; None where it is not known
 ) -> bool:
     "Whether a model is given which of a pair's two texts each token belongs to."
     takes_types = 'token_type_ids' in tokenizer.model_input_names
@@ -203,15 +203,17 @@ class _PairReader:
         special = set(self.tokenizer.all_special_ids)
         return _without_oldest_tokens(pair, empty_response, self.max_length, special)
 
-    def columns(self, batch: dict[str, Any], rows: list[int]) -> dict[str, list]:
-        "The pairs of a batch that are not too long, as columns; for `Dataset.map`."
-        columns: dict[str, list] = {name: [] for name in _TOKEN_COLUMNS}
-        pairs = self.read(batch['prompt'], batch['response_a'], batch['response_b'])
-        for row, pair in zip(rows, pairs):
-            if pair is not None:
-                for name, value in zip(_TOKEN_COLUMNS, (*pair, row)):
-                    columns[name].append(value)
-        return columns
+
+# %% ../../nbs/models/02_tokens.ipynb #read-batch
+def _read_batch(batch: dict[str, Any], rows: list[int], reader: _PairReader) -> dict[str, list]:
+    "The pairs of a batch that are not too long, as columns; for `Dataset.map`."
+    columns: dict[str, list] = {name: [] for name in _TOKEN_COLUMNS}
+    pairs = reader.read(batch['prompt'], batch['response_a'], batch['response_b'])
+    for row, pair in zip(rows, pairs):
+        if pair is not None:
+            for name, value in zip(_TOKEN_COLUMNS, (*pair, row)):
+                columns[name].append(value)
+    return columns
 
 
 # %% ../../nbs/models/02_tokens.ipynb #quiet
@@ -299,7 +301,7 @@ def _map_pairs(
 ) -> Dataset:
     """The tokens of all pairs, from the cache where they are known.
 
-    datasets would identify the result by a hash of the pickled function, which differs from
+    By itself, datasets would identify the result by a hash of the pickled function, which differs from
     process to process; this identifies it by what the tokens depend on."""
     contents = contents_id(texts, texts.column_names)
     tokenizer = _tokenizer_id(reader.tokenizer)
@@ -308,7 +310,8 @@ def _map_pairs(
     )
     with _bars_of_datasets(progress):
         return texts.map(
-            reader.columns,
+            _read_batch,
+            fn_kwargs=dict(reader=reader),
             with_indices=True,
             batched=True,
             batch_size=500,

@@ -6,7 +6,6 @@
 __all__ = ['RewardModel', 'score']
 
 # %% ../../nbs/rewards/04_model.ipynb #imports
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from datasets import Dataset
 
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.files import json_object
 from plurality_nb.rewards.baselines import BASELINES, PairOfRewards, baseline_rewards
 
 
@@ -50,12 +50,11 @@ class RewardModel:
         **kwargs: Any,  # of `Classifier.load`
     ) -> 'RewardModel':
         "The model of that name, whichever kind it is."
-        # Both modules define subclasses of this class, so they cannot be imported before it.
+        # Both define subclasses of this class, so they cannot be imported before it.
         from plurality_nb.rewards.classifier import Classifier
         from plurality_nb.rewards.probe_model import ProbeModel
 
-        config = Path(name) / 'config.json'
-        if config.is_file() and json.loads(config.read_text()).get('kind') == 'probe':
+        if json_object(Path(name) / 'config.json').get('kind') == 'probe':
             return ProbeModel.load(name)
         return Classifier.load(name, **kwargs)
 

@@ -106,6 +106,7 @@ def _smoothing_objective(
     return votes_loss(delta, torch.full_like(delta, settings['smoothing_share']))
 
 
+# %% ../../nbs/rewards/00_objectives.ipynb #objectives
 OBJECTIVES = dict(
     bt=Objective(('label',), _label_objective),
     margin=Objective(('label', 'margin'), _margin_objective),
