@@ -301,8 +301,8 @@ def _map_pairs(
 ) -> Dataset:
     """The tokens of all pairs, from the cache where they are known.
 
-    By itself, datasets would identify the result by a hash of the pickled function, which differs from
-    process to process; this identifies it by what the tokens depend on."""
+    By itself, datasets would identify the result by a hash of the pickled function, which differs
+    from process to process; this identifies it by what the tokens depend on."""
     contents = contents_id(texts, texts.column_names)
     tokenizer = _tokenizer_id(reader.tokenizer)
     fingerprint = digest(

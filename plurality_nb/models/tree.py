@@ -39,7 +39,7 @@ class _TreeBuilder:
         self.ends = [0] * len(rows)
 
     def grow(self, first: int, stop: int, depth: int, parent: int | None = None) -> None:
-        "Adds what the rows from `first` to before `stop`, alike in `depth` tokens, have beyond them."
+        "Adds rows `first` to `stop` - 1, which share `depth` tokens, from there on."
         # Rows are sorted, so what the first and the last have in common, all have in common.
         shared = commonprefix([self.rows[first][depth:], self.rows[stop - 1][depth:]])
         end = depth + len(shared)

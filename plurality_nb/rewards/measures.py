@@ -44,7 +44,7 @@ def pairs_table(
 
 
 # %% ../../nbs/rewards/10_measures.ipynb #mean-of
-def _mean(values: np.ndarray) -> float:
+def _mean_if_any(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else np.nan
 
 
@@ -62,10 +62,10 @@ def training_measures(
     is_decided, has_margin = values['decided'] > 0, ~np.isnan(values['margin'])
     return _only_defined(
         dict(
-            accuracy=_mean((delta > 0)[is_decided]),
-            margins_met=_mean((delta >= values['margin'])[has_margin]),
-            chosen_reward=_mean(values['chosen_reward']),
-            rejected_reward=_mean(values['rejected_reward']),
+            accuracy=_mean_if_any((delta > 0)[is_decided]),
+            margins_met=_mean_if_any((delta >= values['margin'])[has_margin]),
+            chosen_reward=_mean_if_any(values['chosen_reward']),
+            rejected_reward=_mean_if_any(values['rejected_reward']),
         )
     )
 

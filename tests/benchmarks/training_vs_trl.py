@@ -320,7 +320,8 @@ def main():
             )
             print(json.dumps(dict(side=args.side, peak_mib=round(mib))))
             return
-        out, sys.stdout = sys.stdout, open(os.devnull, "w")  # the trainers print their logs
+        out = sys.stdout
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the trainers print their logs to the end
         from plurality_nb.models.tokens import tokenize_comparisons
 
         rows = tokenize_comparisons(ds, tokenizer, "chat", 1024, progress=False)
@@ -332,7 +333,7 @@ def main():
         }
         sides["dense"], length = dense_of(args, tokenizer, pairs, needed)
         before, seconds = os.getloadavg()[0], {}
-        for turn in range(args.rounds):
+        for _ in range(args.rounds):
             for side, run in sides.items():
                 took = run()
                 seconds[side] = min(seconds.get(side, took), took)
