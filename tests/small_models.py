@@ -1,4 +1,4 @@
-"Models and tokenizers made on the spot: two layers, random weights that have something to say."
+"Models and tokenizers made on the spot: two layers, random weights large enough to matter."
 
 import torch
 import transformers
@@ -13,38 +13,38 @@ ENCODERS = ["Bert", "DebertaV2"]
 
 
 def small_tokenizer(encoder=False, template=True, size=600):
-    inside = Tokenizer(models.BPE())
-    inside.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pieces = Tokenizer(models.BPE())
+    pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     specials = ["<pad>", "<s>", "</s>", "<|im_start|>", "<|im_end|>"]
-    inside.train_from_iterator(
+    pieces.train_from_iterator(
         load_sample()["response_a"],
         trainers.BpeTrainer(
             vocab_size=size, initial_alphabet=letters, special_tokens=specials, show_progress=False
         ),
     )
     if encoder:
-        inside.post_processor = processors.TemplateProcessing(
+        pieces.post_processor = processors.TemplateProcessing(
             single="<s> $A </s>",
             pair="<s> $A </s> $B:1 </s>:1",
             special_tokens=[("<s>", 1), ("</s>", 2)],
         )
         return PreTrainedTokenizerFast(
-            tokenizer_object=inside,
+            tokenizer_object=pieces,
             pad_token="<pad>",
             cls_token="<s>",
             sep_token="</s>",
             model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         )
-    made = PreTrainedTokenizerFast(
-        tokenizer_object=inside, pad_token="<pad>", eos_token="<|im_end|>"
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=pieces, pad_token="<pad>", eos_token="<|im_end|>"
     )
-    made.chat_template = CHAT if template else None
-    return made
+    tokenizer.chat_template = CHAT if template else None
+    return tokenizer
 
 
 def small_config(kind, vocabulary=600, window=16, **kwargs):
-    "Of a model whose attention has something to say; its sliding windows, where it has some, are shorter than most texts."
+    "Of a model whose attention matters; its sliding windows, if it has any, are shorter than most texts."
     size = dict(
         vocab_size=vocabulary,
         hidden_size=32,

@@ -15,6 +15,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/rewards/00_objectives.ipynb #imports
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -53,50 +54,91 @@ def votes_loss(
 # %% ../../nbs/rewards/00_objectives.ipynb #posterior-share
 def posterior_share(
     share: Tensor,  # (pairs,): chosen response's share of the synthetic votes, in [0, 1]
-    weight=2.0,  # how many independent people the synthetic votes are worth, >= 0
-    prior=1.0,  # votes of a divided crowd added to all, >= 0
+    weight: float = 2.0,  # how many independent people the synthetic votes are worth, >= 0
+    prior: float = 1.0,  # votes of a divided crowd added to all, >= 0
 ) -> Tensor:  # (pairs,): in [0, 1]
     "Expected share of the chosen response, given its label and the votes (Beta-binomial)."
     return (weight * share + 1 + prior / 2) / (weight + 1 + prior)
 
 
 # %% ../../nbs/rewards/00_objectives.ipynb #objective
+_Loss = Callable[[Tensor, Tensor, Tensor, Mapping[str, float]], Tensor]
+
+
 class Objective(NamedTuple):
     "A loss of the difference and of what a pair's votes give."
 
-    needs: tuple  # of `label`, `margin`, `share`
-    loss: object  # (delta, margin, share, settings) to (pairs,) nats
+    needs: tuple[str, ...]  # of `label`, `margin`, `share`
+    loss: _Loss  # (delta, margin, share, settings) to (pairs,) nats
 
 
+# %% ../../nbs/rewards/00_objectives.ipynb #registry
+_LossSettings = Mapping[str, float]
+
+
+def _label_objective(
+    delta: Tensor, margin: Tensor, share: Tensor, settings: _LossSettings
+) -> Tensor:
+    return bt_loss(delta)
+
+
+def _margin_objective(
+    delta: Tensor, margin: Tensor, share: Tensor, settings: _LossSettings
+) -> Tensor:
+    return margin_loss(delta, margin)
+
+
+def _votes_objective(
+    delta: Tensor, margin: Tensor, share: Tensor, settings: _LossSettings
+) -> Tensor:
+    return votes_loss(delta, share)
+
+
+def _posterior_objective(
+    delta: Tensor, margin: Tensor, share: Tensor, settings: _LossSettings
+) -> Tensor:
+    return votes_loss(delta, posterior_share(share, settings['weight'], settings['prior']))
+
+
+def _smoothing_objective(
+    delta: Tensor, margin: Tensor, share: Tensor, settings: _LossSettings
+) -> Tensor:
+    return votes_loss(delta, torch.full_like(delta, settings['smoothing_share']))
+
+
+# %% ../../nbs/rewards/00_objectives.ipynb #objectives
 OBJECTIVES = dict(
-    bt=Objective(('label',), lambda d, m, p, s: bt_loss(d)),
-    margin=Objective(('label', 'margin'), lambda d, m, p, s: margin_loss(d, m)),
-    signed_margin=Objective(('label', 'margin'), lambda d, m, p, s: margin_loss(d, m)),
-    votes=Objective(('share',), lambda d, m, p, s: votes_loss(d, p)),
-    posterior=Objective(
-        ('label', 'share'),
-        lambda d, m, p, s: votes_loss(d, posterior_share(p, s['weight'], s['prior'])),
-    ),
-    smoothing=Objective(
-        ('label',), lambda d, m, p, s: votes_loss(d, torch.full_like(d, s['smoothing_share']))
-    ),
+    bt=Objective(('label',), _label_objective),
+    margin=Objective(('label', 'margin'), _margin_objective),
+    signed_margin=Objective(('label', 'margin'), _margin_objective),
+    votes=Objective(('share',), _votes_objective),
+    posterior=Objective(('label', 'share'), _posterior_objective),
+    smoothing=Objective(('label',), _smoothing_objective),
 )
+
+# %% ../../nbs/rewards/00_objectives.ipynb #pair-losses
 OBJECTIVE_SETTINGS = dict(weight=2.0, prior=1.0, smoothing_share=0.9)
 
 
-# %% ../../nbs/rewards/00_objectives.ipynb #pair-losses
 def pair_losses(
     objective: str,  # a key of `OBJECTIVES`
     delta: Tensor,  # (pairs,): reward of chosen - reward of rejected, logits
-    margin: Tensor = None,  # (pairs,): gap required, logits; for the margins
-    share: Tensor = None,  # (pairs,): chosen response's share of the votes, in [0, 1]; for `votes` and `posterior`
-    **settings,  # `weight`, `prior` of `posterior`; `smoothing_share`
+    margin: Tensor | None = None,  # (pairs,): gap required, logits; for the margins
+    share: Tensor | None = None,  # (pairs,): chosen's share of the votes; for `votes`, `posterior`
+    **settings: float,  # `weight`, `prior` of `posterior`; `smoothing_share`
 ) -> Tensor:  # (pairs,): nats
     "An objective's loss for each pair."
     if objective not in OBJECTIVES:
         raise ContractError('objective', f'one of {list(OBJECTIVES)}', repr(objective))
-    if odd := set(settings) - set(OBJECTIVE_SETTINGS):
-        raise ContractError('settings', f'some of {list(OBJECTIVE_SETTINGS)}', f'{sorted(odd)}')
+    if unknown := set(settings) - set(OBJECTIVE_SETTINGS):
+        raise ContractError('settings', f'some of {list(OBJECTIVE_SETTINGS)}', f'{sorted(unknown)}')
+    needs, loss = OBJECTIVES[objective]
+    for name, target in dict(margin=margin, share=share).items():
+        if name in needs and target is None:
+            raise ContractError(name, f'a tensor, for the objective {objective!r}', 'None')
+    not_needed = torch.empty(0)
+    margin = not_needed if margin is None else margin
+    share = not_needed if share is None else share
     if objective == 'margin' and (margin < 0).any():
         raise ContractError(
             'margin',
@@ -104,4 +146,4 @@ def pair_losses(
             f'{margin.min():.3g}',
             "Train signed margins with the objective 'signed_margin'",
         )
-    return OBJECTIVES[objective].loss(delta, margin, share, OBJECTIVE_SETTINGS | settings)
+    return loss(delta, margin, share, OBJECTIVE_SETTINGS | settings)

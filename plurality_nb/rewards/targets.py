@@ -7,6 +7,7 @@ __all__ = [
     'MISSING',
     'chosen_share',
     'decided',
+    'TrainingTargets',
     'training_targets',
     'group_folds',
     'exclude_groups',
@@ -14,7 +15,9 @@ __all__ = [
 
 # %% ../../nbs/rewards/01_targets.ipynb #imports
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from datasets import Dataset
@@ -26,20 +29,20 @@ from plurality_nb.errors import ContractError
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES
 from plurality_nb.votes.shares import vote_share, votes_of
 
-# %% ../../nbs/rewards/01_targets.ipynb #training-targets
+# %% ../../nbs/rewards/01_targets.ipynb #chosen-share
 _log = logging.getLogger(__name__)
-MISSING = ['drop', 'raise', 'label', 'keep']
 
 
 def chosen_share(
     ds: Dataset,  # comparisons
-    votes='judge',  # whose: `judge` or `human`
+    votes: str = 'judge',  # whose: `judge` or `human`
 ) -> np.ndarray:  # (rows,): in [0, 1], nan where nobody voted
     "The share of the votes that the chosen response gets."
     share = vote_share(*votes_of(ds, votes))
     return np.where(chosen_sign(ds) > 0, share, 1 - share)
 
 
+# %% ../../nbs/rewards/01_targets.ipynb #decided
 def decided(
     ds: Dataset,  # comparisons
 ) -> np.ndarray:  # (rows,): bool
@@ -47,92 +50,123 @@ def decided(
     return np.isin(numbers(ds, 'label'), [0, 1])
 
 
-def _found(ds, votes):
-    "Label's sign, margin, chosen's share, and which rows have each."
-    margin, share = numbers(ds, 'margin'), chosen_share(ds, votes)
-    return (
-        chosen_sign(ds),
-        margin,
-        share,
-        dict(label=decided(ds), margin=~np.isnan(margin), share=~np.isnan(share)),
-    )
+# %% ../../nbs/rewards/01_targets.ipynb #usable
+_NEED_NAMES = dict(label='decided label', margin='margin', share='vote')
+_STEP_FOR_NEED = dict(label='`draw-labels`', margin='`margin`', share='`vote`')
+
+
+@dataclass
+class _Usability:
+    "Which rows have what an objective needs."
+
+    objective: str
+    has: dict[str, np.ndarray]  # need to (rows,) bool
+
+    @property
+    def keep(self) -> np.ndarray:  # (rows,): bool
+        return np.logical_and.reduce(list(self.has.values()))
+
+    @property
+    def lacking(self) -> dict[str, int]:
+        "How many rows lack each need that not all rows have."
+        return {need: int((~has).sum()) for need, has in self.has.items() if not has.all()}
+
+    def lacking_text(self) -> str:
+        rows = self.lacking.items()
+        return ', '.join(f'{count} without a {_NEED_NAMES[need]}' for need, count in rows)
+
+    def refusal(self) -> ContractError:
+        steps = ', '.join(_STEP_FOR_NEED[need] for need in self.lacking)
+        return ContractError(
+            'objective',
+            f'rows that {self.objective!r} can use',
+            f'{self.lacking_text()} of {len(self.keep)} rows',
+            f"Run first: {steps}; or drop such rows",
+        )
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #label-alone
+def _share_of_label(objective: str, prior: float) -> float:
+    "The share that makes a label without votes count alone; `posterior_share` of no votes."
+    return (1 + prior / 2) / (1 + prior) if objective == 'posterior' else 1.0
+
+
+def _report_lacking(usability: _Usability, keep: np.ndarray, missing: str) -> None:
+    outcome = f'{len(keep) - int(keep.sum())} dropped'
+    if missing == 'label':
+        outcome += ', others without votes trained on their label alone'
+    counts = f'{len(keep)} rows, {usability.lacking_text()}'
+    _log.warning(f'{usability.objective}: {counts}; {outcome}')
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #targets-type
+class TrainingTargets(TypedDict):
+    "What an objective learns from each row, (rows,) each."
+
+    keep: np.ndarray  # bool: whether the objective can use the row
+    sign: np.ndarray  # 1 where A is chosen, -1 where B is
+    margin: np.ndarray  # logits, nan where there is none
+    share: np.ndarray  # chosen's share of the votes, nan where there are none
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #training-targets
+MISSING = ['drop', 'raise', 'label', 'keep']
 
 
 def training_targets(
     ds: Dataset,  # comparisons
-    objective='margin',  # a key of `OBJECTIVES`
-    votes='judge',  # whose share `votes` and `posterior` follow: `judge` or `human`
-    missing='drop',  # rows that the objective cannot use: `drop`, `raise`, `label` (train on the label alone), or `keep` (say nothing)
-    prior=OBJECTIVE_SETTINGS['prior'],  # of `posterior`
-) -> dict:  # `keep` (rows,) bool; `sign`, `margin`, `share` (rows,): 1 where A is chosen, logits, chosen's share
-    "Margins and shares of the chosen response, and which rows have what the objective needs."
+    objective: str = 'margin',  # a key of `OBJECTIVES`
+    votes: str = 'judge',  # whose share `votes` and `posterior` follow: `judge` or `human`
+    missing: str = 'drop',  # one of `MISSING`, for rows that the objective cannot use as they are
+    prior: float = OBJECTIVE_SETTINGS['prior'],  # of `posterior`
+) -> TrainingTargets:
+    """Margins and shares of the chosen response, and which rows have what the objective needs.
+
+    Rows without it are dropped and counted (`drop`), raise (`raise`), train on their label alone
+    if they have one (`label`), or are dropped without a word (`keep`)."""
     if objective not in OBJECTIVES:
         raise ContractError('objective', f'one of {list(OBJECTIVES)}', repr(objective))
     if missing not in MISSING:
         raise ContractError('missing', f'one of {MISSING}', repr(missing))
-    (sign, margin, share, has), needs = _found(ds, votes), OBJECTIVES[objective].needs
-    lacks = {n: int((~has[n]).sum()) for n in needs if not has[n].all()}
+    label, margin, share = decided(ds), numbers(ds, 'margin'), chosen_share(ds, votes)
+    has = dict(label=label, margin=~np.isnan(margin), share=~np.isnan(share))
+    usability = _Usability(objective, {need: has[need] for need in OBJECTIVES[objective].needs})
+    keep = usability.keep
     if missing == 'label':
-        alone = (
-            (1 + prior / 2) / (1 + prior) if objective == 'posterior' else 1.0
-        )  # `posterior_share` of no votes
-        margin, share = (
-            np.where(has['label'] & ~has['margin'], 0, margin),
-            np.where(has['label'] & ~has['share'], alone, share),
-        )
-        has = {n: h | has['label'] for n, h in has.items()}
-    keep = np.logical_and.reduce([has[n] for n in needs])
-    if missing != 'keep' and (not keep.any() or (lacks and missing == 'raise')):
-        _refuse(objective, lacks, len(ds))
-    if lacks and missing in ('drop', 'label'):
-        said = f'{len(ds) - int(keep.sum())} dropped' + (
-            ', others without votes trained on their label alone' if missing == 'label' else ''
-        )
-        _log.warning(f'{objective}: {len(ds)} rows, {_counted(lacks)}; {said}')
-    return dict(keep=keep, sign=sign, margin=margin, share=share)
-
-
-_NAMES = dict(label='decided label', margin='margin', share='vote')
-_REMEDY = dict(label='`draw-labels`', margin='`margin`', share='`vote`')
-
-
-def _counted(lacks):
-    return ', '.join(f'{n} without a {_NAMES[c]}' for c, n in lacks.items())
-
-
-def _refuse(objective, lacks, n):
-    raise ContractError(
-        'objective',
-        f'rows that {objective!r} can use',
-        f'{_counted(lacks)} of {n} rows',
-        f"Run first: {', '.join(_REMEDY[c] for c in lacks)}; or drop such rows",
-    )
+        margin = np.where(label & np.isnan(margin), 0, margin)
+        share = np.where(label & np.isnan(share), _share_of_label(objective, prior), share)
+        keep = np.logical_and.reduce([has | label for has in usability.has.values()])
+    if missing != 'keep':
+        if not keep.any() or (usability.lacking and missing == 'raise'):
+            raise usability.refusal()
+        if usability.lacking:
+            _report_lacking(usability, keep, missing)
+    return TrainingTargets(keep=keep, sign=chosen_sign(ds), margin=margin, share=share)
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #group-folds
 def group_folds(
-    groups: list[str],  # (rows,): `group` of each row
-    folds=5,  # parts of about equally many prompts
-    seed=0,
+    groups: Sequence[str],  # (rows,): `group` of each row
+    folds: int = 5,  # parts of about equally many prompts
+    seed: int = 0,
 ) -> np.ndarray:  # (rows,): 0 to folds-1, the same for all rows of a prompt
     "A random partition of the prompts."
-    found = np.array(sorted(set(groups)))
-    if not 2 <= folds <= len(found):
-        raise ContractError('folds', f'a number from 2 to the {len(found)} prompts', repr(folds))
-    fold_of = dict(
-        zip(np.random.default_rng(seed).permutation(found), np.arange(len(found)) % folds)
-    )
-    return np.array([fold_of[g] for g in groups])
+    prompts = np.array(sorted(set(groups)))
+    if not 2 <= folds <= len(prompts):
+        raise ContractError('folds', f'a number from 2 to the {len(prompts)} prompts', repr(folds))
+    shuffled = np.random.default_rng(seed).permutation(prompts)
+    fold_of = dict(zip(shuffled, np.arange(len(prompts)) % folds))
+    return np.array([fold_of[group] for group in groups])
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #exclude-groups
 def exclude_groups(
     ds: Dataset,  # comparisons
-    groups: Iterable,  # `group` of the prompts to leave out
+    groups: Iterable[str],  # `group` of the prompts to leave out
 ) -> Dataset:  # the rows of other prompts
     "Comparisons without certain prompts; a warning counts what is left out."
-    out = set(groups)
-    keep = np.array([g not in out for g in ds['group']])
+    excluded = set(groups)
+    keep = np.array([group not in excluded for group in ds['group']])
     if keep.all():
         return ds
     if not keep.any():

@@ -1,10 +1,13 @@
-"""Peak memory of a few training steps on 10,000 and on 200,000 generated pairs, each in a process of its own.
+"""Peak memory of a few training steps on 10,000 and on 200,000 generated pairs.
+
+Each size is measured in a process of its own.
 
 python tests/benchmarks/training_memory.py [--rows 10000 200000] [--steps 5]
 
-The pairs are written to disk first; the measured process opens them, tokenises all of them and trains a tiny Qwen3 on some.
-`anonymous` is memory that the process holds for itself, sampled all along; `resident` also counts pages of the files it has
-read, which the system takes back at will. Prints one JSON line; `ratio` is that of `anonymous`.
+The pairs are written to disk first; the measured process opens them, tokenises all of them and
+trains a tiny Qwen3 on some. `anonymous` is memory that the process holds for itself, sampled all
+along; `resident` also counts pages of the files it has read, which the system takes back at will.
+Prints one JSON line; `ratio` is that of `anonymous`.
 """
 
 import argparse
@@ -25,20 +28,12 @@ def generate(rows, folder):
     from plurality_nb.data.build import to_comparisons
 
     draw = random.Random(0)
-    words = [
-        "rain",
-        "bread",
-        "stone",
-        "letter",
-        "green",
-        "north",
-        "quick",
-        "table",
-        "music",
-        "river",
-    ]
-    text = lambda n: " ".join(draw.choices(words, k=n))
-    made = (
+    words = "rain bread stone letter green north quick table music river".split()
+
+    def text(length):
+        return " ".join(draw.choices(words, k=length))
+
+    pairs = (
         dict(
             prompt=f"{i}: {text(12)}",
             response_a=text(20),
@@ -48,11 +43,12 @@ def generate(rows, folder):
         )
         for i in range(rows)
     )
-    found = to_comparisons(made)
-    (found[0] if isinstance(found, tuple) else found).save_to_disk(folder)
+    result = to_comparisons(pairs)
+    comparisons = result[0] if isinstance(result, tuple) else result
+    comparisons.save_to_disk(folder)
 
 
-def measured(folder, steps):
+def train_and_print_peak(folder, steps):
     import torch
     from datasets import load_from_disk
     from small_models import small_model, small_tokenizer
@@ -106,7 +102,7 @@ def main():
     args = parser.parse_args()
     os.environ["TQDM_DISABLE"] = "1"
     if args.measure:
-        return measured(args.measure, args.steps)
+        return train_and_print_peak(args.measure, args.steps)
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         for n in args.rows:

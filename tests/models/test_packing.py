@@ -10,42 +10,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import DECODERS, ENCODERS, small_model
 
-from plurality_nb.models.packing import (
-    Tree,
-    micro_batches,
-    packable,
-    pair_rewards,
-    prefix_tree,
-    sharing_gap,
+from plurality_nb.models.attention import (
+    _attend_along_tree,
+    node_mask,
+    row_mask,
     tree_attention,
 )
+from plurality_nb.models.packing import micro_batches
+from plurality_nb.models.sharing import packable, pair_rewards, sharing_gap
+from plurality_nb.models.tree import Tree, prefix_tree
 
 
 def random_pairs(n, seed, vocabulary=600):
     "Some pairs share a prompt, some a response; some responses are empty, equal, or the other's beginning."
     draw = random.Random(seed)
-    text = lambda least, most: [
-        draw.randrange(1, vocabulary) for _ in range(draw.randrange(least, most))
-    ]
+
+    def text(least, most):
+        return [draw.randrange(1, vocabulary) for _ in range(draw.randrange(least, most))]
+
+    def pair():
+        if draw.random() < 0.2:
+            return tuple(draw.choice(prompts) + text(0, 30) for _ in "ab")
+        prompt = draw.choice(prompts)
+        return (prompt + text(0, 30), prompt + text(0, 30))
+
     prompts = [text(2, 40) for _ in range(max(1, n // 2))]
-    pairs = [
-        tuple(draw.choice(prompts) + text(0, 30) for _ in "ab")
-        if draw.random() < 0.2
-        else tuple((p := draw.choice(prompts)) + text(0, 30) for _ in "ab")
-        for _ in range(n - 3)
-    ]
-    (a, b), *_ = pairs
-    return [*pairs, (a, a), (a, a[: len(a) // 2 + 1]), (b, a)]
+    pairs = [pair() for _ in range(n - 3)]
+    first, second = pairs[0]
+    beginning = first[: len(first) // 2 + 1]
+    return [*pairs, (first, first), (first, beginning), (second, first)]
 
 
 def plain(model, pairs):
     "Each text by itself, with its gradients."
-    one = lambda ids: model(
-        input_ids=torch.tensor([ids]),
-        attention_mask=torch.ones(1, len(ids), dtype=torch.long),
-        use_cache=False,
-    ).logits[0, 0]
-    rewards = torch.stack([torch.stack([one(p[side]) for p in pairs]) for side in (0, 1)])
+
+    def reward(ids):
+        mask = torch.ones(1, len(ids), dtype=torch.long)
+        return model(torch.tensor([ids]), attention_mask=mask, use_cache=False).logits[0, 0]
+
+    rewards = torch.stack([torch.stack([reward(pair[side]) for pair in pairs]) for side in (0, 1)])
     return rewards.detach(), gradients(model, rewards)
 
 
@@ -60,10 +63,10 @@ def packed(model, pairs, budget, share):
     rewards, total = torch.empty(2, len(pairs), dtype=model.dtype), {}
     with tree_attention(model) if share else nullcontext():
         for piece in micro_batches(pairs, budget, share=share):
-            got = pair_rewards(model, piece)
-            rewards[:, piece["pairs"]] = got.detach()
-            for n, g in gradients(model, got).items():
-                total[n] = total.get(n, 0) + g
+            piece_rewards = pair_rewards(model, piece)
+            rewards[:, piece["pairs"]] = piece_rewards.detach()
+            for name, gradient in gradients(model, piece_rewards).items():
+                total[name] = total.get(name, 0) + gradient
     return rewards, total
 
 
@@ -113,19 +116,15 @@ def test_every_pair_is_in_one_piece_and_every_piece_in_its_budget(seed, budget, 
     pairs = random_pairs(random.Random(seed).randrange(4, 20), seed)
     pieces = list(micro_batches(pairs, budget, share=share))
     assert sorted(i for p in pieces for i in p["pairs"].tolist()) == list(range(len(pairs)))
-    for p in pieces:
-        assert p["inputs"]["input_ids"].numel() == p["computed"] >= p["tokens"]
-        assert p["computed"] <= budget or len(p["pairs"]) == 1
+    for piece in pieces:
+        assert piece["inputs"]["input_ids"].numel() == piece["computed"] >= piece["tokens"]
+        assert piece["computed"] <= budget or len(piece["pairs"]) == 1
         if share:
-            ids, ends, until = (
-                p["inputs"]["input_ids"][0],
-                p["inputs"]["ends"].tolist(),
-                p["inputs"]["tree"].until,
-            )
-            for end, want in zip(
-                ends, [pairs[i][side] for side in (0, 1) for i in p["pairs"].tolist()]
-            ):
-                assert [int(ids[k]) for k in range(end + 1) if end < until[k]] == want
+            ids = piece["inputs"]["input_ids"][0].tolist()
+            until = piece["inputs"]["tree"].until
+            rows = [pairs[i][side] for side in (0, 1) for i in piece["pairs"].tolist()]
+            for end, row in zip(piece["inputs"]["ends"].tolist(), rows):
+                assert [ids[k] for k in range(end + 1) if end < until[k]] == row
 
 
 @settings(max_examples=40, deadline=None)
@@ -133,21 +132,21 @@ def test_every_pair_is_in_one_piece_and_every_piece_in_its_budget(seed, budget, 
 def test_blocks_and_nodes_see_the_same(seed, window, piece):
     "The mask for GPUs against the nodes' own, and both against each token's path."
     rows = sorted({tuple(side) for p in random_pairs(5, seed, 4) for side in p})
-    tree = Tree(prefix_tree([list(r) for r in rows], piece)[0])
-    n = tree.starts[-1]
-    seen = torch.zeros(n, n, dtype=torch.bool)
-    for i, path in enumerate(tree.paths):
-        where = [k for j in path for k in range(tree.starts[j], tree.starts[j + 1])]
-        q, mask = range(tree.starts[i], tree.starts[i + 1]), tree.mask(i, window, torch.zeros(1))
+    tree = Tree(prefix_tree([list(r) for r in rows], piece).nodes)
+    length = tree.starts[-1]
+    seen = torch.zeros(length, length, dtype=torch.bool)
+    for node, path in enumerate(tree.paths):
+        keys = [k for j in path for k in range(tree.starts[j], tree.starts[j + 1])]
+        queries = range(tree.starts[node], tree.starts[node + 1])
+        mask = node_mask(tree, node, window, torch.zeros(1))
         if mask is None:
-            mask = torch.zeros(len(q), len(where)).masked_fill(
-                torch.ones(len(q), len(where)).triu(1).bool(), -torch.inf
-            )
-        for k, row in zip(q, mask):
-            seen[k, where] = row == 0
-    block = tree.block_mask(window, "cpu")
-    q, k = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
-    torch.testing.assert_close(block.mask_mod(0, 0, q, k), seen)
+            later = torch.ones(len(queries), len(keys)).triu(1).bool()
+            mask = torch.zeros(len(queries), len(keys)).masked_fill(later, -torch.inf)
+        for query, row in zip(queries, mask):
+            seen[query, keys] = row == 0
+    block = row_mask(tree, window, "cpu")
+    query, key = torch.meshgrid(torch.arange(length), torch.arange(length), indexing="ij")
+    torch.testing.assert_close(block.mask_mod(0, 0, query, key), seen)
 
 
 def test_the_token_that_the_reward_is_read_at_is_the_last_that_is_not_padding():
@@ -164,20 +163,17 @@ def test_flex_attention_along_the_tree_is_the_same():
     "What runs on GPUs, without its compiler."
     from torch.nn.attention.flex_attention import flex_attention
 
-    from plurality_nb.models.packing import _attend
-
-    tree = Tree(
-        prefix_tree(sorted([[1, 2, 3, 4, 5], [1, 2, 3, 9], [1, 2, 7, 7, 7, 7], [8]]), 256)[0]
-    )
+    rows = sorted([[1, 2, 3, 4, 5], [1, 2, 3, 9], [1, 2, 7, 7, 7, 7], [8]])
+    tree = Tree(prefix_tree(rows, 256).nodes)
     n = tree.starts[-1]
     q, k, v = (torch.randn(1, heads, n, 16) for heads in (4, 2, 2))
     for window in (None, 2):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             want = flex_attention(
-                q, k, v, block_mask=tree.block_mask(window, "cpu"), enable_gqa=True
+                q, k, v, block_mask=row_mask(tree, window, "cpu"), enable_gqa=True
             )
-        got, _ = _attend(None, q, k, v, tree=tree, sliding_window=window)
+        got, _ = _attend_along_tree(None, q, k, v, tree=tree, sliding_window=window)
         torch.testing.assert_close(got, want.transpose(1, 2), rtol=1e-5, atol=1e-5)
 
 

@@ -9,6 +9,7 @@ from plurality_nb.data.sample import load_sample
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.model import RewardModel, score
 from plurality_nb.rewards.probe import cross_score, train_probe
+from plurality_nb.rewards.probe_model import probe_inputs
 from plurality_nb.rewards.targets import exclude_groups
 from plurality_nb.simulation.users import PopulationJudge, sample_population
 from plurality_nb.studies.demo import augment
@@ -21,8 +22,6 @@ def ready():
 
 def test_the_probe_learns_what_can_be_learned(ready):
     "Labels that follow a direction in the inputs are found again on prompts that were held out."
-    from plurality_nb.rewards.model import probe_inputs
-
     a, b = probe_inputs(ready, progress=False)
     direction = torch.randn(a.shape[1], generator=torch.Generator().manual_seed(0))
     gap = ((a - b) @ direction).numpy()
@@ -31,30 +30,25 @@ def test_the_probe_learns_what_can_be_learned(ready):
     assert np.mean((got > 0) == (gap > 0)) > 0.7
 
 
+def mean_gap(ds, objective):
+    "Mean distance between the rewards of a pair, by a probe trained on the same pairs."
+    scored = train_probe(ds, objective, progress=False).score(ds, progress=False)
+    return np.abs(np.subtract(scored["reward_a"][:], scored["reward_b"][:])).mean()
+
+
 def test_the_margin_widens_the_gap(ready):
-    gap = {}
-    for scale in (0.0, 3.0):
-        m = train_probe(
-            with_columns(ready, margin=np.array(ready["margin"][:]) * scale),
-            "margin",
-            progress=False,
-        )
-        s = m.score(ready, progress=False)
-        gap[scale] = np.abs(np.subtract(s["reward_a"][:], s["reward_b"][:])).mean()
-    assert gap[3.0] > gap[0.0]
-    bt = train_probe(ready, "bt", progress=False).score(ready, progress=False)
-    assert np.abs(np.subtract(bt["reward_a"][:], bt["reward_b"][:])).mean() == pytest.approx(
-        gap[0.0], rel=1e-5
-    )
+    margin = np.array(ready["margin"][:])
+    without = mean_gap(with_columns(ready, margin=0.0 * margin), "margin")
+    assert mean_gap(with_columns(ready, margin=3.0 * margin), "margin") > without
+    assert mean_gap(ready, "bt") == pytest.approx(without, rel=1e-5)
 
 
 def test_excluded_prompts_are_neither_learned_from_nor_marked(ready):
     out = set(ready["group"][:50])
     model = train_probe(ready, "bt", exclude=out, max_steps=10, progress=False)
     assert not model.groups & out
-    assert [
-        s for s, g in zip(model.score(ready, progress=False)["seen"], ready["group"]) if g in out
-    ] == [False] * sum(g in out for g in ready["group"])
+    seen = model.score(ready, progress=False)["seen"]
+    assert not any(seen[i] for i, group in enumerate(ready["group"]) if group in out)
     assert set(exclude_groups(ready, out)["group"]).isdisjoint(out)
 
 

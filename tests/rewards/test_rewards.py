@@ -16,7 +16,9 @@ from plurality_nb.data.checks import check_row
 from plurality_nb.data.sample import load_sample
 from plurality_nb.errors import ContractError
 from plurality_nb.models.tokens import prompt_text
-from plurality_nb.rewards.model import Classifier, RewardModel, score, write_training
+from plurality_nb.rewards.classifier import Classifier
+from plurality_nb.rewards.model import RewardModel, score
+from plurality_nb.rewards.saving import write_training
 
 
 @pytest.fixture(scope="module")
@@ -46,27 +48,18 @@ def classifier(kind, side="right", **kwargs):
 
 def plain(model, rows, side):
     "One text after the other, as the tokenizer alone has it."
-    t, out = model.tokenizer, []
-    for r in rows:
-        if t.chat_template:
-            ids = t.apply_chat_template(
-                [*r["prompt"], dict(role="assistant", content=r[side])],
-                return_tensors="pt",
-                return_dict=True,
-            )
+    tokenizer, rewards = model.tokenizer, []
+    for row in rows:
+        if tokenizer.chat_template:
+            talk = [*row["prompt"], dict(role="assistant", content=row[side])]
+            inputs = tokenizer.apply_chat_template(talk, return_tensors="pt", return_dict=True)
         else:
-            ids = t([prompt_text(r["prompt"])], [r[side]], return_tensors="pt")
+            inputs = tokenizer([prompt_text(row["prompt"])], [row[side]], return_tensors="pt")
+            if model.model.config.type_vocab_size <= 1:
+                inputs.pop("token_type_ids", None)
         with torch.no_grad():
-            out.append(
-                model.model(
-                    **{
-                        k: v
-                        for k, v in ids.items()
-                        if k != "token_type_ids" or model.model.config.type_vocab_size > 1
-                    }
-                ).logits.item()
-            )
-    return np.array(out)
+            rewards.append(model.model(**inputs).logits.item())
+    return np.array(rewards)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -75,7 +68,8 @@ def test_rewards_are_those_of_one_text_after_the_other(kind, side, rows):
     model = classifier(kind, side)
     assert model.form == ("pair" if kind in ENCODERS else "chat")
     a, b = model.rewards(rows, progress=False)
-    assert model.share == (kind in DECODERS) and np.std(a) > 0.1
+    assert model.share == (kind in DECODERS)
+    assert np.std(a) > 0.1
     for got, column in ((a, "response_a"), (b, "response_b")):
         np.testing.assert_allclose(got, plain(model, rows, column), atol=1e-5)
     for kwargs in (dict(max_tokens=1), dict(max_tokens=10**6), dict(share=False)):
@@ -91,7 +85,7 @@ def test_rewards_are_those_of_one_text_after_the_other(kind, side, rows):
 def test_windows_of_pairs_keep_the_order(rows, monkeypatch):
     model = classifier("Qwen3")
     want = model.rewards(rows, progress=False)
-    monkeypatch.setattr("plurality_nb.rewards.model._WINDOW", 3)
+    monkeypatch.setattr("plurality_nb.rewards.classifier._PAIRS_PACKED_TOGETHER", 3)
     np.testing.assert_allclose(model.rewards(rows, progress=False), want, atol=1e-5)
 
 
@@ -99,23 +93,23 @@ def test_pairs_that_are_too_long_have_no_reward(rows):
     model = classifier("Qwen3", max_length=100)
     scored = model.score(rows, progress=False)
     lost = [r is None for r in scored["reward_a"]]
-    assert any(lost) and not all(lost) and len(scored) == len(rows)
+    assert any(lost)
+    assert not all(lost)
+    assert len(scored) == len(rows)
 
 
 def test_a_model_that_cannot_share_says_so_and_is_read_plainly(rows, caplog):
     model = classifier("Bloom")
     got = model.rewards(rows, progress=False)
-    assert (
-        not model.share
-        and "BloomForSequenceClassification reads each response by itself" in caplog.text
-    )
+    assert not model.share
+    assert "BloomForSequenceClassification reads each response by itself" in caplog.text
     np.testing.assert_allclose(got[0], plain(model, rows, "response_a"), atol=1e-5)
 
 
 def test_what_is_no_reward_model_is_refused(tmp_path):
     model, tokenizer = small_model("Qwen3", num_labels=3), small_tokenizer()
-    for m in (model, tokenizer):
-        m.save_pretrained(tmp_path / "three")
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "three")
     with pytest.raises(ContractError, match="a reward model, with one label, got 3 labels"):
         RewardModel.load(tmp_path / "three")
     with pytest.raises(ContractError, match="a reward model that transformers can load"):
@@ -143,10 +137,8 @@ def test_an_adapter_is_a_reward_model(rows, tmp_path):
     want = Classifier(model=model, tokenizer=small_tokenizer()).rewards(rows, progress=False)
     got = RewardModel.load(tmp_path / "adapter").rewards(rows, progress=False)
     np.testing.assert_allclose(got, want, atol=1e-5)
-    assert (
-        np.abs(np.subtract(want[0], classifier("Qwen3").rewards(rows, progress=False)[0])).max()
-        > 0.1
-    )
+    without_adapter = classifier("Qwen3").rewards(rows, progress=False)
+    assert np.abs(np.subtract(want[0], without_adapter[0])).max() > 0.1
 
 
 def test_a_model_of_the_hub_brings_its_prompts(rows, tmp_path):
@@ -158,7 +150,12 @@ def test_a_model_of_the_hub_brings_its_prompts(rows, tmp_path):
     write_training(snapshot, dict(objective="votes"), rows["group"][:3])
     (tmp_path / "models--me--rm" / "refs").mkdir()
     (tmp_path / "models--me--rm" / "refs" / "main").write_text(commit)
-    code = "import json; from plurality_nb.rewards.model import RewardModel; m = RewardModel.load('me/rm', device='cpu'); print(json.dumps([m.name, m.known['revision'], m.settings, sorted(m.groups)]))"
+    code = """
+import json
+from plurality_nb.rewards.model import RewardModel
+model = RewardModel.load('me/rm', device='cpu')
+print(json.dumps([model.name, model.identity['revision'], model.settings, sorted(model.groups)]))
+"""
     run = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -177,10 +174,6 @@ def test_a_model_of_the_hub_brings_its_prompts(rows, tmp_path):
 def test_the_tokenizer_may_know_better_how_much_a_model_reads():
     tokenizer = small_tokenizer(encoder=True)
     tokenizer.model_max_length = 510
-    assert (
-        Classifier(
-            model=small_model("Bert", max_position_embeddings=512), tokenizer=tokenizer
-        ).max_length
-        == 510
-    )
+    model = small_model("Bert", max_position_embeddings=512)
+    assert Classifier(model=model, tokenizer=tokenizer).max_length == 510
     assert classifier("Bert").max_length == 2048

@@ -87,6 +87,12 @@ def losses(trainer):
     return [step["loss"] for step in trainer.state.log_history if "loss" in step]
 
 
+def shortest_pairs(ds, count):
+    length = [len(a) + len(b) for a, b in zip(ds["response_a"], ds["response_b"])]
+    return take(ds, np.argsort(length)[:count])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, dtype",
     [
@@ -98,8 +104,7 @@ def losses(trainer):
 )
 def test_thirty_steps_are_those_of_trl(kind, dtype, ready, tokenizer, tmp_path):
     "Four epochs: the pairs of each step have to be the same, too."
-    length = [len(a) + len(b) for a, b in zip(ready["response_a"], ready["response_b"])]
-    ds = take(ready, np.argsort(length)[:64])
+    ds = shortest_pairs(ready, 64)
     common = SETTINGS | dict(max_steps=30, optim="adamw_torch", center_rewards_coefficient=0.01)
     ours = MarginTrainer(
         small_model(kind).to(dtype),
@@ -126,21 +131,18 @@ def test_thirty_steps_are_those_of_trl(kind, dtype, ready, tokenizer, tmp_path):
     for trainer in (ours, theirs):
         trainer.train()
     got, want = losses(ours), losses(theirs)
-    assert len(got) == 30 and np.std(want) > 0.01
+    assert len(got) == 30
+    assert np.std(want) > 0.01
     np.testing.assert_allclose(got, want, atol=1e-6 if dtype == torch.float64 else 1e-3, rtol=0)
     if dtype == torch.float64:
-        before = dict(small_model(kind).to(dtype).named_parameters())
-        for (name, a), (_, b) in zip(
-            ours.model.named_parameters(), theirs.model.named_parameters()
-        ):
-            assert (a - b).norm() <= 1e-5 * b.norm().clamp(min=1e-3), name
-        assert (
-            max(
-                float((b - before[n]).detach().abs().max())
-                for n, b in theirs.model.named_parameters()
-            )
-            > 1e-3
-        )
+        start = dict(small_model(kind).to(dtype).named_parameters())
+        our_weights = dict(ours.model.named_parameters())
+        their_weights = dict(theirs.model.named_parameters())
+        for name, weights in their_weights.items():
+            allowed = 1e-5 * weights.norm().clamp(min=1e-3)
+            assert (our_weights[name] - weights).norm() <= allowed, name
+        moved = [(w - start[name]).detach().abs().max() for name, w in their_weights.items()]
+        assert max(moved) > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -148,18 +150,13 @@ def test_thirty_steps_are_those_of_trl(kind, dtype, ready, tokenizer, tmp_path):
 )
 def test_the_cut_makes_no_difference(objective, ready, tokenizer, tmp_path):
     "Budgets, accumulation, sharing, and which response is called A."
-    ds = take(add_margins(ready, "signed") if objective == "signed_margin" else ready, range(48))
-    run = lambda data, size=16, **kwargs: losses(
-        train(
-            tmp_path,
-            data,
-            tokenizer,
-            objective=objective,
-            max_steps=3,
-            per_device_train_batch_size=size,
-            **kwargs,
-        )
-    )
+    signed = objective == "signed_margin"
+    ds = take(add_margins(ready, "signed") if signed else ready, range(48))
+
+    def run(data, size=16, **kwargs):
+        settings = dict(objective=objective, max_steps=3, per_device_train_batch_size=size)
+        return losses(train(tmp_path, data, tokenizer, **settings, **kwargs))
+
     want = run(ds)
     for got in (
         run(ds, max_tokens_per_microbatch=300),
@@ -172,44 +169,23 @@ def test_the_cut_makes_no_difference(objective, ready, tokenizer, tmp_path):
 
 def test_a_last_step_that_is_not_full_is_the_mean_of_its_pairs(ready, tokenizer, tmp_path):
     ds = take(ready, range(41))
-    want = losses(
-        train(tmp_path, ds, tokenizer, max_steps=-1, num_train_epochs=1, learning_rate=0.0)
-    )
-    got = losses(
-        train(
-            tmp_path,
-            ds,
-            tokenizer,
-            max_steps=-1,
-            num_train_epochs=1,
-            learning_rate=0.0,
-            per_device_train_batch_size=8,
-            gradient_accumulation_steps=4,
-        )
-    )
+    epoch = dict(max_steps=-1, num_train_epochs=1, learning_rate=0.0)
+    want = losses(train(tmp_path, ds, tokenizer, **epoch))
+    accumulated = dict(per_device_train_batch_size=8, gradient_accumulation_steps=4)
+    got = losses(train(tmp_path, ds, tokenizer, **epoch, **accumulated))
     np.testing.assert_allclose(got, want, atol=1e-6)
-    whole = train(
-        tmp_path, ds, tokenizer, max_steps=1, learning_rate=0.0, per_device_train_batch_size=41
-    )
-    assert losses(whole)[0] == pytest.approx((32 * want[0] + 9 * want[1]) / 41, abs=1e-5)
+    at_once = dict(max_steps=1, learning_rate=0.0, per_device_train_batch_size=41)
+    (whole,) = losses(train(tmp_path, ds, tokenizer, **at_once))
+    assert whole == pytest.approx((32 * want[0] + 9 * want[1]) / 41, abs=1e-5)
 
 
 def test_rows_without_votes_train_on_their_label(ready, tokenizer, tmp_path):
-    mixed = take(ready, range(100)).map(
-        lambda row, i: (
-            dict(judge_a=None, judge_b=None, judge_tie=None, margin=None) if i % 2 else {}
-        ),
-        with_indices=True,
-    )
+    no_votes = dict(judge_a=None, judge_b=None, judge_tie=None, margin=None)
+    mixed = take(ready, range(100)).map(lambda row, i: no_votes if i % 2 else {}, with_indices=True)
     assert mixed["margin"][1] is None
     got = losses(train(tmp_path, mixed, tokenizer, missing="label"))
-    want = losses(
-        train(
-            tmp_path,
-            with_columns(mixed, margin=np.nan_to_num(np.array(mixed["margin"][:], dtype=float))),
-            tokenizer,
-        )
-    )
+    margin = np.nan_to_num(np.array(mixed["margin"][:], dtype=float))
+    want = losses(train(tmp_path, with_columns(mixed, margin=margin), tokenizer))
     np.testing.assert_allclose(got, want, atol=1e-6)
     with pytest.raises(ContractError, match="50 without a margin of 100 rows"):
         train(tmp_path, mixed, tokenizer, missing="raise")
@@ -231,25 +207,22 @@ def test_evaluation_counts_what_people_say(ready, tokenizer, tmp_path):
         per_device_eval_batch_size=16,
         max_tokens_per_microbatch=500,
     )
-    found = trainer.evaluate()
+    measures = trainer.evaluate()
     trainer.save_model(tmp_path / "m")
     tokenizer.save_pretrained(tmp_path / "m")
     scored = RewardModel.load(tmp_path / "m").score(people, progress=False)
-    d = np.subtract(scored["reward_a"][:], scored["reward_b"][:])
+    a_minus_b = np.subtract(scored["reward_a"][:], scored["reward_b"][:])
     share = (np.array(people["human_a"][:]) + np.array(people["human_tie"][:]) / 2) / 20
-    assert found["eval_spearman_people"] == pytest.approx(
-        spearmanr([*d, *-d], np.round([*share, *(1 - share)], 6)).statistic, abs=1e-6
-    )
-    rows = [
-        (1 if r["label"] else -1, r["margin"], x)
-        for r, x in zip(people, d)
-        if r["label"] is not None
-    ]
-    assert found["eval_accuracy"] == pytest.approx(np.mean([s * x > 0 for s, _, x in rows]))
-    assert found["eval_loss"] == pytest.approx(
-        np.mean([np.log1p(np.exp(m - s * x)) for s, m, x in rows]), abs=1e-5
-    )
-    assert found["eval_margins_met"] == pytest.approx(np.mean([s * x >= m for s, m, x in rows]))
+    both_orders = spearmanr([*a_minus_b, *-a_minus_b], np.round([*share, *(1 - share)], 6))
+    assert measures["eval_spearman_people"] == pytest.approx(both_orders.statistic, abs=1e-6)
+    labelled = np.array([label is not None for label in people["label"]])
+    sign = np.array([1 if label else -1 for label in people["label"]])[labelled]
+    delta = sign * a_minus_b[labelled]
+    margin = np.array(people["margin"][:], dtype=float)[labelled]
+    loss = np.mean(np.log1p(np.exp(margin - delta)))
+    assert measures["eval_accuracy"] == pytest.approx(np.mean(delta > 0))
+    assert measures["eval_loss"] == pytest.approx(loss, abs=1e-5)
+    assert measures["eval_margins_met"] == pytest.approx(np.mean(delta >= margin))
 
 
 def test_the_saved_model_is_transformers_own_and_knows_its_prompts(ready, tokenizer, tmp_path):
@@ -259,14 +232,13 @@ def test_the_saved_model_is_transformers_own_and_knows_its_prompts(ready, tokeni
     trainer.save_model(tmp_path / "m")
     trainer.create_model_card()
     card = (tmp_path / "run" / "README.md").read_text()
-    assert "| objective | margin |" in card and "spearman people" in card and "TRL" in card
+    for text in ("| objective | margin |", "spearman people", "TRL"):
+        assert text in card
     theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "m")
     model = RewardModel.load(tmp_path / "m")
-    assert (
-        model.groups == frozenset(ds["group"][:])
-        and model.settings["objective"] == "margin"
-        and model.settings["pairs"] == 90
-    )
+    assert model.groups == frozenset(ds["group"][:])
+    assert model.settings["objective"] == "margin"
+    assert model.settings["pairs"] == 90
     scored = model.score(ready, progress=False)
     assert [bool(s) for s in scored["seen"]] == [g in model.groups for g in ready["group"]]
     row = ready[100]
@@ -279,105 +251,152 @@ def test_the_saved_model_is_transformers_own_and_knows_its_prompts(ready, tokeni
         assert theirs(**ids).logits.item() == pytest.approx(scored["reward_a"][100], abs=1e-5)
 
 
-def test_a_run_that_was_killed_goes_on_as_if_nothing_had_been(ready, tmp_path):
-    "Killed by SIGKILL between two checkpoints; bit for bit."
-    code = f"""
-import sys, torch
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+KILLED_RUN = """
+import json, sys, torch
+sys.path.insert(0, {tests!r})
 torch.set_num_threads(1)
 from small_models import small_model, small_tokenizer
 from datasets import load_from_disk
 from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 out, resume = sys.argv[1], sys.argv[2] == "resume"
 model = small_model("Qwen3", attention_dropout=0.1)  # draws random numbers in every step
-args = MarginConfig(out, max_steps=14, per_device_train_batch_size=16, learning_rate=1e-3, logging_steps=1, save_steps=5, report_to="none", use_cpu=True, disable_dropout=False, seed=3)
-trainer = MarginTrainer(model, args, load_from_disk({str(tmp_path / 'ds')!r}), processing_class=small_tokenizer())
+args = MarginConfig(
+    out,
+    max_steps=14,
+    per_device_train_batch_size=16,
+    learning_rate=1e-3,
+    logging_steps=1,
+    save_steps=5,
+    report_to="none",
+    use_cpu=True,
+    disable_dropout=False,
+    seed=3,
+)
+trainer = MarginTrainer(model, args, load_from_disk({ds!r}), processing_class=small_tokenizer())
 trainer.train(resume_from_checkpoint=resume)
-import json
-print(json.dumps([[s["loss"], s["grad_norm"]] for s in trainer.state.log_history if "loss" in s]))
+logs = [step for step in trainer.state.log_history if "loss" in step]
+print(json.dumps([[step["loss"], step["grad_norm"]] for step in logs]))
 """
-    ready.save_to_disk(tmp_path / "ds")
-    run = lambda out, how: subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path / out), how],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | dict(TQDM_DISABLE="1"),
-    )
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_as_if_nothing_had_been(ready, tmp_path):
+    "Killed by SIGKILL between two checkpoints; bit for bit."
+    tests, ds = str(Path(__file__).parents[1]), str(tmp_path / "ds")
+    code = KILLED_RUN.format(tests=tests, ds=ds)
+    ready.save_to_disk(ds)
+
+    def run(out, how):
+        return subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / out), how],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | dict(TQDM_DISABLE="1"),
+        )
+
+    def curve(process):
+        out, err = process.communicate()
+        assert process.returncode == 0, err
+        return json.loads(out.splitlines()[-1])
+
     whole, killed = run("whole", "fresh"), run("killed", "fresh")
-    until = time.monotonic() + 120
     while not (tmp_path / "killed" / "checkpoint-5" / "trainer_state.json").exists():
-        assert time.monotonic() < until and killed.poll() is None, killed.communicate()[1]
+        assert killed.poll() is None, killed.communicate()[1]
         time.sleep(0.001)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
     killed.communicate()
-    again, (out, err) = run("killed", "resume"), whole.communicate(timeout=200)
-    assert whole.returncode == 0, err
-    curve = json.loads(out.splitlines()[-1])
-    out, err = again.communicate(timeout=200)
-    assert again.returncode == 0, err
-    assert len(curve) == 14 and json.loads(out.splitlines()[-1]) == curve
+    again = run("killed", "resume")
+    want = curve(whole)
+    assert len(want) == 14
+    assert curve(again) == want
 
 
-def test_two_processes_are_one(ready, tmp_path):
-    "Losses, metrics and weights; the last batch of an epoch is filled up with pairs that must not count."
-    ready.select(range(41)).save_to_disk(tmp_path / "ds")
-    (tmp_path / "run.py").write_text(f"""
+TWO_PROCESSES = """
 import json, sys, torch
-sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+sys.path.insert(0, {tests!r})
 from small_models import small_model, small_tokenizer
 from datasets import load_from_disk
 from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 out, size = sys.argv[1], int(sys.argv[2])
-ds = load_from_disk({str(tmp_path / 'ds')!r})
-args = MarginConfig(out, num_train_epochs=2, per_device_train_batch_size=size, per_device_eval_batch_size=size, max_tokens_per_microbatch=300, learning_rate=1e-3, optim="adamw_torch", logging_steps=1, save_strategy="no", report_to="none", use_cpu=True, disable_tqdm=True, seed=3)
+ds = load_from_disk({ds!r})
+args = MarginConfig(
+    out,
+    num_train_epochs=2,
+    per_device_train_batch_size=size,
+    per_device_eval_batch_size=size,
+    max_tokens_per_microbatch=300,
+    learning_rate=1e-3,
+    optim="adamw_torch",
+    logging_steps=1,
+    save_strategy="no",
+    report_to="none",
+    use_cpu=True,
+    disable_tqdm=True,
+    seed=3,
+)
 trainer = MarginTrainer(small_model("Qwen3").double(), args, ds, ds, small_tokenizer())
 trainer.train()
-found = trainer.evaluate()
+measures = trainer.evaluate()
 if trainer.is_world_process_zero():
-    logs = [[s[k] for k in ("loss", "accuracy", "chosen_reward", "margins_met")] for s in trainer.state.log_history if "loss" in s]
+    logs = [step for step in trainer.state.log_history if "loss" in step]
+    shown = ("loss", "accuracy", "chosen_reward", "margins_met")
     weights = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
-    json.dump(dict(world=trainer.accelerator.num_processes, logs=logs, found={{k: v for k, v in found.items() if "second" not in k and "runtime" not in k}}, weights=weights.tolist()), open(out + ".json", "w"))
+    result = dict(
+        world=trainer.accelerator.num_processes,
+        logs=[[step[name] for name in shown] for step in logs],
+        measures={{k: v for k, v in measures.items() if "second" not in k and "runtime" not in k}},
+        weights=weights.tolist(),
+    )
+    json.dump(result, open(out + ".json", "w"))
 trainer.accelerator.wait_for_everyone()
 trainer.accelerator.end_training()
-""")
-    env = os.environ | dict(OMP_NUM_THREADS="1")
-    torchrun = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node",
-        "2",
-    ]
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(ready, tmp_path):
+    """Losses, metrics and weights.
+
+    The last batch of an epoch is filled up with pairs that must not count."""
+    tests, ds = str(Path(__file__).parents[1]), str(tmp_path / "ds")
+    ready.select(range(41)).save_to_disk(ds)
+    script = tmp_path / "run.py"
+    script.write_text(TWO_PROCESSES.format(tests=tests, ds=ds))
+    torchrun = "-m torch.distributed.run --standalone --nproc_per_node 2".split()
     runs = [
         subprocess.Popen(
-            [*launch, str(tmp_path / "run.py"), str(tmp_path / name), size],
-            env=env,
+            [sys.executable, *launch, str(script), str(tmp_path / name), size],
+            env=os.environ | dict(OMP_NUM_THREADS="1"),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for launch, name, size in [([sys.executable], "one", "16"), (torchrun, "two", "8")]
+        for launch, name, size in [([], "one", "16"), (torchrun, "two", "8")]
     ]
     for run in runs:
-        _, err = run.communicate(timeout=300)
+        _, err = run.communicate()
         assert run.returncode == 0, err[-3000:]
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
-    assert (one["world"], two["world"]) == (1, 2) and len(one["logs"]) == 6
+    assert (one["world"], two["world"]) == (1, 2)
+    assert len(one["logs"]) == 6
     np.testing.assert_allclose(two["logs"], one["logs"], atol=1e-6)
-    assert one["found"].keys() == two["found"].keys()
-    np.testing.assert_allclose(list(two["found"].values()), list(one["found"].values()), atol=1e-6)
+    assert one["measures"].keys() == two["measures"].keys()
+    measures = [list(run["measures"].values()) for run in (two, one)]
+    np.testing.assert_allclose(*measures, atol=1e-6)
     np.testing.assert_allclose(two["weights"], one["weights"], atol=1e-8)
 
 
 def test_lora_bf16_and_checkpointing(ready, tokenizer, tmp_path):
     from peft import LoraConfig
 
-    lora = lambda: LoraConfig(
-        task_type="SEQ_CLS", r=4, target_modules=["q_proj", "v_proj"], modules_to_save=["score"]
-    )
+    def lora():
+        targets = ["q_proj", "v_proj"]
+        return LoraConfig(
+            task_type="SEQ_CLS", r=4, target_modules=targets, modules_to_save=["score"]
+        )
+
     want = losses(train(tmp_path, ready, tokenizer, peft_config=lora(), prefix_sharing="off"))
     trainer = train(tmp_path, ready, tokenizer, peft_config=lora(), gradient_checkpointing=True)
     assert trainer.data_collator.share
@@ -403,10 +422,8 @@ def test_what_trl_takes(ready, tokenizer, tmp_path):
 
 def test_long_pairs(ready, tokenizer, tmp_path, caplog):
     short = train(tmp_path, ready, tokenizer, max_length=110, max_steps=1)
-    assert (
-        len(short.train_dataset) < len(ready)
-        and f"{len(ready) - len(short.train_dataset)} dropped" in caplog.text
-    )
+    assert len(short.train_dataset) < len(ready)
+    assert f"{len(ready) - len(short.train_dataset)} dropped" in caplog.text
     assert len(short.groups) < len(set(ready["group"]))
     with pytest.raises(ContractError, match="`max_length`: want pairs of up to 110 tokens"):
         train(tmp_path, ready, tokenizer, max_length=110, long_pairs="error")
@@ -432,11 +449,7 @@ def test_early_stopping_and_the_best_model(ready, tokenizer, tmp_path):
         greater_is_better=True,
     )
     assert trainer.state.global_step < 40
-    best = max(
-        s["eval_spearman_people"] for s in trainer.state.log_history if "eval_spearman_people" in s
-    )
-    assert (
-        trainer.state.best_metric
-        == best
-        == pytest.approx(trainer.evaluate()["eval_spearman_people"], abs=1e-6)
-    )
+    name = "eval_spearman_people"
+    best = max(step[name] for step in trainer.state.log_history if name in step)
+    assert trainer.state.best_metric == best
+    assert trainer.evaluate()[name] == pytest.approx(best, abs=1e-6)
