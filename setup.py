@@ -39,7 +39,7 @@ setup(
     extras_require=extras,
     packages=find_packages(include=[name, f"{name}.*"]),
     package_data={
-        name: [f"resources/*.{kind}" for kind in ("jsonl", "txt", "html", "toml", "js", "css")]
+        name: [f"resources/*.{kind}" for kind in ("jsonl", "txt", "html", "toml", "js", "css", "tsv")]
     },
     entry_points={
         "console_scripts": [f"plurality={name}.cli.app:main"],
