@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from tqdm.auto import tqdm
 
+
 # %% ../nbs/01_progress.ipynb #bar
 def bar(
     x: Iterable,  # what is worked through

@@ -29,6 +29,7 @@ from .split import PARTS, part_of
 from ..errors import ContractError
 from ..progress import bar
 
+
 # %% ../../nbs/data/13_loading.ipynb #peek
 def _peek(rows, where):
     "The first readable row, and all of them again."
@@ -51,6 +52,7 @@ def _shared_people(people):
             'people', 'a file, or rows', repr(str(people)[:200]), 'No such file here'
         )
     return read_people(read_rows(people))
+
 
 # %% ../../nbs/data/13_loading.ipynb #converter
 def _who_cast(ballot, people):
@@ -95,6 +97,7 @@ def _converter(opened, fmt, columns, cells):
         return r
 
     return convert
+
 
 # %% ../../nbs/data/13_loading.ipynb #named
 def _not_rejects(path):
@@ -170,6 +173,7 @@ def _repeated(ds):
     return int(n[n > 1].sum() - (n > 1).sum()), ids.dictionary.filter(pa.array(n > 1))[
         :_NAMED
     ].to_pylist()
+
 
 # %% ../../nbs/data/13_loading.ipynb #read-comparisons
 def read_comparisons(
@@ -255,6 +259,7 @@ def read_comparisons(
     if limit is not None and limit < len(ds):
         ds = take(ds, np.sort(np.random.default_rng(seed).choice(len(ds), limit, replace=False)))
     return ds, account | dict(kept=len(ds))
+
 
 # %% ../../nbs/data/13_loading.ipynb #load-comparisons
 def load_comparisons(

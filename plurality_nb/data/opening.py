@@ -159,6 +159,7 @@ def _named(name, subset, split):
         )
     return of_split(rows, split or 'train') if s.split_column else rows
 
+
 # %% ../../nbs/data/11_opening.ipynb #in-memory
 def _frame_rows(table, size=1000):
     "The rows of a DataFrame, null where it has nan, lists where it has arrays."
@@ -185,6 +186,7 @@ def in_memory(
             'One row goes into a list, `[row]`, and columns into `Dataset.from_dict(columns)`',
         )
     return data
+
 
 # %% ../../nbs/data/11_opening.ipynb #opened
 class Opened(NamedTuple):
@@ -228,6 +230,7 @@ def _source_of(data):
         return known, None
     return (known, subset) if s.files or subset in s.subsets else (None, None)
 
+
 # %% ../../nbs/data/11_opening.ipynb #open-source
 def open_source(
     data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
@@ -263,6 +266,7 @@ def open_source(
             'No such file here',
         )
     return Opened(_rows(_download(name, config or None, split)), str(data), source=name)
+
 
 # %% ../../nbs/data/11_opening.ipynb #read-people
 def _flat(row, head=''):

@@ -13,6 +13,7 @@ from datasets import Dataset
 
 from .build import to_comparisons
 
+
 # %% ../../nbs/data/07_sample.ipynb #load-sample
 def load_sample() -> (
     Dataset

@@ -18,6 +18,7 @@ from .checks import _short, as_messages
 from .schema import FEATURES, _turns
 from ..errors import ContractError
 
+
 # %% ../../nbs/data/06_trl.ipynb #split-dialogues
 def split_dialogues(
     chosen: list[dict],  # conversation that ends with the preferred response
@@ -44,6 +45,7 @@ def split_dialogues(
             reason='sides differ before the last turn',
         )
     return chosen[:n], chosen[-1]['content'], rejected[-1]['content']
+
 
 # %% ../../nbs/data/06_trl.ipynb #trl-row
 def _split_text(chosen, rejected):
@@ -82,6 +84,7 @@ def trl_row(
         'rejected': rejected,
     }
 
+
 # %% ../../nbs/data/06_trl.ipynb #from-trl
 def from_trl(
     rows: Iterable[Mapping],  # a `Dataset` or rows in any of TRL's preference forms
@@ -89,6 +92,7 @@ def from_trl(
 ) -> Dataset:  # comparisons
     "Comparisons from TRL's preference data."
     return to_comparisons(rows, trl_row, **kwargs)
+
 
 # %% ../../nbs/data/06_trl.ipynb #to-trl
 def _side(texts):

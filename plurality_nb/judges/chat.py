@@ -23,6 +23,7 @@ from ..errors import ContractError
 from .parsing import Answer
 from .prompts import Asking, Judge
 
+
 # %% ../../nbs/judges/03_chat.ipynb #judgeerror
 class JudgeError(OSError):
     "A judge that cannot be asked, whatever the question."
@@ -45,6 +46,7 @@ def scrubbed(
         if isinstance(s, str) and len(s) > 3:
             text = text.replace(s, '***')
     return _KEYLIKE.sub('***', ' '.join(text.split()))[:most]
+
 
 # %% ../../nbs/judges/03_chat.ipynb #pooled
 async def _ended(closing):
@@ -99,6 +101,7 @@ def pooled(
             if failed:
                 raise failed
 
+
 # %% ../../nbs/judges/03_chat.ipynb #host-of
 def host_of(
     url: str,  # base URL of a server
@@ -145,6 +148,7 @@ def _client(base_url, timeout, retries):
             'none',
             'Set OPENAI_API_KEY in the environment, to any text where the server wants none; name a server of your own with `base_url`, `--base-url`',
         ) from e
+
 
 # %% ../../nbs/judges/03_chat.ipynb #chatjudge
 _log = logging.getLogger(__name__)
@@ -247,6 +251,7 @@ class ChatJudge(Judge):
         yield from pooled(
             _Talk(self, client).answer, enumerate(questions), self.concurrency, client.close
         )
+
 
 # %% ../../nbs/judges/03_chat.ipynb #talk
 _TOO_MUCH = re.compile(

@@ -35,6 +35,7 @@ from ..votes.calibration import dispersion
 from ..votes.inspection import data_card, vote_card
 from ..votes.shares import votes_of
 
+
 # %% ../../nbs/reports/03_sections.ipynb #svg
 def svg(
     fig: Figure,
@@ -70,6 +71,7 @@ def page_figure(
         svg=text.replace('<svg ', f'<svg role="img" aria-label="{escape(caption)}" ', 1),
         caption=caption,
     )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #blocks
 def _text(text):
@@ -154,6 +156,7 @@ def _matrix(table, statistic, caption, cell=_interval):
         head=head,
         rows=[(m, [found.get((m, q), ('', '')) for q in facts.index]) for m in t.model.unique()],
     )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-of-data
 _VOTED = dict(
@@ -310,6 +313,7 @@ def _judge_blocks(page):
             "The judge's share against people's: on the diagonal, the judge spreads as people do; below it, it is too sure.",
         )
     )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-of-results
 def _taxonomy_section(page):
@@ -488,6 +492,7 @@ def _calibration_section(page):
         )
     )
 
+
 # %% ../../nbs/reports/03_sections.ipynb #versions
 def versions() -> dict:  # package to version
     "What the numbers were made with."
@@ -533,6 +538,7 @@ def _how_section(page):
             label='Settings',
             code=json.dumps(made['settings'], indent=1, ensure_ascii=False, default=str),
         )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #check-report
 _GENERATOR = b'<meta name="generator" content="plurality_nb">'

@@ -37,6 +37,7 @@ from ..taxonomy.quadrants import label_taxonomy
 from ..votes.bias import order_effects
 from ..votes.margins import add_margins, draw_labels
 
+
 # %% ../../nbs/studies/04_demo.ipynb #augment
 def augment(
     ds: Dataset,  # comparisons
@@ -55,6 +56,7 @@ def augment(
     return add_margins(ds, 'decisiveness', scale), order_effects(
         votes, ds['group'][:], getattr(judge, 'ordered', True)
     )
+
 
 # %% ../../nbs/studies/04_demo.ipynb #train-contenders
 def train_contenders(
@@ -76,6 +78,7 @@ def train_contenders(
         for name, (d, o) in bar(runs.items(), 'models', progress)
     }
 
+
 # %% ../../nbs/studies/04_demo.ipynb #verdict
 def verdict(
     differences: pd.DataFrame,  # from `compare`
@@ -88,6 +91,7 @@ def verdict(
         'better' if l > 0 else 'worse' if h < 0 else 'cannot tell' for l, h in zip(t.low, t.high)
     ]
     return pd.Series(words, index=t[t.columns[1]], name=f'{model} against baseline')
+
 
 # %% ../../nbs/studies/04_demo.ipynb #run-demo
 _SCORED = ['baseline.parquet', 'margin.parquet', 'permuted_margins.parquet']  # in this order

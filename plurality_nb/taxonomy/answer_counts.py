@@ -23,6 +23,7 @@ from ..judges.parsing import Answer, own_words
 from ..judges.prompts import Judge, Question, conversation_text
 from .prompt_classifier import plurality_prompts
 
+
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #read-count
 def read_count(
     raw: str,  # a model's words
@@ -38,6 +39,7 @@ def read_count(
         return None  # a range, a negative number or a decimal
     count = int(numbers[0])
     return count if 1 <= count <= most else None
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #mean-count
 def _mean_count(raw: str, most: int, min_mass: float) -> float | None:
@@ -55,6 +57,7 @@ def _mean_count(raw: str, most: int, min_mass: float) -> float | None:
         return None
     return float(np.exp(sum(mass * np.log(count) for count, mass in mass_of.items()) / total))
 
+
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #count-question
 _COUNT_QUESTION = (
     'Below is a conversation with an assistant, up to where the assistant has to respond. '
@@ -68,6 +71,7 @@ _COUNT_QUESTION = (
     'Reply with one whole number from 1 to {most} and nothing else; '
     '{most} stands for {most} or more.'
 )
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #prompt-asking
 @dataclass
@@ -113,6 +117,7 @@ class PromptAsking:
         openness = float(np.log(count) / np.log(self.most))
         return Answer(first=openness, second=1 - openness, raw=raw, **facts)
 
+
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #openness
 _log = logging.getLogger(__name__)
 
@@ -133,6 +138,7 @@ def _prompt_openness(
     openness = np.where(read > 0, first / np.maximum(read, 1e-12), np.nan)
     openness_of = dict(zip(different, openness))
     return np.array([openness_of[key] for key in keys])
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #calibrated-openness
 def _calibrated_openness(
@@ -156,6 +162,7 @@ def _calibrated_openness(
     is_read = ~np.isnan(openness)
     probabilities[is_read] = curve.predict_proba(openness[is_read][:, None])[:, 1]
     return probabilities
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #ask-plurality
 def ask_plurality(

@@ -21,6 +21,7 @@ from .quantities import Unit, same_number, unit_of
 from .responses import Response, count_negations
 from .words import Word, read_words
 
+
 # %% ../../nbs/taxonomy/08_edits.ipynb #edit
 class Edit(NamedTuple):
     "Words of A that are replaced by words of B; one of the two may be empty."
@@ -31,6 +32,7 @@ class Edit(NamedTuple):
     @property
     def is_replacement(self) -> bool:
         return bool(self.removed and self.added)
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #alignment
 @dataclass
@@ -47,6 +49,7 @@ class Alignment:
         return [*self.replacements, *self.lone]
 
 
+# %% ../../nbs/taxonomy/08_edits.ipynb #align
 def align(
     a: Response,
     b: Response,
@@ -61,6 +64,7 @@ def align(
         steps=len(opcodes),
         ratio=matcher.ratio() if a.keys or b.keys else 1.0,
     )
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #surplus
 def _content_words(words: Sequence[Word]) -> list[Word]:
@@ -91,6 +95,7 @@ def _unmatched(a: Response, b: Response, matched: Set[str]) -> set[str]:
         for word in _surplus(a, b)
         if word.key not in matched and not _has_counterpart(word, others)
     }
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #conflict
 class _Conflict(NamedTuple):
@@ -133,6 +138,7 @@ def _turns_clause(edit: Edit) -> bool:
     )
     return bool((count_negations(edit.removed) + count_negations(edit.added) + opposed) % 2)
 
+
 # %% ../../nbs/taxonomy/08_edits.ipynb #conflict-of
 class _Meanings(NamedTuple):
     removed: set[str]  # what the removed words mean in one aspect
@@ -170,8 +176,9 @@ def _conflict_of(edit: Edit, a: Response, b: Response) -> _Conflict:
     details = any(meanings[name].removed != meanings[name].added for name in _DETAIL_ASPECTS)
     return _Conflict(int(any(numbers) or details), _turns_clause(edit))
 
+
 # %% ../../nbs/taxonomy/08_edits.ipynb #conflict-measures
-def _without(edit: Edit, matched: Set[str]) -> Edit:
+def _without_acronyms(edit: Edit, matched: Set[str]) -> Edit:
     "The edit without acronyms and what they stand for."
     return Edit(*([word for word in words if word.key not in matched] for words in edit))
 
@@ -180,7 +187,7 @@ def _conflict_measures(
     edits: Sequence[Edit], a: Response, b: Response, matched: Set[str]
 ) -> dict[str, float]:
     "How many edits change a fact, and how many add or drop one."
-    conflicts = [_conflict_of(_without(edit, matched), a, b) for edit in edits]
+    conflicts = [_conflict_of(_without_acronyms(edit, matched), a, b) for edit in edits]
     turns = Counter(
         (edit.removed or edit.added)[0].clause
         for edit, conflict in zip(edits, conflicts)
@@ -194,6 +201,7 @@ def _conflict_measures(
         hard_one=min(details, 3),
         hard_share=min(wrong / max(len(conflicts), 1), 1),
     )
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #replaced-distance
 def _replaced_distance(edit: Edit, nearness: Nearness) -> float:
@@ -224,6 +232,7 @@ def _replacement_measures(replacements: Sequence[Edit], nearness: Nearness) -> d
         opposite=min(sum(map(_has_opposites, replacements)), 3),
     )
 
+
 # %% ../../nbs/taxonomy/08_edits.ipynb #edit-counts
 def _count_in(words: Sequence[Word], keys: Set[str]) -> int:
     return sum(word.key in keys for word in _content_words(words))
@@ -253,6 +262,7 @@ def _edit_counts(
         edits_lone=min(lone, 12),
         inserted=min(max(inserted, default=0), 15),
     )
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #edit-measures
 def edit_measures(

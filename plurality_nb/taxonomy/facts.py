@@ -11,10 +11,11 @@ from collections.abc import Iterable, Set
 from functools import cache
 
 from .overlap import two_sided
-from .quantities import as_number, same_number
+from .quantities import leading_value, same_number
 from .responses import Response, polarity
 from .tables import table_rows
 from .words import read_words
+
 
 # %% ../../nbs/taxonomy/07_facts.ipynb #lone-numbers
 def lone_numbers(
@@ -31,7 +32,7 @@ def _are_rivals(x: str, y: str) -> bool:
     other_value, _, other_unit = y.partition(' ')
     if unit or other_unit:
         return unit == other_unit or (unit.endswith('date') and other_unit.endswith('date'))
-    first, second = as_number(value), as_number(other_value)
+    first, second = leading_value(value), leading_value(other_value)
     if first is None or second is None:
         return False
     return min(first, second) > 12 and max(first, second) < 3 * min(first, second)
@@ -48,6 +49,7 @@ def _number_measures(a: Response, b: Response, given: Set[str]) -> dict[str, flo
         numbers_shared=len(a.numbers & b.numbers) / len(either) if either else 0.5,
     )
 
+
 # %% ../../nbs/taxonomy/07_facts.ipynb #word-meanings
 @cache
 def word_meanings() -> dict[str, dict[str, str]]:  # aspect to word to meaning
@@ -59,6 +61,7 @@ def word_meanings() -> dict[str, dict[str, str]]:  # aspect to word to meaning
     return aspects
 
 
+# %% ../../nbs/taxonomy/07_facts.ipynb #meanings-of
 def meanings_of(
     parts: Iterable[str],  # words as written, lower case
     aspect: str,  # a key of `word_meanings`
@@ -66,6 +69,7 @@ def meanings_of(
     "What some words mean in one aspect."
     meanings = word_meanings()[aspect]
     return {meanings[part] for part in parts if part in meanings}
+
 
 # %% ../../nbs/taxonomy/07_facts.ipynb #refusal
 _REFUSAL = re.compile(
@@ -90,6 +94,7 @@ def _stance_measures(a: Response, b: Response) -> dict[str, float]:
         refusal=float(refuses[0] != refuses[1]),
         refusals=float(all(refuses)),
     )
+
 
 # %% ../../nbs/taxonomy/07_facts.ipynb #fact-measures
 def fact_measures(

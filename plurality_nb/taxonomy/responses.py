@@ -14,12 +14,14 @@ from .lexicon import NEGATIONS, STOPWORDS
 from .tables import word_list
 from .words import Word, read_words
 
+
 # %% ../../nbs/taxonomy/05_responses.ipynb #count-negations
 def count_negations(
     words: Iterable[Word],
 ) -> int:
     "How many negations there are, those inside expressions included."
     return sum(part in NEGATIONS for word in words for part in word.written.split())
+
 
 # %% ../../nbs/taxonomy/05_responses.ipynb #yes-or-no
 _YES = word_list('yes')
@@ -42,6 +44,7 @@ def opening_length(
         return length
     return 0 if words[0].written == 'no' else 1  # `No room is free` states a quantity
 
+
 # %% ../../nbs/taxonomy/05_responses.ipynb #polarity
 def polarity(
     words: Sequence[Word],  # of a response
@@ -54,10 +57,12 @@ def polarity(
             return -1 if count_negations(words[:index]) else 1
     return 0
 
+
 # %% ../../nbs/taxonomy/05_responses.ipynb #is-content
 def _is_content(word: Word) -> bool:
     is_letters = word.kind in ('word', 'name')
     return is_letters and word.written not in STOPWORDS and word.written not in NEGATIONS
+
 
 # %% ../../nbs/taxonomy/05_responses.ipynb #response
 class Response:
