@@ -5,7 +5,6 @@
 # %% auto #0
 __all__ = ['ContractError', 'LeftOut']
 
-
 # %% ../nbs/00_errors.ipynb #contracterror
 class ContractError(ValueError):
     "A row or file that does not hold comparisons."

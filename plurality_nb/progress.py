@@ -11,7 +11,6 @@ from collections.abc import Iterable
 
 from tqdm.auto import tqdm
 
-
 # %% ../nbs/01_progress.ipynb #bar
 def bar(
     x: Iterable,  # what is worked through

@@ -9,7 +9,6 @@ __all__ = ['SOURCES', 'Source', 'source_table']
 import re
 from typing import NamedTuple
 
-
 # %% ../../nbs/data/10_catalog.ipynb #source
 class Source(NamedTuple):
     "A data set by name."

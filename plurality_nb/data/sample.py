@@ -13,7 +13,6 @@ from datasets import Dataset
 
 from .build import to_comparisons
 
-
 # %% ../../nbs/data/07_sample.ipynb #load-sample
 def load_sample() -> (
     Dataset

@@ -43,7 +43,6 @@ QUADRANTS = ['single_distinct', 'single_alike', 'plural_distinct', 'plural_alike
 VOTERS = ['human', 'judge']
 OUTCOMES = ['a', 'b', 'tie']
 
-
 # %% ../../nbs/data/01_schema.ipynb #digest
 def _sha(text):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -76,7 +75,6 @@ def group_id(
 ) -> str:  # 16 hexadecimal digits
     "Hash of the prompt."
     return _sha(_framed(*_turns(prompt)))
-
 
 # %% ../../nbs/data/01_schema.ipynb #pair-id
 def pair_id(

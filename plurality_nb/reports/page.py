@@ -40,7 +40,6 @@ from ..simulation.users import SIMULATED, is_simulated
 from ..votes.inspection import data_card
 from ..votes.shares import votes_of
 
-
 # %% ../../nbs/reports/04_page.ipynb #page
 @contextmanager
 def _drawing():

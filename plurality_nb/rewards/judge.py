@@ -16,7 +16,6 @@ from ..data.checks import check_row
 from ..errors import ContractError
 from .model import RewardModel
 
-
 # %% ../../nbs/rewards/05_judge.ipynb #rewardjudge
 class RewardJudge:
     "Votes of reward models, fractional, the models' mean."

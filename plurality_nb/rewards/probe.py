@@ -57,7 +57,6 @@ def _best_step(loss, x, fold, lr, max_steps, patience, progress, every=5):
                 break
     return best_step, best
 
-
 # %% ../../nbs/rewards/04_probe.ipynb #train-probe
 def train_probe(
     ds: Dataset,  # comparisons with what the objective needs
@@ -131,7 +130,6 @@ def train_probe(
         groups=frozenset(ds['group']),
         name=name or objective,
     )
-
 
 # %% ../../nbs/rewards/04_probe.ipynb #cross-score
 def cross_score(

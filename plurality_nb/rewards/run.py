@@ -28,7 +28,6 @@ from .trainer import MarginConfig, MarginTrainer
 
 _log = logging.getLogger(__name__)
 
-
 # %% ../../nbs/rewards/07_run.ipynb #whole-checkpoint
 def _last_whole(folder):
     "The last checkpoint that was written to its end; broken ones are removed."
@@ -84,7 +83,6 @@ class ProgressLine(TrainerCallback):
             + ', '.join(f"{k.replace('_', ' ')} {v}" for k, v in said.items())
         )
 
-
 # %% ../../nbs/rewards/07_run.ipynb #check-training
 _BEGUN = 'run.json'  # what a run was begun with
 
@@ -107,7 +105,6 @@ def check_training(
     "Stops where `train_model` would replace what is not ours."
     check_model(out, inputs)
     refuse_foreign(_run_folder(out), _not_a_run, 'the checkpoints of a killed run', folder=True)
-
 
 # %% ../../nbs/rewards/07_run.ipynb #same-run
 def _same_run(folder, what, restart):
@@ -141,7 +138,6 @@ def _lora(rank):
         exclude_modules=['score', 'classifier'],
         modules_to_save=['score', 'classifier'],
     )
-
 
 # %% ../../nbs/rewards/07_run.ipynb #train-model
 def train_model(

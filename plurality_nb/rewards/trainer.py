@@ -45,7 +45,6 @@ from .targets import chosen_share, decided, training_targets
 
 _log = logging.getLogger(__name__)
 
-
 # %% ../../nbs/rewards/06_trainer.ipynb #margin-config
 def _opt(default, said):
     return field(default=default, metadata=dict(help=said))
@@ -124,7 +123,6 @@ class MarginConfig(RewardConfig):
     def objective_settings(self):
         return {k: getattr(self, k) for k in OBJECTIVE_SETTINGS}
 
-
 # %% ../../nbs/rewards/06_trainer.ipynb #collator
 _FACTS = [
     'weight',
@@ -170,7 +168,6 @@ class ComparisonCollator:
             pieces=list(micro_batches(pairs, self.budget, self.pad, self.share, first))
         )
 
-
 # %% ../../nbs/rewards/06_trainer.ipynb #prepared
 def _facts(ds, args, training):
     "What is known of each comparison, and which of them the objective can use."
@@ -213,7 +210,6 @@ def _comparisons_to_rows(ds, tokenizer, form, args, training):
         out = out.add_column(c, (v if c == 'weight' else v[rows]).astype(np.float32))
     return out, rows
 
-
 # %% ../../nbs/rewards/06_trainer.ipynb #measures
 def _spearman(delta, share):
     "Rank correlation, each pair in both orders; nan for fewer than two pairs."
@@ -246,7 +242,6 @@ def _measures(rows, evaluating):
         )
     return {k: float(v) for k, v in out.items() if not np.isnan(v)}
 
-
 # %% ../../nbs/rewards/06_trainer.ipynb #card
 def _outline(model, args):
     "The model, or one of its kind without weights."
@@ -274,7 +269,6 @@ def _card(trained):
     ]
     found = f'\n\n### On the evaluation rows\n\n{table(measured)}' if measured else ''
     return f'\n## Margins and votes\n\nTrained with [plurality_nb](https://github.com/plurality-nb/plurality_nb) on pairs whose prompts are listed, as hashes, in `groups.txt`.\n\n{table(rows)}{found}\n'
-
 
 # %% ../../nbs/rewards/06_trainer.ipynb #rows-trainer
 class _Rows(RewardTrainer):
@@ -364,7 +358,6 @@ class _Rows(RewardTrainer):
 
     def _send_telemetry(self):
         "Nothing leaves the machine."
-
 
 # %% ../../nbs/rewards/06_trainer.ipynb #steps-trainer
 class _Steps(_Rows):
@@ -460,7 +453,6 @@ class _Steps(_Rows):
 
     def floating_point_ops(self, inputs):
         return 6.0 * self._size * sum(p['computed'] for p in inputs['pieces'])
-
 
 # %% ../../nbs/rewards/06_trainer.ipynb #margin-trainer
 class MarginTrainer(_Steps):

@@ -23,7 +23,6 @@ from ..judges.parsing import Answer, own_words
 from ..judges.prompts import Judge, Question, conversation_text
 from .prompt_classifier import plurality_prompts
 
-
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #read-count
 def read_count(
     raw: str,  # a model's words
@@ -39,7 +38,6 @@ def read_count(
         return None  # a range, a negative number or a decimal
     count = int(numbers[0])
     return count if 1 <= count <= most else None
-
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #mean-count
 def _mean_count(raw: str, most: int, min_mass: float) -> float | None:
@@ -57,7 +55,6 @@ def _mean_count(raw: str, most: int, min_mass: float) -> float | None:
         return None
     return float(np.exp(sum(mass * np.log(count) for count, mass in mass_of.items()) / total))
 
-
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #count-question
 _COUNT_QUESTION = (
     'Below is a conversation with an assistant, up to where the assistant has to respond. '
@@ -73,6 +70,10 @@ _COUNT_QUESTION = (
 )
 
 
+def _count_question(question: Question, most: int, marks: Sequence[str]) -> str:
+    conversation = conversation_text(question.prompt, marks)
+    return _COUNT_QUESTION.format(conversation=conversation, most=most)
+
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #prompt-asking
 @dataclass
 class PromptAsking:
@@ -85,38 +86,34 @@ class PromptAsking:
     mode = 'count'
     reader = 'count:1'
 
+    def _count(self, raw: str, question: Question) -> float | None:
+        if self.probabilities:
+            return _mean_count(raw, self.most, self.min_mass)
+        return read_count(raw, self.most, question.texts)
+
     def __post_init__(self) -> None:
         largest = 9 if self.probabilities else 1000
         if not 2 <= self.most <= largest:
             raise ContractError('most', f'a number from 2 to {largest}', repr(self.most))
 
     @property
-    def letters(self) -> str:
-        "What an answer may begin with."
+    def letters(self) -> str:  # what an answer may begin with
         return '123456789'[: self.most]
 
-    def identity(self) -> dict:
-        "Everything about this way of asking that could change an answer."
+    def identity(self) -> dict:  # everything that could change an answer
         return dict(mode=self.mode, prompt='1', most=self.most)
 
     def messages(self, question: Question) -> list[dict]:  # `role`, `content`
         "What a chat model is sent."
-        conversation = conversation_text(question.prompt, self.marks)
-        content = _COUNT_QUESTION.format(conversation=conversation, most=self.most)
-        return [dict(role='user', content=content)]
+        return [dict(role='user', content=_count_question(question, self.most, self.marks))]
 
     def read(self, raw: str, question: Question, **facts: Any) -> Answer:
         "The number in a raw answer, on a logarithmic scale: 1 gives 0, `most` gives 1."
-        count: float | None = None
-        if self.probabilities:
-            count = _mean_count(raw, self.most, self.min_mass)
-        else:
-            count = read_count(raw, self.most, question.texts)
+        count = self._count(raw, question)
         if count is None:
             return Answer(error=f'no plain number from 1 to {self.most}', raw=raw, **facts)
         openness = float(np.log(count) / np.log(self.most))
         return Answer(first=openness, second=1 - openness, raw=raw, **facts)
-
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #openness
 _log = logging.getLogger(__name__)
@@ -138,7 +135,6 @@ def _prompt_openness(
     openness = np.where(read > 0, first / np.maximum(read, 1e-12), np.nan)
     openness_of = dict(zip(different, openness))
     return np.array([openness_of[key] for key in keys])
-
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #calibrated-openness
 def _calibrated_openness(
@@ -162,7 +158,6 @@ def _calibrated_openness(
     is_read = ~np.isnan(openness)
     probabilities[is_read] = curve.predict_proba(openness[is_read][:, None])[:, 1]
     return probabilities
-
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #ask-plurality
 def ask_plurality(

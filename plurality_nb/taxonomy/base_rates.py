@@ -11,7 +11,6 @@ from scipy.special import expit, logit
 
 from ..errors import ContractError
 
-
 # %% ../../nbs/taxonomy/13_base_rates.ipynb #shift-base-rate
 def shift_base_rate(
     p: np.ndarray,  # (n,): probabilities in (0, 1)
@@ -23,7 +22,6 @@ def shift_base_rate(
         if not 0 < share < 1:
             raise ContractError(name, 'a share between 0 and 1', repr(share))
     return expit(logit(np.clip(p, 1e-9, 1 - 1e-9)) + logit(rate) - logit(trained))
-
 
 # %% ../../nbs/taxonomy/13_base_rates.ipynb #estimate-base-rate
 def estimate_base_rate(

@@ -35,7 +35,6 @@ def split_sentences(
     sentences = [sentence.strip() for sentence in _SENTENCE_END.split(text)]
     return [sentence for sentence in sentences if sentence] or ['']
 
-
 # %% ../../nbs/taxonomy/11_features.ipynb #embedded-texts
 class _EmbeddedTexts:
     "Unit vectors of texts, of which each different one is embedded once."
@@ -47,7 +46,6 @@ class _EmbeddedTexts:
 
     def __getitem__(self, texts: Sequence[str]) -> np.ndarray:  # (texts, dim)
         return self.vectors[[self.row_of[text] for text in texts]]
-
 
 # %% ../../nbs/taxonomy/11_features.ipynb #pair-reader
 class _PairReader:
@@ -82,7 +80,6 @@ class _PairReader:
             return 0.0
         return max(float((self.words[[word]] @ self.words[others].T).max()), 0.0)
 
-
 # %% ../../nbs/taxonomy/11_features.ipynb #meaning-measures
 def _meaning_measures(a: str, b: str, reader: _PairReader) -> dict[str, float]:
     "Cosines of the whole texts and of their sentences."
@@ -94,7 +91,6 @@ def _meaning_measures(a: str, b: str, reader: _PairReader) -> dict[str, float]:
         sentence_lowest=min(of_a.min(), of_b.min()),
         sentence_mean=min(of_a.mean(), of_b.mean()),
     )
-
 
 # %% ../../nbs/taxonomy/11_features.ipynb #measure-pair
 _HARMLESS_EDITS = dict(hard=0, hard_share=0.0, opposite=0, flip=0.0, clean=1.0)
@@ -128,7 +124,6 @@ def _measure_pair(first: str, second: str, prompt: str, reader: _PairReader) -> 
     measures |= _combined_measures(measures, a, b)
     return measures | _HARMLESS_EDITS if measures['converse'] else measures
 
-
 # %% ../../nbs/taxonomy/11_features.ipynb #pair-features
 def pair_features(
     a: Sequence[str],  # responses A
@@ -146,7 +141,6 @@ def pair_features(
     reader = _PairReader([*a, *b], prompts, encoder, progress)
     pairs = bar(list(zip(a, b, prompts)), 'comparing', progress)
     return pd.DataFrame([_measure_pair(x, y, prompt, reader) for x, y, prompt in pairs])
-
 
 # %% ../../nbs/taxonomy/11_features.ipynb #entailment-model
 class _EntailmentModel:
@@ -182,7 +176,6 @@ class _EntailmentModel:
         with torch.inference_mode():
             logits = self.network(**tokens.to(self.network.device)).logits
         return logits.float().softmax(-1)[:, self.columns].tolist()
-
 
 # %% ../../nbs/taxonomy/11_features.ipynb #entailment-features
 def entailment_features(

@@ -19,7 +19,6 @@ from ..models.tokens import prompt_text
 from .features import entailment_features, pair_features
 from .tables import resource_lines
 
-
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #authored-pairs
 @cache
 def authored_pairs() -> pd.DataFrame:  # `prompt`, `response_a`, `response_b`, `alike`, `kind`
@@ -37,7 +36,6 @@ def authored_pairs() -> pd.DataFrame:  # `prompt`, `response_a`, `response_b`, `
     further_pairs = pd.DataFrame(map(json.loads, resource_lines('pairs.jsonl')))
     return pd.concat([sample_pairs, further_pairs], ignore_index=True)
 
-
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #classifier-inputs
 def _classifier_inputs(
     a: Sequence[str],
@@ -52,7 +50,6 @@ def _classifier_inputs(
     if entailment is None:
         return features
     return features.join(entailment_features(a, b, entailment, batch_size, progress))
-
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #alike-classifier
 class AlikeClassifier:
@@ -93,7 +90,6 @@ class AlikeClassifier:
         fitted = self.calibration.predict_proba(uncalibrated)[:, 1]
         return np.array([self.known.get(frozenset(pair), p) for pair, p in zip(zip(a, b), fitted)])
 
-
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #fitted-classifier
 _FITTED: dict[tuple[str, str | None], AlikeClassifier] = {}  # by encoder and entailment model
 
@@ -116,7 +112,6 @@ def alike_classifier(
         )
         _FITTED[encoder, entailment] = AlikeClassifier(pairs, features)
     return _FITTED[encoder, entailment]
-
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #score-indistinguishability
 def score_indistinguishability(

@@ -25,7 +25,6 @@ from plurality_nb.taxonomy.prompt_classifier import (
     plurality_prompts,
 )
 
-
 # %% ../../nbs/taxonomy/17_plurality.ipynb #score-by-group
 def _score_by_group(
     ds: Dataset, scorer: str | Judge, encoder: str, progress: bool, **kwargs: Any
@@ -48,7 +47,6 @@ def _score_by_group(
         raise ContractError('scorer', known, repr(scorer))
     return dict(zip(prompts, scores))
 
-
 # %% ../../nbs/taxonomy/17_plurality.ipynb #base-rate
 def _base_rate(base_rate: float | str, scores: np.ndarray, trained: float) -> float:
     if not isinstance(base_rate, str):
@@ -57,7 +55,6 @@ def _base_rate(base_rate: float | str, scores: np.ndarray, trained: float) -> fl
         wanted = "a share between 0 and 1, or 'estimate'"
         raise ContractError('base_rate', wanted, repr(base_rate))
     return estimate_base_rate(scores, trained)
-
 
 # %% ../../nbs/taxonomy/17_plurality.ipynb #score-plurality
 def score_plurality(

@@ -24,7 +24,6 @@ from .indistinguishability import score_indistinguishability
 from .plurality import score_plurality
 from ..votes.shares import tie_rate, vote_split, votes_of
 
-
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #quadrant-of
 def _check_thresholds(**thresholds: float) -> None:
     for name, threshold in thresholds.items():
@@ -47,7 +46,6 @@ def quadrant_of(
         else:
             quadrants.append(QUADRANTS[2 * int(plural >= plural_at) + int(alike >= alike_at)])
     return quadrants
-
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #label-taxonomy
 def label_taxonomy(
@@ -81,7 +79,6 @@ def label_taxonomy(
         quadrant=quadrant_of(plurality, indistinguishability, plural_at, alike_at),
     )
 
-
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #taxonomy-scores
 def _taxonomy_scores(ds: Dataset) -> tuple[np.ndarray, np.ndarray]:
     "Plurality and indistinguishability, which are needed."
@@ -94,7 +91,6 @@ def _taxonomy_scores(ds: Dataset) -> tuple[np.ndarray, np.ndarray]:
             'Label the taxonomy first',
         )
     return plurality, indistinguishability
-
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #uncertain-rows
 def uncertain_rows(
@@ -124,7 +120,6 @@ def uncertain_rows(
         for name, part in parts.items()
     }
     return pd.DataFrame(table).T.astype(dict(pairs=int))
-
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #threshold-sensitivity
 def threshold_sensitivity(

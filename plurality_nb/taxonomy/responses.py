@@ -9,11 +9,11 @@ __all__ = ['count_negations', 'opening_length', 'polarity', 'Response']
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import groupby
 
 from .lexicon import NEGATIONS, STOPWORDS
 from .tables import word_list
 from .words import Word, read_words
-
 
 # %% ../../nbs/taxonomy/05_responses.ipynb #count-negations
 def count_negations(
@@ -21,7 +21,6 @@ def count_negations(
 ) -> int:
     "How many negations there are, those inside expressions included."
     return sum(part in NEGATIONS for word in words for part in word.written.split())
-
 
 # %% ../../nbs/taxonomy/05_responses.ipynb #yes-or-no
 _YES = word_list('yes')
@@ -44,7 +43,6 @@ def opening_length(
         return length
     return 0 if words[0].written == 'no' else 1  # `No room is free` states a quantity
 
-
 # %% ../../nbs/taxonomy/05_responses.ipynb #polarity
 def polarity(
     words: Sequence[Word],  # of a response
@@ -57,29 +55,25 @@ def polarity(
             return -1 if count_negations(words[:index]) else 1
     return 0
 
-
 # %% ../../nbs/taxonomy/05_responses.ipynb #is-content
 def _is_content(word: Word) -> bool:
     is_letters = word.kind in ('word', 'name')
     return is_letters and word.written not in STOPWORDS and word.written not in NEGATIONS
 
 
+def _keys_of_kind(words: Sequence[Word], kind: str) -> list[str]:
+    return [word.key for word in words if word.kind == kind]
+
 # %% ../../nbs/taxonomy/05_responses.ipynb #response
 class Response:
     "A response's words, and what is counted in them."
 
-    def __init__(
-        self,
-        text: str,
-    ):
+    def __init__(self, text: str):
         self.text = text
         self.words = read_words(text)
         self.keys = [word.key for word in self.words]
         self.key_counts = Counter(self.keys)
         self.body = self.words[opening_length(self.words) :]  # without an opening yes or no
-
-    def _keys_of_kind(self, kind: str) -> list[str]:
-        return [word.key for word in self.words if word.kind == kind]
 
     @cached_property
     def content(self) -> dict[str, Word]:  # by key
@@ -87,15 +81,15 @@ class Response:
 
     @cached_property
     def numbers(self) -> set[str]:  # keys
-        return set(self._keys_of_kind('number'))
+        return set(_keys_of_kind(self.words, 'number'))
 
     @cached_property
     def names(self) -> set[str]:  # keys
-        return set(self._keys_of_kind('name'))
+        return set(_keys_of_kind(self.words, 'name'))
 
     @cached_property
     def signs(self) -> Counter[str]:
-        return Counter(self._keys_of_kind('sign'))
+        return Counter(_keys_of_kind(self.words, 'sign'))
 
     @cached_property
     def parts(self) -> list[str]:  # the body's words as written, expressions taken apart
@@ -107,7 +101,5 @@ class Response:
 
     @cached_property
     def clauses(self) -> list[list[Word]]:
-        clauses: dict[int, list[Word]] = {}
-        for word in self.words:
-            clauses.setdefault(word.clause, []).append(word)
-        return list(clauses.values())
+        by_clause = groupby(self.words, key=lambda word: word.clause)
+        return [list(words) for _, words in by_clause]

@@ -16,7 +16,6 @@ from .quantities import CURRENCY_SIGNS, is_unit, number_key, number_value
 from .spelling import plain_spelling
 from .tables import vocabulary, word_list
 
-
 # %% ../../nbs/taxonomy/04_words.ipynb #word
 class Word(NamedTuple):
     "A word, number or operator of a text."
@@ -25,7 +24,6 @@ class Word(NamedTuple):
     kind: str  # `word`, `name`, `number` or `sign`
     written: str  # as written, lower case
     clause: int  # number of the clause it is in
-
 
 # %% ../../nbs/taxonomy/04_words.ipynb #token
 @dataclass
@@ -50,7 +48,6 @@ def _number_token(match: re.Match[str], clause: int) -> _Token:
     if unit is None and ':' in written:
         unit = 'clock'
     return _Token(written, 'number', written, clause, number_value(number), unit)
-
 
 # %% ../../nbs/taxonomy/04_words.ipynb #completes-number
 @cache
@@ -79,7 +76,6 @@ def _complete_number(token: _Token, word: str) -> bool:
         return True
     return False
 
-
 # %% ../../nbs/taxonomy/04_words.ipynb #letter-tokens
 @cache
 def _month_keys() -> dict[str, str]:
@@ -104,7 +100,6 @@ def _begins_sentence(text: str, start: int) -> bool:
     before = text[:start].rstrip(' "\'(*_')
     return not before or before[-1] in '.!?:\n' or text[start - 1] == '\n'
 
-
 # %% ../../nbs/taxonomy/04_words.ipynb #letter-tokens-2
 def _letter_tokens(match: re.Match[str], text: str, clause: int) -> list[_Token]:
     "What a token of letters is: a month, a part of a number, a name, or words."
@@ -124,7 +119,6 @@ def _letter_tokens(match: re.Match[str], text: str, clause: int) -> list[_Token]
     parts = [part.strip("'") for part in re.split('[-_]', word)]
     kind = 'name' if is_name else 'word'
     return [_Token(word_key(part), kind, part, clause) for part in parts if part]
-
 
 # %% ../../nbs/taxonomy/04_words.ipynb #join-dates
 def _day_and_month(first: str, second: str) -> tuple[str, str] | None:
@@ -163,7 +157,6 @@ def _join_expressions(words: list[Word]) -> list[Word]:
         joined.append(Word('_'.join(expression), 'word', written, parts[0].clause))
         start += len(expression)
     return joined
-
 
 # %% ../../nbs/taxonomy/04_words.ipynb #read-words
 _TOKEN = re.compile(

@@ -17,7 +17,6 @@ from ..errors import ContractError
 from .bias import rate_interval
 from .shares import vote_disagreement, vote_share, votes_of
 
-
 # %% ../../nbs/votes/04_calibration.ipynb #dispersion
 def dispersion(
     ds: Dataset,  # comparisons with people's and judge's votes on some rows
@@ -40,7 +39,6 @@ def dispersion(
     ).T
     out.attrs['pairs'] = int(both.sum())
     return out
-
 
 # %% ../../nbs/votes/04_calibration.ipynb #share-curve
 METHODS = ['logistic', 'isotonic']
@@ -70,7 +68,6 @@ def _fit(method, share, n, people, voters):
         sample_weight=np.concatenate([w * y, w * (1 - y)]),
     )
     return lambda s, k: expit(fit.coef_.item() * _log_odds(s, k))
-
 
 # %% ../../nbs/votes/04_calibration.ipynb #calibrated-shares
 def calibrated_shares(
@@ -115,7 +112,6 @@ def calibrated_shares(
         if rows.any():
             out[rows] = _fit(method, *(x[train] for x in known[:4]))(share[rows], n[rows])
     return out
-
 
 # %% ../../nbs/votes/04_calibration.ipynb #calibrate-votes
 def calibrate_votes(
