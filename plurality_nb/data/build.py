@@ -21,7 +21,6 @@ from plurality_nb.data.checks import _check_columns, _columns, _short, _text
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.errors import ContractError, LeftOut
 
-
 # %% ../../nbs/data/03_build.ipynb #from-rows
 def from_rows(
     rows: list[dict],  # rows that `check_row` returned
@@ -30,7 +29,6 @@ def from_rows(
     spool = Spool(FEATURES)
     spool.add(_columns(rows))
     return spool.dataset()
-
 
 # %% ../../nbs/data/03_build.ipynb #with-columns
 def with_columns(
@@ -43,7 +41,6 @@ def with_columns(
     spool = Spool(Features({c: FEATURES[c] for c in cols if c in FEATURES}))
     spool.add({c: v.tolist() if isinstance(v, np.ndarray) else list(v) for c, v in cols.items()})
     return concatenate_datasets([kept, spool.dataset()], axis=1).select_columns(order)
-
 
 # %% ../../nbs/data/03_build.ipynb #log
 _log = logging.getLogger(__name__)
@@ -78,7 +75,6 @@ def _told(row, convert, named):
     if made == []:
         raise LeftOut('no two responses to compare')
     return made if isinstance(made, list) else [made]
-
 
 # %% ../../nbs/data/03_build.ipynb #batched
 _ROWS, _CHARS = (
@@ -157,7 +153,6 @@ def _all_bad(shown, bad, n, where):
         where=where,
     )
 
-
 # %% ../../nbs/data/03_build.ipynb #to-comparisons
 def to_comparisons(
     rows: Iterable,  # a source's rows; a `ContractError` among them stands for one that could not be read
@@ -222,7 +217,6 @@ def to_comparisons(
         )
     return spool.dataset()
 
-
 # %% ../../nbs/data/03_build.ipynb #validate
 def validate(
     ds: Dataset,  # columns of the contract, `prompt` and the responses at least
@@ -230,7 +224,6 @@ def validate(
 ) -> Dataset:  # all columns of the contract, ids computed anew
     "The comparisons of `ds` after a check of every row."
     return to_comparisons(ds, where=where)
-
 
 # %% ../../nbs/data/03_build.ipynb #numbers
 def numbers(

@@ -14,7 +14,6 @@ import numpy as np
 from plurality_nb.data.schema import FEATURES, OUTCOMES, QUADRANTS, VOTERS, _framed, _sha, _turns
 from plurality_nb.errors import ContractError
 
-
 # %% ../../nbs/data/02_checks.ipynb #as-messages
 def _short(x):
     "What came, in a few words."
@@ -65,7 +64,6 @@ def as_messages(
         )
     return out
 
-
 # %% ../../nbs/data/02_checks.ipynb #null
 def _null(x):
     return x is None or (isinstance(x, (float, np.floating)) and math.isnan(x))
@@ -107,7 +105,6 @@ def _number(ok, want):
         return x
 
     return check
-
 
 # %% ../../nbs/data/02_checks.ipynb #word
 def _word(x, c):
@@ -159,7 +156,6 @@ def _ballots(x, c):
         )
     return out
 
-
 # %% ../../nbs/data/02_checks.ipynb #checks
 _CHECKS = {
     'prompt': lambda x, c: as_messages(x),
@@ -202,7 +198,6 @@ def _check_votes(out, n):
         summed = [_sum_votes(v, cols, b) for v, b in zip(votes, ballots or [None] * n)]
         out.update(zip(cols, map(list, zip(*summed))))
 
-
 # %% ../../nbs/data/02_checks.ipynb #lay-out
 def _lay_out(out):
     "`chosen` and `rejected` as A and B, in an order that does not tell who won."
@@ -241,7 +236,6 @@ def _check_columns(cols, n):
         ]
     _check_votes(out, n)
     return out
-
 
 # %% ../../nbs/data/02_checks.ipynb #check-row
 def _columns(rows):

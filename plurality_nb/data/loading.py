@@ -29,7 +29,6 @@ from plurality_nb.data.split import PARTS, part_of
 from plurality_nb.errors import ContractError
 from plurality_nb.progress import bar
 
-
 # %% ../../nbs/data/13_loading.ipynb #peek
 def _peek(rows, where):
     "The first readable row, and all of them again."
@@ -52,7 +51,6 @@ def _shared_people(people):
             'people', 'a file, or rows', repr(str(people)[:200]), 'No such file here'
         )
     return read_people(read_rows(people))
-
 
 # %% ../../nbs/data/13_loading.ipynb #converter
 def _who_cast(ballot, people):
@@ -97,7 +95,6 @@ def _converter(opened, fmt, columns, cells):
         return r
 
     return convert
-
 
 # %% ../../nbs/data/13_loading.ipynb #named
 def _not_rejects(path):
@@ -173,7 +170,6 @@ def _repeated(ds):
     return int(n[n > 1].sum() - (n > 1).sum()), ids.dictionary.filter(pa.array(n > 1))[
         :_NAMED
     ].to_pylist()
-
 
 # %% ../../nbs/data/13_loading.ipynb #read-comparisons
 def read_comparisons(
@@ -259,7 +255,6 @@ def read_comparisons(
     if limit is not None and limit < len(ds):
         ds = take(ds, np.sort(np.random.default_rng(seed).choice(len(ds), limit, replace=False)))
     return ds, account | dict(kept=len(ds))
-
 
 # %% ../../nbs/data/13_loading.ipynb #load-comparisons
 def load_comparisons(

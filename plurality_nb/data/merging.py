@@ -20,7 +20,6 @@ from plurality_nb.data.orientation import turn_ballots
 from plurality_nb.data.schema import OUTCOMES, VOTERS
 from plurality_nb.errors import ContractError
 
-
 # %% ../../nbs/data/12_merging.ipynb #turned
 def _turned(row):
     "A row told the other way round."
@@ -54,7 +53,6 @@ def _one_label(rows):
     return told[0]['label'], min(
         (r['label_source'] for r in told), key=lambda s: (s not in _ANYBODY, s is None, s or '')
     )
-
 
 # %% ../../nbs/data/12_merging.ipynb #merge-rows
 def merge_rows(
@@ -96,7 +94,6 @@ def merge_rows(
     )
     out['seen'] = None if all(r['seen'] is None for r in rows) else any(r['seen'] for r in rows)
     return out
-
 
 # %% ../../nbs/data/12_merging.ipynb #merge-pairs
 def _merged(ds, rows, ends, where):

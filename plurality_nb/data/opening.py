@@ -159,7 +159,6 @@ def _named(name, subset, split):
         )
     return of_split(rows, split or 'train') if s.split_column else rows
 
-
 # %% ../../nbs/data/11_opening.ipynb #in-memory
 def _frame_rows(table, size=1000):
     "The rows of a DataFrame, null where it has nan, lists where it has arrays."
@@ -186,7 +185,6 @@ def in_memory(
             'One row goes into a list, `[row]`, and columns into `Dataset.from_dict(columns)`',
         )
     return data
-
 
 # %% ../../nbs/data/11_opening.ipynb #opened
 class Opened(NamedTuple):
@@ -230,7 +228,6 @@ def _source_of(data):
         return known, None
     return (known, subset) if s.files or subset in s.subsets else (None, None)
 
-
 # %% ../../nbs/data/11_opening.ipynb #open-source
 def open_source(
     data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
@@ -266,7 +263,6 @@ def open_source(
             'No such file here',
         )
     return Opened(_rows(_download(name, config or None, split)), str(data), source=name)
-
 
 # %% ../../nbs/data/11_opening.ipynb #read-people
 def _flat(row, head=''):

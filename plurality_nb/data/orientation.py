@@ -12,14 +12,12 @@ from datasets import Dataset
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import numbers, with_columns
 
-
 # %% ../../nbs/data/04_orientation.ipynb #chosen-sign
 def chosen_sign(
     ds: Dataset,  # comparisons
 ) -> np.ndarray:  # (rows,): 1 where A is the chosen response, -1 where B is
     "Turns a difference A - B into chosen - rejected."
     return np.where(numbers(ds, 'label') < 0.5, -1.0, 1.0)
-
 
 # %% ../../nbs/data/04_orientation.ipynb #turn-ballots
 _TURN = dict(a='b', b='a')

@@ -41,7 +41,6 @@ def part_of(
         np.searchsorted(np.cumsum(list(fractions.values())), at, side='right'), len(fractions) - 1
     )
 
-
 # %% ../../nbs/data/05_split.ipynb #split-by-group
 def split_by_group(
     ds: Dataset,  # comparisons

@@ -18,7 +18,6 @@ from plurality_nb.data.checks import _short, as_messages
 from plurality_nb.data.schema import FEATURES, _turns
 from plurality_nb.errors import ContractError
 
-
 # %% ../../nbs/data/06_trl.ipynb #split-dialogues
 def split_dialogues(
     chosen: list[dict],  # conversation that ends with the preferred response
@@ -45,7 +44,6 @@ def split_dialogues(
             reason='sides differ before the last turn',
         )
     return chosen[:n], chosen[-1]['content'], rejected[-1]['content']
-
 
 # %% ../../nbs/data/06_trl.ipynb #trl-row
 def _split_text(chosen, rejected):
@@ -84,7 +82,6 @@ def trl_row(
         'rejected': rejected,
     }
 
-
 # %% ../../nbs/data/06_trl.ipynb #from-trl
 def from_trl(
     rows: Iterable[Mapping],  # a `Dataset` or rows in any of TRL's preference forms
@@ -92,7 +89,6 @@ def from_trl(
 ) -> Dataset:  # comparisons
     "Comparisons from TRL's preference data."
     return to_comparisons(rows, trl_row, **kwargs)
-
 
 # %% ../../nbs/data/06_trl.ipynb #to-trl
 def _side(texts):

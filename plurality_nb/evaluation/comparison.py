@@ -58,7 +58,6 @@ def _measure(statistic, x, lead, codes):
         return found[statistic](x, lead, codes)
     return score_measure(statistic, x, x, lead, codes)
 
-
 # %% ../../nbs/evaluation/06_comparison.ipynb #permutation-p
 def permutation_p(
     statistic: str,  # one of `COMPARED`
@@ -90,7 +89,6 @@ def permutation_p(
         (1 + n_perm - less) / (1 + n_perm)
     )  # an undefined difference counts as a large one
 
-
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm
 def holm(
     p: np.ndarray,  # (tests,): p-values, nan where there is none
@@ -102,7 +100,6 @@ def holm(
     out = np.full(len(p), np.nan)
     out[order[:m]] = np.minimum(1, np.maximum.accumulate(p[order[:m]] * np.arange(m, 0, -1)))
     return out
-
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compare
 def compare_models(

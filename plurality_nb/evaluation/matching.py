@@ -36,7 +36,6 @@ def common_distribution(
     overlap = least.sum()
     return least / overlap if overlap else np.full(STRATA, np.nan), float(overlap), stratum
 
-
 # %% ../../nbs/evaluation/05_matching.ipynb #corrected
 def corrected(
     x: np.ndarray,  # (pairs,): predicted preference, 0 for undecided
@@ -61,7 +60,6 @@ def corrected(
             return slope * np.sqrt(spread / (xx / n - slope**2 * (true - spread)))
 
     return Measure(of)
-
 
 # %% ../../nbs/evaluation/05_matching.ipynb #matched-measures
 MATCHED = [*STATISTICS, 'corrected']
@@ -109,7 +107,6 @@ def _both(statistic, delta, row, codes, stratum, target, spread):
         ]
     of = correlation(statistic, delta, lead, np.arange(len(row))).of
     return _matched(of, stratum, target, codes), Measure(lambda c: of(c[:, codes]))
-
 
 # %% ../../nbs/evaluation/05_matching.ipynb #match-slices
 def match_slices(

@@ -23,7 +23,6 @@ from plurality_nb.errors import ContractError
 from plurality_nb.judges.parsing import Answer
 from plurality_nb.judges.prompts import Asking, Judge
 
-
 # %% ../../nbs/judges/03_chat.ipynb #judgeerror
 class JudgeError(OSError):
     "A judge that cannot be asked, whatever the question."
@@ -46,7 +45,6 @@ def scrubbed(
         if isinstance(s, str) and len(s) > 3:
             text = text.replace(s, '***')
     return _KEYLIKE.sub('***', ' '.join(text.split()))[:most]
-
 
 # %% ../../nbs/judges/03_chat.ipynb #pooled
 async def _ended(closing):
@@ -101,7 +99,6 @@ def pooled(
             if failed:
                 raise failed
 
-
 # %% ../../nbs/judges/03_chat.ipynb #host-of
 def host_of(
     url: str,  # base URL of a server
@@ -148,7 +145,6 @@ def _client(base_url, timeout, retries):
             'none',
             'Set OPENAI_API_KEY in the environment, to any text where the server wants none; name a server of your own with `base_url`, `--base-url`',
         ) from e
-
 
 # %% ../../nbs/judges/03_chat.ipynb #chatjudge
 _log = logging.getLogger(__name__)
@@ -251,7 +247,6 @@ class ChatJudge(Judge):
         yield from pooled(
             _Talk(self, client).answer, enumerate(questions), self.concurrency, client.close
         )
-
 
 # %% ../../nbs/judges/03_chat.ipynb #talk
 _TOO_MUCH = re.compile(

@@ -55,7 +55,6 @@ def _marks(tokenizer):
 def _tokens(texts, tokenizer):
     return tokenizer(list(texts), add_special_tokens=False, verbose=False)['input_ids']
 
-
 # %% ../../nbs/judges/04_local.ipynb #answer-tokens
 def answer_tokens(
     prompt: str,  # rendered
@@ -82,7 +81,6 @@ def answer_tokens(
             'Ask this model in mode `binary`, through a server',
         )
     return found
-
 
 # %% ../../nbs/judges/04_local.ipynb #logits
 def _logits(model, ids, rows, columns, **inputs):
@@ -150,7 +148,6 @@ def _plain_logits(model, rows, budget):
     out = torch.cat([batch(b) for b in batches])
     return out[torch.tensor(order).argsort()]
 
-
 # %% ../../nbs/judges/04_local.ipynb #likelihood
 class _Likelihood:
     "What a model would say after rows of tokens."
@@ -208,7 +205,6 @@ class _Likelihood:
             f'sharing common beginnings {why}; {type(self.model).__name__} reads each question by itself'
         )
 
-
 # %% ../../nbs/judges/04_local.ipynb #packs
 _WINDOW = 1024  # questions looked at together for what they share
 
@@ -225,7 +221,6 @@ def _packs(rows, budget):
         cost += new
     if pack:
         yield pack
-
 
 # %% ../../nbs/judges/04_local.ipynb #localjudge
 class LocalJudge(Judge):

@@ -22,7 +22,6 @@ from plurality_nb.judges.local import LocalJudge
 from plurality_nb.judges.prompts import Asking, Judge
 from plurality_nb.votes.shares import votes_of
 
-
 # %% ../../nbs/judges/06_registry.ipynb #recordedjudge
 class RecordedJudge:
     "Answers from comparisons that hold votes."
@@ -57,7 +56,6 @@ class RecordedJudge:
         if q.first != first:
             a, b = b, a
         return a / 2, b / 2, tie / 2, 0
-
 
 # %% ../../nbs/judges/06_registry.ipynb #load-judge
 JUDGES = {

@@ -18,7 +18,6 @@ from plurality_nb.rewards.baselines import BASELINES
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.votes.shares import decisiveness, tie_rate, vote_split, votes_of
 
-
 # %% ../../nbs/reports/02_findings.ipynb #describe
 def describe(
     ds: Dataset,  # comparisons
@@ -43,7 +42,6 @@ def describe(
             for q, p in parts.items()
         }
     ).T.astype(dict(pairs=int, prompts=int))
-
 
 # %% ../../nbs/reports/02_findings.ipynb #row
 def _row(t, model, where, statistic):
@@ -126,7 +124,6 @@ def _about_difference(name, gap):
             else ''
         )
     )
-
 
 # %% ../../nbs/reports/02_findings.ipynb #findings
 _OVERLAP = (
@@ -240,7 +237,6 @@ def findings(
             )
         )
     return out
-
 
 # %% ../../nbs/reports/02_findings.ipynb #limits
 _ENOUGH = (

@@ -40,7 +40,6 @@ from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.votes.inspection import data_card
 from plurality_nb.votes.shares import votes_of
 
-
 # %% ../../nbs/reports/04_page.ipynb #page
 @contextmanager
 def _drawing():

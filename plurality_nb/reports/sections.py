@@ -35,7 +35,6 @@ from plurality_nb.votes.calibration import dispersion
 from plurality_nb.votes.inspection import data_card, vote_card
 from plurality_nb.votes.shares import votes_of
 
-
 # %% ../../nbs/reports/03_sections.ipynb #svg
 def svg(
     fig: Figure,
@@ -71,7 +70,6 @@ def page_figure(
         svg=text.replace('<svg ', f'<svg role="img" aria-label="{escape(caption)}" ', 1),
         caption=caption,
     )
-
 
 # %% ../../nbs/reports/03_sections.ipynb #blocks
 def _text(text):
@@ -156,7 +154,6 @@ def _matrix(table, statistic, caption, cell=_interval):
         head=head,
         rows=[(m, [found.get((m, q), ('', '')) for q in facts.index]) for m in t.model.unique()],
     )
-
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-of-data
 _VOTED = dict(
@@ -313,7 +310,6 @@ def _judge_blocks(page):
             "The judge's share against people's: on the diagonal, the judge spreads as people do; below it, it is too sure.",
         )
     )
-
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-of-results
 def _taxonomy_section(page):
@@ -492,7 +488,6 @@ def _calibration_section(page):
         )
     )
 
-
 # %% ../../nbs/reports/03_sections.ipynb #versions
 def versions() -> dict:  # package to version
     "What the numbers were made with."
@@ -538,7 +533,6 @@ def _how_section(page):
             label='Settings',
             code=json.dumps(made['settings'], indent=1, ensure_ascii=False, default=str),
         )
-
 
 # %% ../../nbs/reports/03_sections.ipynb #check-report
 _GENERATOR = b'<meta name="generator" content="plurality_nb">'

@@ -14,7 +14,6 @@ from plurality_nb.errors import ContractError
 from plurality_nb.simulation.population import PLACEHOLDER, Population, true_shares
 from plurality_nb.simulation.users import PopulationJudge, judge_shares
 
-
 # %% ../../nbs/simulation/02_trials.ipynb #trial-population
 def trial_population(
     tastes=6,  # what users notice in a response
@@ -28,7 +27,6 @@ def trial_population(
         else dict(mean=tuple(lean * (-1) ** k for k in range(tastes)), spread=1.0)
     )
     return Population(**dict(weight=1.0, **told) | kwargs)
-
 
 # %% ../../nbs/simulation/02_trials.ipynb #simulated-comparisons
 def simulated_comparisons(
@@ -111,7 +109,6 @@ def _quadrants(plural, alike):
         f"{'plural' if p else 'single'}_{'alike' if l else 'distinct'}"
         for p, l in zip(plural, alike)
     ]
-
 
 # %% ../../nbs/simulation/02_trials.ipynb #judge-comparisons
 def judge_comparisons(

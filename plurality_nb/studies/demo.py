@@ -37,7 +37,6 @@ from plurality_nb.taxonomy.quadrants import label_taxonomy
 from plurality_nb.votes.bias import order_effects
 from plurality_nb.votes.margins import add_margins, draw_labels
 
-
 # %% ../../nbs/studies/04_demo.ipynb #augment
 def augment(
     ds: Dataset,  # comparisons
@@ -56,7 +55,6 @@ def augment(
     return add_margins(ds, 'decisiveness', scale), order_effects(
         votes, ds['group'][:], getattr(judge, 'ordered', True)
     )
-
 
 # %% ../../nbs/studies/04_demo.ipynb #train-contenders
 def train_contenders(
@@ -78,7 +76,6 @@ def train_contenders(
         for name, (d, o) in bar(runs.items(), 'models', progress)
     }
 
-
 # %% ../../nbs/studies/04_demo.ipynb #verdict
 def verdict(
     differences: pd.DataFrame,  # from `compare`
@@ -91,7 +88,6 @@ def verdict(
         'better' if l > 0 else 'worse' if h < 0 else 'cannot tell' for l, h in zip(t.low, t.high)
     ]
     return pd.Series(words, index=t[t.columns[1]], name=f'{model} against baseline')
-
 
 # %% ../../nbs/studies/04_demo.ipynb #run-demo
 _SCORED = ['baseline.parquet', 'margin.parquet', 'permuted_margins.parquet']  # in this order

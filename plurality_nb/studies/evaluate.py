@@ -30,7 +30,6 @@ from plurality_nb.rewards.model import RewardModel, score
 from plurality_nb.taxonomy.quadrants import label_taxonomy
 from plurality_nb.votes.shares import votes_of
 
-
 # %% ../../nbs/studies/03_evaluate.ipynb #measure-models
 def measure_models(
     models: Mapping,  # name to scored comparisons with votes
@@ -69,7 +68,6 @@ def measure_models(
                     models, baseline, by, statistics=list(dict.fromkeys(statistics)), **how
                 )
     return out
-
 
 # %% ../../nbs/studies/03_evaluate.ipynb #evaluate-models
 def trained_how(

@@ -66,7 +66,6 @@ def _by_content(settings):
 
     return {k: one(k, v) for k, v in settings.items()}
 
-
 # %% ../../nbs/studies/02_run.ipynb #run
 class _Run:
     "A study's folder: what is done there, and what this run has spent."
@@ -140,7 +139,6 @@ class _Run:
             tmp.write_text(json.dumps(source | told, indent=1, default=float))
         begun.unlink()
 
-
 # %% ../../nbs/studies/02_run.ipynb #check-folder
 def _not_a_note(path):
     return '' if {'settings', 'inputs'} <= json_object(path).keys() else 'a file of something else'
@@ -162,7 +160,6 @@ def _check_folder(run, steps):
             check_report(path, read)
         elif path.suffix == '.parquet' and s.stage != 'margins':
             check_save(path, read)
-
 
 # %% ../../nbs/studies/02_run.ipynb #run-study
 class StudyError(ValueError):
@@ -238,7 +235,6 @@ def run_study(
     found = lambda i: run.out / steps[i].file if i in {*made, *skipped} else None
     table, page = found('correlate summary'), found('report page')
     return Ran(made, skipped, failed, table and read_summary(table), page)
-
 
 # %% ../../nbs/studies/02_run.ipynb #plan
 def _at_most(study, step):

@@ -81,7 +81,6 @@ def _some(ds, limit):
 def _account(a):
     return {k: a[k] for k in ['read', 'kept', 'rejected', 'left_out', 'merged']}
 
-
 # %% ../../nbs/studies/01_steps.ipynb #load-people
 def _load_people(
     run, path, inputs, data, name, domain, split, format, columns, limit, min_votes, held_out
@@ -114,7 +113,6 @@ def _load_people(
 def _used(ds, use):
     return take(ds, np.array(ds['use'][:]) == use)
 
-
 # %% ../../nbs/studies/01_steps.ipynb #load-pairs
 def _load_pairs(run, path, inputs, data, name, split, format, columns, limit):
     "Pairs with a winner, on prompts that nobody is evaluated on."
@@ -138,7 +136,6 @@ def _load_pairs(run, path, inputs, data, name, split, format, columns, limit):
         excluded=len(ds) - len(fresh), pairs=len(some), prompts=len(set(some['group'][:]))
     )
 
-
 # %% ../../nbs/studies/01_steps.ipynb #taxonomy-step
 def _label(run, path, inputs, **taxonomy):
     "People's pairs with their quadrant, and with quadrant and domain in one word."
@@ -151,7 +148,6 @@ def _label(run, path, inputs, **taxonomy):
         command=run.command,
     )
     return {q: n for q, n in zip(*np.unique(ds['quadrant'][:], return_counts=True))}
-
 
 # %% ../../nbs/studies/01_steps.ipynb #votes-step
 def _judge(inputs, model, mode, examples, settings):
@@ -194,7 +190,6 @@ def _vote(run, path, inputs, way, votes, **how):
         | dict(without=sum(v is None for v in ds['judge_a']))
     )
 
-
 # %% ../../nbs/studies/01_steps.ipynb #margins-step
 def _margins(run, path, inputs, kind, scale, seed):
     "The margin of each pair."
@@ -202,7 +197,6 @@ def _margins(run, path, inputs, kind, scale, seed):
     with replacing(path) as tmp:
         pq.write_table(ds.select_columns(['pair_id', 'margin']).with_format('arrow')[:], tmp)
     return dict(mean=float(np.nanmean(np.array(ds['margin'][:], dtype=float))))
-
 
 # %% ../../nbs/studies/01_steps.ipynb #train-step
 def _tuned(ds, settings):
@@ -256,7 +250,6 @@ def _train(run, path, inputs, model, objective, tune, lora, settings, seed, name
     gc.collect()  # its memory on the device
     return told
 
-
 # %% ../../nbs/studies/01_steps.ipynb #score-step
 def _score(run, path, inputs, model, name, settings):
     "People's pairs with a model's rewards."
@@ -282,7 +275,6 @@ def _judge_score(run, path, inputs, name):
         dict(score=dict(model=name)),
         command=run.command,
     )
-
 
 # %% ../../nbs/studies/01_steps.ipynb #correlate-step
 BY = [
@@ -351,7 +343,6 @@ def _compare(run, path, inputs, models, against, n_boot, level):
         path,
     )
 
-
 # %% ../../nbs/studies/01_steps.ipynb #summary
 _CELL = ['arm', 'way', 'against', 'by', 'slice', 'statistic']
 
@@ -392,7 +383,6 @@ def read_summary(
     "The summary that a study wrote."
     return pd.read_csv(path).fillna(dict(way='', against=''))
 
-
 # %% ../../nbs/studies/01_steps.ipynb #study-table
 def study_table(
     summary: pd.DataFrame,  # from `summarize_seeds`
@@ -418,7 +408,6 @@ def study_table(
         list(dict.fromkeys(zip(t.arm, t.way))), list(dict.fromkeys(t.slice))
     ].rename_axis(columns=None)
 
-
 # %% ../../nbs/studies/01_steps.ipynb #report-step
 def _report(run, path, inputs, models, against, n_boot, level, title, study):
     "The page of the first seed, with its tables and figures."
@@ -432,7 +421,6 @@ def _report(run, path, inputs, models, against, n_boot, level, title, study):
     write_report(
         scored, correlate(scored, **how), path, gaps, title, dict(study=study), run.command
     )
-
 
 # %% ../../nbs/studies/01_steps.ipynb #steps-of-asking
 def _loading(study):
@@ -492,7 +480,6 @@ def _asking(study, people, pairs):
             shown,
         )
 
-
 # %% ../../nbs/studies/01_steps.ipynb #steps-of-training
 def _training(study, pairs):
     "Steps that make margins and train, and what each model is: arm, way, seed."
@@ -520,7 +507,6 @@ def _training(study, pairs):
                 trained.append(Step('train', key, f'models/{_slug(key)}', _train, how, after))
                 models[f'score {key}'] = [a.name, way, seed]
     return list(margins.values()), trained, models
-
 
 # %% ../../nbs/studies/01_steps.ipynb #steps-of-scoring
 def _scoring(study, trained, models):
@@ -595,7 +581,6 @@ def _measuring(study, own, others, judges, models):
         what(first) | dict(against=stats.against, title=study.title, study=asdict(study)),
         maybe=ids(first),
     )
-
 
 # %% ../../nbs/studies/01_steps.ipynb #study-steps
 def study_steps(

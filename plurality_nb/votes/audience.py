@@ -15,7 +15,6 @@ from plurality_nb.data.arrow import Spool, batches
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
 
-
 # %% ../../nbs/votes/01_audience.ipynb #traits-of
 def traits_of(
     ds: Dataset,  # comparisons
@@ -44,7 +43,6 @@ def _restricted(row, fits):
     if row['label_source'] in ('annotator', 'majority') and not agree:
         out |= dict(label=None, label_source=None)
     return out
-
 
 # %% ../../nbs/votes/01_audience.ipynb #restrict-votes
 def restrict_votes(

@@ -15,7 +15,6 @@ from scipy.stats import bootstrap
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.shares import vote_disagreement
 
-
 # %% ../../nbs/votes/03_bias.ipynb #rate-interval
 def rate_interval(
     top: np.ndarray,  # (rows,): what counts
@@ -73,7 +72,6 @@ def order_effects(
         {k: rate_interval(*x, groups, n_boot, seed, level) for k, x in sums.items()}
     ).T
 
-
 # %% ../../nbs/votes/03_bias.ipynb #position-bias
 def position_bias(
     votes: np.ndarray,  # (rows, 2, 4) from `ask_both_orders`
@@ -96,7 +94,6 @@ def _without_position(share, b):
         + np.sqrt(((1 + e**2) * (2 * p - 1)) ** 2 + 16 * p * (1 - p) * e**2)
     ) / np.where(p < 1, 4 * e * (1 - p), 1)
     return np.where(p < 1, odds / (1 + odds), 1.0)
-
 
 # %% ../../nbs/votes/03_bias.ipynb #correct-order
 def correct_order(

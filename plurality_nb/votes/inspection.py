@@ -26,7 +26,6 @@ from plurality_nb.votes.shares import (
     votes_of,
 )
 
-
 # %% ../../nbs/votes/06_inspection.ipynb #text-lengths
 def _column(ds, c):
     return ds.select_columns([c]).with_format('arrow')[:][c]
@@ -55,7 +54,6 @@ def text_lengths(
         prompt=_spread(np.concatenate(prompt)),
         response=_spread(np.concatenate(responses)),
     )
-
 
 # %% ../../nbs/votes/06_inspection.ipynb #vote-card
 def _counts(values):
@@ -100,7 +98,6 @@ def vote_card(
         }
     return card
 
-
 # %% ../../nbs/votes/06_inspection.ipynb #voter-card
 def voter_card(
     ds: Dataset,  # comparisons
@@ -125,7 +122,6 @@ def voter_card(
     return dict(
         annotators=len(who), ballots=cast['ballots'], abstained=cast['abstained'], traits=traits
     )
-
 
 # %% ../../nbs/votes/06_inspection.ipynb #data-card
 def data_card(
@@ -156,7 +152,6 @@ def data_card(
         voters=voter_card(ds),
     )
 
-
 # %% ../../nbs/votes/06_inspection.ipynb #split-card
 def split_card(
     ds: Dataset,  # comparisons with `ballots`
@@ -173,7 +168,6 @@ def split_card(
             k: c['agreement'][k] for k in ['alpha', 'pairwise']
         }
     return pd.DataFrame(rows).T.astype(float).rename_axis(trait)
-
 
 # %% ../../nbs/votes/06_inspection.ipynb #card-text
 _BAR = ' ▁▂▃▄▅▆▇█'

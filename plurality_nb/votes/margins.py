@@ -14,7 +14,6 @@ from plurality_nb.data.orientation import chosen_sign
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.shares import decisiveness, vote_share, votes_of
 
-
 # %% ../../nbs/votes/02_margins.ipynb #draw-labels
 def draw_labels(
     ds: Dataset,  # comparisons with votes
@@ -35,7 +34,6 @@ def draw_labels(
         label = np.select([np.isnan(u), u < a, u >= a + tie], [np.nan, 1, 0], 0.5)
     source = [None if np.isnan(l) else 'drawn' if how == 'draw' else 'majority' for l in label]
     return with_columns(ds, label=label, label_source=source)
-
 
 # %% ../../nbs/votes/02_margins.ipynb #add-margins
 MARGINS = ['decisiveness', 'signed', 'constant', 'permuted']
