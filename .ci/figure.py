@@ -9,10 +9,10 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 
 import plurality_nb as pn
-from plurality_nb.data.build import numbers
+from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.reports.blocks import svg
 from plurality_nb.reports.plots import plot_forest
-from plurality_nb.reports.sections import svg
 
 ds = pn.label_taxonomy(pn.load_comparisons("sample"))
 ds = pn.collect_votes(ds, pn.load_judge("population"))
@@ -26,7 +26,7 @@ table = pn.correlate(
 )
 table = table[~table.model.isin(["longer response", "random"]) & (table.quadrant != "overall")]
 
-a, b, tie = (numbers(ds, f"human_{k}") for k in ("a", "b", "tie"))
+a, b, tie = (number_column(ds, f"human_{k}") for k in ("a", "b", "tie"))
 votes = np.stack([np.maximum(a, b), tie, np.minimum(a, b)], 1) / (a + b + tie)[:, None]
 names = dict(
     single_distinct="one good answer,\nresponses differ",

@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = ['ContractError', 'LeftOut']
 
+
 # %% ../nbs/00_errors.ipynb #contracterror
 class ContractError(ValueError):
     "Data or settings that cannot be used: what was wanted, what came, and what to do."

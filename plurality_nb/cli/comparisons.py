@@ -136,7 +136,7 @@ def keep_inputs(
     inputs: Iterable[str | Path | None],  # what is read
 ) -> None:
     "Stops where a command would write over what it reads, in its file or in the note beside it."
-    from plurality_nb.data.files import refuse_inputs
+    from plurality_nb.data.outputs import refuse_inputs
 
     if out is None:
         return
@@ -154,7 +154,7 @@ def save_result(
     seed: int | None = None,
 ) -> None:
     "Writes comparisons and the note of how they were made, and says so on stderr."
-    from plurality_nb.data.files import save_comparisons
+    from plurality_nb.data.saving import save_comparisons
 
     path = save_comparisons(ds, out, settings, tuple(inputs), command_line(), seed)
     show_message(f'wrote {path} ({len(ds)} pairs)')

@@ -35,8 +35,8 @@ def load_scored(
     files: list[Path],  # that `plurality score` wrote
 ) -> 'dict[str, Dataset]':  # name of a model to its scored comparisons
     "Scored comparisons by the models' names, or by the files' where two models share one."
-    from plurality_nb.data.files import read_settings
     from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.data.saving import read_settings
     from plurality_nb.errors import ContractError
 
     models = [read_settings(file).get('score', {}).get('model', file.stem) for file in files]

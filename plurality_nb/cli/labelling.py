@@ -126,7 +126,7 @@ def taxonomy_command(
 ) -> None:
     """Label each pair: does its prompt have many good answers, do its responses say the same?
     Prints the quadrants, their votes, and how many rows lie near a threshold."""
-    from plurality_nb.data.files import check_save
+    from plurality_nb.data.saving import check_save
     from plurality_nb.models.encoder import ENCODER
     from plurality_nb.taxonomy.quadrants import label_taxonomy
 

@@ -51,8 +51,8 @@ def calibrate_command(
 
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate-steps
 def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings: dict) -> None:
-    from plurality_nb.data.files import check_save
     from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.data.saving import check_save
     from plurality_nb.votes.calibration import calibrate_votes
 
     check_save(out, [data, rated])
@@ -82,7 +82,7 @@ def draw_labels_command(
     seed: SeedOption = 0,
 ) -> None:
     "Make one binary label a pair from its votes."
-    from plurality_nb.data.files import check_save
+    from plurality_nb.data.saving import check_save
     from plurality_nb.votes.margins import draw_labels
 
     check_save(out, [data])
@@ -104,7 +104,7 @@ def margin_command(
     seed: SeedOption = 0,
 ) -> None:
     "Turn votes into the gap that training demands between chosen and rejected."
-    from plurality_nb.data.files import check_save
+    from plurality_nb.data.saving import check_save
     from plurality_nb.votes.margins import add_margins
 
     check_save(out, [data])

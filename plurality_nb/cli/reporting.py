@@ -65,11 +65,11 @@ def _refuse_options(source: ReportSourceOptions, reading: ReadingOptions) -> Non
 def _check_rewards(models: 'Mapping[str, Dataset]') -> None:
     import numpy as np
 
-    from plurality_nb.data.build import numbers
+    from plurality_nb.data.build import number_column
     from plurality_nb.errors import ContractError
 
     for name, ds in models.items():
-        if np.isnan(numbers(ds, 'reward_a')).all():
+        if np.isnan(number_column(ds, 'reward_a')).all():
             want = f'--model, since {name} has no rewards'
             hint = "Name what to test: a Hub id, a folder, or 'longer response'"
             raise ContractError('model', want, 'none', hint)
@@ -77,7 +77,7 @@ def _check_rewards(models: 'Mapping[str, Dataset]') -> None:
 
 def _evaluate_scored(files: list[Path], measuring: dict) -> _Evaluated:
     "Measures models from the files that `score` wrote."
-    from plurality_nb.data.files import read_settings
+    from plurality_nb.data.saving import read_settings
     from plurality_nb.studies.measure import measure_models
 
     models = load_scored(files)
@@ -101,7 +101,7 @@ def _evaluate_data(
     "Lets models score people's pairs and measures them."
     from transformers.utils import logging as transformers_logging
 
-    from plurality_nb.data.files import read_settings
+    from plurality_nb.data.saving import read_settings
     from plurality_nb.errors import ContractError
     from plurality_nb.studies.evaluate import evaluate_models
 
@@ -228,7 +228,7 @@ def _report(
     reading: ReadingOptions,
     measuring: dict[str, Any],
 ) -> None:
-    from plurality_nb.reports.sections import check_report
+    from plurality_nb.reports.page import check_report
     from plurality_nb.simulation.users import SIMULATED, is_simulated
 
     check_report(out, [*data, source.people])

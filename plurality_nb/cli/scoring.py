@@ -98,7 +98,7 @@ def score_command(
     seed: SeedOption = 0,
 ) -> None:
     "Give both responses a reward, and mark the prompts that the model was trained on."
-    from plurality_nb.data.files import check_save
+    from plurality_nb.data.saving import check_save
     from plurality_nb.rewards.model import score
 
     keep_inputs(out, [data, loading.people])

@@ -57,7 +57,7 @@ _VotesFromOption = Annotated[
 
 # %% ../../nbs/cli/07_selecting.ipynb #add-sheets
 def _check_selected(out: Path, as_sheet: bool) -> None:
-    from plurality_nb.data.files import check_save
+    from plurality_nb.data.saving import check_save
     from plurality_nb.votes.selection import check_sheet
 
     if as_sheet:

@@ -163,7 +163,7 @@ def _train_probe(ds: 'Dataset', out: Path, common: dict[str, Any]) -> dict:  # i
 def _check_model_folder(out: Path, model: str, inputs: list) -> None:
     "Stops where the model would replace what is not a model, or what is read."
     if model == 'probe':
-        from plurality_nb.rewards.model import check_model
+        from plurality_nb.rewards.saving import check_model
 
         check_model(out, inputs)
     else:
@@ -240,7 +240,7 @@ def train_command(
     On several devices: `accelerate launch $(which plurality) train ...`. A full model that was
     killed continues when the same command is given again.
     """
-    from plurality_nb.data.files import read_settings
+    from plurality_nb.data.saving import read_settings
 
     _check_model_folder(out, model, [data, full.eval_data, *(exclude or [])])
     ds = load_stage(data)

@@ -197,7 +197,7 @@ def judge_spread(
 ) -> 'dict[str, pd.DataFrame]':  # `disagreement`; empty where no pair has both kinds of votes
     "How far the judge's votes spread compared with people's."
     from plurality_nb.errors import ContractError
-    from plurality_nb.votes.calibration import dispersion
+    from plurality_nb.evaluation.disagreement import dispersion
 
     try:
         return dict(disagreement=dispersion(ds))
@@ -215,8 +215,9 @@ def _write_votes(
     inputs: list[str],
 ) -> dict[str, Any]:  # what to print
     "Adds the votes that were given and writes the comparisons."
+    from plurality_nb.evaluation.disagreement import order_effects
     from plurality_nb.judges.collect import add_votes
-    from plurality_nb.votes.bias import correct_order, order_effects
+    from plurality_nb.votes.bias import correct_order
 
     effects = order_effects(asked.votes, ds['group'][:], getattr(judge, 'ordered', True))
     votes = correct_order(asked.votes) if settings['corrected'] else asked.votes
@@ -235,7 +236,7 @@ def _write_votes(
 # %% ../../nbs/cli/04_voting.ipynb #check-vote-file
 def _check_vote_file(out: Path | None, inputs: list[str | Path | None], dry_run: bool) -> None:
     "Stops before anything is asked where the votes could not be written."
-    from plurality_nb.data.files import check_save
+    from plurality_nb.data.saving import check_save
 
     if out is not None:
         check_save(out, inputs)

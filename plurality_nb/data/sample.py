@@ -14,6 +14,7 @@ from datasets import Dataset
 
 from plurality_nb.data.build import to_comparisons
 
+
 # %% ../../nbs/data/07_sample.ipynb #load-sample
 def _sample_row(row: Mapping) -> dict:
     return {**row, 'source': 'sample'}

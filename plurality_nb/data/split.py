@@ -13,7 +13,7 @@ import numpy as np
 from datasets import Dataset
 
 from plurality_nb.data.arrow import take
-from plurality_nb.data.schema import _sha
+from plurality_nb.data.schema import text_hash
 from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/05_split.ipynb #part-of
@@ -22,31 +22,27 @@ PARTS = dict(train=0.8, validation=0.1, test=0.1)
 
 def part_of(
     ds: Dataset,  # comparisons
-    fractions: Mapping = PARTS,  # part to its expected share of the prompts; they sum to 1
-    seed=0,
+    fractions: Mapping[str, float] = PARTS,  # part to its expected share of the prompts, sum 1
+    seed: int = 0,
 ) -> np.ndarray:  # (rows,): the part's place in `fractions`, from 0
     "Which part each comparison belongs to."
     if not math.isclose(sum(fractions.values()), 1) or min(fractions.values()) < 0:
         raise ContractError('fractions', 'shares >= 0 that sum to 1', f'{dict(fractions)}')
-    groups = (
-        ds.select_columns(['group'])
-        .with_format('arrow')[:]['group']
-        .combine_chunks()
-        .dictionary_encode()
-    )
-    at = np.array([int(_sha(f'{seed}:{g}'), 16) / 2**64 for g in groups.dictionary.to_pylist()])[
-        groups.indices.to_numpy()
-    ]
-    return np.minimum(
-        np.searchsorted(np.cumsum(list(fractions.values())), at, side='right'), len(fractions) - 1
-    )
+    column = ds.select_columns(['group']).with_format('arrow')[:]['group']
+    groups = column.combine_chunks().dictionary_encode()
+    hashes = [text_hash(f'{seed}:{group}') for group in groups.dictionary.to_pylist()]
+    position = np.array([int(text, 16) / 2**64 for text in hashes])  # in [0, 1], evenly spread
+    ends = np.cumsum(list(fractions.values()))
+    part = np.searchsorted(ends, position[groups.indices.to_numpy()], side='right')
+    return np.minimum(part, len(fractions) - 1)  # rounding may leave the last end below 1
+
 
 # %% ../../nbs/data/05_split.ipynb #split-by-group
 def split_by_group(
     ds: Dataset,  # comparisons
-    fractions: Mapping = PARTS,  # as for `part_of`
-    seed=0,
-) -> dict:  # part to its comparisons
+    fractions: Mapping[str, float] = PARTS,  # as for `part_of`
+    seed: int = 0,
+) -> dict[str, Dataset]:  # part to its comparisons
     "Comparisons in parts that share no prompt."
     part = part_of(ds, fractions, seed)
     return {name: take(ds, part == i) for i, name in enumerate(fractions)}

@@ -6,57 +6,65 @@
 __all__ = ['COMPARED', 'on_one_scale', 'permutation_p', 'holm', 'compare_models']
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #imports
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from datasets import Dataset
 from scipy.stats import norm, rankdata
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure
 from plurality_nb.evaluation.correlation import kendall, pearson, spearman
 from plurality_nb.evaluation.scores import score_measure, tempered_rows
-from plurality_nb.evaluation.tables import group_codes, rows_that_count, slices, tabulate
+from plurality_nb.evaluation.tables import (
+    Measures,
+    check_statistics,
+    group_codes,
+    model_deltas,
+    pair_leads,
+    rows_that_count,
+    slice_column,
+    slices,
+    tabulate,
+)
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compared
 COMPARED = [
-    'pearson',
-    'spearman',
-    'kendall',
-    'accuracy',
-    'strength',
-    'log_loss',
-    'brier',
-    'tempered_log_loss',
-    'tempered_brier',
+    *['pearson', 'spearman', 'kendall', 'accuracy', 'strength'],
+    *['log_loss', 'brier', 'tempered_log_loss', 'tempered_brier'],
 ]
 
 
-def _ranked(x):
-    return np.sign(x) * (rankdata(np.abs(x)) - 0.5) / len(x)  # the centred rank that spearman sees
+def _centred_ranks(x: np.ndarray) -> np.ndarray:
+    "(pairs,): as `spearman` sees x, which enters in both orders."
+    return np.sign(x) * (rankdata(np.abs(x)) - 0.5) / len(x)
 
 
 def on_one_scale(
     statistic: str,  # one of `COMPARED`
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
-    mended: np.ndarray,  # (pairs,): the same, `tempered`
+    tempered_delta: np.ndarray,  # (pairs,): the same, `tempered`
 ) -> np.ndarray:  # (pairs,): what is left of it
     "What the statistic sees of a model, fit to be exchanged with another's."
     if statistic == 'pearson':
-        x = np.tanh(delta / 2)
-        return x / (np.sqrt(np.mean(x**2)) or 1)
+        preference = np.tanh(delta / 2)
+        return preference / (np.sqrt(np.mean(preference**2)) or 1)
     if statistic in ('spearman', 'kendall', 'strength'):
-        return _ranked(delta)
+        return _centred_ranks(delta)
     if statistic == 'accuracy':
         return np.sign(delta)
-    return mended if statistic.startswith('tempered_') else delta
+    return tempered_delta if statistic.startswith('tempered_') else delta
 
 
-def _measure(statistic, x, lead, codes):
+def _scaled_measure(statistic: str, x: np.ndarray, lead: np.ndarray, codes: np.ndarray) -> Measure:
     "A statistic of predictions `on_one_scale`."
-    if statistic in (found := dict(pearson=pearson, spearman=spearman, kendall=kendall)):
-        return found[statistic](x, lead, codes)
+    correlations = dict(pearson=pearson, spearman=spearman, kendall=kendall)
+    if statistic in correlations:
+        return correlations[statistic](x, lead, codes)
     return score_measure(statistic, x, x, lead, codes)
+
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #permutation-p
 def permutation_p(
@@ -65,98 +73,137 @@ def permutation_p(
     other: np.ndarray,  # (pairs,): another's
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-    n_perm=2000,  # permutations
-    seed=0,
+    n_perm: int = 2000,  # permutations
+    seed: int = 0,
 ) -> float:  # in (0, 1]; nan where the difference is undefined
     "How often exchanging the models prompt by prompt makes as large a difference."
     groups = codes.max() + 1
-    rows = max(1, 2**17 // len(codes))
-    of = _measure(statistic, np.r_[x, other], np.r_[lead, lead], np.r_[codes, codes + groups]).of
+    both_models = np.r_[x, other], np.r_[lead, lead], np.r_[codes, codes + groups]
+    measure = _scaled_measure(statistic, *both_models)
 
-    def difference(keeps):
-        return of(np.concatenate([keeps, 1 - keeps], 1)) - of(np.concatenate([1 - keeps, keeps], 1))
+    def differences(keeps: np.ndarray) -> np.ndarray:
+        "For (permutations, groups): 1 where each model keeps its predictions, 0 for exchanged."
+        first = np.concatenate([keeps, 1 - keeps], 1)
+        second = np.concatenate([1 - keeps, keeps], 1)
+        return measure.values(first) - measure.values(second)
 
-    observed = np.abs(difference(np.ones((1, groups)))).item()
-    rng = np.random.default_rng(seed)
+    observed = np.abs(differences(np.ones((1, groups)))).item()
     if np.isnan(observed):
         return np.nan
-    drawn = (
-        rng.integers(0, 2, (min(rows, n_perm - i), groups)).astype(float)
-        for i in range(0, n_perm, rows)
-    )
-    less = sum((np.abs(difference(keeps)) < observed - 1e-12).sum() for keeps in drawn)
-    return float(
-        (1 + n_perm - less) / (1 + n_perm)
-    )  # an undefined difference counts as a large one
+    rng = np.random.default_rng(seed)
+    block_rows = max(1, 2**17 // len(codes))
+    smaller = 0  # an undefined difference is not smaller
+    for start in range(0, n_perm, block_rows):
+        keeps = rng.integers(0, 2, (min(block_rows, n_perm - start), groups)).astype(float)
+        smaller += int((np.abs(differences(keeps)) < observed - 1e-12).sum())
+    return (1 + n_perm - smaller) / (1 + n_perm)
+
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm
 def holm(
     p: np.ndarray,  # (tests,): p-values, nan where there is none
 ) -> np.ndarray:  # (tests,): corrected for each other, at most 1; nan where there is none
     "Step-down correction for several tests (Holm 1979)."
-    p = np.asarray(p, dtype=float)
-    order = np.argsort(p)
-    m = (~np.isnan(p)).sum()  # nan come last
-    out = np.full(len(p), np.nan)
-    out[order[:m]] = np.minimum(1, np.maximum.accumulate(p[order[:m]] * np.arange(m, 0, -1)))
-    return out
+    p_values = np.asarray(p, dtype=float)
+    tests = (~np.isnan(p_values)).sum()
+    order = np.argsort(p_values)[:tests]  # nan come last
+    corrected = np.full(len(p_values), np.nan)
+    multiplied = p_values[order] * np.arange(tests, 0, -1)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(multiplied))
+    return corrected
 
-# %% ../../nbs/evaluation/06_comparison.ipynb #compare
-def compare_models(
-    models: Mapping,  # name to scored comparisons with votes
-    baseline: str,  # the one to compare with: a name, or a trivial model's
-    by='quadrant',
-    votes='human',
-    n_boot=2000,
-    seed=0,
-    level=0.95,
-    include_seen=False,
-    baselines=True,  # as in `correlate`
-    statistics=('pearson', 'spearman', 'accuracy', 'log_loss'),  # some of `COMPARED`
-    n_perm=2000,  # permutations; 0 for no tests
-) -> pd.DataFrame:  # as `correlate`, `value` being the model's statistic - the baseline's; and `p`, `p_holm`, `detectable`
-    "Paired differences with intervals and tests."
-    if odd := [s for s in statistics if s not in COMPARED]:
-        raise ContractError('statistics', f'some of {COMPARED}', repr(odd[0]))
-    rows, left_out = rows_that_count(models, by, votes, include_seen, baselines)
-    if baseline not in rows['delta']:
-        raise ContractError('baseline', f"one of {list(rows['delta'])}", repr(baseline))
-    mended, parts = tempered_rows(rows), slices(rows)
 
-    def seen(part, model, statistic):
-        return on_one_scale(
-            statistic, part['delta', model].to_numpy(), mended[model][part.index].to_numpy()
-        )
+# %% ../../nbs/evaluation/06_comparison.ipynb #difference
+def _difference(measure: Measure, baseline: Measure) -> Measure:
+    return Measure(lambda counts: measure.values(counts) - baseline.values(counts), measure.pairs)
 
-    def measures(part, codes):
-        lead = part['row', 'lead'].to_numpy()
-        of = {
-            (m, s): _measure(s, seen(part, m, s), lead, codes)
-            for m in part['delta']
-            for s in statistics
+
+# %% ../../nbs/evaluation/06_comparison.ipynb #comparison
+@dataclass(frozen=True)
+class _Comparison:
+    "Models on the rows that count, and the one that the others are compared with."
+
+    rows: pd.DataFrame
+    tempered: pd.DataFrame  # (rows, models): logits
+    baseline: str
+    statistics: Sequence[str]
+
+    def predictions(self, part: pd.DataFrame, model: str, statistic: str) -> np.ndarray:
+        "(rows of the part,): `on_one_scale`."
+        tempered_delta = self.tempered.loc[part.index, model].to_numpy()
+        return on_one_scale(statistic, model_deltas(part)[model], tempered_delta)
+
+    def measure(self, part: pd.DataFrame, codes: np.ndarray, model: str, statistic: str) -> Measure:
+        predictions = self.predictions(part, model, statistic)
+        return _scaled_measure(statistic, predictions, pair_leads(part), codes)
+
+    def measures(self, part: pd.DataFrame, codes: np.ndarray) -> Measures:
+        "Differences from the baseline."
+        models = list(model_deltas(part))
+        measures = {
+            (model, statistic): self.measure(part, codes, model, statistic)
+            for model in models
+            for statistic in self.statistics
         }
         return {
-            (m, s): Measure(lambda c, f=f.of, g=of[baseline, s].of: f(c) - g(c), f.pairs)
-            for (m, s), f in of.items()
-            if m != baseline
+            (model, statistic): _difference(measure, measures[self.baseline, statistic])
+            for (model, statistic), measure in measures.items()
+            if model != self.baseline
         }
 
-    def test(model, name, statistic):
-        part = parts[name]
-        codes = group_codes(part)
-        if not n_perm or codes.max() + 1 < MIN_GROUPS:
-            return np.nan
-        x, other = (seen(part, m, statistic) for m in (model, baseline))
-        return permutation_p(
-            statistic, x, other, part['row', 'lead'].to_numpy(), codes, n_perm, seed
-        )
 
-    out = tabulate(rows, by, measures, n_boot, seed, level, left_out=left_out, baseline=baseline)
-    slice_of = out[by or 'slice']
-    out['p'] = [test(*k) for k in zip(out.model, slice_of, out.statistic)]
-    out['p_holm'] = out.p.where(
-        slice_of == 'overall',
-        out[slice_of != 'overall'].groupby(['model', 'statistic']).p.transform(holm),
-    )
-    out['detectable'] = (norm.ppf((1 + level) / 2) + norm.ppf(0.8)) * out.se
-    return out
+# %% ../../nbs/evaluation/06_comparison.ipynb #p-value
+def _p_value(
+    comparison: _Comparison, part: pd.DataFrame, model: str, statistic: str, n_perm: int, seed: int
+) -> float:
+    "Of one model against the baseline; nan without permutations or with too few prompts."
+    codes = group_codes(part)
+    if not n_perm or codes.max() + 1 < MIN_GROUPS:
+        return np.nan
+    predictions = comparison.predictions(part, model, statistic)
+    baseline = comparison.predictions(part, comparison.baseline, statistic)
+    lead = pair_leads(part)
+    return permutation_p(statistic, predictions, baseline, lead, codes, n_perm, seed)
+
+
+# %% ../../nbs/evaluation/06_comparison.ipynb #holm-by-model
+def _holm_over_slices(table: pd.DataFrame) -> pd.Series:
+    "p-values corrected over the slices of each model and statistic, `overall` apart."
+    in_slices = table[table[slice_column(table)] != 'overall']
+    p_holm = table.p.copy()
+    for _, p in in_slices.groupby(['model', 'statistic']).p:
+        p_holm[p.index] = holm(p.to_numpy())
+    return p_holm
+
+
+# %% ../../nbs/evaluation/06_comparison.ipynb #compare-models
+def compare_models(
+    models: Mapping[str, Dataset],  # name to scored comparisons with votes
+    baseline: str,  # the one to compare with: a name, or a trivial model's
+    by: str | None = 'quadrant',  # a column of text to slice by; None for overall alone
+    votes: str = 'human',  # whose: `human` or `judge`
+    n_boot: int = 2000,  # resamples of prompts; 0 for no intervals
+    seed: int = 0,
+    level: float = 0.95,  # of the intervals
+    include_seen: bool = False,  # keep pairs whose prompt a model was trained on
+    baselines: bool = True,  # add the trivial models
+    statistics: Sequence[str] = ('pearson', 'spearman', 'accuracy', 'log_loss'),  # of `COMPARED`
+    n_perm: int = 2000,  # permutations; 0 for no tests
+) -> pd.DataFrame:  # as `tabulate`, of differences; and `baseline`, `p`, `p_holm`, `detectable`
+    "Paired differences with intervals and tests."
+    check_statistics(statistics, COMPARED)
+    rows = rows_that_count(models, by, votes, include_seen, baselines).rows
+    known = list(model_deltas(rows))
+    if baseline not in known:
+        raise ContractError('baseline', f'one of {known}', repr(baseline))
+    comparison = _Comparison(rows, tempered_rows(rows), baseline, statistics)
+    table = tabulate(rows, by, comparison.measures, n_boot, seed, level)
+    table['baseline'] = baseline
+    parts = slices(rows)
+    table['p'] = [
+        _p_value(comparison, parts[name], model, statistic, n_perm, seed)
+        for model, name, statistic in zip(table.model, table[by or 'slice'], table.statistic)
+    ]
+    table['p_holm'] = _holm_over_slices(table)
+    table['detectable'] = (norm.ppf((1 + level) / 2) + norm.ppf(0.8)) * table.se
+    return table

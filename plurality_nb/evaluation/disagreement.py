@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..data.schema import VOTERS
-from ..errors import ContractError
-from .bootstrap import rate_interval
-from ..votes.shares import vote_disagreement, votes_of
+from plurality_nb.data.schema import VOTERS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import rate_interval
+from plurality_nb.votes.shares import vote_disagreement, votes_of
 
 
 # %% ../../nbs/evaluation/08_disagreement.ipynb #rates-table

@@ -40,8 +40,8 @@ from markupsafe import escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..evaluation.tables import slice_column
-from .findings import numbers_text, slice_title
+from plurality_nb.evaluation.tables import slice_column
+from plurality_nb.reports.findings import numbers_text, slice_title
 
 
 # %% ../../nbs/reports/03_blocks.ipynb #svg

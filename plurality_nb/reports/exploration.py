@@ -24,15 +24,15 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..data.arrow import take
-from ..data.build import with_columns
-from ..data.files import read_settings, save_comparisons
-from ..data.schema import OUTCOMES, QUADRANTS
-from ..errors import ContractError
-from ..evaluation.bootstrap import Measure
-from ..evaluation.correlation import STATISTICS, correlation
-from ..evaluation.tables import rows_that_count, tabulate, vote_log_odds
-from .notes import Notes
+from plurality_nb.data.arrow import take
+from plurality_nb.data.build import with_columns
+from plurality_nb.data.saving import read_settings, save_comparisons
+from plurality_nb.data.schema import OUTCOMES, QUADRANTS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import Measure
+from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
+from plurality_nb.evaluation.tables import rows_that_count, tabulate, vote_log_odds
+from plurality_nb.reports.notes import Notes
 from plurality_nb.reports.view import (
     VOICES,
     Facts,
@@ -41,8 +41,8 @@ from plurality_nb.reports.view import (
     optional_numbers,
     rows_in_view,
 )
-from ..simulation.users import is_simulated
-from ..votes.shares import Votes, tie_rate, vote_split
+from plurality_nb.simulation.users import is_simulated
+from plurality_nb.votes.shares import Votes, tie_rate, vote_split
 
 
 # %% ../../nbs/reports/13_exploration.ipynb #compared-models
@@ -117,7 +117,9 @@ class QuadrantCorrelations:
     def _measures(self, part: pd.DataFrame, codes: np.ndarray) -> dict[tuple[str, str], Measure]:
         lead = part['row', 'lead'].to_numpy()
         return {
-            (str(model), self.statistic): correlation(self.statistic, delta.to_numpy(), lead, codes)
+            (str(model), self.statistic): correlation_measure(
+                self.statistic, delta.to_numpy(), lead, codes
+            )
             for model, delta in part['delta'].items()
         }
 

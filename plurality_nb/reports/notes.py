@@ -13,8 +13,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from ..data.files import replacing
-from ..errors import ContractError
+from plurality_nb.data.outputs import replacing
+from plurality_nb.errors import ContractError
 
 
 # %% ../../nbs/reports/11_notes.ipynb #read-notes

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..data.schema import QUADRANTS
-from ..errors import ContractError
-from .differences import word_differences
-from .exploration import Exploration, read_pair, voices
-from .summary import shortened
-from .view import VOICES
-from ..simulation.users import SIMULATED
+from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.errors import ContractError
+from plurality_nb.reports.differences import word_differences
+from plurality_nb.reports.exploration import Exploration, read_pair, voices
+from plurality_nb.reports.summary import shortened
+from plurality_nb.reports.view import VOICES
+from plurality_nb.simulation.users import SIMULATED
 
 if TYPE_CHECKING:  # an optional package
     from anywidget import AnyWidget

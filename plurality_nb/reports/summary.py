@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment
 
-from .exploration import Exploration, Voice, read_pair
-from ..simulation.users import SIMULATED
+from plurality_nb.reports.exploration import Exploration, Voice, read_pair
+from plurality_nb.simulation.users import SIMULATED
 
 
 # %% ../../nbs/reports/14_summary.ipynb #text-bar

@@ -25,12 +25,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from ..data.arrow import batches
-from ..data.build import numbers
-from ..data.schema import OUTCOMES, QUADRANTS
-from ..errors import ContractError
-from .notes import Notes
-from ..votes.shares import Votes, tie_rate, vote_share, vote_split
+from plurality_nb.data.arrow import batches
+from plurality_nb.data.build import number_column
+from plurality_nb.data.schema import OUTCOMES, QUADRANTS
+from plurality_nb.errors import ContractError
+from plurality_nb.reports.notes import Notes
+from plurality_nb.votes.shares import Votes, tie_rate, vote_share, vote_split
 
 
 # %% ../../nbs/reports/12_view.ipynb #check-view
@@ -103,7 +103,7 @@ def optional_numbers(
     "A column as numbers, whether the data have it or not."
     if column not in ds.column_names:
         return np.full(len(ds), np.nan)
-    return numbers(ds, column)
+    return number_column(ds, column)
 
 
 # %% ../../nbs/reports/12_view.ipynb #predicted-preferences

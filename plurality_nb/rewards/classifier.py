@@ -24,7 +24,7 @@ from plurality_nb.models.packing import Pair, micro_batches, token_budget
 from plurality_nb.models.sharing import may_share, packable, pair_rewards
 from plurality_nb.models.tokens import has_types, reading_form, tokenize_comparisons
 from plurality_nb.models.weights import best_device, load_pretrained
-from plurality_nb.progress import bar
+from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.baselines import PairOfRewards
 from plurality_nb.rewards.model import RewardModel
 from plurality_nb.rewards.saving import read_training
@@ -144,7 +144,7 @@ class Classifier(_ReadingClassifier):
         rewards = np.full((2, len(ds)), np.nan)
         self.model.eval()
         starts = range(0, len(tokens), _PAIRS_PACKED_TOGETHER)
-        for start in bar(starts, f'scoring by {self.name}', progress):
+        for start in progress_bar(starts, f'scoring by {self.name}', progress):
             part = tokens[start : start + _PAIRS_PACKED_TOGETHER]
             pairs = list(zip(part['ids_a'], part['ids_b']))
             if self.share is None:

@@ -18,7 +18,7 @@ from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from plurality_nb.data.files import replacing
+from plurality_nb.data.outputs import replacing
 from plurality_nb.models.encoder import ENCODER, embed
 from plurality_nb.models.tokens import prompt_text
 from plurality_nb.rewards.baselines import PairOfRewards

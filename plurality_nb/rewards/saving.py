@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from plurality_nb import __version__
-from plurality_nb.data.files import json_object, refuse_foreign, refuse_inputs, replacing
+from plurality_nb.data.outputs import json_object, refuse_foreign, refuse_inputs, replacing
 
 
 # %% ../../nbs/rewards/03_saving.ipynb #write-training

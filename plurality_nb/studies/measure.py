@@ -21,7 +21,7 @@ from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.evaluation.matching import match_slices
 from plurality_nb.evaluation.scores import score_models
 from plurality_nb.evaluation.tables import said_once
-from plurality_nb.progress import bar
+from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.baselines import BASELINES
 
 # %% ../../nbs/studies/05_measure.ipynb #makers
@@ -85,7 +85,7 @@ def make_tables(
     "Several tables; what is left out of them is logged once."
     tables: dict[str, pd.DataFrame] = {}
     wanted = [name for name in measurement.table_names() if name in names]
-    for name in bar(wanted, 'measuring', progress):
+    for name in progress_bar(wanted, 'measuring', progress):
         if name == 'matched' and _is_one_slice(tables.get('correlation'), measurement.by):
             continue
         with said_once() if tables else nullcontext():

@@ -35,11 +35,13 @@ from datasets import Dataset, concatenate_datasets
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import with_columns
-from plurality_nb.data.files import replacing, save_comparisons
 from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.data.outputs import replacing
+from plurality_nb.data.saving import save_comparisons
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.split import PARTS, part_of
 from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.disagreement import order_effects
 from plurality_nb.judges.collect import Asked, Budget, add_votes, ask_both_orders
 from plurality_nb.judges.prompts import Judge
 from plurality_nb.judges.registry import load_judge
@@ -48,7 +50,6 @@ from plurality_nb.rewards.probe import train_probe
 from plurality_nb.rewards.targets import decided, exclude_groups
 from plurality_nb.studies.config import Pairs, People, Spending, Study
 from plurality_nb.taxonomy.quadrants import label_taxonomy
-from plurality_nb.votes.bias import order_effects
 from plurality_nb.votes.margins import add_margins
 from plurality_nb.votes.shares import votes_of
 

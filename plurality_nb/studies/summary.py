@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from plurality_nb.data.files import replacing
 from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.outputs import replacing
 from plurality_nb.evaluation.comparison import compare_models
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.reports.page import write_report

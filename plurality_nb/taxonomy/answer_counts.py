@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.build import to_comparisons
-from ..errors import ContractError
-from ..judges.collect import ask_both_orders
-from ..judges.parsing import Answer, own_words
-from ..judges.prompts import Judge, Question, conversation_text
-from .prompt_classifier import plurality_prompts
+from plurality_nb.data.build import to_comparisons
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import ask_both_orders
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Judge, Question, conversation_text
+from plurality_nb.judges.quotations import own_words
+from plurality_nb.taxonomy.prompt_classifier import plurality_prompts
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #read-count
 def read_count(
@@ -39,6 +41,7 @@ def read_count(
     count = int(numbers[0])
     return count if 1 <= count <= most else None
 
+
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #mean-count
 def _mean_count(raw: str, most: int, min_mass: float) -> float | None:
     "Geometric mean of digits, weighted by their probabilities in JSON; None for too little mass."
@@ -54,6 +57,7 @@ def _mean_count(raw: str, most: int, min_mass: float) -> float | None:
     if total < min_mass:
         return None
     return float(np.exp(sum(mass * np.log(count) for count, mass in mass_of.items()) / total))
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #count-question
 _COUNT_QUESTION = (
@@ -73,6 +77,7 @@ _COUNT_QUESTION = (
 def _count_question(question: Question, most: int, marks: Sequence[str]) -> str:
     conversation = conversation_text(question.prompt, marks)
     return _COUNT_QUESTION.format(conversation=conversation, most=most)
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #prompt-asking
 @dataclass
@@ -115,6 +120,7 @@ class PromptAsking:
         openness = float(np.log(count) / np.log(self.most))
         return Answer(first=openness, second=1 - openness, raw=raw, **facts)
 
+
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #openness
 _log = logging.getLogger(__name__)
 
@@ -135,6 +141,7 @@ def _prompt_openness(
     openness = np.where(read > 0, first / np.maximum(read, 1e-12), np.nan)
     openness_of = dict(zip(different, openness))
     return np.array([openness_of[key] for key in keys])
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #calibrated-openness
 def _calibrated_openness(
@@ -158,6 +165,7 @@ def _calibrated_openness(
     is_read = ~np.isnan(openness)
     probabilities[is_read] = curve.predict_proba(openness[is_read][:, None])[:, 1]
     return probabilities
+
 
 # %% ../../nbs/taxonomy/15_answer_counts.ipynb #ask-plurality
 def ask_plurality(

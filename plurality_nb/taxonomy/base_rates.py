@@ -9,7 +9,8 @@ __all__ = ['shift_base_rate', 'estimate_base_rate']
 import numpy as np
 from scipy.special import expit, logit
 
-from ..errors import ContractError
+from plurality_nb.errors import ContractError
+
 
 # %% ../../nbs/taxonomy/13_base_rates.ipynb #shift-base-rate
 def shift_base_rate(
@@ -22,6 +23,7 @@ def shift_base_rate(
         if not 0 < share < 1:
             raise ContractError(name, 'a share between 0 and 1', repr(share))
     return expit(logit(np.clip(p, 1e-9, 1 - 1e-9)) + logit(rate) - logit(trained))
+
 
 # %% ../../nbs/taxonomy/13_base_rates.ipynb #estimate-base-rate
 def estimate_base_rate(

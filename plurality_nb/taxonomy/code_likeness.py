@@ -9,7 +9,7 @@ __all__ = ['code_measures']
 import re
 from difflib import SequenceMatcher
 
-from .responses import Response
+from plurality_nb.taxonomy.responses import Response
 
 # %% ../../nbs/taxonomy/10_code_likeness.ipynb #patterns
 _CODE_SIGN = re.compile(
@@ -51,6 +51,7 @@ def _bound_names(code: str) -> set[str]:
         names.update(re.findall(r'\w+', of_function or of_arrow))
     return names
 
+
 # %% ../../nbs/taxonomy/10_code_likeness.ipynb #code-tokens
 _MOST_TOKENS = 400
 _SAME_OPERATOR = {'===': '==', '!==': '!=', '<>': '!='}
@@ -88,6 +89,7 @@ def _code_tokens(text: str) -> list[str]:
         tokens.append(_SAME_OPERATOR.get(token, token))
     _turn_comparisons(tokens)
     return tokens
+
 
 # %% ../../nbs/taxonomy/10_code_likeness.ipynb #code-measures
 _NO_CODE = dict(code=-0.5, code_same=-0.5, code_two=-0.5, code_lone=-0.5)

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .facts import meanings_of, word_meanings
-from .lexicon import NEGATIONS, STOPWORDS, opposites
-from .overlap import Nearness, matched_acronyms, same_word
-from .quantities import Unit, same_number, unit_of
-from .responses import Response, count_negations
-from .words import Word, read_words
+from plurality_nb.taxonomy.facts import meanings_of, word_meanings
+from plurality_nb.taxonomy.lexicon import NEGATIONS, STOPWORDS, opposites
+from plurality_nb.taxonomy.overlap import Nearness, matched_acronyms, same_word
+from plurality_nb.taxonomy.quantities import Unit, same_number, unit_of
+from plurality_nb.taxonomy.responses import Response, count_negations
+from plurality_nb.taxonomy.words import Word, read_words
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #edit
 class Edit(NamedTuple):
@@ -31,6 +32,7 @@ class Edit(NamedTuple):
     @property
     def is_replacement(self) -> bool:
         return bool(self.removed and self.added)
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #alignment
 @dataclass
@@ -45,6 +47,7 @@ class Alignment:
     @property
     def edits(self) -> list[Edit]:
         return [*self.replacements, *self.lone]
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #align
 def align(
@@ -61,6 +64,7 @@ def align(
         steps=len(opcodes),
         ratio=matcher.ratio() if a.keys or b.keys else 1.0,
     )
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #surplus
 def _content_words(words: Sequence[Word]) -> list[Word]:
@@ -91,6 +95,7 @@ def _unmatched(a: Response, b: Response, matched: Set[str]) -> set[str]:
         for word in _surplus(a, b)
         if word.key not in matched and not _has_counterpart(word, others)
     }
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #conflict
 class _Conflict(NamedTuple):
@@ -133,6 +138,7 @@ def _turns_clause(edit: Edit) -> bool:
     )
     return bool((count_negations(edit.removed) + count_negations(edit.added) + opposed) % 2)
 
+
 # %% ../../nbs/taxonomy/08_edits.ipynb #conflict-of
 class _Meanings(NamedTuple):
     removed: set[str]  # what the removed words mean in one aspect
@@ -170,6 +176,7 @@ def _conflict_of(edit: Edit, a: Response, b: Response) -> _Conflict:
     details = any(meanings[name].removed != meanings[name].added for name in _DETAIL_ASPECTS)
     return _Conflict(int(any(numbers) or details), _turns_clause(edit))
 
+
 # %% ../../nbs/taxonomy/08_edits.ipynb #conflict-measures
 def _without_acronyms(edit: Edit, matched: Set[str]) -> Edit:
     "The edit without acronyms and what they stand for."
@@ -194,6 +201,7 @@ def _conflict_measures(
         hard_one=min(details, 3),
         hard_share=min(wrong / max(len(conflicts), 1), 1),
     )
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #replaced-distance
 def _replaced_distance(edit: Edit, nearness: Nearness) -> float:
@@ -224,6 +232,7 @@ def _replacement_measures(replacements: Sequence[Edit], nearness: Nearness) -> d
         opposite=min(sum(map(_has_opposites, replacements)), 3),
     )
 
+
 # %% ../../nbs/taxonomy/08_edits.ipynb #edit-counts
 def _count_in(words: Sequence[Word], keys: Set[str]) -> int:
     return sum(word.key in keys for word in _content_words(words))
@@ -253,6 +262,7 @@ def _edit_counts(
         edits_lone=min(lone, 12),
         inserted=min(max(inserted, default=0), 15),
     )
+
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #edit-measures
 def edit_measures(

@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Set
 from functools import cache
 
-from .overlap import two_sided
-from .quantities import leading_value, same_number
-from .responses import Response, polarity
-from .tables import table_rows
-from .words import read_words
+from plurality_nb.taxonomy.overlap import two_sided
+from plurality_nb.taxonomy.quantities import leading_value, same_number
+from plurality_nb.taxonomy.responses import Response, polarity
+from plurality_nb.taxonomy.tables import table_rows
+from plurality_nb.taxonomy.words import read_words
+
 
 # %% ../../nbs/taxonomy/07_facts.ipynb #lone-numbers
 def lone_numbers(
@@ -48,6 +49,7 @@ def _number_measures(a: Response, b: Response, given: Set[str]) -> dict[str, flo
         numbers_shared=len(a.numbers & b.numbers) / len(either) if either else 0.5,
     )
 
+
 # %% ../../nbs/taxonomy/07_facts.ipynb #word-meanings
 @cache
 def word_meanings() -> dict[str, dict[str, str]]:  # aspect to word to meaning
@@ -58,6 +60,7 @@ def word_meanings() -> dict[str, dict[str, str]]:  # aspect to word to meaning
         aspects.setdefault(row['aspect'], {}).update(meanings)
     return aspects
 
+
 # %% ../../nbs/taxonomy/07_facts.ipynb #meanings-of
 def meanings_of(
     parts: Iterable[str],  # words as written, lower case
@@ -66,6 +69,7 @@ def meanings_of(
     "What some words mean in one aspect."
     meanings = word_meanings()[aspect]
     return {meanings[part] for part in parts if part in meanings}
+
 
 # %% ../../nbs/taxonomy/07_facts.ipynb #refusal
 _REFUSAL = re.compile(
@@ -90,6 +94,7 @@ def _stance_measures(a: Response, b: Response) -> dict[str, float]:
         refusal=float(refuses[0] != refuses[1]),
         refusals=float(all(refuses)),
     )
+
 
 # %% ../../nbs/taxonomy/07_facts.ipynb #fact-measures
 def fact_measures(

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..errors import ContractError
-from ..models.encoder import ENCODER, embed
-from ..models.weights import best_device, load_pretrained
-from ..progress import bar
-from .code_likeness import code_measures
-from .edits import edit_measures
-from .facts import fact_measures
-from .overlap import matched_acronyms, word_measures
-from .responses import Response
-from .roles import role_measures
-from .words import read_words
+from plurality_nb.errors import ContractError
+from plurality_nb.models.encoder import ENCODER, embed
+from plurality_nb.models.weights import best_device, load_pretrained
+from plurality_nb.progress import progress_bar
+from plurality_nb.taxonomy.code_likeness import code_measures
+from plurality_nb.taxonomy.edits import edit_measures
+from plurality_nb.taxonomy.facts import fact_measures
+from plurality_nb.taxonomy.overlap import matched_acronyms, word_measures
+from plurality_nb.taxonomy.responses import Response
+from plurality_nb.taxonomy.roles import role_measures
+from plurality_nb.taxonomy.words import read_words
 
 # %% ../../nbs/taxonomy/11_features.ipynb #sentences
 _SENTENCE_END = re.compile(r'(?<=[.!?])\s+|\n+')
@@ -34,6 +34,7 @@ def split_sentences(
     "The sentences of a text."
     sentences = [sentence.strip() for sentence in _SENTENCE_END.split(text)]
     return [sentence for sentence in sentences if sentence] or ['']
+
 
 # %% ../../nbs/taxonomy/11_features.ipynb #embedded-texts
 class _EmbeddedTexts:
@@ -47,6 +48,7 @@ class _EmbeddedTexts:
     def __getitem__(self, texts: Sequence[str]) -> np.ndarray:  # (texts, dim)
         return self.vectors[[self.row_of[text] for text in texts]]
 
+
 # %% ../../nbs/taxonomy/11_features.ipynb #pair-reader
 class _PairReader:
     "Everything that is read or embedded once for many pairs."
@@ -59,7 +61,7 @@ class _PairReader:
         progress: bool,
     ):
         different = dict.fromkeys(responses)
-        self.read = {text: Response(text) for text in bar(different, 'reading', progress)}
+        self.read = {text: Response(text) for text in progress_bar(different, 'reading', progress)}
         self.given = {
             prompt: {word.key for word in read_words(prompt)} for prompt in dict.fromkeys(prompts)
         }
@@ -80,6 +82,7 @@ class _PairReader:
             return 0.0
         return max(float((self.words[[word]] @ self.words[others].T).max()), 0.0)
 
+
 # %% ../../nbs/taxonomy/11_features.ipynb #meaning-measures
 def _meaning_measures(a: str, b: str, reader: _PairReader) -> dict[str, float]:
     "Cosines of the whole texts and of their sentences."
@@ -91,6 +94,7 @@ def _meaning_measures(a: str, b: str, reader: _PairReader) -> dict[str, float]:
         sentence_lowest=min(of_a.min(), of_b.min()),
         sentence_mean=min(of_a.mean(), of_b.mean()),
     )
+
 
 # %% ../../nbs/taxonomy/11_features.ipynb #measure-pair
 _HARMLESS_EDITS = dict(hard=0, hard_share=0.0, opposite=0, flip=0.0, clean=1.0)
@@ -124,6 +128,7 @@ def _measure_pair(first: str, second: str, prompt: str, reader: _PairReader) -> 
     measures |= _combined_measures(measures, a, b)
     return measures | _HARMLESS_EDITS if measures['converse'] else measures
 
+
 # %% ../../nbs/taxonomy/11_features.ipynb #pair-features
 def pair_features(
     a: Sequence[str],  # responses A
@@ -139,8 +144,9 @@ def pair_features(
             'a', 'as many responses A as B, and as prompts', f'{len(a)}, {len(b)}, {len(prompts)}'
         )
     reader = _PairReader([*a, *b], prompts, encoder, progress)
-    pairs = bar(list(zip(a, b, prompts)), 'comparing', progress)
+    pairs = progress_bar(list(zip(a, b, prompts)), 'comparing', progress)
     return pd.DataFrame([_measure_pair(x, y, prompt, reader) for x, y, prompt in pairs])
+
 
 # %% ../../nbs/taxonomy/11_features.ipynb #entailment-model
 class _EntailmentModel:
@@ -177,6 +183,7 @@ class _EntailmentModel:
             logits = self.network(**tokens.to(self.network.device)).logits
         return logits.float().softmax(-1)[:, self.columns].tolist()
 
+
 # %% ../../nbs/taxonomy/11_features.ipynb #entailment-features
 def entailment_features(
     a: Sequence[str],  # responses A
@@ -190,7 +197,7 @@ def entailment_features(
     both_ways = dict.fromkeys([*zip(a, b), *zip(b, a)])
     by_length = sorted(both_ways, key=lambda pair: len(pair[0]) + len(pair[1]))
     probabilities: dict[tuple[str, str], list[float]] = {}
-    for start in bar(range(0, len(by_length), batch_size), 'entailment', progress):
+    for start in progress_bar(range(0, len(by_length), batch_size), 'entailment', progress):
         batch = by_length[start : start + batch_size]
         probabilities |= dict(zip(batch, classifier.probabilities(batch)))
     forwards = np.array([probabilities[x, y] for x, y in zip(a, b)]).reshape(-1, 2)

@@ -13,11 +13,12 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from ..data.sample import load_sample
-from ..models.encoder import ENCODER
-from ..models.tokens import prompt_text
-from .features import entailment_features, pair_features
-from .tables import resource_lines
+from plurality_nb.data.sample import load_sample
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.models.tokens import prompt_text
+from plurality_nb.taxonomy.features import entailment_features, pair_features
+from plurality_nb.taxonomy.tables import resource_lines
+
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #authored-pairs
 @cache
@@ -36,6 +37,7 @@ def authored_pairs() -> pd.DataFrame:  # `prompt`, `response_a`, `response_b`, `
     further_pairs = pd.DataFrame(map(json.loads, resource_lines('pairs.jsonl')))
     return pd.concat([sample_pairs, further_pairs], ignore_index=True)
 
+
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #classifier-inputs
 def _classifier_inputs(
     a: Sequence[str],
@@ -50,6 +52,7 @@ def _classifier_inputs(
     if entailment is None:
         return features
     return features.join(entailment_features(a, b, entailment, batch_size, progress))
+
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #alike-classifier
 class AlikeClassifier:
@@ -90,6 +93,7 @@ class AlikeClassifier:
         fitted = self.calibration.predict_proba(uncalibrated)[:, 1]
         return np.array([self.known.get(frozenset(pair), p) for pair, p in zip(zip(a, b), fitted)])
 
+
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #fitted-classifier
 _FITTED: dict[tuple[str, str | None], AlikeClassifier] = {}  # by encoder and entailment model
 
@@ -112,6 +116,7 @@ def alike_classifier(
         )
         _FITTED[encoder, entailment] = AlikeClassifier(pairs, features)
     return _FITTED[encoder, entailment]
+
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #score-indistinguishability
 def score_indistinguishability(

@@ -12,18 +12,19 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from ..errors import ContractError
-from ..judges.prompts import Judge
-from ..models.encoder import ENCODER
-from ..models.tokens import prompt_text
-from .answer_counts import ask_plurality
-from .base_rates import estimate_base_rate, shift_base_rate
-from .meanings import response_meanings
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.prompts import Judge
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.models.tokens import prompt_text
+from plurality_nb.taxonomy.answer_counts import ask_plurality
+from plurality_nb.taxonomy.base_rates import estimate_base_rate, shift_base_rate
+from plurality_nb.taxonomy.meanings import response_meanings
 from plurality_nb.taxonomy.prompt_classifier import (
     plurality_classifier,
     plurality_inputs,
     plurality_prompts,
 )
+
 
 # %% ../../nbs/taxonomy/17_plurality.ipynb #score-by-group
 def _score_by_group(
@@ -47,6 +48,7 @@ def _score_by_group(
         raise ContractError('scorer', known, repr(scorer))
     return dict(zip(prompts, scores))
 
+
 # %% ../../nbs/taxonomy/17_plurality.ipynb #base-rate
 def _base_rate(base_rate: float | str, scores: np.ndarray, trained: float) -> float:
     if not isinstance(base_rate, str):
@@ -55,6 +57,7 @@ def _base_rate(base_rate: float | str, scores: np.ndarray, trained: float) -> fl
         wanted = "a share between 0 and 1, or 'estimate'"
         raise ContractError('base_rate', wanted, repr(base_rate))
     return estimate_base_rate(scores, trained)
+
 
 # %% ../../nbs/taxonomy/17_plurality.ipynb #score-plurality
 def score_plurality(

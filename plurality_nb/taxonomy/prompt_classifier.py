@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..models.encoder import ENCODER, embed
-from .tables import resource_lines
+from plurality_nb.models.encoder import ENCODER, embed
+from plurality_nb.taxonomy.tables import resource_lines
 
 if TYPE_CHECKING:
     from sklearn.calibration import CalibratedClassifierCV
+
 
 # %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #plurality-prompts
 @cache
 def plurality_prompts() -> pd.DataFrame:  # `prompt`, `plural` (1 or 0)
     "The prompts that the classifier learns from."
     return pd.DataFrame(map(json.loads, resource_lines('prompts.jsonl')))
+
 
 # %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #prompt-cues
 CUES = ['length', 'lines', 'question', 'creates', 'asks fact', 'options', 'digits', 'personal']
@@ -56,6 +58,7 @@ def prompt_cues(
     ]
     return np.array(cues, dtype=float)
 
+
 # %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #plurality-inputs
 def plurality_inputs(
     texts: Sequence[str],  # prompts
@@ -64,6 +67,7 @@ def plurality_inputs(
 ) -> np.ndarray:  # (prompts, dim + 8): embeddings, then cues
     "What the classifier reads of each prompt."
     return np.hstack([embed(list(texts), encoder, progress), [prompt_cues(t) for t in texts]])
+
 
 # %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #plurality-classifier
 _CUES_WEIGHT = 0.15  # next to an embedding of unit length

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import groupby
 
-from .lexicon import NEGATIONS, STOPWORDS
-from .tables import word_list
-from .words import Word, read_words
+from plurality_nb.taxonomy.lexicon import NEGATIONS, STOPWORDS
+from plurality_nb.taxonomy.tables import word_list
+from plurality_nb.taxonomy.words import Word, read_words
+
 
 # %% ../../nbs/taxonomy/05_responses.ipynb #count-negations
 def count_negations(
@@ -21,6 +22,7 @@ def count_negations(
 ) -> int:
     "How many negations there are, those inside expressions included."
     return sum(part in NEGATIONS for word in words for part in word.written.split())
+
 
 # %% ../../nbs/taxonomy/05_responses.ipynb #yes-or-no
 _YES = word_list('yes')
@@ -43,6 +45,7 @@ def opening_length(
         return length
     return 0 if words[0].written == 'no' else 1  # `No room is free` states a quantity
 
+
 # %% ../../nbs/taxonomy/05_responses.ipynb #polarity
 def polarity(
     words: Sequence[Word],  # of a response
@@ -55,6 +58,7 @@ def polarity(
             return -1 if count_negations(words[:index]) else 1
     return 0
 
+
 # %% ../../nbs/taxonomy/05_responses.ipynb #is-content
 def _is_content(word: Word) -> bool:
     is_letters = word.kind in ('word', 'name')
@@ -63,6 +67,7 @@ def _is_content(word: Word) -> bool:
 
 def _keys_of_kind(words: Sequence[Word], kind: str) -> list[str]:
     return [word.key for word in words if word.kind == kind]
+
 
 # %% ../../nbs/taxonomy/05_responses.ipynb #response
 class Response:

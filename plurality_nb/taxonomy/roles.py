@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .lexicon import STOPWORDS, opposites
-from .overlap import matched_acronyms
-from .responses import Response, count_negations
-from .tables import word_list
-from .words import Word
+from plurality_nb.taxonomy.lexicon import STOPWORDS, opposites
+from plurality_nb.taxonomy.overlap import matched_acronyms
+from plurality_nb.taxonomy.responses import Response, count_negations
+from plurality_nb.taxonomy.tables import word_list
+from plurality_nb.taxonomy.words import Word
+
 
 # %% ../../nbs/taxonomy/09_roles.ipynb #common-start
 class _Middles(NamedTuple):
@@ -46,6 +47,7 @@ def _middles(x: list[str], y: list[str]) -> _Middles | None:
                 return _Middles(x[first : len(x) - last], y[last : len(y) - first])
     return None
 
+
 # %% ../../nbs/taxonomy/09_roles.ipynb #swapped
 _MOST_KEYS = 40  # longer stretches are not searched
 _KEYS_GIVEN_BACK = 3  # of the common ends, which may belong to what moved
@@ -63,6 +65,7 @@ def _swapped(x: list[str], y: list[str]) -> _Middles | None:
             if middles := _middles(of_x, of_y):
                 return middles
     return None
+
 
 # %% ../../nbs/taxonomy/09_roles.ipynb #turn
 _FRAME = word_list('frame')
@@ -83,6 +86,7 @@ def _role_turn(a: Response, b: Response) -> int:
     is_symmetric = bool(_SYMMETRIC.intersection(middles.of_a + middles.of_b))
     is_opposite = any(opposites(x, y) for x in middles.of_a for y in middles.of_b)
     return -1 if becomes_passive or is_symmetric or is_opposite else 1
+
 
 # %% ../../nbs/taxonomy/09_roles.ipynb #company
 def _pairs_within_clauses(response: Response, keys: Set[str]) -> set[tuple[str, str]]:
@@ -107,6 +111,7 @@ def _company_measures(a: Response, b: Response) -> dict[str, float]:
         order=in_order / len(both) if both else 1.0,
     )
 
+
 # %% ../../nbs/taxonomy/09_roles.ipynb #clause
 _LEAST_LIKENESS = 0.4  # cosine of two clauses' words from which on they are compared
 
@@ -127,6 +132,7 @@ class _Clause(NamedTuple):
         only_other = other.keys - self.keys
         opposed = sum(any(opposites(x, y) for y in only_other) for x in self.keys - other.keys)
         return bool((count_negations(self.words) + count_negations(other.words) + opposed) % 2)
+
 
 # %% ../../nbs/taxonomy/09_roles.ipynb #clause-measures
 def _read_clauses(response: Response) -> list[_Clause]:
@@ -150,6 +156,7 @@ def _clause_measures(a: Response, b: Response) -> dict[str, float]:
         numbers += clause.has_number_beyond(nearest) and nearest.has_number_beyond(clause)
     return dict(clause_flips=min(flips, 3), clause_numbers=min(numbers, 3))
 
+
 # %% ../../nbs/taxonomy/09_roles.ipynb #actors
 _ACTORS = word_list('actors')
 _MOST_ACTORS = 100
@@ -166,6 +173,7 @@ def _actors(response: Response, matched: Set[str]) -> list[str]:
         else:
             actors += [part for part in word.written.split() if part in _ACTORS]
     return actors[:_MOST_ACTORS]
+
 
 # %% ../../nbs/taxonomy/09_roles.ipynb #role-measures
 def role_measures(

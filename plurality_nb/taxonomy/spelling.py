@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from text_to_num import alpha2digit
 
-from .tables import table_rows, vocabulary
+from plurality_nb.taxonomy.tables import table_rows, vocabulary
 
 # %% ../../nbs/taxonomy/01_spelling.ipynb #computed-numbers
 _SUPERSCRIPTS = str.maketrans('⁰¹²³⁴⁵⁶⁷⁸⁹', '0123456789')
@@ -47,6 +47,7 @@ def _fraction_in_words(match: re.Match[str]) -> str:
         return match[0]
     return f"{numerator}/{vocabulary('denominators')[part.rstrip('s')]}"
 
+
 # %% ../../nbs/taxonomy/01_spelling.ipynb #computed-roman
 _ROMAN_DIGITS = dict(I=1, V=5, X=10, L=50)
 
@@ -64,6 +65,7 @@ def _roman_numeral(match: re.Match[str]) -> str:
 
 def _numbered_part(match: re.Match[str]) -> str:
     return f'{match[1]} {_roman_value(match[2])}'
+
 
 # %% ../../nbs/taxonomy/01_spelling.ipynb #computed-dates
 def _month_name(number: int) -> str:
@@ -95,6 +97,7 @@ def _decade(match: re.Match[str]) -> str:
 def _century(match: re.Match[str]) -> str:
     return f'{int(match[1]) - 1}00 era'
 
+
 # %% ../../nbs/taxonomy/01_spelling.ipynb #computed-times
 def _hour_before(hour: str) -> int:
     "The hour before one on a clock of twelve."
@@ -119,6 +122,7 @@ def _part_of_day(match: re.Match[str]) -> str:
 
 def _hours_and_minutes(match: re.Match[str]) -> str:
     return f'{60 * int(match[1]) + int(match[2])} minutes'
+
 
 # %% ../../nbs/taxonomy/01_spelling.ipynb #computed-amounts
 _PRICE_SCALES = dict(m=1e6, bn=1e9, k=1e3)
@@ -159,6 +163,7 @@ def _state_name(match: re.Match[str]) -> str:
 def _undotted(match: re.Match[str]) -> str:
     return match[0].replace('.', '')
 
+
 # %% ../../nbs/taxonomy/01_spelling.ipynb #pattern-parts
 @cache
 def _pattern_parts() -> dict[str, str]:
@@ -181,6 +186,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     full = re.sub(r'\{([A-Z_]+)\}', lambda match: parts[match[1]], pattern)
     return re.compile(full, re.IGNORECASE | re.MULTILINE)
 
+
 # %% ../../nbs/taxonomy/01_spelling.ipynb #rewrite
 _Replacement = str | Callable[[re.Match[str]], str]
 
@@ -197,6 +203,7 @@ class Rewrite(NamedTuple):
 
     def apply(self, text: str) -> str:
         return self.pattern.sub(self.replacement, text)
+
 
 # %% ../../nbs/taxonomy/01_spelling.ipynb #computed-functions
 _COMPUTED: dict[str, Callable[[re.Match[str]], str]] = dict(
@@ -228,6 +235,7 @@ _COMPUTED: dict[str, Callable[[re.Match[str]], str]] = dict(
     undotted=_undotted,
 )
 
+
 # %% ../../nbs/taxonomy/01_spelling.ipynb #rewrites
 def _with_spaces(cell: str) -> str:
     return cell.replace('␣', ' ')
@@ -255,6 +263,7 @@ def rewrites(
         )
         rules.append(rule)
     return rules
+
 
 # %% ../../nbs/taxonomy/01_spelling.ipynb #plain-spelling
 @cache

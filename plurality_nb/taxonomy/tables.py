@@ -9,12 +9,14 @@ __all__ = ['resource_lines', 'table_rows', 'vocabulary', 'word_list']
 from functools import cache
 from importlib.resources import files
 
+
 # %% ../../nbs/taxonomy/00_tables.ipynb #resource-lines
 def resource_lines(
     name: str,  # of a file in `plurality_nb/resources`
 ) -> list[str]:
     "The lines of a file that comes with the package."
     return (files('plurality_nb') / 'resources' / name).read_text(encoding='utf-8').splitlines()
+
 
 # %% ../../nbs/taxonomy/00_tables.ipynb #table-rows
 @cache
@@ -34,6 +36,7 @@ def table_rows(
         rows.append(dict(zip(columns, cells)))
     return rows
 
+
 # %% ../../nbs/taxonomy/00_tables.ipynb #vocabulary
 @cache
 def vocabulary(
@@ -42,6 +45,7 @@ def vocabulary(
     "One of the tables in `vocabulary.tsv`."
     rows = table_rows('vocabulary.tsv')
     return {row['word']: row['value'] for row in rows if row['table'] == table}
+
 
 # %% ../../nbs/taxonomy/00_tables.ipynb #word-list
 @cache

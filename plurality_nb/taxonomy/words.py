@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from .lexicon import STOPWORDS, expression_at, word_key
-from .quantities import CURRENCY_SIGNS, is_unit, number_key, number_value
-from .spelling import plain_spelling
-from .tables import vocabulary, word_list
+from plurality_nb.taxonomy.lexicon import STOPWORDS, expression_at, word_key
+from plurality_nb.taxonomy.quantities import CURRENCY_SIGNS, is_unit, number_key, number_value
+from plurality_nb.taxonomy.spelling import plain_spelling
+from plurality_nb.taxonomy.tables import vocabulary, word_list
+
 
 # %% ../../nbs/taxonomy/04_words.ipynb #word
 class Word(NamedTuple):
@@ -24,6 +25,7 @@ class Word(NamedTuple):
     kind: str  # `word`, `name`, `number` or `sign`
     written: str  # as written, lower case
     clause: int  # number of the clause it is in
+
 
 # %% ../../nbs/taxonomy/04_words.ipynb #token
 @dataclass
@@ -48,6 +50,7 @@ def _number_token(match: re.Match[str], clause: int) -> _Token:
     if unit is None and ':' in written:
         unit = 'clock'
     return _Token(written, 'number', written, clause, number_value(number), unit)
+
 
 # %% ../../nbs/taxonomy/04_words.ipynb #completes-number
 @cache
@@ -76,6 +79,7 @@ def _complete_number(token: _Token, word: str) -> bool:
         return True
     return False
 
+
 # %% ../../nbs/taxonomy/04_words.ipynb #letter-tokens
 @cache
 def _month_keys() -> dict[str, str]:
@@ -100,6 +104,7 @@ def _begins_sentence(text: str, start: int) -> bool:
     before = text[:start].rstrip(' "\'(*_')
     return not before or before[-1] in '.!?:\n' or text[start - 1] == '\n'
 
+
 # %% ../../nbs/taxonomy/04_words.ipynb #letter-tokens-2
 def _letter_tokens(match: re.Match[str], text: str, clause: int) -> list[_Token]:
     "What a token of letters is: a month, a part of a number, a name, or words."
@@ -119,6 +124,7 @@ def _letter_tokens(match: re.Match[str], text: str, clause: int) -> list[_Token]
     parts = [part.strip("'") for part in re.split('[-_]', word)]
     kind = 'name' if is_name else 'word'
     return [_Token(word_key(part), kind, part, clause) for part in parts if part]
+
 
 # %% ../../nbs/taxonomy/04_words.ipynb #join-dates
 def _day_and_month(first: str, second: str) -> tuple[str, str] | None:
@@ -157,6 +163,7 @@ def _join_expressions(words: list[Word]) -> list[Word]:
         joined.append(Word('_'.join(expression), 'word', written, parts[0].clause))
         start += len(expression)
     return joined
+
 
 # %% ../../nbs/taxonomy/04_words.ipynb #read-words
 _TOKEN = re.compile(

@@ -7,7 +7,7 @@ __all__ = ['traits_of', 'restrict_votes', 'split_votes']
 
 # %% ../../nbs/votes/01_audience.ipynb #imports
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from datasets import Dataset
 
@@ -16,86 +16,107 @@ from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
 
 # %% ../../nbs/votes/01_audience.ipynb #traits-of
+_BATCH_ROWS = 1000
+
+
+def _trait_values(ballot: Mapping) -> dict[str, str]:
+    "The traits of a voter, by name."
+    return {trait['name']: trait['value'] for trait in ballot['traits'] or []}
+
+
+def _ballots_cast(ds: Dataset) -> Iterator[Mapping]:
+    "Every ballot of the comparisons."
+    for table in batches(ds, ['ballots'], _BATCH_ROWS):
+        for ballots in table['ballots'].to_pylist():
+            yield from ballots or []
+
+
 def traits_of(
     ds: Dataset,  # comparisons
-) -> dict:  # trait to a `Counter` of its values, one count a ballot
-    "What the data say of those who voted."
-    found = {}
-    for t in batches(ds, ['ballots'], 1000):
-        for ballots in t['ballots'].to_pylist():
-            for b in ballots or []:
-                for x in b['traits'] or []:
-                    found.setdefault(x['name'], Counter())[x['value']] += 1
-    return found
+) -> dict[str, Counter]:  # trait to its values, each with the number of ballots that have it
+    "What the data report about those who voted."
+    counts: dict[str, Counter] = {}
+    for ballot in _ballots_cast(ds):
+        for trait in ballot['traits'] or []:
+            counts.setdefault(trait['name'], Counter())[trait['value']] += 1
+    return counts
 
 
-def _counted(ballots):
-    cast = [b['vote'] for b in ballots]
-    return [cast.count(o) for o in OUTCOMES] if any(cast) else [None] * 3
+# %% ../../nbs/votes/01_audience.ipynb #restricted-row
+_LABEL_OF_VOTE = dict(a=1, b=0, tie=0.5)
 
 
-def _restricted(row, fits):
-    "A row with the ballots that fit."
-    kept = [b for b in row['ballots'] or [] if fits(b)]
-    votes = _counted(kept)
-    agree = {dict(a=1, b=0, tie=0.5)[b['vote']] for b in kept if b['vote']} == {row['label']}
-    out = row | dict(ballots=kept or None) | dict(zip([f'human_{o}' for o in OUTCOMES], votes))
-    if row['label_source'] in ('annotator', 'majority') and not agree:
-        out |= dict(label=None, label_source=None)
-    return out
+def _belongs(ballot: Mapping, wanted: Mapping[str, set[str]]) -> bool:
+    "Whether a voter has one of the wanted values of every trait."
+    values = dict(annotator=ballot['annotator'], **_trait_values(ballot))
+    return all(values.get(trait) in wanted_values for trait, wanted_values in wanted.items())
+
+
+def _human_counts(ballots: list[Mapping]) -> dict[str, int | None]:
+    "The vote columns that ballots add up to; null where nobody voted."
+    cast = [ballot['vote'] for ballot in ballots]
+    if not any(cast):
+        return {f'human_{outcome}': None for outcome in OUTCOMES}
+    return {f'human_{outcome}': cast.count(outcome) for outcome in OUTCOMES}
+
+
+def _restricted_row(row: dict, wanted: Mapping[str, set[str]]) -> dict:
+    "A row with only the ballots of the people who are wanted."
+    kept = [ballot for ballot in row['ballots'] or [] if _belongs(ballot, wanted)]
+    restricted = row | dict(ballots=kept or None) | _human_counts(kept)
+    labels = {_LABEL_OF_VOTE[ballot['vote']] for ballot in kept if ballot['vote']}
+    from_people = row['label_source'] in ('annotator', 'majority')
+    if from_people and labels != {row['label']}:
+        restricted |= dict(label=None, label_source=None)
+    return restricted
+
 
 # %% ../../nbs/votes/01_audience.ipynb #restrict-votes
+def _unknown_trait_error(argument: str, want: str, traits: Mapping, trait: str) -> ContractError:
+    "The error for a trait that no ballot has; `want` introduces the list of those that they have."
+    if not traits:
+        return ContractError(argument, 'ballots that say who voted', repr(trait))
+    return ContractError(argument, f'{want} that the ballots have: {sorted(traits)}', repr(trait))
+
+
+def _check_wanted(wanted: Mapping[str, set[str]], traits: Mapping[str, Counter]) -> None:
+    "Stop at a trait that no ballot has, or at a trait none of whose wanted values occurs."
+    for trait, values in wanted.items():
+        if trait == 'annotator':
+            continue
+        if trait not in traits:
+            raise _unknown_trait_error('where', 'traits', traits, trait)
+        if not values & traits[trait].keys():
+            known_values = sorted(traits[trait])[:20]
+            raise ContractError(
+                'where', f'a value of {trait!r}: {known_values}', f'{sorted(values)}'
+            )
+
+
 def restrict_votes(
     ds: Dataset,  # comparisons with `ballots`
-    where: Mapping,  # trait to a value, or to a list of values; `annotator` is one as well
-) -> Dataset:  # the same rows; people's votes null where nobody is left
-    "People's votes of those with certain traits only."
-    where = {t: {str(x) for x in ([v] if isinstance(v, str) else v)} for t, v in where.items()}
-    known = traits_of(ds)
-    for t, values in where.items():
-        if t == 'annotator':
-            continue
-        if t not in known:
-            raise ContractError(
-                'where',
-                f'traits that the ballots have: {sorted(known)}'
-                if known
-                else 'ballots that say who voted',
-                repr(t),
-            )
-        if not values & known[t].keys():
-            raise ContractError(
-                'where', f'a value of {t!r}: {sorted(known[t])[:20]}', f'{sorted(values)}'
-            )
-
-    def fits(b):
-        return all(
-            dict(
-                annotator=b['annotator'], **{x['name']: x['value'] for x in b['traits'] or []}
-            ).get(t)
-            in v
-            for t, v in where.items()
-        )
-
+    where: Mapping,  # trait to a value or a list of values; `annotator` counts as a trait
+) -> Dataset:  # the same rows; people's votes are null where nobody is left
+    "Comparisons in which only people with certain traits have voted."
+    wanted = {
+        trait: {str(value) for value in ([values] if isinstance(values, str) else values)}
+        for trait, values in where.items()
+    }
+    _check_wanted(wanted, traits_of(ds))
     spool = Spool(ds.features)
-    for t in batches(ds, size=1000):
-        rows = [_restricted(r, fits) for r in t.to_pylist()]
-        spool.add({c: [r[c] for r in rows] for c in ds.column_names})
+    for table in batches(ds, size=_BATCH_ROWS):
+        rows = [_restricted_row(row, wanted) for row in table.to_pylist()]
+        spool.add({column: [row[column] for row in rows] for column in ds.column_names})
     return spool.dataset()
 
 
+# %% ../../nbs/votes/01_audience.ipynb #split-votes
 def split_votes(
     ds: Dataset,  # comparisons with `ballots`
-    trait: str,
-) -> dict:  # value to the same rows with the votes of those who have it; the most frequent first
-    "People's votes, apart by a trait."
-    known = traits_of(ds)
-    if trait not in known:
-        raise ContractError(
-            'trait',
-            f'one that the ballots have: {sorted(known)}'
-            if known
-            else 'ballots that say who voted',
-            repr(trait),
-        )
-    return {v: restrict_votes(ds, {trait: v}) for v, _ in known[trait].most_common()}
+    trait: str,  # one of the traits that the ballots have
+) -> dict[str, Dataset]:  # value to the same rows with its voters' votes; most frequent first
+    "People's votes, separated by a trait."
+    traits = traits_of(ds)
+    if trait not in traits:
+        raise _unknown_trait_error('trait', 'one', traits, trait)
+    return {value: restrict_votes(ds, {trait: value}) for value, _ in traits[trait].most_common()}

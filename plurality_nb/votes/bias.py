@@ -16,110 +16,140 @@ from plurality_nb.errors import ContractError
 from plurality_nb.votes.shares import vote_disagreement
 
 # %% ../../nbs/votes/03_bias.ipynb #rate-interval
+_LEAST_GROUPS = 5  # below this a bootstrap of groups is meaningless
+
+
+def _ratio_of_sums(top: np.ndarray, bottom: np.ndarray, axis: int = -1) -> np.ndarray:
+    "The statistic that is resampled; a resample with an empty denominator gives a huge number."
+    return top.sum(axis) / np.maximum(bottom.sum(axis), 1e-300)
+
+
 def rate_interval(
-    top: np.ndarray,  # (rows,): what counts
-    bottom: np.ndarray,  # (rows,): of how much
-    groups: Sequence,  # (rows,): what is resampled together
-    n_boot=2000,
-    seed=0,
-    level=0.95,
-) -> dict:  # `value`, and `low`, `high` (percentiles), nan under five groups
+    top: np.ndarray,  # (rows,): numerators
+    bottom: np.ndarray,  # (rows,): denominators
+    groups: Sequence | np.ndarray,  # (rows,): rows of one group are resampled together
+    n_boot: int = 2000,  # resamples; 0 gives no interval
+    seed: int = 0,  # of the resamples
+    level: float = 0.95,  # of the interval
+) -> dict[str, float]:  # `value`; `low`, `high` (percentiles), nan with fewer than five groups
     "A ratio of sums with its interval under a bootstrap of groups."
     if not bottom.sum():
         return dict(value=np.nan, low=np.nan, high=np.nan)
     codes = pd.factorize(np.asarray(groups))[0]
-    top, bottom = (np.bincount(codes, x) for x in (top, bottom))
-    value, low, high = top.sum() / bottom.sum(), np.nan, np.nan
-    if n_boot and len(top) >= 5:
-        ratio = lambda t, b, axis=-1: t.sum(axis) / np.maximum(b.sum(axis), 1e-300)
-        low, high = bootstrap(
-            (top, bottom),
-            ratio,
-            paired=True,
-            vectorized=True,
-            n_resamples=n_boot,
-            batch=50,
-            confidence_level=level,
-            method='percentile',
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-    return dict(value=float(value), low=float(low), high=float(high))
+    top = np.bincount(codes, top)
+    bottom = np.bincount(codes, bottom)
+    value = float(top.sum() / bottom.sum())
+    if not n_boot or len(top) < _LEAST_GROUPS:
+        return dict(value=value, low=np.nan, high=np.nan)
+    low, high = bootstrap(
+        (top, bottom),
+        _ratio_of_sums,
+        paired=True,
+        vectorized=True,
+        n_resamples=n_boot,
+        batch=50,
+        confidence_level=level,
+        method='percentile',
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return dict(value=value, low=float(low), high=float(high))
 
 
-def order_effects(
-    votes: np.ndarray,  # (rows, 2, 4) from `ask_both_orders`: A first and B first; votes for A, B, tie; failed
-    groups: Sequence
-    | None = None,  # (rows,): prompts, for the intervals; None takes each row as one
-    ordered=True,  # False for a judge that cannot depend on the order: its rates are nan
-    n_boot=2000,
-    seed=0,
-    level=0.95,  # of the intervals; none under five groups
-) -> pd.DataFrame:  # `first_rate`, `flip_rate`, `disagreement`, `tie_rate`, `failed_rate` to `value`, `low`, `high` in [0, 1]; nan where nothing was decided
-    "How much the answers depend on who stands first, and how far they spread."
-    a, b, tie, failed = np.moveaxis(votes, 2, 0)
+# %% ../../nbs/votes/03_bias.ipynb #order-effects
+def _order_rates(votes: np.ndarray, ordered: bool) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    "Name of each rate to its numerators and denominators by row."
+    a, b, tie, failed = np.moveaxis(votes, 2, 0)  # (rows, 2) each: A first, B first
     winner = np.sign(a - b)
-    both = (winner != 0).all(1)
+    in_both = (winner != 0).all(1)
+    flipped = in_both & (winner[:, 0] != winner[:, 1])
+    to_the_first = a[:, 0] + b[:, 1]
     spread = vote_disagreement(a.sum(1), b.sum(1), tie.sum(1))
-    sums = dict(
-        first_rate=((a[:, 0] + b[:, 1]) * ordered, (a + b).sum(1) * ordered),
-        flip_rate=(both * (winner[:, 0] != winner[:, 1]), both * ordered),
+    return dict(
+        first_rate=(to_the_first * ordered, (a + b).sum(1) * ordered),
+        flip_rate=(flipped * ordered, in_both * ordered),
         disagreement=(np.nan_to_num(spread), ~np.isnan(spread)),
         tie_rate=(tie.sum(1), (a + b + tie).sum(1)),
         failed_rate=(failed.sum(1), (a + b + tie + failed).sum(1)),
     )
-    groups = np.arange(len(votes)) if groups is None else groups
-    return pd.DataFrame(
-        {k: rate_interval(*x, groups, n_boot, seed, level) for k, x in sums.items()}
-    ).T
+
+
+def order_effects(
+    votes: np.ndarray,  # (rows, 2 orders: A first, B first; 4: votes for A, B, tie; failed)
+    groups: Sequence | None = None,  # (rows,): prompts, for the intervals; None: each row alone
+    ordered: bool = True,  # False for a judge that cannot depend on the order: its rates are nan
+    n_boot: int = 2000,  # resamples of prompts
+    seed: int = 0,  # of the resamples
+    level: float = 0.95,  # of the intervals; none with fewer than five groups
+) -> pd.DataFrame:  # a row a rate: `value`, `low`, `high` in [0, 1]; nan where nothing was decided
+    "How much the answers depend on which response comes first, and how far they spread."
+    prompts = np.arange(len(votes)) if groups is None else groups
+    intervals = {
+        rate: rate_interval(top, bottom, prompts, n_boot, seed, level)
+        for rate, (top, bottom) in _order_rates(votes, ordered).items()
+    }
+    return pd.DataFrame(intervals).T
+
 
 # %% ../../nbs/votes/03_bias.ipynb #position-bias
 def position_bias(
     votes: np.ndarray,  # (rows, 2, 4) from `ask_both_orders`
-) -> float:  # log odds that standing first adds; nan where no pair was decided in both orders
-    "How much standing first is worth (Mantel and Haenszel 1959)."
-    (a1, b1), (a2, b2) = np.moveaxis(votes[:, :, :2], 0, 2)
-    n = a1 + b1 + a2 + b2
-    n = np.where(n > 0, n, 1)
-    both = (a1 + b1 > 0) & (a2 + b2 > 0)
-    top, bottom = (a1 * b2 / n)[both].sum(), (b1 * a2 / n)[both].sum()
+) -> float:  # log odds that coming first adds; nan where no pair was decided in both orders
+    "How much coming first is worth (Mantel and Haenszel 1959)."
+    first_wins, second_wins = votes[:, 0, 0], votes[:, 0, 1]  # of the order with A first
+    second_wins_too, first_wins_too = votes[:, 1, 0], votes[:, 1, 1]  # of the order with B first
+    decided_a_first = first_wins + second_wins
+    decided_b_first = second_wins_too + first_wins_too
+    in_both = (decided_a_first > 0) & (decided_b_first > 0)
+    decided = decided_a_first + decided_b_first
+    total = np.where(decided > 0, decided, 1)
+    for_first = (first_wins * first_wins_too / total)[in_both].sum()
+    for_second = (second_wins * second_wins_too / total)[in_both].sum()
     with np.errstate(divide='ignore', invalid='ignore'):
-        return float(np.log(top / bottom) / 2)
+        return float(np.log(for_first / for_second) / 2)
 
 
-def _without_position(share, b):
-    "theta as a share, where `share` is the mean of sigma(theta+b) and sigma(theta-b)."
-    e, p = np.exp(b), np.asarray(share, dtype=float)
-    odds = (
-        (1 + e**2) * (2 * p - 1)
-        + np.sqrt(((1 + e**2) * (2 * p - 1)) ** 2 + 16 * p * (1 - p) * e**2)
-    ) / np.where(p < 1, 4 * e * (1 - p), 1)
-    return np.where(p < 1, odds / (1 + odds), 1.0)
+# %% ../../nbs/votes/03_bias.ipynb #share-without-position
+def _share_from_both_orders(mean_share: np.ndarray | Sequence[float], bias: float) -> np.ndarray:
+    """sigma(theta), where `mean_share` is the mean of sigma(theta + bias) and sigma(theta - bias).
+
+    With e = exp(bias) this is a quadratic equation in the odds exp(theta)."""
+    share = np.asarray(mean_share, dtype=float)
+    e = np.exp(bias)
+    linear = (1 + e**2) * (2 * share - 1)
+    root = np.sqrt(linear**2 + 16 * share * (1 - share) * e**2)
+    odds = (linear + root) / np.where(share < 1, 4 * e * (1 - share), 1)
+    return np.where(share < 1, odds / (1 + odds), 1.0)
+
+
+def _share_from_one_order(shares: np.ndarray, bias: float) -> np.ndarray:
+    "sigma(theta) from each order alone: (rows, 2) shares of A with A first and with B first."
+    with np.errstate(invalid='ignore', divide='ignore'):
+        odds = shares / (1 - shares) * np.exp([-bias, bias])
+        return np.where(shares < 1, odds / (1 + odds), 1.0)
+
 
 # %% ../../nbs/votes/03_bias.ipynb #correct-order
 def correct_order(
     votes: np.ndarray,  # (rows, 2, 4) from `ask_both_orders`
-) -> np.ndarray:  # (rows, 2, 4): each row's decided votes divided anew, the same in both orders; ties and failures as they are
+) -> np.ndarray:  # (rows, 2, 4): decided votes divided again; ties, failures kept
     "Votes without the advantage of a position; both orders count alike."
-    b = position_bias(votes)
-    if not np.isfinite(b):
+    bias = position_bias(votes)
+    if not np.isfinite(bias):
         raise ContractError(
             'votes',
             'pairs decided in both orders, with wins and losses of the first position',
             'none',
             'Nothing to correct, or nothing to correct it by',
         )
-    a, c = votes[:, :, 0], votes[:, :, 1]
-    n = a + c
+    decided = votes[:, :, 0] + votes[:, :, 1]
+    in_both = (decided > 0).all(1)
     with np.errstate(invalid='ignore', divide='ignore'):
-        share = a / n
-        one = share / (1 - share) * np.exp([-b, b])  # odds in each order alone
-        alone = np.where(share < 1, one / (1 + one), 1.0)
-    both = (n > 0).all(1)
-    theta = np.where(
-        both,
-        _without_position(np.where(both, np.nan_to_num(share).mean(1), 0.5), b),
-        np.nansum(np.where(n > 0, alone, 0), 1),
-    )
-    out = votes.astype(float)
-    out[:, :, 0], out[:, :, 1] = n * theta[:, None], n * (1 - theta[:, None])
-    return out
+        shares = votes[:, :, 0] / decided
+    mean_share = np.where(in_both, np.nan_to_num(shares).mean(1), 0.5)
+    # Of a pair decided in one order only, that order is the one term of the sum.
+    by_order = np.where(decided > 0, _share_from_one_order(shares, bias), 0)
+    share = np.where(in_both, _share_from_both_orders(mean_share, bias), by_order.sum(1))
+    corrected = votes.astype(float)
+    corrected[:, :, 0] = decided * share[:, None]
+    corrected[:, :, 1] = decided * (1 - share[:, None])
+    return corrected

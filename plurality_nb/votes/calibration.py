@@ -6,92 +6,144 @@
 __all__ = ['METHODS', 'dispersion', 'calibrated_shares', 'calibrate_votes']
 
 # %% ../../nbs/votes/04_calibration.ipynb #imports
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from datasets import Dataset
 from scipy.special import expit, logit
 
-from ..data.build import with_columns
-from ..data.schema import VOTERS
-from ..errors import ContractError
-from .bias import rate_interval
-from .shares import vote_disagreement, vote_share, votes_of
+from plurality_nb.data.build import with_columns
+from plurality_nb.data.schema import VOTERS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import rate_interval
+from plurality_nb.votes.shares import vote_disagreement, vote_share, votes_of
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #dispersion
 def dispersion(
-    ds: Dataset,  # comparisons with people's and judge's votes on some rows
-    n_boot=2000,
-    seed=0,
-    level=0.95,  # of the intervals, over prompts
-) -> pd.DataFrame:  # `human`, `judge`: mean disagreement of two votes, in [0, 1]; `ratio` human/judge; each `value`, `low`, `high`; `attrs` hold `pairs`
-    "How far votes spread within a pair, people's and the judge's, on the rows that have both."
-    human, judge = (vote_disagreement(*votes_of(ds, v)) for v in VOTERS)
-    both = ~np.isnan(human + judge)
-    if not both.any():
+    ds: Dataset,  # comparisons with people's and a judge's votes on some rows
+    n_boot: int = 2000,  # resamples of prompts
+    seed: int = 0,  # of the resamples
+    level: float = 0.95,  # of the intervals, over prompts
+) -> pd.DataFrame:  # `human`, `judge`, `ratio`: `value`, `low`, `high`, `pairs` with both
+    "Mean disagreement of two votes on a pair, people's and the judge's, and human/judge."
+    human, judge = (vote_disagreement(*votes_of(ds, voters)) for voters in VOTERS)
+    in_both = ~np.isnan(human + judge)
+    if not in_both.any():
         raise ContractError('votes', "pairs with two votes or more, people's and a judge's", 'none')
-    groups = np.array(ds['group'][:], dtype=object)[both]
-    human, judge = human[both], judge[both]
-    sums = dict(
-        human=(human, np.ones(len(human))), judge=(judge, np.ones(len(human))), ratio=(human, judge)
+    groups = np.array(ds['group'][:], dtype=object)[in_both]
+    human = human[in_both]
+    judge = judge[in_both]
+    each_pair = np.ones(len(human))
+    rates = dict(human=(human, each_pair), judge=(judge, each_pair), ratio=(human, judge))
+    intervals = {
+        name: rate_interval(top, bottom, groups, n_boot, seed, level)
+        for name, (top, bottom) in rates.items()
+    }
+    return pd.DataFrame(intervals).T.assign(pairs=len(human))
+
+
+# %% ../../nbs/votes/04_calibration.ipynb #rated-shares
+class _VotedShares(NamedTuple):
+    "Shares of A by row, with the number of votes they rest on; nan where nobody voted."
+
+    judge: np.ndarray
+    judge_votes: np.ndarray
+    people: np.ndarray
+    people_votes: np.ndarray
+    group: np.ndarray
+
+    def rows(self, which: np.ndarray) -> '_VotedShares':
+        "Some of the rows: a mask or numbers."
+        return _VotedShares(*(column[which] for column in self))
+
+
+def _voted_shares(ds: Dataset) -> _VotedShares:
+    judge = votes_of(ds, 'judge')
+    people = votes_of(ds, 'human')
+    return _VotedShares(
+        judge=vote_share(*judge),
+        judge_votes=judge.a + judge.b + judge.tie,
+        people=vote_share(*people),
+        people_votes=people.a + people.b + people.tie,
+        group=np.array(ds['group'][:], dtype=object),
     )
-    out = pd.DataFrame(
-        {k: rate_interval(*x, groups, n_boot, seed, level) for k, x in sums.items()}
-    ).T
-    out.attrs['pairs'] = int(both.sum())
-    return out
+
+
+def _in_both_orders(rated: _VotedShares) -> _VotedShares:
+    "Every row twice, the second time with A and B exchanged."
+    return _VotedShares(
+        judge=np.concatenate([rated.judge, 1 - rated.judge]),
+        judge_votes=np.concatenate([rated.judge_votes] * 2),
+        people=np.concatenate([rated.people, 1 - rated.people]),
+        people_votes=np.concatenate([rated.people_votes] * 2),
+        group=np.concatenate([rated.group] * 2),
+    )
+
+
+# %% ../../nbs/votes/04_calibration.ipynb #logistic-curve
+class _LogisticCurve:
+    "People's log odds are a multiple of the judge's."
+
+    def __init__(self, rated: _VotedShares):
+        # Here, since importing scikit-learn draws a random number.
+        from sklearn.linear_model import LogisticRegression
+
+        rows = _in_both_orders(rated)
+        log_odds = self._log_odds(rows.judge, rows.judge_votes)[:, None]
+        # A share of 0.7 among n people enters as 0.7 n votes for A and 0.3 n votes for B.
+        for_a = rows.people_votes * rows.people
+        for_b = rows.people_votes * (1 - rows.people)
+        regression = LogisticRegression(C=100.0, fit_intercept=False).fit(
+            np.concatenate([log_odds, log_odds]),
+            np.repeat([1, 0], len(log_odds)),
+            sample_weight=np.concatenate([for_a, for_b]),
+        )
+        self.slope = regression.coef_.item()
+
+    @staticmethod
+    def _log_odds(share: np.ndarray, votes: np.ndarray) -> np.ndarray:
+        "Half a vote on each side keeps shares of 0 and 1 finite: further out the more votes."
+        return logit((share * votes + 0.5) / (votes + 1))
+
+    def people_share(self, share: np.ndarray, votes: np.ndarray) -> np.ndarray:
+        "People's share of A, given a judge's share and the number of its votes."
+        return expit(self.slope * self._log_odds(share, votes))
+
+
+# %% ../../nbs/votes/04_calibration.ipynb #isotonic-curve
+class _IsotonicCurve:
+    "People's share is any rising function of the judge's."
+
+    def __init__(self, rated: _VotedShares):
+        # Here, since importing scikit-learn draws a random number.
+        from sklearn.isotonic import IsotonicRegression
+
+        rows = _in_both_orders(rated)
+        self.regression = IsotonicRegression(y_min=0, y_max=1, out_of_bounds='clip')
+        self.regression.fit(rows.judge, rows.people, sample_weight=rows.people_votes)
+
+    def people_share(self, share: np.ndarray, votes: np.ndarray) -> np.ndarray:
+        "People's share of A, given a judge's share; the number of its votes is not used."
+        predict = self.regression.predict
+        return (predict(share) + 1 - predict(1 - share)) / 2
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #share-curve
 METHODS = ['logistic', 'isotonic']
+_CURVES: dict[str, type[_LogisticCurve] | type[_IsotonicCurve]] = {
+    'logistic': _LogisticCurve,
+    'isotonic': _IsotonicCurve,
+}
 
 
-def _log_odds(share, n):
-    return logit((share * n + 0.5) / (n + 1))  # a share of 0 or 1 says more the more votes it has
-
-
-def _fit(method, share, n, people, voters):
-    "A curve: judge's share and number of votes to people's share."
-    x, y = np.concatenate([share, 1 - share]), np.concatenate([people, 1 - people])
-    w, m = np.concatenate([voters] * 2), np.concatenate([n] * 2)
-    if method == 'isotonic':
-        from sklearn.isotonic import (
-            IsotonicRegression,
-        )  # here, since importing scikit-learn draws a random number
-
-        fit = IsotonicRegression(y_min=0, y_max=1, out_of_bounds='clip').fit(x, y, sample_weight=w)
-        return lambda s, k: (fit.predict(s) + 1 - fit.predict(1 - s)) / 2
-    from sklearn.linear_model import LogisticRegression
-
-    z = _log_odds(x, m)[:, None]
-    fit = LogisticRegression(C=100.0, fit_intercept=False).fit(
-        np.concatenate([z, z]),
-        np.repeat([1, 0], len(z)),
-        sample_weight=np.concatenate([w * y, w * (1 - y)]),
-    )
-    return lambda s, k: expit(fit.coef_.item() * _log_odds(s, k))
-
-# %% ../../nbs/votes/04_calibration.ipynb #calibrated-shares
-def calibrated_shares(
-    ds: Dataset,  # comparisons with judge's votes; people's on some rows
-    method='logistic',  # one of `METHODS`
-    rated: Dataset
-    | None = None,  # comparisons with both votes to learn from; None takes the rows of `ds` that have both
-    folds=5,  # of the prompts
-    seed=0,  # of the folds
-) -> np.ndarray:  # (rows,): in [0, 1], nan without judge's votes
-    "People's share of A as the judge's votes foretell it; no row is foretold by votes on its own prompt."
-    from sklearn.model_selection import GroupKFold
-
-    if method not in METHODS:
-        raise ContractError('method', f'one of {METHODS}', repr(method))
-    of = lambda d: (
-        vote_share(*(j := votes_of(d, 'judge'))),
-        sum(j),
-        vote_share(*(h := votes_of(d))),
-        sum(h),
-        np.array(d['group'][:], dtype=object),
-    )
-    known = [x[~np.isnan(k[0] + k[2])] for k in [of(ds if rated is None else rated)] for x in k]
-    prompts = len(set(known[4]))
+def _with_both_votes(ds: Dataset, folds: int) -> _VotedShares:
+    "The rows that a curve can be fitted on; an error if they have fewer prompts than folds."
+    shares = _voted_shares(ds)
+    rated = shares.rows(~np.isnan(shares.judge + shares.people))
+    prompts = len(set(rated.group))
     if prompts < folds:
         raise ContractError(
             'ds',
@@ -99,34 +151,65 @@ def calibrated_shares(
             f'{prompts} prompts',
             'Rate some pairs (`plurality select`), or use fewer folds',
         )
-    share, n, *_, group = of(ds)
-    out = np.full(len(ds), np.nan)
-    judged = ~np.isnan(share)
-    unknown = judged & ~np.isin(group, known[4])
-    if unknown.any():
-        out[unknown] = _fit(method, *known[:4])(share[unknown], n[unknown])
-    for train, test in GroupKFold(folds, shuffle=True, random_state=seed).split(
-        known[0], groups=known[4]
-    ):
-        rows = judged & np.isin(group, known[4][test])
+    return rated
+
+
+# %% ../../nbs/votes/04_calibration.ipynb #cross-fits
+def _cross_fits(
+    shares: _VotedShares, known: _VotedShares, folds: int, seed: int
+) -> Iterator[tuple[np.ndarray, _VotedShares]]:
+    "Masks of rows to predict, each with the rows to learn from, which are on other prompts."
+    # Here, since importing scikit-learn draws a random number.
+    from sklearn.model_selection import GroupKFold
+
+    judged = ~np.isnan(shares.judge)
+    yield judged & ~np.isin(shares.group, known.group), known
+    splits = GroupKFold(folds, shuffle=True, random_state=seed)
+    for others, held_out in splits.split(known.judge, groups=known.group):
+        yield judged & np.isin(shares.group, known.group[held_out]), known.rows(others)
+
+
+# %% ../../nbs/votes/04_calibration.ipynb #calibrated-shares
+def calibrated_shares(
+    ds: Dataset,  # comparisons with judge's votes; people's on some rows
+    method: str = 'logistic',  # one of `METHODS`
+    rated: Dataset
+    | None = None,  # with both votes, to learn from; None: the rows of `ds` with both
+    folds: int = 5,  # of the prompts
+    seed: int = 0,  # of the folds
+) -> np.ndarray:  # (rows,): in [0, 1], nan without judge's votes
+    "People's share of A as the judge's votes predict it, never learned from the row's own prompt."
+    if method not in METHODS:
+        raise ContractError('method', f'one of {METHODS}', repr(method))
+    known = _with_both_votes(ds if rated is None else rated, folds)
+    shares = _voted_shares(ds)
+    predicted = np.full(len(ds), np.nan)
+    for rows, learned_from in _cross_fits(shares, known, folds, seed):
         if rows.any():
-            out[rows] = _fit(method, *(x[train] for x in known[:4]))(share[rows], n[rows])
-    return out
+            curve = _CURVES[method](learned_from)
+            predicted[rows] = curve.people_share(shares.judge[rows], shares.judge_votes[rows])
+    return predicted
+
 
 # %% ../../nbs/votes/04_calibration.ipynb #calibrate-votes
 def calibrate_votes(
     ds: Dataset,  # comparisons with judge's votes
-    **kwargs,  # `method`, `rated`, `folds`, `seed` of `calibrated_shares`
-) -> Dataset:  # the same rows with `judge_a`, `judge_b`, `judge_tie` of the new shares; `judge_share_raw` keeps the old ones
+    method: str = 'logistic',  # one of `METHODS`
+    rated: Dataset
+    | None = None,  # with both votes, to learn from; None: the rows of `ds` with both
+    folds: int = 5,  # of the prompts
+    seed: int = 0,  # of the folds
+) -> Dataset:  # the same rows, `judge_a`, `judge_b`, `judge_tie` changed, `judge_share_raw` added
     "Comparisons whose judge's votes are mapped to people's shares."
-    a, b, tie = votes_of(ds, 'judge')
-    n = a + b + tie
-    lead = n * (2 * calibrated_shares(ds, **kwargs) - 1)  # votes for A - votes for B
-    tie = np.minimum(tie, n - np.abs(lead))
+    judge = votes_of(ds, 'judge')
+    total = judge.a + judge.b + judge.tie
+    share = calibrated_shares(ds, method, rated, folds, seed)
+    lead = total * (2 * share - 1)  # votes for A - votes for B
+    tie = np.minimum(judge.tie, total - np.abs(lead))
     return with_columns(
         ds,
-        judge_share_raw=vote_share(a, b, votes_of(ds, 'judge')[2]),
-        judge_a=(n - tie + lead) / 2,
-        judge_b=(n - tie - lead) / 2,
+        judge_share_raw=vote_share(*judge),
+        judge_a=(total - tie + lead) / 2,
+        judge_b=(total - tie - lead) / 2,
         judge_tie=tie,
     )

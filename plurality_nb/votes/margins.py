@@ -9,64 +9,85 @@ __all__ = ['MARGINS', 'draw_labels', 'add_margins']
 import numpy as np
 from datasets import Dataset
 
-from plurality_nb.data.build import numbers, with_columns
+from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.orientation import chosen_sign
 from plurality_nb.errors import ContractError
-from plurality_nb.votes.shares import decisiveness, vote_share, votes_of
+from plurality_nb.votes.shares import Votes, decisiveness, vote_share, votes_of
+
 
 # %% ../../nbs/votes/02_margins.ipynb #draw-labels
+def _majority_labels(votes: Votes) -> np.ndarray:
+    "1 where A has more votes, 0 where B has, 0.5 where they are even; nan where nobody voted."
+    return (1 + np.sign(votes.a - votes.b)) / 2
+
+
+def _drawn_labels(votes: Votes, seed: int) -> np.ndarray:
+    "The label of one vote, drawn from each pair's votes; nan where nobody voted."
+    total = votes.a + votes.b + votes.tie
+    draw = np.random.default_rng(seed).random(len(total)) * total
+    # The votes lie on a line from 0 to their number: first A's, then the ties, then B's.
+    is_a = draw < votes.a
+    is_b = draw >= votes.a + votes.tie
+    return np.select([np.isnan(draw), is_a, is_b], [np.nan, 1, 0], 0.5)
+
+
 def draw_labels(
     ds: Dataset,  # comparisons with votes
-    votes='judge',  # whose: `judge` or `human`
-    how='draw',  # `draw` one vote, or the `majority`
-    seed=0,  # of the draw
-) -> (
-    Dataset
-):  # the same rows with `label` in {0, 0.5, 1} and `label_source`; null where nobody voted
-    "One binary label a pair, from its votes."
+    votes: str = 'judge',  # whose: `judge` or `human`
+    how: str = 'draw',  # `draw` one vote, or the `majority`
+    seed: int = 0,  # of the draw
+) -> Dataset:  # with `label` in {0, 0.5, 1} and `label_source`; null where nobody voted
+    "The same rows with one binary label per pair, from its votes."
     if how not in ('draw', 'majority'):
         raise ContractError('how', "'draw' or 'majority'", repr(how))
-    a, b, tie = votes_of(ds, votes)
+    cast = votes_of(ds, votes)
     if how == 'majority':
-        label = (1 + np.sign(a - b)) / 2
+        label = _majority_labels(cast)
+        source = 'majority'
     else:
-        u = np.random.default_rng(seed).random(len(ds)) * (a + b + tie)
-        label = np.select([np.isnan(u), u < a, u >= a + tie], [np.nan, 1, 0], 0.5)
-    source = [None if np.isnan(l) else 'drawn' if how == 'draw' else 'majority' for l in label]
-    return with_columns(ds, label=label, label_source=source)
+        label = _drawn_labels(cast, seed)
+        source = 'drawn'
+    sources = [None if np.isnan(value) else source for value in label]
+    return with_columns(ds, label=label, label_source=sources)
 
-# %% ../../nbs/votes/02_margins.ipynb #add-margins
+
+# %% ../../nbs/votes/02_margins.ipynb #unit-margins
 MARGINS = ['decisiveness', 'signed', 'constant', 'permuted']
 
 
+def _unit_margins(ds: Dataset, kind: str, votes: Votes, seed: int) -> np.ndarray:
+    "Margins of a kind at scale 1; nan where nobody voted."
+    if kind == 'signed':
+        margin = chosen_sign(ds) * (2 * vote_share(*votes) - 1)
+        return np.where(np.isnan(number_column(ds, 'label')), np.nan, margin)
+    margin = decisiveness(*votes)
+    voted = ~np.isnan(margin)
+    if kind == 'constant':
+        margin[voted] = margin[voted].mean()
+    if kind == 'permuted':
+        margin[voted] = np.random.default_rng(seed).permutation(margin[voted])
+    return margin
+
+
+# %% ../../nbs/votes/02_margins.ipynb #add-margins
 def add_margins(
     ds: Dataset,  # comparisons with votes; `signed` needs a `label` as well
-    kind='decisiveness',  # one of `MARGINS`
-    scale=1.0,  # logits at full agreement, >= 0
-    votes='judge',  # whose: `judge` or `human`
-    seed=0,  # of the permutation
+    kind: str = 'decisiveness',  # one of `MARGINS`
+    scale: float = 1.0,  # logits at full agreement, >= 0
+    votes: str = 'judge',  # whose: `judge` or `human`
+    seed: int = 0,  # of the permutation
 ) -> Dataset:  # the same rows with `margin`; null where nobody voted
-    "The gap between chosen and rejected that the votes ask for."
+    "Comparisons with the gap between chosen and rejected that the votes ask for."
     if kind not in MARGINS:
         raise ContractError('kind', f'one of {MARGINS}', repr(kind))
     if not (np.isfinite(scale) and scale >= 0):
         raise ContractError('scale', 'a finite number >= 0', repr(scale))
-    a, b, tie = votes_of(ds, votes)
-    margin = decisiveness(a, b, tie)
-    if np.isnan(margin).all():
+    cast = votes_of(ds, votes)
+    if np.isnan(decisiveness(*cast)).all():
         raise ContractError(
             f'{votes}_a',
             'votes in at least one row',
             'none',
             f'Collect votes first, or choose other `votes` than {votes!r}',
         )
-    voted = ~np.isnan(margin)
-    if kind == 'signed':
-        margin = chosen_sign(ds) * (2 * vote_share(a, b, tie) - 1)
-    if kind == 'signed':
-        margin[np.isnan(numbers(ds, 'label'))] = np.nan
-    if kind == 'constant':
-        margin[voted] = margin[voted].mean()
-    if kind == 'permuted':
-        margin[voted] = np.random.default_rng(seed).permutation(margin[voted])
-    return with_columns(ds, margin=scale * margin)
+    return with_columns(ds, margin=scale * _unit_margins(ds, kind, cast, seed))

@@ -103,7 +103,9 @@ def plain_pass(model: torch.nn.Module, pairs: Pairs) -> tuple[torch.Tensor, dict
 
 def packed_pass(model: torch.nn.Module, pairs: Pairs, budget: int) -> tuple[torch.Tensor, dict]:
     "All pairs as trees of shared beginnings: rewards (2, pairs) and gradients."
-    from plurality_nb.models.packing import micro_batches, pair_rewards, tree_attention
+    from plurality_nb.models.attention import tree_attention
+    from plurality_nb.models.packing import micro_batches
+    from plurality_nb.models.sharing import pair_rewards
 
     device = next(model.parameters()).device
     rewards = torch.empty(2, len(pairs))
@@ -131,7 +133,7 @@ def relative_gap(ours: dict, theirs: dict) -> float:
 def check_exactness(kind: str, device: str, pairs: Pairs) -> dict:
     from small_models import small_model
 
-    from plurality_nb.models.packing import packable
+    from plurality_nb.models.sharing import packable
 
     # FlexAttention on a card wants heads of 16 or more.
     size = (

@@ -228,7 +228,7 @@ def main():
     from plurality_nb import __version__
     from plurality_nb.data.loading import load_comparisons
     from plurality_nb.judges.local import LocalJudge, rendered
-    from plurality_nb.models.packing import prefix_tree
+    from plurality_nb.models.tree import prefix_tree
 
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(args.threads)

@@ -97,10 +97,10 @@ def label_seconds(ds: "Dataset") -> float:
 
 def plain_seconds(texts: list[str]) -> float:
     "To embed all texts, repeated ones too, by the encoder alone."
-    from plurality_nb.models.encoder import _load, encoder_folder
+    from plurality_nb.models.encoder import _load_encoder, encoder_folder
 
     start = time.perf_counter()
-    _load(encoder_folder()).encode(texts, show_progress_bar=False)
+    _load_encoder(encoder_folder()).encode(texts, show_progress_bar=False)
     return time.perf_counter() - start
 
 

@@ -5,11 +5,12 @@ import pytest
 
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.sample import load_sample
+from plurality_nb.evaluation.disagreement import order_effects
 from plurality_nb.judges.collect import add_votes, ask_both_orders
 from plurality_nb.rewards.model import score
 from plurality_nb.simulation.users import PopulationJudge, sample_population, simulate_votes
-from plurality_nb.studies.evaluate import measure_models, report_models
-from plurality_nb.votes.bias import order_effects
+from plurality_nb.studies.evaluate import report_models
+from plurality_nb.studies.measure import measure_models
 
 WIDTHS = [1280, 390]
 

@@ -7,9 +7,9 @@ import pytest
 
 from plurality_nb.cli import app as cli
 from plurality_nb.cli import correlating
-from plurality_nb.data.files import read_settings, save_comparisons
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.orientation import swap_sides
+from plurality_nb.data.saving import read_settings, save_comparisons
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def rated(tmp_path):
 
 
 def model_folder(path):
-    from plurality_nb.rewards.model import Probe, ProbeModel
+    from plurality_nb.rewards.probe_model import Probe, ProbeModel
 
     return ProbeModel(probe=Probe(769), name="mine").save(path)
 

@@ -9,7 +9,7 @@ import pytest
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.models.tokens import prompt_text
-from plurality_nb.taxonomy.plurality import plurality_prompts
+from plurality_nb.taxonomy.prompt_classifier import plurality_prompts
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import DECODERS, ENCODERS, small_model
 
-from plurality_nb.models.attention import (
-    _attend_along_tree,
-    node_mask,
-    row_mask,
-    tree_attention,
-)
+from plurality_nb.models.attention import _attend_along_tree, node_mask, row_mask, tree_attention
 from plurality_nb.models.packing import micro_batches
 from plurality_nb.models.sharing import packable, pair_rewards, sharing_gap
 from plurality_nb.models.tree import Tree, prefix_tree

@@ -14,7 +14,8 @@ from plurality_nb.reports import findings
 from plurality_nb.reports import page as report
 from plurality_nb.rewards.model import score
 from plurality_nb.simulation.users import sample_population, simulate_votes
-from plurality_nb.studies.evaluate import measure_models, report_models
+from plurality_nb.studies.evaluate import report_models
+from plurality_nb.studies.measure import measure_models
 
 NASTY = '</script><script>alert("$x_{1}$")</script> --> é 模型'
 

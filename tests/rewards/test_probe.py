@@ -12,12 +12,14 @@ from plurality_nb.rewards.probe import cross_score, train_probe
 from plurality_nb.rewards.probe_model import probe_inputs
 from plurality_nb.rewards.targets import exclude_groups
 from plurality_nb.simulation.users import PopulationJudge, sample_population
-from plurality_nb.studies.demo import augment
+from plurality_nb.studies.demo import make_training_pairs
 
 
 @pytest.fixture(scope="module")
 def ready():
-    return augment(load_sample(), PopulationJudge(sample_population()), progress=False)[0]
+    return make_training_pairs(load_sample(), PopulationJudge(sample_population()), progress=False)[
+        0
+    ]
 
 
 def test_the_probe_learns_what_can_be_learned(ready):

@@ -17,9 +17,9 @@ from small_models import small_model, small_tokenizer
 from plurality_nb.cli import app as cli
 from plurality_nb.data.arrow import take
 from plurality_nb.data.catalog import SOURCES
-from plurality_nb.data.files import save_comparisons
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.sample import load_sample
+from plurality_nb.data.saving import save_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import collect_votes
 from plurality_nb.simulation.users import (

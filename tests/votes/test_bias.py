@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from plurality_nb.votes.bias import correct_order, order_effects, position_bias
+from plurality_nb.evaluation.disagreement import order_effects
+from plurality_nb.votes.bias import correct_order, position_bias
 
 COLUMN = {"1": 0, "2": 1, None: 3}  # of a winner among votes for A, B, tie; failed
 
