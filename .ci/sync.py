@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,8 +66,11 @@ def write_readme(root: Path) -> None:
     (root / "README.md").write_text(WARNING + "\n" + body.strip() + "\n", encoding="utf-8")
 
 
-def make_imports_absolute(root: Path) -> None:
-    "Imports of the package's own modules by their full names: nbdev turns only some into relative ones."
+def tidy_modules(root: Path) -> None:
+    """Makes the exported modules read like written ones.
+
+    nbdev writes a page's description as one long docstring, and makes some imports of the package's
+    own modules relative and leaves others absolute."""
     package = root / "plurality_nb"
     for path in package.rglob("[!_]*.py"):
         folders = ["plurality_nb", *path.relative_to(package).parent.parts]
@@ -78,13 +82,17 @@ def make_imports_absolute(root: Path) -> None:
 
         text = path.read_text(encoding="utf-8")
         fixed = re.sub(r"^( *)from (\.+)([\w.]*) import", absolute, text, flags=re.M)
+        docstring = re.match(r'"""(.*?)"""', fixed)
+        if docstring:
+            wrapped = textwrap.fill(docstring[0], 98, break_long_words=False)
+            fixed = wrapped + fixed[docstring.end() :]
         path.write_text(fixed, encoding="utf-8")
 
 
 def write(root: Path) -> None:
     "Exports, cleans and writes the README in `root`."
     subprocess.run(["nbdev_export"], cwd=root, check=True)
-    make_imports_absolute(root)
+    tidy_modules(root)
     subprocess.run(["ruff", "format", "-q", "plurality_nb"], cwd=root, check=True)
     subprocess.run(["nbdev_clean"], cwd=root, check=True)
     write_readme(root)

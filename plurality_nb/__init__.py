@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     from plurality_nb.judges.registry import load_judge
     from plurality_nb.reports import plots
     from plurality_nb.reports.explorer import explore
-    from plurality_nb.reports.page import write_report
     from plurality_nb.rewards.model import RewardModel, score
     from plurality_nb.rewards.probe import cross_score, train_probe
     from plurality_nb.rewards.run import train_model
     from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
     from plurality_nb.simulation.users import simulate_votes
-    from plurality_nb.studies.evaluate import evaluate_models
+    from plurality_nb.studies.evaluate import evaluate_models, write_report
     from plurality_nb.taxonomy.quadrants import label_taxonomy
     from plurality_nb.votes.calibration import calibrate_votes
     from plurality_nb.votes.inspection import inspect_comparisons
@@ -64,7 +63,7 @@ _HOMES = {
     "side_by_side": "evaluation.correlation",
     "compare_models": "evaluation.comparison",
     "evaluate_models": "studies.evaluate",
-    "write_report": "reports.page",
+    "write_report": "studies.evaluate",
     "explore": "reports.explorer",
     "plots": "reports.plots",
     "ContractError": "errors",

@@ -120,7 +120,7 @@ def _evaluate_data(
 
 
 # %% ../../nbs/cli/11_reporting.ipynb #recorded-order
-_ORDER_RATES = ('first_rate', 'flip_rate', 'disagreement', 'tie_rate', 'failed_rate')
+_REPORTED_RATES = ('first_rate', 'flip_rate', 'disagreement', 'tie_rate', 'failed_rate')
 
 
 def recorded_order(
@@ -131,7 +131,7 @@ def recorded_order(
     "What the order of the responses did to a judge, as the note beside its votes says."
     import pandas as pd
 
-    rates = {k: rate for k, rate in vote_settings.items() if k in _ORDER_RATES}
+    rates = {k: rate for k, rate in vote_settings.items() if k in _REPORTED_RATES}
     if not rates:
         return None
     return pd.DataFrame(dict(value=rates, low=float('nan'), high=float('nan')))
@@ -200,9 +200,9 @@ def _write_page(
     inputs: list[str],
     measuring: Mapping,
 ) -> Path:
-    from plurality_nb.studies.evaluate import report_models
+    from plurality_nb.studies.evaluate import write_report
 
-    return report_models(
+    return write_report(
         evaluated.evaluation,
         out,
         title,

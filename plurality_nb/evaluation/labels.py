@@ -4,7 +4,6 @@
 
 # %% auto #0
 __all__ = [
-    'statistic_interval',
     'label_agreement',
     'confusion_table',
     'reliability_curve',
@@ -20,28 +19,7 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import group_counts, interval
-
-
-# %% ../../nbs/evaluation/07_labels.ipynb #statistic-interval
-def statistic_interval(
-    statistic: Callable[[np.ndarray], float],  # of row numbers, some of them repeated
-    groups: Sequence | np.ndarray,  # (rows,): what stays together
-    n_boot: int = 1000,  # resamples; 0 for no interval
-    seed: int = 0,
-    level: float = 0.95,
-) -> dict[str, float]:  # `value`, `low`, `high`
-    "A statistic of rows with its interval over resamples of groups."
-    codes, different = pd.factorize(np.asarray(groups, dtype=object), sort=True)
-    rows = np.arange(len(codes))
-    values = [
-        float(statistic(np.repeat(rows, counts[codes].astype(int))))
-        for block in group_counts(len(different), n_boot, seed)
-        for counts in block
-    ]
-    value, *draws = values  # the first counts are the sample's own
-    low, high = interval(np.array(draws), len(different), level)
-    return dict(value=value, low=low, high=high)
+from plurality_nb.evaluation.bootstrap import statistic_interval
 
 
 # %% ../../nbs/evaluation/07_labels.ipynb #labelled-rows

@@ -84,13 +84,13 @@ def _loop_in_thread(closing: _Closing | None) -> Iterator[asyncio.AbstractEventL
 
 
 # %% ../../nbs/judges/05_chat.ipynb #pooled
-_Item = TypeVar('_Item')
+_Request = TypeVar('_Request')
 _Result = TypeVar('_Result')
 
 
 def pooled(
-    work: Callable[[_Item], Coroutine[Any, Any, _Result]],  # of one item
-    items: Iterable[_Item],
+    work: Callable[[_Request], Coroutine[Any, Any, _Result]],  # of one item
+    items: Iterable[_Request],
     concurrency: int,  # items under way, or finished and not yet taken
     closing: _Closing | None = None,  # coroutine function to end with
 ) -> Iterator[_Result]:  # what `work` returned, in the order of finishing
@@ -175,7 +175,7 @@ _LEAST_SETTINGS = dict(
 )
 
 
-def _check_settings(judge: Judge) -> None:
+def _check_chat_settings(judge: Judge) -> None:
     for name, least in _LEAST_SETTINGS.items():
         value = getattr(judge, name)
         if not value >= least:
@@ -218,7 +218,7 @@ class _ChatSettings(Judge):
         self.extra = dict(extra or {})
         self.base_url, self.client = base_url, client
         self.per_request = votes_per_request if self.samples and self.temperature > 0 else 1
-        _check_settings(self)
+        _check_chat_settings(self)
 
 
 # %% ../../nbs/judges/05_chat.ipynb #chat-facts

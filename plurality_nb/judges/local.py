@@ -270,7 +270,7 @@ class _TokenisedQuestion(NamedTuple):
     question: Question
 
 
-def _new_tokens(tokens: list[int], before: list[int]) -> int:
+def _unshared_tokens(tokens: list[int], before: list[int]) -> int:
     "How many tokens are not shared with the row before."
     return len(tokens) - len(commonprefix([before, tokens]))
 
@@ -285,7 +285,7 @@ def _packs(
     n_tokens = 0
     for question in questions:
         before = pack[-1].tokens if pack else []
-        cost = _new_tokens(question.tokens, before)
+        cost = _unshared_tokens(question.tokens, before)
         if pack and n_tokens + cost > budget:
             yield pack
             pack, n_tokens = [], 0

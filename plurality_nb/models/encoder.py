@@ -104,7 +104,7 @@ def windows(
 
 
 # %% ../../nbs/models/01_encoder.ipynb #encode
-def _length_batches(sizes: Sequence[int] | np.ndarray, budget: int = 2048) -> list[list[int]]:
+def _batches_by_length(sizes: Sequence[int] | np.ndarray, budget: int = 2048) -> list[list[int]]:
     "Numbers of the pieces in batches of similar length, of about `budget` tokens."
     batches: list[list[int]] = []
     for piece in np.argsort(sizes, kind='stable'):
@@ -135,7 +135,7 @@ def _encode_texts(
     first_pieces = np.cumsum([0, *(len(text.pieces) for text in split[:-1])])
     begins_text = np.bincount(first_pieces, minlength=len(pieces))
     vectors: list[np.ndarray] = [np.empty(0)] * len(pieces)
-    for batch in _length_batches(sizes):
+    for batch in _batches_by_length(sizes):
         encoded = model.encode(
             [pieces[i] for i in batch],
             batch_size=len(batch),

@@ -43,7 +43,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import rate_interval
 from plurality_nb.evaluation.correlation import STATISTICS, correlate
 from plurality_nb.evaluation.scores import tempered_rows
-from plurality_nb.evaluation.tables import rows_that_count, said_once
+from plurality_nb.evaluation.tables import rows_that_count, said_once, slice_column
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.taxonomy.quadrants import quadrant_of, threshold_sensitivity
 from plurality_nb.votes.shares import vote_share, votes_of
@@ -148,15 +148,8 @@ def plot_prediction(
 
 # %% ../../nbs/reports/00_plots.ipynb #interval-level
 def _interval_level(table: pd.DataFrame) -> float:
-    "The level of a table's intervals; 95% where a table does not name it."
-    if 'level' in table:
-        return float(table['level'].iloc[0])
-    return float(table.attrs.get('level', 0.95))
-
-
-def _slice_column(table: pd.DataFrame) -> str:
-    "The column that names the slice: it follows `model`."
-    return str(table.columns[1])
+    "The level of a table's intervals; 95% for a table that does not name it."
+    return float(table['level'].iloc[0]) if 'level' in table else 0.95
 
 
 def _statistic_text(statistic: str) -> str:
@@ -168,14 +161,14 @@ def _statistic_text(statistic: str) -> str:
 
 # %% ../../nbs/reports/00_plots.ipynb #plot-forest
 def plot_forest(
-    table: pd.DataFrame,  # from `correlate`, `compare`, `scores` or `ceilings`
+    table: pd.DataFrame,  # from `correlate`, `compare_models`, `score_models` or `estimate_ceilings`
     statistic: str = 'spearman',  # one that the table has
     ax: Axes | None = None,
     note: str = '',  # small print below the axes
 ) -> Axes:
     "One statistic with intervals, per slice and model."
     rows = table[table.statistic == statistic]
-    by = _slice_column(rows)
+    by = slice_column(rows)
     slices = list(rows[by].unique())
     models = list(rows.model.unique())
     ax = _axes(ax, 6, 0.5 + 0.22 * len(slices) * (len(models) + 1))
@@ -562,7 +555,7 @@ def plot_order_effects(
 
 
 # %% ../../nbs/reports/00_plots.ipynb #objective-map-cells
-_DIFFERENCES = LinearSegmentedColormap.from_list(
+_DIFFERENCE_COLUMNS = LinearSegmentedColormap.from_list(
     'differences',
     ['#D55E00', '#f7f7f7', '#0072B2'],
     15,  # an odd number, so that zero has a shade of its own
@@ -622,7 +615,7 @@ def plot_objective_map(
     ax = _axes(ax, 2.6 + 1.2 * len(columns), max(3.2, 1.2 + 0.35 * len(means)))
     largest = np.nanmax(np.abs(means))
     limit = limit or largest or 1
-    colours: dict[str, Any] = dict(cmap=_DIFFERENCES, vmin=-limit, vmax=limit)
+    colours: dict[str, Any] = dict(cmap=_DIFFERENCE_COLUMNS, vmin=-limit, vmax=limit)
     image = ax.imshow(means, aspect='auto', interpolation='none', **colours)
     _write_differences(ax, means, limit, digits)
     rows_with_dot, columns_with_dot = np.nonzero((p_values < level).to_numpy())

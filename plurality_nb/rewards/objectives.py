@@ -62,14 +62,14 @@ def posterior_share(
 
 
 # %% ../../nbs/rewards/00_objectives.ipynb #objective
-_Loss = Callable[[Tensor, Tensor, Tensor, Mapping[str, float]], Tensor]
+_PairLoss = Callable[[Tensor, Tensor, Tensor, Mapping[str, float]], Tensor]
 
 
 class Objective(NamedTuple):
     "A loss of the difference and of what a pair's votes give."
 
     needs: tuple[str, ...]  # of `label`, `margin`, `share`
-    loss: _Loss  # (delta, margin, share, settings) to (pairs,) nats
+    loss: _PairLoss  # (delta, margin, share, settings) to (pairs,) nats
 
 
 # %% ../../nbs/rewards/00_objectives.ipynb #registry

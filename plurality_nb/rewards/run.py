@@ -138,7 +138,7 @@ _COLUMNS_LEARNED_FROM = (
 )
 
 
-def _check_settings(settings: dict[str, Any]) -> None:
+def _check_run_settings(settings: dict[str, Any]) -> None:
     unknown = sorted(set(settings) - {field.name for field in fields(MarginConfig)})
     if unknown:
         raise ContractError(
@@ -213,7 +213,7 @@ def train_model(
     **settings: Any,  # of `MarginConfig`
 ) -> MarginTrainer:  # trained, with `evaluated`
     "A full reward model, trained; the same call continues where one was killed."
-    _check_settings(settings)
+    _check_run_settings(settings)
     check_training(out, [model])
     ds = exclude_groups(ds, exclude)
     settings = {name: value for name, value in settings.items() if value is not None}

@@ -22,6 +22,7 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import DistributedType, gather_object
 from datasets import Dataset
+from plurality_nb.rewards.collation import PAIR_FACTS, ComparisonCollator, training_facts
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -31,7 +32,6 @@ from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.packing import MicroBatch, Pair, token_budget
 from plurality_nb.models.sharing import looks_back, may_share, packable, pair_rewards
 from plurality_nb.models.tokens import LONG_PAIRS, has_types, reading_form, tokenize_comparisons
-from plurality_nb.rewards.batches import PAIR_FACTS, ComparisonCollator, pair_facts
 from plurality_nb.rewards.measures import (
     MeasuredPass,
     evaluation_measures,
@@ -161,7 +161,7 @@ def _prepare_rows(
 ) -> _PreparedRows:
     "Tokens and facts of comparisons."
     missing = args.missing if training else 'keep'
-    usable, facts = pair_facts(ds, args.objective, args.votes, missing, args.prior)
+    usable, facts = training_facts(ds, args.objective, args.votes, missing, args.prior)
     kept = np.flatnonzero(usable) if training else np.arange(len(ds))
     # `select` refers to the rows; a copy would hold all their texts.
     comparisons = ds if len(kept) == len(ds) else ds.select(kept)
@@ -208,7 +208,7 @@ def _report_dropped(dataset: Any, prepared: Any, max_length: int | None) -> None
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #groups-of
-def _groups_of(ds: Dataset, rows: np.ndarray) -> frozenset[str]:
+def _training_groups(ds: Dataset, rows: np.ndarray) -> frozenset[str]:
     "The prompts of some rows, without gathering the rows."
     groups = ds.select_columns(['group']).with_format('arrow')[:]['group']
     return frozenset(groups.take(rows).unique().to_pylist())
@@ -253,7 +253,7 @@ class _ComparisonReader(RewardTrainer):
             prepared, rows = _prepare_rows(dataset, processing_class, form, args, training)
         _log.info(f'{dataset_name}: {len(prepared)} of {len(dataset)} pairs, read as {form!r}')
         if training:
-            self.groups = _groups_of(dataset, rows)
+            self.groups = _training_groups(dataset, rows)
             self.form = form
         return prepared
 

@@ -33,7 +33,7 @@ from plurality_nb.simulation.users import (
     sample_population,
     simulate_votes,
 )
-from plurality_nb.studies.evaluate import report_models
+from plurality_nb.studies.evaluate import write_report
 from plurality_nb.studies.measure import measure_models
 from plurality_nb.taxonomy.quadrants import label_taxonomy
 from plurality_nb.votes.margins import add_margins, draw_labels
@@ -222,7 +222,7 @@ def run_demo(
     table, differences = tables['correlation'], tables['differences']
     _write_demo_files(out, models, table, order, settings, command)
     training = {name: _arm_record(name, settings) for name in models}
-    page = report_models(
+    page = write_report(
         dict(models=models, training=training, **tables),
         out / 'report.html',
         'The demo: does a margin help?',

@@ -360,7 +360,7 @@ def _training_pairs(job: Job) -> Dataset:
     return ds
 
 
-def _fit_probe(job: Job, task: TrainTask, ds: Dataset) -> dict:
+def _fit_arm_probe(job: Job, task: TrainTask, ds: Dataset) -> dict:
     probe = train_probe(
         ds,
         name=task.name,
@@ -426,7 +426,7 @@ def train_arm(
     task = TrainTask(**settings)
     ds = _training_pairs(job)
     if task.model == 'probe':
-        return _fit_probe(job, task, ds)
+        return _fit_arm_probe(job, task, ds)
     account = _fit_classifier(job, task, ds)
     gc.collect()  # the trainer is part of a cycle, and the next model needs its device memory
     return account

@@ -29,7 +29,7 @@ from plurality_nb.studies.summary import (
     ScoredModel,
     compare_arms,
     correlate_models,
-    write_page,
+    write_study_page,
     write_summary,
 )
 
@@ -244,7 +244,7 @@ def _page_step(study: Study, arms: list[_ModelStep], references: list[_ModelStep
         'report',
         'page',
         'report.html',
-        write_page,
+        write_study_page,
         settings,
         optional=_step_ids(step for step, _ in first),
     )

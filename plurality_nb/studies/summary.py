@@ -12,7 +12,7 @@ __all__ = [
     'write_summary',
     'read_summary',
     'study_table',
-    'write_page',
+    'write_study_page',
 ]
 
 # %% ../../nbs/studies/02_summary.ipynb #imports
@@ -28,7 +28,7 @@ from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.outputs import replacing
 from plurality_nb.evaluation.comparison import compare_models
 from plurality_nb.evaluation.correlation import correlate
-from plurality_nb.reports.page import write_report
+from plurality_nb.reports.page import write_page
 from plurality_nb.studies.stages import Job
 
 
@@ -178,7 +178,7 @@ def read_summary(
 
 
 # %% ../../nbs/studies/02_summary.ipynb #study-table
-def _cell_text(row: pd.Series, is_difference: bool) -> str:
+def _summary_cell(row: pd.Series, is_difference: bool) -> str:
     "Mean ± sd; of a difference with its sign, a digit more, and the interval over prompts."
     spread = '' if np.isnan(row['sd']) else f' ± {row["sd"]:.{3 if is_difference else 2}f}'
     if is_difference:
@@ -195,7 +195,7 @@ def study_table(
     "The summary for reading: mean ± sd over seeds; of differences also the interval over prompts."
     in_slices = summary.by.isin(by) | (summary.slice == 'overall')
     rows = summary[(summary.statistic == statistic) & (summary.against == against) & in_slices]
-    cells = [_cell_text(row, bool(against)) for _, row in rows.iterrows()]
+    cells = [_summary_cell(row, bool(against)) for _, row in rows.iterrows()]
     wide = rows.assign(cell=cells).pivot(index=['arm', 'way'], columns='slice', values='cell')
     arms = list(dict.fromkeys(zip(rows.arm, rows.way)))
     slices = list(dict.fromkeys(rows.slice))
@@ -203,7 +203,7 @@ def study_table(
 
 
 # %% ../../nbs/studies/02_summary.ipynb #report-step
-def write_page(
+def write_study_page(
     job: Job,
     settings: dict,  # as of `compare_arms`; `title`, `study` (all settings)
 ) -> None:
@@ -220,7 +220,7 @@ def write_page(
     differences = None
     if baselines and len(scored) > 1:
         differences = compare_models(scored, baselines[0], **how)
-    write_report(
+    write_page(
         scored,
         correlate(scored, **how),
         job.path,

@@ -50,7 +50,7 @@ class _EmbeddedTexts:
 
 
 # %% ../../nbs/taxonomy/11_features.ipynb #pair-reader
-class _PairReader:
+class _PairMeasurer:
     "Everything that is read or embedded once for many pairs."
 
     def __init__(
@@ -84,7 +84,7 @@ class _PairReader:
 
 
 # %% ../../nbs/taxonomy/11_features.ipynb #meaning-measures
-def _meaning_measures(a: str, b: str, reader: _PairReader) -> dict[str, float]:
+def _meaning_measures(a: str, b: str, reader: _PairMeasurer) -> dict[str, float]:
     "Cosines of the whole texts and of their sentences."
     cosines = reader.sentences[split_sentences(a)] @ reader.sentences[split_sentences(b)].T
     of_a, of_b = cosines.max(1), cosines.max(0)
@@ -112,7 +112,7 @@ def _combined_measures(measures: dict[str, float], a: Response, b: Response) -> 
     )
 
 
-def _measure_pair(first: str, second: str, prompt: str, reader: _PairReader) -> dict[str, float]:
+def _measure_pair(first: str, second: str, prompt: str, reader: _PairMeasurer) -> dict[str, float]:
     "The features of one pair."
     first, second = sorted([first, second])
     a, b, given = reader.read[first], reader.read[second], reader.given[prompt]
@@ -143,7 +143,7 @@ def pair_features(
         raise ContractError(
             'a', 'as many responses A as B, and as prompts', f'{len(a)}, {len(b)}, {len(prompts)}'
         )
-    reader = _PairReader([*a, *b], prompts, encoder, progress)
+    reader = _PairMeasurer([*a, *b], prompts, encoder, progress)
     pairs = progress_bar(list(zip(a, b, prompts)), 'comparing', progress)
     return pd.DataFrame([_measure_pair(x, y, prompt, reader) for x, y, prompt in pairs])
 

@@ -268,7 +268,7 @@ def _vote_facts(voters: str, card: dict | None) -> Iterator[_Fact]:
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #card-facts
-def _length_text(summary: dict) -> str:
+def _words_text(summary: dict) -> str:
     mean, median, p95, longest = (
         _short_number(summary[k]) for k in ("mean", "median", "p95", "max")
     )
@@ -280,8 +280,8 @@ def _row_facts(card: dict) -> Iterator[_Fact]:
     mean, largest = (_short_number(card["rows_per_group"][k]) for k in ("mean", "max"))
     yield "prompts", f"{_short_number(card['groups'])}, {mean} rows each (at most {largest})"
     yield "turns: rows", _list_counts(card["turns"])
-    yield "prompt", _length_text(card["prompt"])
-    yield "response", _length_text(card["response"])
+    yield "prompt", _words_text(card["prompt"])
+    yield "response", _words_text(card["response"])
     labels = _list_counts({k: v for k, v in card["labels"].items() if k != "sources"})
     sources = card["labels"]["sources"]
     yield "labels", labels + (f"   from {_list_counts(sources)}" if sources else "")

@@ -9,7 +9,7 @@ from plurality_nb.evaluation.disagreement import order_effects
 from plurality_nb.judges.collect import add_votes, ask_both_orders
 from plurality_nb.rewards.model import score
 from plurality_nb.simulation.users import PopulationJudge, sample_population, simulate_votes
-from plurality_nb.studies.evaluate import report_models
+from plurality_nb.studies.evaluate import write_report
 from plurality_nb.studies.measure import measure_models
 
 WIDTHS = [1280, 390]
@@ -42,7 +42,7 @@ def page_file(tmp_path_factory, browser):
         identical=1,
         merged=0,
     )
-    return report_models(
+    return write_report(
         found,
         tmp_path_factory.mktemp("report") / "report.html",
         order=order_effects(asked, sample["group"][:]),

@@ -14,7 +14,7 @@ from plurality_nb.reports import findings
 from plurality_nb.reports import page as report
 from plurality_nb.rewards.model import score
 from plurality_nb.simulation.users import sample_population, simulate_votes
-from plurality_nb.studies.evaluate import report_models
+from plurality_nb.studies.evaluate import write_report
 from plurality_nb.studies.measure import measure_models
 
 NASTY = '</script><script>alert("$x_{1}$")</script> --> é 模型'
@@ -36,7 +36,7 @@ def test_foreign_text_is_escaped_everywhere(ds, tmp_path):
     account = dict(
         format="x", read=1, kept=1, rejected={NASTY: 1}, left_out={}, empty=0, identical=0, merged=0
     )
-    page = report_models(
+    page = write_report(
         measured,
         tmp_path / "r.html",
         NASTY,
@@ -56,7 +56,7 @@ def test_foreign_text_is_escaped_everywhere(ds, tmp_path):
         and "url(http" not in page
         and "@import" not in page
     )
-    again = report_models(
+    again = write_report(
         measured,
         tmp_path / "r.html",
         NASTY,
@@ -72,7 +72,7 @@ def test_a_few_pairs_without_quadrants_still_make_a_page(ds, tmp_path):
     measured = dict(models={"m": score(few, "random")}) | measure_models(
         {"m": score(few, "random")}, None, n_boot=20, progress=False
     )
-    page = report_models(measured, tmp_path / "r.html").read_text("utf-8")
+    page = write_report(measured, tmp_path / "r.html").read_text("utf-8")
     headings = re.findall("<h2[^>]*>(.*?)</h2>", page)
     assert "Taxonomy" not in headings and "Training" not in headings and "Calibration" in headings
     assert "too few prompts" in page and "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
@@ -82,13 +82,13 @@ def test_nothing_is_left_when_it_fails(ds, tmp_path, monkeypatch):
     models = {"m": score(ds, "random")}
     monkeypatch.setattr(report.json, "dumps", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        report.write_report(
+        report.write_page(
             models, correlate(models, n_boot=0), tmp_path / "r.html", settings=dict(a=1)
         )
     assert not list(tmp_path.iterdir())
     monkeypatch.undo()
     with pytest.raises(ContractError, match="json"):
-        report.write_report(models, correlate(models, n_boot=0), tmp_path / "r.json")
+        report.write_page(models, correlate(models, n_boot=0), tmp_path / "r.json")
 
 
 def test_sentences_follow_the_intervals():
