@@ -39,6 +39,7 @@ MARKDOWN = MarkdownIt("commonmark", dict(html=True)).enable("table")
 NAME = re.compile(r"(?:[A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)*(?:\(\))?")
 KNOWN = {  # other people's names that prose mentions and no code of ours does
     "annotator_age",  # an example of a column that a user may have
+    "dataloader_num_workers",  # a setting of transformers' trainer
 }
 SKIP = shutil.ignore_patterns(
     ".venv*",

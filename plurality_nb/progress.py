@@ -13,15 +13,15 @@ from typing import Any, TypeVar
 from tqdm.auto import tqdm
 
 # %% ../nbs/01_progress.ipynb #bar
-_Element = TypeVar('_Element')
+_Step = TypeVar('_Step')
 
 
 def progress_bar(
-    items: Iterable[_Element],  # what is worked through
+    items: Iterable[_Step],  # what is worked through
     desc: str,  # what is being done, shown beside the bar
     progress: bool = True,  # False shows nothing
     **kwargs: Any,  # for tqdm, such as `total` and `unit`
-) -> Iterable[_Element]:  # the same items
+) -> Iterable[_Step]:  # the same items
     "The items, with a bar that shows how many are done and disappears at the end."
     # tqdm's bars for notebooks ignore the variable, so it is read here.
     if not progress or os.environ.get('TQDM_DISABLE'):

@@ -7,7 +7,6 @@ __all__ = ['ReadingOptions', 'ScoringOptions', 'score_command']
 
 # %% ../../nbs/cli/09_scoring.ipynb #imports
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer

@@ -84,13 +84,13 @@ def _loop_in_thread(closing: _Closing | None) -> Iterator[asyncio.AbstractEventL
 
 
 # %% ../../nbs/judges/05_chat.ipynb #pooled
-_Request = TypeVar('_Request')
+_ServerRequest = TypeVar('_ServerRequest')
 _Result = TypeVar('_Result')
 
 
 def pooled(
-    work: Callable[[_Request], Coroutine[Any, Any, _Result]],  # of one item
-    items: Iterable[_Request],
+    work: Callable[[_ServerRequest], Coroutine[Any, Any, _Result]],  # of one item
+    items: Iterable[_ServerRequest],
     concurrency: int,  # items under way, or finished and not yet taken
     closing: _Closing | None = None,  # coroutine function to end with
 ) -> Iterator[_Result]:  # what `work` returned, in the order of finishing

@@ -6,7 +6,7 @@
 __all__ = ['MODEL_TABLES', 'Measurement', 'make_tables', 'default_baseline', 'measure_models']
 
 # %% ../../nbs/studies/05_measure.ipynb #imports
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.baselines import BASELINES
 
 # %% ../../nbs/studies/05_measure.ipynb #makers
-_MAKERS = dict(
+_MAKERS: dict[str, Callable[..., pd.DataFrame]] = dict(
     correlation=correlate, scores=score_models, ceilings=estimate_ceilings, matched=match_slices
 )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from plurality_nb.taxonomy.lexicon import STOPWORDS, misspelt, opposites, same_class, synonyms
 from plurality_nb.taxonomy.responses import Response
-from plurality_nb.taxonomy.words import Word, read_words
+from plurality_nb.taxonomy.words import Word
 
 
 # %% ../../nbs/taxonomy/06_overlap.ipynb #two-sided
