@@ -132,6 +132,7 @@ def test_trl_and_back_loses_only_what_trl_cannot_hold(rows):
         assert chosen_responses(back) == chosen_responses(kept)
 
 
+@pytest.mark.slow
 @quick
 @given(
     rows=st.lists(full, min_size=1, max_size=5),

@@ -249,6 +249,7 @@ def test_votes_follow_the_true_shares(sample, crowd):
     assert_close(shares, true_shares(sample, crowd), n * size)
 
 
+@pytest.mark.slow
 def test_labels_have_the_right_expectation(sample, crowd):
     n = 500
     labels = np.array(annotate(repeated(sample, n), crowd)["label"][:]).reshape(n, -1)

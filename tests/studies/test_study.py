@@ -228,6 +228,7 @@ def test_a_killed_study_ends_as_an_undisturbed_one(data, one_thread):
         assert not list((data / "killed").rglob(left_over))
 
 
+@pytest.mark.slow
 def test_a_changed_setting_redoes_what_depends_on_it(data):
     whole = run(write_study(data, PROBE), data / "out")
     assert len(whole.made) == len(study.study_steps(write_study(data, PROBE)))
