@@ -60,7 +60,7 @@ def _scorer_record(scorer: 'str | RewardModel') -> dict:
     "Name and settings, for the note beside the scores."
     if isinstance(scorer, str):
         return dict(model=scorer, settings={})
-    settings = scorer.settings | getattr(scorer, 'known', {})
+    settings = scorer.settings | getattr(scorer, 'identity', {})
     return dict(model=scorer.name, settings=settings)
 
 
