@@ -20,19 +20,19 @@ class Source(NamedTuple):
 
     id: str  # on the Hub, or where to get the file
     format: str  # key of `FORMATS`
-    licence: str  # as its card has it
-    votes: str  # what a vote of it means
+    licence: str  # as its dataset card states it
+    votes: str  # who votes, and what a vote means
     rule: str  # how it becomes votes, a label, or both
     config: str | None = None  # of the data set on the Hub
     data_dir: str | None = None  # the same, where the configurations are folders
     files: str | None = None  # URL of a file, with {subset} in it where there are several
-    split: str | None = None  # unless one is asked for, and the only one of a file; None is `train`
+    split: str | None = None  # default split, for a file the only one; None: `train`
     split_column: bool = False  # whether rows name their split in a column `split`
     subsets: tuple[str, ...] = ()  # for NAME:SUBSET
     people: str | None = None  # configuration that describes the annotators
     judges: tuple[str, ...] = ()  # folders beside `files` with judges' logits, for NAME:JUDGE
-    label_source: str | None = None  # where it is not an annotator's
-    reason: str | None = None  # for a rule that is not plain from the votes
+    label_source: str | None = None  # `label_source` of its labels, if other than the format's
+    reason: str | None = None  # why the rule is as it is, where that is not obvious
 
 
 # %% ../../nbs/data/17_catalog.ipynb #is-hub-id

@@ -102,7 +102,7 @@ def as_conversation(
     cell: str,  # a cell that looks like a conversation
     column: str,  # its name, for the message
 ) -> list[dict]:  # (turns,): `role`, `content`
-    "The conversation in a cell."
+    "The conversation in a cell; raises `ContractError` where it is not complete."
     turns = parse_nested(cell)
     if isinstance(turns, list) and all(map(_is_turn, turns)):
         return turns

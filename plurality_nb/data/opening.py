@@ -181,7 +181,7 @@ def rows_in_memory(
     data: Any,  # a `Dataset`, a DataFrame, or mappings
     argument: str = "data",  # its name, for the message
 ) -> Iterable:  # its rows
-    "The rows of what is not a file."
+    "The rows of a table or a list in memory."
     if isinstance(data, Dataset):
         return dataset_rows(data)
     if isinstance(data, pd.DataFrame):
@@ -237,7 +237,7 @@ def _check_person(row: Any, number: int) -> Mapping:
 def read_people(
     rows: Iterable,  # mappings, one a person
 ) -> dict[str, dict]:  # annotator id to traits
-    "Who the annotators are."
+    "The traits of annotators."
     people = {}
     for number, row in enumerate(rows):
         person = _check_person(row, number)
@@ -257,7 +257,7 @@ class Opened(NamedTuple):
     rows: Iterable
     where: str  # name for messages
     format: str | None = None  # None leaves it to the columns
-    source: str | None = None  # for the rows that do not name theirs
+    source: str | None = None  # for rows whose `source` is null
     label_source: str | None = None
     types: Mapping = {}  # of a saved file's own columns
     people: Mapping | None = None  # annotator to traits
@@ -308,9 +308,9 @@ def _find_source(data: str) -> _NamedSource | None:
 
 
 # %% ../../nbs/data/18_opening.ipynb #open-named
-def _open_named(data: str, found: _NamedSource, split: str | None) -> Opened:
-    source = SOURCES[found.name]
-    rows = _rows_of_source(found.name, found.subset, split)
+def _open_named(data: str, named: _NamedSource, split: str | None) -> Opened:
+    source = SOURCES[named.name]
+    rows = _rows_of_source(named.name, named.subset, split)
     people = None
     if source.people:
         people = read_people(dataset_rows(_load_from_hub(source.id, source.people)))
@@ -318,7 +318,7 @@ def _open_named(data: str, found: _NamedSource, split: str | None) -> Opened:
         rows,
         where=data,
         format=source.format,
-        source=None if found.name == "sample" else found.name,
+        source=None if named.name == "sample" else named.name,
         label_source=source.label_source,
         people=people,
     )
@@ -351,7 +351,7 @@ def open_source(
         return Opened(rows_of_split(rows_in_memory(data), split), where)
     if path_exists(data):
         return Opened(read_rows(data, split), Path(data).name, types=note_types(data))
-    found = _find_source(str(data))
-    if found is not None:
-        return _open_named(str(data), found, split)
+    named = _find_source(str(data))
+    if named is not None:
+        return _open_named(str(data), named, split)
     return _open_hub(str(data), split)

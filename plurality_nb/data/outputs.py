@@ -28,7 +28,7 @@ from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/09_outputs.ipynb #cache-folder
 def cache_folder() -> Path | None:  # may not exist yet; None where nothing is to be kept
-    "Where the package keeps what it can make again."
+    "Where the package keeps what it can fetch or compute again."
     setting = os.environ.get("PLURALITY_CACHE") or user_cache_dir("plurality_nb")
     return None if setting == "off" else Path(setting)
 
@@ -51,7 +51,7 @@ def json_object(
 def remove_folder(
     path: str | Path,  # one that the package made; need not exist
 ) -> None:
-    "Moves a folder out of sight at once, then deletes its contents."
+    "Renames a folder to a hidden name at once, then deletes it."
     path = Path(path)
     if not path.is_dir():
         return
@@ -63,7 +63,7 @@ def remove_folder(
 # %% ../../nbs/data/09_outputs.ipynb #replacing
 @contextmanager
 def replacing(
-    path: str | Path,  # file or folder to be written; what is there must be ours to replace
+    path: str | Path,  # file or folder to be written; an existing one is replaced without a check
 ) -> Iterator[Path]:  # the temporary name, in the same folder
     "Gives a temporary name that becomes `path` once the block ends without an error."
     path = Path(path)
@@ -84,11 +84,11 @@ def replacing(
 # %% ../../nbs/data/09_outputs.ipynb #refuse-inputs
 def refuse_inputs(
     path: str | Path,  # file or folder to be written
-    inputs: Iterable,  # what is read; anything that is no file or folder here passes
-    argument: str = "out",  # that gave the name
+    inputs: Iterable,  # what is read; anything that is not an existing path is ignored
+    argument: str = "out",  # which argument gave the name, for the message
     folder: bool = False,  # whether a folder is to be written
 ) -> None:
-    "Stops where writing would overwrite what is read, or delete the folder that it lies in."
+    "Raises `ContractError` if writing would overwrite an input, or the folder that contains one."
     place = Path(path).resolve()
     for given in inputs:
         if not isinstance(given, str | Path) or not given or not os.path.exists(given):
@@ -132,12 +132,12 @@ def _why_taken(path: Path, why_foreign: Callable[[Path], str], folder: bool) -> 
 # %% ../../nbs/data/09_outputs.ipynb #refuse
 def refuse_foreign(
     path: str | Path,  # file or folder to be written
-    foreign: Callable[[Path], str],  # why what is there is not ours; empty where it is ours
+    foreign: Callable[[Path], str],  # returns why an existing output is not ours, or an empty text
     ours: str,  # what may be replaced, for the message
-    argument: str = "out",  # that gave the name
+    argument: str = "out",  # which argument gave the name, for the message
     folder: bool = False,  # whether a folder is to be written
 ) -> None:
-    "Stops where there is something that is not ours to replace."
+    "Raises `ContractError` if what exists under the name was not written by an earlier run."
     taken = _why_taken(Path(path), foreign, folder)
     if taken:
         free = "a new name, an empty folder" if folder else "a new name"

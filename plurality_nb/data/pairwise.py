@@ -249,7 +249,7 @@ _ARENA_WINNERS = {
 
 
 def _arena_vote(row: SourceRow, judge: object) -> dict:
-    "The vote of whoever judged: some judges are language models."
+    "The vote of a person, or of a language model if the judge is one."
     vote = as_vote(row["winner"], _ARENA_WINNERS, "winner")
     if "gpt" in str(judge).lower():
         return judge_vote(vote)

@@ -33,7 +33,7 @@ def _pairs_of_responses(
     judgement: Callable[[int, int], dict | None],
     shared: dict,
 ) -> list[dict]:
-    "Every two responses with the votes of `judgement(i, j)`; where that is None, there is no pair."
+    "Every two responses with the votes of `judgement(i, j)`; where that is None, the pair is dropped."
     pairs = []
     for i, j in itertools.combinations(range(len(texts)), 2):
         votes = judgement(i, j)

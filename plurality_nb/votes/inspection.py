@@ -268,7 +268,7 @@ def _vote_facts(voters: str, card: dict | None) -> Iterator[_Fact]:
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #card-facts
-def _words_text(summary: dict) -> str:
+def _lengths_text(summary: dict) -> str:
     mean, median, p95, longest = (
         _short_number(summary[k]) for k in ("mean", "median", "p95", "max")
     )
@@ -280,8 +280,8 @@ def _row_facts(card: dict) -> Iterator[_Fact]:
     mean, largest = (_short_number(card["rows_per_group"][k]) for k in ("mean", "max"))
     yield "prompts", f"{_short_number(card['groups'])}, {mean} rows each (at most {largest})"
     yield "turns: rows", _list_counts(card["turns"])
-    yield "prompt", _words_text(card["prompt"])
-    yield "response", _words_text(card["response"])
+    yield "prompt", _lengths_text(card["prompt"])
+    yield "response", _lengths_text(card["response"])
     labels = _list_counts({k: v for k, v in card["labels"].items() if k != "sources"})
     sources = card["labels"]["sources"]
     yield "labels", labels + (f"   from {_list_counts(sources)}" if sources else "")
@@ -331,9 +331,10 @@ class Inspection:
 
     def _facts(self) -> Iterator[_Fact]:
         yield from _card_facts(self.card)
-        for oddity, found in self.odd.items():
-            if found.rows:
-                yield oddity, f"{found.rows} rows, such as {', '.join(found.pair_ids[:3])}"
+        for oddity, odd_rows in self.odd.items():
+            if odd_rows.rows:
+                examples = ", ".join(odd_rows.pair_ids[:3])
+                yield oddity, f"{odd_rows.rows} rows, such as {examples}"
 
     def __str__(self) -> str:
         text = _facts_text(self._facts())
@@ -354,7 +355,7 @@ class Inspection:
 # %% ../../nbs/votes/06_inspection.ipynb #inspect-comparisons
 def inspect_comparisons(
     ds: Dataset,  # comparisons
-    by: str | None = None,  # a trait, to compare the votes of people with its values
+    by: str | None = None,  # a trait, to compare people's votes across its values
 ) -> Inspection:
     "Rows, prompts, lengths, labels, votes, how far people agree, who voted, and odd rows."
     by_trait = None if by is None else split_card(ds, by)
