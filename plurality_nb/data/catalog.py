@@ -36,9 +36,9 @@ class Source(NamedTuple):
 
 
 # %% ../../nbs/data/17_catalog.ipynb #is-hub-id
-HUB_DATASETS = "https://huggingface.co/datasets/"
+HUB_DATASETS = 'https://huggingface.co/datasets/'
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r'[\w.-]+/[\w.-]+')
 
 
 def is_hub_id(
@@ -62,8 +62,8 @@ class _Catalog(Mapping[str, Source]):
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
-        path = files("plurality_nb") / "resources" / "sources.toml"
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        path = files('plurality_nb') / 'resources' / 'sources.toml'
+        entries = tomllib.loads(path.read_text(encoding='utf-8'))
         return {name: _to_source(entry) for name, entry in entries.items()}
 
     def __getitem__(self, name: str) -> Source:
@@ -84,14 +84,14 @@ SOURCES: Mapping[str, Source] = _Catalog()
 
 # %% ../../nbs/data/17_catalog.ipynb #source-table
 def _table_row(name: str, source: Source) -> list[str]:
-    subsets = f" (:{', :'.join(source.subsets)})" if source.subsets else ""
-    link = f"[{source.id}]({HUB_DATASETS}{source.id})" if is_hub_id(source.id) else source.id
+    subsets = f" (:{', :'.join(source.subsets)})" if source.subsets else ''
+    link = f'[{source.id}]({HUB_DATASETS}{source.id})' if is_hub_id(source.id) else source.id
     return [name + subsets, link, source.licence, source.votes, source.rule]
 
 
 def source_table() -> str:  # Markdown
     "The data sets by name."
-    head = ["source", "data set", "licence", "who votes", "how a row becomes votes"]
+    head = ['source', 'data set', 'licence', 'who votes', 'how a row becomes votes']
     rows = [_table_row(name, source) for name, source in SOURCES.items()]
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    lines = [head, ['---'] * len(head), *rows]
+    return '\n'.join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -39,11 +39,11 @@ _BYTE_ORDER_MARK = codecs.BOM_UTF8
 
 def _unreadable(want: str, error: Exception) -> ContractError:
     return ContractError(
-        "row",
+        'row',
         want,
-        f"{type(error).__name__}: {str(error)[:100]}",
-        "Fix the file or download it again",
-        reason=f"not {want}",
+        f'{type(error).__name__}: {str(error)[:100]}',
+        'Fix the file or download it again',
+        reason=f'not {want}',
     )
 
 
@@ -60,11 +60,11 @@ def _unzip(file: BinaryIO) -> Iterator[bytes]:
     while block := file.read(_BLOCK_SIZE):
         while block:
             yield decompressor.decompress(block)
-            block = decompressor.unused_data.lstrip(b"\0") if decompressor.eof else b""
+            block = decompressor.unused_data.lstrip(b'\0') if decompressor.eof else b''
             if decompressor.eof and block:
                 decompressor = zlib.decompressobj(_GZIP)
     if not decompressor.eof:
-        raise EOFError("the file ends before its end marker")
+        raise EOFError('the file ends before its end marker')
 
 
 # %% ../../nbs/data/11_files.ipynb #read-blocks
@@ -72,14 +72,14 @@ def _read_blocks(path: str | Path) -> Iterator[_Block]:
     "A file's bytes in pieces; an error where they break off."
     is_zipped = file_kind(path).zipped
     try:
-        with open(path, "rb") as file:
+        with open(path, 'rb') as file:
             if is_zipped:
                 yield from _unzip(file)
             else:
                 while block := file.read(_BLOCK_SIZE):
                     yield block
     except (EOFError, OSError, zlib.error) as error:
-        yield _unreadable("a whole gzip file" if is_zipped else "a readable file", error)
+        yield _unreadable('a whole gzip file' if is_zipped else 'a readable file', error)
 
 
 def _prefetch(blocks: Iterator[_Block]) -> Iterator[_Block]:
@@ -106,12 +106,12 @@ def _line_chunks(blocks: Iterable[_Block]) -> Iterator[_Block]:
         if is_first:
             block = block.removeprefix(_BYTE_ORDER_MARK)
             is_first = False
-        head, line_end, beginning = block.rpartition(b"\n")
+        head, line_end, beginning = block.rpartition(b'\n')
         if line_end:
-            yield b"".join([*unfinished, head, line_end])
+            yield b''.join([*unfinished, head, line_end])
             unfinished = []
         unfinished.append(beginning)
-    last_line = b"".join(unfinished)
+    last_line = b''.join(unfinished)
     if last_line:
         yield last_line
 
@@ -135,7 +135,7 @@ def _as_row(value: object) -> _FileRow:
         return dict(records=value)
     if isinstance(value, dict):
         return value
-    return ContractError("row", "a JSON object", repr(value)[:60], reason="not a JSON object")
+    return ContractError('row', 'a JSON object', repr(value)[:60], reason='not a JSON object')
 
 
 # %% ../../nbs/data/11_files.ipynb #read-jsonl
@@ -144,9 +144,9 @@ def _row_of_line(line: bytes) -> _FileRow:
         text = line.decode().strip()
         value, end = _decode_json(text)
     except UnicodeDecodeError as error:
-        return _unreadable("text in UTF-8", error)
+        return _unreadable('text in UTF-8', error)
     except (ValueError, RecursionError) as error:
-        return _unreadable("a JSON object", error)
+        return _unreadable('a JSON object', error)
     return _as_row(value if end == len(text) else text)
 
 
@@ -154,10 +154,10 @@ def _rows_at_once(lines: bytes) -> list[dict] | None:
     "The objects of several lines; None where any line is not one object."
     lines = lines.strip()
     try:
-        rows = json.loads(f"[{lines.decode()}]".replace("\n", ","))
+        rows = json.loads(f'[{lines.decode()}]'.replace('\n', ','))
     except (ValueError, RecursionError):
         return None
-    is_one_a_line = len(rows) == lines.count(b"\n") + 1
+    is_one_a_line = len(rows) == lines.count(b'\n') + 1
     if is_one_a_line and all(type(row) is dict for row in rows):
         return rows
     return None
@@ -180,21 +180,21 @@ def _text_pieces(blocks: Iterable[_Block]) -> Iterator[str | ContractError]:
     """The blocks as text; an empty text marks the end.
 
     A block that adds no text, because it ends inside a character, therefore becomes a space."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    decoder = codecs.getincrementaldecoder('utf-8-sig')()
     for block in blocks:
         if isinstance(block, ContractError):
             yield block
             return
         try:
-            yield decoder.decode(block) or " "
+            yield decoder.decode(block) or ' '
         except UnicodeDecodeError as error:
-            yield _unreadable("text in UTF-8", error)
+            yield _unreadable('text in UTF-8', error)
             return
-    yield ""
+    yield ''
 
 
 # %% ../../nbs/data/11_files.ipynb #list-elements
-_SEPARATOR = re.compile(r"\s*,?\s*")
+_SEPARATOR = re.compile(r'\s*,?\s*')
 
 
 class _ListElements:
@@ -223,7 +223,7 @@ class _ListElements:
             self.position = separator.end()
             if self.position == len(self.text):
                 return
-            if self.text[self.position] == "]":
+            if self.text[self.position] == ']':
                 self.has_ended = True
                 return
             value, self.position = _decode_json(self.text, self.position)
@@ -244,7 +244,7 @@ def _read_json_list(blocks: Iterable[_Block]) -> Iterator[_FileRow]:
             elements = _ListElements(piece)
         else:
             elements.add(piece)
-        is_end = piece == ""
+        is_end = piece == ''
         if len(elements.text) < elements.enough and not is_end:
             continue
         try:
@@ -253,11 +253,11 @@ def _read_json_list(blocks: Iterable[_Block]) -> Iterator[_FileRow]:
             if elements.has_ended:
                 return
             if is_end:
-                raise ValueError("the list does not end")
+                raise ValueError('the list does not end')
             elements.enough = 0
         except (ValueError, RecursionError) as error:
             if is_end:
-                yield _unreadable("a whole JSON list", error)
+                yield _unreadable('a whole JSON list', error)
                 return
             elements.wait()
 
@@ -265,8 +265,8 @@ def _read_json_list(blocks: Iterable[_Block]) -> Iterator[_FileRow]:
 # %% ../../nbs/data/11_files.ipynb #read-json
 def _read_json(blocks: Iterator[_Block]) -> Iterator[_FileRow]:
     "The rows of a list, or of one object a line; the first character shows which."
-    first = next(blocks, b"")
-    is_list = isinstance(first, bytes) and first.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b"["
+    first = next(blocks, b'')
+    is_list = isinstance(first, bytes) and first.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] == b'['
     read = _read_json_list if is_list else _read_jsonl
     return read(itertools.chain([first], blocks))
 
@@ -290,8 +290,8 @@ class _CsvLines:
             try:
                 yield line.decode()
             except UnicodeDecodeError as error:
-                self.errors.append(_unreadable("text in UTF-8", error))
-                yield line.decode(errors="replace")
+                self.errors.append(_unreadable('text in UTF-8', error))
+                yield line.decode(errors='replace')
 
 
 def _csv_records(blocks: Iterable[_Block]) -> Iterator[list[str] | ContractError]:
@@ -302,7 +302,7 @@ def _csv_records(blocks: Iterable[_Block]) -> Iterator[list[str] | ContractError
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            lines.errors.append(_unreadable("a row of CSV", error))
+            lines.errors.append(_unreadable('a row of CSV', error))
             cells = []
         if lines.errors:
             yield lines.errors[0]
@@ -324,13 +324,13 @@ def _read_csv(blocks: Iterable[_Block], kinds: Mapping[str, pa.DataType]) -> Ite
         elif header is None:
             header = cells
             if len(set(header)) < len(header):
-                raise ContractError("columns", "a header without repeats", f"{header}")
+                raise ContractError('columns', 'a header without repeats', f'{header}')
         elif len(cells) != len(header):
             yield ContractError(
-                "row",
-                f"{len(header)} cells, as in the header",
-                f"{len(cells)}",
-                reason="more or fewer cells than the header",
+                'row',
+                f'{len(header)} cells, as in the header',
+                f'{len(cells)}',
+                reason='more or fewer cells than the header',
             )
         else:
             yield {c: read_cell(text, kinds.get(c)) for c, text in zip(header, cells)}
@@ -338,8 +338,8 @@ def _read_csv(blocks: Iterable[_Block], kinds: Mapping[str, pa.DataType]) -> Ite
 
 # %% ../../nbs/data/11_files.ipynb #pick-split
 def _default_split(splits: DatasetDict) -> str | None:
-    if "train" in splits:
-        return "train"
+    if 'train' in splits:
+        return 'train'
     return next(iter(splits)) if len(splits) == 1 else None
 
 
@@ -353,21 +353,21 @@ def pick_split(
         split = _default_split(splits)
     if split not in splits:
         raise ContractError(
-            "split",
-            f"one of {list(splits)}",
+            'split',
+            f'one of {list(splits)}',
             repr(split),
-            "Name one with `split=`, `--split`",
+            'Name one with `split=`, `--split`',
             where=str(where),
         )
     return splits[split]
 
 
 # %% ../../nbs/data/11_files.ipynb #one-split
-_VALIDATION = r"(val(id(ation)?)?|dev)\d*"
+_VALIDATION = r'(val(id(ation)?)?|dev)\d*'
 _SPLIT_SPELLINGS = {
-    "train": r"train(ing)?\d*",
-    "test": r"test\d*",
-    **dict.fromkeys(["validation", "valid", "val", "dev"], _VALIDATION),
+    'train': r'train(ing)?\d*',
+    'test': r'test\d*',
+    **dict.fromkeys(['validation', 'valid', 'val', 'dev'], _VALIDATION),
 }
 _MOST_SPLITS = 20  # that an error lists
 
@@ -382,14 +382,14 @@ def _is_split(name: str, split: str) -> bool:
 
 def _no_such_split(split: str, names: Iterable[str]) -> ContractError:
     names = list(names)
-    has_column = names != ["None"]
+    has_column = names != ['None']
     return ContractError(
-        "split",
-        f"one of {names}"
+        'split',
+        f'one of {names}'
         if has_column
-        else "a column `split` in the rows, or data that has splits",
+        else 'a column `split` in the rows, or data that has splits',
         repr(split),
-        "Name an existing one with `split=`, `--split`, or none for all rows of a file",
+        'Name an existing one with `split=`, `--split`, or none for all rows of a file',
     )
 
 
@@ -401,14 +401,14 @@ def _rows_of_split(rows: Iterable, split: str) -> Iterator:
         if not isinstance(row, Mapping):
             yield row
             continue
-        name = str(row.get("split"))
+        name = str(row.get('split'))
         if len(names) < _MOST_SPLITS:
             names[name] = None
         if _is_split(name, split):
             has_split = True
             yield row
         else:
-            yield LeftOut(f"not of the split {split!r}")
+            yield LeftOut(f'not of the split {split!r}')
     if names and not has_split:
         raise _no_such_split(split, names)
 
@@ -429,7 +429,7 @@ def _read_parquet(path: Path) -> Iterator[_FileRow]:
             for batch in file.iter_batches(batch_size=1000):
                 yield from batch.to_pylist()
     except (OSError, pa.ArrowException) as error:
-        yield _unreadable("a parquet file", error)
+        yield _unreadable('a parquet file', error)
 
 
 def dataset_rows(
@@ -446,9 +446,9 @@ def _read_folder(path: Path, split: str | None) -> Iterator[_FileRow]:
         saved = load_from_disk(path)
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise ContractError(
-            "data",
-            "a folder that `Dataset.save_to_disk` wrote",
-            f"{type(error).__name__}: {str(error)[:100]}",
+            'data',
+            'a folder that `Dataset.save_to_disk` wrote',
+            f'{type(error).__name__}: {str(error)[:100]}',
             where=str(path),
         ) from error
     if isinstance(saved, DatasetDict):
@@ -458,16 +458,16 @@ def _read_folder(path: Path, split: str | None) -> Iterator[_FileRow]:
 
 
 # %% ../../nbs/data/11_files.ipynb #read-rows
-READABLE = [".jsonl", ".json", ".csv", ".parquet"]
+READABLE = ['.jsonl', '.json', '.csv', '.parquet']
 
 
 def _read_file(path: Path, suffix: str) -> Iterator[_FileRow]:
-    if suffix == ".parquet":
+    if suffix == '.parquet':
         return _read_parquet(path)
     blocks = _prefetch(_read_blocks(path))
-    if suffix == ".csv":
+    if suffix == '.csv':
         return _read_csv(blocks, note_types(path))
-    return _read_jsonl(blocks) if suffix == ".jsonl" else _read_json(blocks)
+    return _read_jsonl(blocks) if suffix == '.jsonl' else _read_json(blocks)
 
 
 def read_rows(
@@ -482,8 +482,8 @@ def read_rows(
         yield from _read_folder(path, split)
         return
     if suffix not in READABLE:
-        want = "a .jsonl, .json, .csv (each also .gz), .parquet or the folder of a saved Dataset"
-        raise ContractError("data", want, str(path))
+        want = 'a .jsonl, .json, .csv (each also .gz), .parquet or the folder of a saved Dataset'
+        raise ContractError('data', want, str(path))
     if not path.exists():
-        raise ContractError("data", "a file", repr(str(path)), "No such file here")
+        raise ContractError('data', 'a file', repr(str(path)), 'No such file here')
     yield from rows_of_split(_read_file(path, suffix), split)

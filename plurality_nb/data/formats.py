@@ -30,56 +30,56 @@ FORMATS: dict[str, Format] = {**PAIRWISE_FORMATS, **RANKING_FORMATS, **VERDICT_F
 
 # %% ../../nbs/data/16_formats.ipynb #sheet
 _SHEET_VOTES: dict[str, str | None] = {
-    spelling: vote for vote in ("a", "b", "tie") for spelling in (vote, vote.upper(), vote.title())
-} | {"": None}
+    spelling: vote for vote in ('a', 'b', 'tie') for spelling in (vote, vote.upper(), vote.title())
+} | {'': None}
 
 
 def _check_sheet_texts(row: SourceRow, prompt: Any) -> None:
-    expected = pair_id(prompt, row["response_a"], row["response_b"])
-    if expected != row["pair_id"]:
+    expected = pair_id(prompt, row['response_a'], row['response_b'])
+    if expected != row['pair_id']:
         raise ContractError(
-            "pair_id",
-            f"{expected}, the hash of the texts",
-            repr(row["pair_id"])[:40],
-            "The texts were changed since the sheet was written",
-            reason="texts of a sheet changed",
+            'pair_id',
+            f'{expected}, the hash of the texts',
+            repr(row['pair_id'])[:40],
+            'The texts were changed since the sheet was written',
+            reason='texts of a sheet changed',
         )
 
 
 # %% ../../nbs/data/16_formats.ipynb #read-sheet
 @register_format(
     FORMATS,
-    "sheet",
-    *("pair_id", "conversation", "response_a", "response_b", "vote", "annotator"),
-    prompt="conversation",
+    'sheet',
+    *('pair_id', 'conversation', 'response_a', 'response_b', 'vote', 'annotator'),
+    prompt='conversation',
 )
 def _read_sheet(row: SourceRow) -> dict:
-    word = row["vote"]
-    vote = as_vote(word.strip() if isinstance(word, str) else word, _SHEET_VOTES, "vote")
+    word = row['vote']
+    vote = as_vote(word.strip() if isinstance(word, str) else word, _SHEET_VOTES, 'vote')
     if vote is None:
-        raise LeftOut("no vote given")
-    prompt = nested_column(row, "conversation")
+        raise LeftOut('no vote given')
+    prompt = nested_column(row, 'conversation')
     _check_sheet_texts(row, prompt)
     traits = {
-        column.removeprefix("annotator_"): value
+        column.removeprefix('annotator_'): value
         for column, value in row.items()
-        if column.startswith("annotator_") and value
+        if column.startswith('annotator_') and value
     }
     return dict(
         prompt=prompt,
-        response_a=row["response_a"],
-        response_b=row["response_b"],
-        ballots=[ballot(vote, row["annotator"] or None, traits)],
+        response_a=row['response_a'],
+        response_b=row['response_b'],
+        ballots=[ballot(vote, row['annotator'] or None, traits)],
     )
 
 
 # %% ../../nbs/data/16_formats.ipynb #guess-columns
 _OTHER_WORDS = dict(
-    prompt=("question", "instruction", "query", "input", "context"),
-    chosen=("good", "better", "preferred", "winner", "accepted"),
-    rejected=("bad", "worse", "loser", "dispreferred"),
+    prompt=('question', 'instruction', 'query', 'input', 'context'),
+    chosen=('good', 'better', 'preferred', 'winner', 'accepted'),
+    rejected=('bad', 'worse', 'loser', 'dispreferred'),
 )  # what people call a column, for the hint
-_CONTRACT_COLUMNS = {"pair_id", "group", "prompt", "response_a", "response_b"}
+_CONTRACT_COLUMNS = {'pair_id', 'group', 'prompt', 'response_a', 'response_b'}
 
 
 def _similar_column(column: str, candidates: list[str]) -> str | None:
@@ -111,7 +111,7 @@ def _nearest_format(row: Mapping) -> str:
         for name, known in FORMATS.items()
     }
     nearest = max(shared, key=lambda name: shared[name])
-    return nearest if shared[nearest] >= _LEAST_SHARED else "trl"
+    return nearest if shared[nearest] >= _LEAST_SHARED else 'trl'
 
 
 def _unknown_columns(row: Mapping) -> ContractError:
@@ -119,17 +119,17 @@ def _unknown_columns(row: Mapping) -> ContractError:
     nearest = _nearest_format(row)
     columns = FORMATS[nearest].columns
     missing = [column for column in columns if column not in row]
-    if nearest == "trl" and "prompt" not in row:  # which TRL's rows may lack, but few do
-        missing = ["prompt", *missing]
+    if nearest == 'trl' and 'prompt' not in row:  # which TRL's rows may lack, but few do
+        missing = ['prompt', *missing]
     candidates = [column for column in row if isinstance(column, str) and column not in columns]
-    mapping = ",".join(_guess_columns(missing, candidates))
+    mapping = ','.join(_guess_columns(missing, candidates))
     return ContractError(
-        "columns",
+        'columns',
         f"those of a known format ({', '.join(FORMATS)})",
-        f"{list(row)}",
-        f"The nearest is {nearest!r}, which also needs {missing}: say which columns they are "
-        f"with `columns=`, `--map {mapping}`, or name another with `format=`, `--format`",
-        reason="unknown columns",
+        f'{list(row)}',
+        f'The nearest is {nearest!r}, which also needs {missing}: say which columns they are '
+        f'with `columns=`, `--map {mapping}`, or name another with `format=`, `--format`',
+        reason='unknown columns',
     )
 
 
@@ -139,7 +139,7 @@ def detect_format(
 ) -> str:  # a key of `FORMATS`
     "The format whose columns `row` has."
     if row.keys() >= _CONTRACT_COLUMNS:
-        return "comparisons"
+        return 'comparisons'
     fitting = [
         name
         for name, known in FORMATS.items()
@@ -154,7 +154,7 @@ def detect_format(
 def _value_at(row: Mapping, path: str) -> Any:
     "The value of the column `path`, or at the end of a dotted path."
     value: Any = row
-    for step in [path] if path in row else path.split("."):
+    for step in [path] if path in row else path.split('.'):
         if isinstance(value, list) and step.isdigit() and int(step) < len(value):
             value = value[int(step)]
         elif isinstance(value, Mapping) and step in value:
@@ -162,10 +162,10 @@ def _value_at(row: Mapping, path: str) -> Any:
         else:
             raise ContractError(
                 path,
-                "a column of every row",
-                f"{list(row)}",
-                "Correct `columns=`, `--map`",
-                reason=f"no `{path}`",
+                'a column of every row',
+                f'{list(row)}',
+                'Correct `columns=`, `--map`',
+                reason=f'no `{path}`',
             )
     return value
 
@@ -176,6 +176,6 @@ def rename_columns(
     columns: Mapping,  # a format's column to the row's, or to a dotted path into it
 ) -> dict:  # without the columns that were mapped
     "A row under a format's names."
-    mapped = {path if path in row else path.split(".")[0] for path in columns.values()}
+    mapped = {path if path in row else path.split('.')[0] for path in columns.values()}
     kept = {column: value for column, value in row.items() if column not in mapped}
     return kept | {column: _value_at(row, path) for column, path in columns.items()}

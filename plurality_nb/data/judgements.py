@@ -29,7 +29,7 @@ from plurality_nb.errors import ContractError
 # %% ../../nbs/data/12_judgements.ipynb #format
 SourceRow = Mapping[str, Any]  # column to value
 _Convert = Callable[[SourceRow], dict | list[dict]]
-_AnyConvert = TypeVar("_AnyConvert", bound=_Convert)
+_AnyConvert = TypeVar('_AnyConvert', bound=_Convert)
 
 
 def _fits_any(row: SourceRow) -> bool:
@@ -72,9 +72,9 @@ def nested_column(
     if isinstance(value, str):
         raise ContractError(
             column,
-            "a list or an object, or text that holds one as JSON",
+            'a list or an object, or text that holds one as JSON',
             repr(value)[:60],
-            reason=f"`{column}` is not a list or object",
+            reason=f'`{column}` is not a list or object',
         )
     return value
 
@@ -106,9 +106,9 @@ def as_vote(
     if isinstance(word, bool) or word not in names:
         raise ContractError(
             column,
-            f"one of {list(names)} or null",
+            f'one of {list(names)} or null',
             repr(word)[:60],
-            reason=f"unknown vote in `{column}`",
+            reason=f'unknown vote in `{column}`',
         )
     return names[word]
 
@@ -127,30 +127,30 @@ def sign_vote(
     if _is_missing(strength) or strength == _ABSTAINED:
         return None
     if not _is_number(strength) or abs(strength) > most:
-        want = f"a number in [-{most}, {most}], -100 or null"
+        want = f'a number in [-{most}, {most}], -100 or null'
         raise ContractError(column, want, repr(strength)[:60])
     if strength == 0:
-        return "tie"
-    return "a" if strength < 0 else "b"
+        return 'tie'
+    return 'a' if strength < 0 else 'b'
 
 
 # %% ../../nbs/data/12_judgements.ipynb #score-vote
 def score_vote(
     score_a: Any,  # score of A, higher is better
     score_b: Any,  # score of B
-    column: str = "score",  # the source's name for it
+    column: str = 'score',  # the source's name for it
 ) -> str | None:  # null where a score is missing
     "Two scores as a vote."
     score_a = as_number(score_a)
     score_b = as_number(score_b)
     for score in (score_a, score_b):
         if score is not None and not _is_number(score):
-            raise ContractError(column, "a number or null", repr(score)[:60])
+            raise ContractError(column, 'a number or null', repr(score)[:60])
     if _is_missing(score_a) or _is_missing(score_b):
         return None
     if score_a == score_b:
-        return "tie"
-    return "a" if score_a > score_b else "b"
+        return 'tie'
+    return 'a' if score_a > score_b else 'b'
 
 
 # %% ../../nbs/data/12_judgements.ipynb #binary-label
@@ -185,7 +185,7 @@ def one_person(
     return dict(
         ballots=[ballot(vote, annotator, traits)],
         label=binary_label(vote),
-        label_source="annotator",
+        label_source='annotator',
     )
 
 
@@ -194,11 +194,11 @@ def judge_vote(
     vote: str | None,
 ) -> dict:  # `judge_a`, `judge_b`, `judge_tie`; empty without a vote
     "The vote of a language model."
-    return {f"judge_{o}": float(vote == o) for o in _VOTE_LABELS} if vote else {}
+    return {f'judge_{o}': float(vote == o) for o in _VOTE_LABELS} if vote else {}
 
 
 # %% ../../nbs/data/12_judgements.ipynb #winner-column
-_WINNER_COLUMNS = dict(winner_model_a="a", winner_model_b="b", winner_tie="tie")
+_WINNER_COLUMNS = dict(winner_model_a='a', winner_model_b='b', winner_tie='tie')
 
 
 def winner_column(
@@ -208,9 +208,9 @@ def winner_column(
     winners = [vote for column, vote in _WINNER_COLUMNS.items() if float(row[column]) == 1]
     if len(winners) != 1:
         raise ContractError(
-            "winner_model_a",
-            "one of three winners",
-            f"{len(winners)}",
-            reason="no single winner",
+            'winner_model_a',
+            'one of three winners',
+            f'{len(winners)}',
+            reason='no single winner',
         )
     return winners[0]

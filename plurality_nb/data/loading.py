@@ -63,11 +63,11 @@ def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
         raise head[0]
     # Nothing in `head` is a row, so this raises the error that says so.
     to_comparisons(head, where=where)
-    raise AssertionError(f"{where}: comparisons without a row")
+    raise AssertionError(f'{where}: comparisons without a row')
 
 
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
-_GENERAL_FORMATS = ("comparisons", "trl", "sheet")  # whose name does not say where rows come from
+_GENERAL_FORMATS = ('comparisons', 'trl', 'sheet')  # whose name does not say where rows come from
 
 
 def _recognise(opened: Opened, format: str | None, columns: Mapping) -> _RecognisedRows:
@@ -89,10 +89,10 @@ def _recognise(opened: Opened, format: str | None, columns: Mapping) -> _Recogni
 # %% ../../nbs/data/20_loading.ipynb #with-traits
 def _add_traits(ballot: dict, people: Mapping) -> dict:
     "A ballot with what is known about its annotator; the ballot's own traits take precedence."
-    own = ballot.get("traits") or {}
+    own = ballot.get('traits') or {}
     if not isinstance(own, Mapping):
-        own = {trait["name"]: trait["value"] for trait in own}
-    return {**ballot, "traits": {**people.get(ballot.get("annotator"), {}), **own}}
+        own = {trait['name']: trait['value'] for trait in own}
+    return {**ballot, 'traits': {**people.get(ballot.get('annotator'), {}), **own}}
 
 
 # %% ../../nbs/data/20_loading.ipynb #row-converter
@@ -113,8 +113,8 @@ class _RowConverter:
             row = rename_columns(row, self.columns)
         if not self.required <= row.keys():
             column = next(c for c in self.format.columns if c not in row)
-            want = "a column in every row"
-            raise ContractError(column, want, f"{list(row)}", reason=f"no `{column}`")
+            want = 'a column in every row'
+            raise ContractError(column, want, f'{list(row)}', reason=f'no `{column}`')
         converted = self.format.convert(row)
         if not self.completes:
             return converted
@@ -126,29 +126,29 @@ class _RowConverter:
         "A comparison with what is known beyond its row."
         if self.has_cells:
             row = type_cells(row)
-        if self.opened.label_source and row.get("label_source"):
-            row["label_source"] = self.opened.label_source
-        if self.opened.source and not row.get("source"):
-            row["source"] = self.opened.source
-        if self.opened.people and row.get("ballots"):
-            row["ballots"] = [_add_traits(b, self.opened.people) for b in row["ballots"]]
+        if self.opened.label_source and row.get('label_source'):
+            row['label_source'] = self.opened.label_source
+        if self.opened.source and not row.get('source'):
+            row['source'] = self.opened.source
+        if self.opened.people and row.get('ballots'):
+            row['ballots'] = [_add_traits(b, self.opened.people) for b in row['ballots']]
         return row
 
 
 # %% ../../nbs/data/20_loading.ipynb #named
-_REJECT_KEYS = {"row", "reason", "error"}  # that every line has
+_REJECT_KEYS = {'row', 'reason', 'error'}  # that every line has
 
 
 def _why_no_rejects(path: Path) -> str:
     "Why a file does not contain rows that were set aside; empty where it does."
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with open(path, encoding='utf-8', errors='replace') as file:
         line = file.readline()
     try:
         reject = json.loads(line)
     except (ValueError, RecursionError):
         reject = None
     is_ours = isinstance(reject, dict) and reject.keys() >= _REJECT_KEYS
-    return "" if is_ours else "a file of something else"
+    return '' if is_ours else 'a file of something else'
 
 
 def _reject_line(number: int, row: Any, error: ContractError) -> str:
@@ -171,7 +171,7 @@ class _Rejects:
         self.file: TextIO | None = None
         self.stack = ExitStack()
 
-    def __enter__(self) -> "_Rejects":
+    def __enter__(self) -> '_Rejects':
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
@@ -184,9 +184,9 @@ class _Rejects:
             return
         if self.file is None:
             temporary = self.stack.enter_context(replacing(self.path))
-            file = open(temporary, "w", encoding="utf-8")  # noqa: SIM115 (the stack closes it)
+            file = open(temporary, 'w', encoding='utf-8')  # noqa: SIM115 (the stack closes it)
             self.file = self.stack.enter_context(file)
-        self.file.write(_reject_line(number, row, error) + "\n")
+        self.file.write(_reject_line(number, row, error) + '\n')
 
 
 # %% ../../nbs/data/20_loading.ipynb #odd-rows
@@ -203,12 +203,12 @@ class OddRows(NamedTuple):
 def _blank_or_identical(ds: Dataset) -> dict[str, OddRows]:
     counts = dict(empty=0, identical=0)
     ids: dict[str, list[str]] = dict(empty=[], identical=[])
-    for batch in batches(ds, ["pair_id", "response_a", "response_b"]):
-        sides = (batch["response_a"], batch["response_b"])
-        blank = [pc.match_substring_regex(side, r"^[\s\p{Z}]*$") for side in sides]
+    for batch in batches(ds, ['pair_id', 'response_a', 'response_b']):
+        sides = (batch['response_a'], batch['response_b'])
+        blank = [pc.match_substring_regex(side, r'^[\s\p{Z}]*$') for side in sides]
         for oddity, mask in dict(empty=pc.or_(*blank), identical=pc.equal(*sides)).items():
             counts[oddity] += pc.sum(mask).as_py() or 0
-            ids[oddity] += batch["pair_id"].filter(mask).to_pylist()[:_MOST_IDS]
+            ids[oddity] += batch['pair_id'].filter(mask).to_pylist()[:_MOST_IDS]
     return {oddity: OddRows(counts[oddity], ids[oddity][:_MOST_IDS]) for oddity in counts}
 
 
@@ -225,26 +225,26 @@ def find_odd_rows(
     ds: Dataset,  # comparisons
 ) -> dict[str, OddRows]:  # `empty`: a response without text; `identical`; `repeated`
     "Rows that are valid but worth knowing about."
-    return {**_blank_or_identical(ds), "repeated": _repeated_rows(ds)}
+    return {**_blank_or_identical(ds), 'repeated': _repeated_rows(ds)}
 
 
 # %% ../../nbs/data/20_loading.ipynb #check-choices
 def _check_choices(format: str | None, part: str | None, limit: Any) -> None:
     if format is not None and format not in FORMATS:
-        raise ContractError("format", f"one of {list(FORMATS)}", repr(format))
+        raise ContractError('format', f'one of {list(FORMATS)}', repr(format))
     if part is not None and part not in PARTS:
-        raise ContractError("part", f"one of {list(PARTS)}", repr(part))
+        raise ContractError('part', f'one of {list(PARTS)}', repr(part))
     if limit is not None and (not isinstance(limit, int | np.integer) or limit < 1):
-        raise ContractError("limit", "a whole number >= 1", repr(limit))
+        raise ContractError('limit', 'a whole number >= 1', repr(limit))
 
 
 def _open_people(people: Any) -> dict[str, dict]:
     "The traits of annotators, from a file or from rows in memory."
     if not isinstance(people, str | Path):
-        return read_people(rows_in_memory(people, "people"))
+        return read_people(rows_in_memory(people, 'people'))
     if not path_exists(people):
         got = repr(str(people)[:200])
-        raise ContractError("people", "a file, or rows", got, "No such file here")
+        raise ContractError('people', 'a file, or rows', got, 'No such file here')
     return read_people(read_rows(people))
 
 
@@ -264,8 +264,8 @@ class _CountedRows:
 
 def _warn_of_rows(where: str, what: str, reasons: Counter[str]) -> None:
     if reasons:
-        text = ", ".join(f"{count} x {reason}" for reason, count in reasons.items())
-        _log.warning("%s: %s %s rows: %s", where, what, sum(reasons.values()), text)
+        text = ', '.join(f'{count} x {reason}' for reason, count in reasons.items())
+        _log.warning('%s: %s %s rows: %s', where, what, sum(reasons.values()), text)
 
 
 # %% ../../nbs/data/20_loading.ipynb #convert-all
@@ -281,7 +281,7 @@ def _convert_all(
 ) -> Loaded:
     "The comparisons of all rows, before merging."
     where = recognised.opened.where
-    rows = _CountedRows(progress_bar(recognised.rows, f"reading {where}", progress, unit=" rows"))
+    rows = _CountedRows(progress_bar(recognised.rows, f'reading {where}', progress, unit=' rows'))
     left_out: Counter[str] = Counter()
     with _Rejects(rejects) as set_aside:
         ds = to_comparisons(
@@ -293,8 +293,8 @@ def _convert_all(
             types=recognised.opened.types,
             leave=lambda number, row, error: left_out.update([error.reason]),
         )
-    _warn_of_rows(where, "set aside", set_aside.reasons)
-    _warn_of_rows(where, "left out", left_out)
+    _warn_of_rows(where, 'set aside', set_aside.reasons)
+    _warn_of_rows(where, 'left out', left_out)
     account = dict(
         format=recognised.format,
         read=rows.count,
@@ -334,18 +334,18 @@ def read_comparisons(
     "Comparisons, and an account of what happened to every row."
     _check_choices(format, part, limit)
     if rejects is not None:
-        refuse_inputs(rejects, [data, people], "rejects")
-        refuse_foreign(rejects, _why_no_rejects, "a file of rows set aside", "rejects")
+        refuse_inputs(rejects, [data, people], 'rejects')
+        refuse_foreign(rejects, _why_no_rejects, 'a file of rows set aside', 'rejects')
     opened = open_source(data, split)
     if people is not None:
         opened = opened._replace(people=_open_people(people))
     recognised = _recognise(opened, format, columns or {})
     ds, account = _convert_all(recognised, strict, rejects, progress)
     odd = find_odd_rows(ds)
-    repeated = odd["repeated"].rows
+    repeated = odd['repeated'].rows
     account |= {oddity: odd_rows.rows for oddity, odd_rows in odd.items()}
-    account["merged"] = repeated if merge else 0
-    account["named"] = {
+    account['merged'] = repeated if merge else 0
+    account['named'] = {
         oddity: odd_rows.pair_ids for oddity, odd_rows in odd.items() if odd_rows.pair_ids
     }
     if merge and repeated:

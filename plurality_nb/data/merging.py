@@ -30,24 +30,24 @@ def _swap_row(row: dict) -> dict:
     "The same row with A and B exchanged."
     swapped = dict(row)
     for column_a in row:
-        column_b = f"{column_a[:-2]}_b"
-        if column_a.endswith("_a") and column_b in row:
+        column_b = f'{column_a[:-2]}_b'
+        if column_a.endswith('_a') and column_b in row:
             swapped[column_a] = row[column_b]
             swapped[column_b] = row[column_a]
-    if row["label"] is not None:
-        swapped["label"] = 1 - row["label"]
-    swapped["ballots"] = turn_ballots([row["ballots"]])[0]
+    if row['label'] is not None:
+        swapped['label'] = 1 - row['label']
+    swapped['ballots'] = turn_ballots([row['ballots']])[0]
     return swapped
 
 
 def _same_way_round(rows: list[dict]) -> list[dict]:
     "The rows with one response A: the rows' own if they agree, else the one that the hash picks."
-    orders = {(row["response_a"], row["response_b"]) for row in rows}
+    orders = {(row['response_a'], row['response_b']) for row in rows}
     if len(orders) == 1:
         return rows
-    hash_is_odd = int(rows[0]["pair_id"][-1], 16) % 2 == 1
+    hash_is_odd = int(rows[0]['pair_id'][-1], 16) % 2 == 1
     response_a = sorted(orders.pop(), reverse=hash_is_odd)[0]
-    return [row if row["response_a"] == response_a else _swap_row(row) for row in rows]
+    return [row if row['response_a'] == response_a else _swap_row(row) for row in rows]
 
 
 # %% ../../nbs/data/19_merging.ipynb #agreed
@@ -57,8 +57,8 @@ def _agreed_value(values: Iterable) -> object:
     return known[0] if known and known.count(known[0]) == len(known) else None
 
 
-_CONFLICTING = "conflicting"
-_FROM_ONE_PERSON = (None, "annotator")  # sources whose label is one person's judgement
+_CONFLICTING = 'conflicting'
+_FROM_ONE_PERSON = (None, 'annotator')  # sources whose label is one person's judgement
 
 
 class _Label(NamedTuple):
@@ -68,32 +68,32 @@ class _Label(NamedTuple):
 
 def _source_rank(source: str | None) -> tuple:
     "Sorts an annotator before other sources, and null after them."
-    return (source not in _FROM_ONE_PERSON, source is None, source or "")
+    return (source not in _FROM_ONE_PERSON, source is None, source or '')
 
 
 def _merge_labels(rows: list[dict]) -> _Label:
     "The label that all rows agree on."
-    labelled = [row for row in rows if row["label"] is not None]
-    values = {row["label"] for row in labelled}
-    had_conflict = any(row["label"] is None and row["label_source"] == _CONFLICTING for row in rows)
+    labelled = [row for row in rows if row['label'] is not None]
+    values = {row['label'] for row in labelled}
+    had_conflict = any(row['label'] is None and row['label_source'] == _CONFLICTING for row in rows)
     if len(values) > 1 or had_conflict:
         return _Label(None, _CONFLICTING)
     if not labelled:
         return _Label(None, None)
-    sources = [row["label_source"] for row in labelled]
-    return _Label(labelled[0]["label"], min(sources, key=_source_rank))
+    sources = [row['label_source'] for row in labelled]
+    return _Label(labelled[0]['label'], min(sources, key=_source_rank))
 
 
 # %% ../../nbs/data/19_merging.ipynb #add-votes
 def _labels_as_votes(rows: list[dict], merged: _Label) -> list[float]:
     "The labels that count as votes of people."
-    have_votes = any(row["human_a"] is not None for row in rows)
+    have_votes = any(row['human_a'] is not None for row in rows)
     labels = [
-        row["label"]
+        row['label']
         for row in rows
-        if row["label"] is not None
-        and row["human_a"] is None
-        and row["label_source"] in _FROM_ONE_PERSON
+        if row['label'] is not None
+        and row['human_a'] is None
+        and row['label_source'] in _FROM_ONE_PERSON
     ]
     is_only_judgement = len(labels) == 1 and not have_votes and merged.source != _CONFLICTING
     return [] if is_only_judgement else labels
@@ -103,11 +103,11 @@ def _add_votes(rows: list[dict], labels: list[float]) -> dict:
     "The sums of all votes; null where nobody voted."
     added: dict = {}
     for voters in VOTERS:
-        total = math.fsum if voters == "judge" else sum  # `fsum` does not depend on the order
+        total = math.fsum if voters == 'judge' else sum  # `fsum` does not depend on the order
         for outcome in OUTCOMES:
-            column = f"{voters}_{outcome}"
+            column = f'{voters}_{outcome}'
             votes = [row[column] for row in rows if row[column] is not None]
-            if voters == "human" and labels:
+            if voters == 'human' and labels:
                 votes.append(sum(label == binary_label(outcome) for label in labels))
             added[column] = total(votes) if votes else None
     return added
@@ -124,15 +124,15 @@ def merge_rows(
     "One row for all judgements of a pair, whatever the order of the rows."
     rows = _same_way_round(rows)
     label = _merge_labels(rows)
-    ballots = [ballot for row in rows for ballot in row["ballots"] or []]
-    seen = [row["seen"] for row in rows if row["seen"] is not None]
+    ballots = [ballot for row in rows for ballot in row['ballots'] or []]
+    seen = [row['seen'] for row in rows if row['seen'] is not None]
     return {
         **{column: _agreed_value(row[column] for row in rows) for column in rows[0]},
         **_add_votes(rows, _labels_as_votes(rows, label)),
-        "label": label.value,
-        "label_source": label.source,
-        "ballots": sorted(ballots, key=_ballot_key) or None,
-        "seen": any(seen) if seen else None,
+        'label': label.value,
+        'label_source': label.source,
+        'ballots': sorted(ballots, key=_ballot_key) or None,
+        'seen': any(seen) if seen else None,
     }
 
 
@@ -152,20 +152,20 @@ class _RepeatedRows(NamedTuple):
         tables = gather_rows(ds, self.numbers)
         batches = (batch for table in tables for batch in table.to_batches(max_chunksize=1000))
         rows = (row for batch in batches for row in batch.to_pylist())
-        for _, of_pair in itertools.groupby(rows, itemgetter("pair_id")):
+        for _, of_pair in itertools.groupby(rows, itemgetter('pair_id')):
             yield merge_rows(list(of_pair))
 
 
 # %% ../../nbs/data/19_merging.ipynb #merge-repeated
 def _cannot_merge(error: ContractError, pair_id: str, rows: Sequence, where: str) -> ContractError:
-    numbers = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+    numbers = ', '.join(map(str, rows[:5])) + (', ...' if len(rows) > 5 else '')
     return ContractError(
         error.column,
         error.want,
         error.got,
-        "Look at these rows, or load without merging (`merge=False`, `--no-merge`)",
+        'Look at these rows, or load without merging (`merge=False`, `--no-merge`)',
         error.reason,
-        f"{where}: pair {pair_id}, merged from rows {numbers}",
+        f'{where}: pair {pair_id}, merged from rows {numbers}',
     )
 
 
@@ -173,7 +173,7 @@ def _merge_repeated(ds: Dataset, repeated: _RepeatedRows, where: str) -> Dataset
     "One row for each of the repeated pairs."
 
     def refuse(i: int, row: dict, error: ContractError) -> None:
-        raise _cannot_merge(error, row["pair_id"], list(repeated.of_pair(i)), where)
+        raise _cannot_merge(error, row['pair_id'], list(repeated.of_pair(i)), where)
 
     types = {field.name: field.type for field in ds.features.arrow_schema}
     merged = to_comparisons(repeated.merge(ds), reject=refuse, types=types)
@@ -194,7 +194,7 @@ def pair_codes(
     ds: Dataset,  # comparisons
 ) -> PairCodes:
     "Which rows are on the same pair."
-    column = ds.select_columns(["pair_id"]).with_format("arrow")[:]["pair_id"]
+    column = ds.select_columns(['pair_id']).with_format('arrow')[:]['pair_id']
     encoded = column.combine_chunks().dictionary_encode()
     codes = encoded.indices.to_numpy()
     counts = np.bincount(codes, minlength=len(encoded.dictionary))
@@ -204,7 +204,7 @@ def pair_codes(
 # %% ../../nbs/data/19_merging.ipynb #merge-pairs
 def merge_pairs(
     ds: Dataset,  # comparisons
-    where: str = "comparisons",  # name for messages
+    where: str = 'comparisons',  # name for messages
 ) -> Dataset:  # one row a pair, in order of first appearance
     "Comparisons with all rows on one pair made into one."
     codes, _, counts = pair_codes(ds)
@@ -212,7 +212,7 @@ def merge_pairs(
     if not is_repeated.any():
         return ds
     rows = np.flatnonzero(is_repeated[codes])
-    by_pair = rows[np.argsort(codes[rows], kind="stable")]
+    by_pair = rows[np.argsort(codes[rows], kind='stable')]
     repeated = _RepeatedRows(by_pair, np.cumsum(counts[is_repeated]))
     merged = _merge_repeated(ds, repeated, where)
     # The merged rows are appended to the table; each pair keeps its first row or its merged one.

@@ -29,8 +29,8 @@ from plurality_nb.errors import ContractError
 # %% ../../nbs/data/09_outputs.ipynb #cache-folder
 def cache_folder() -> Path | None:  # may not exist yet; None where nothing is to be kept
     "Where the package keeps what it can fetch or compute again."
-    setting = os.environ.get("PLURALITY_CACHE") or user_cache_dir("plurality_nb")
-    return None if setting == "off" else Path(setting)
+    setting = os.environ.get('PLURALITY_CACHE') or user_cache_dir('plurality_nb')
+    return None if setting == 'off' else Path(setting)
 
 
 # %% ../../nbs/data/09_outputs.ipynb #json-object
@@ -41,7 +41,7 @@ def json_object(
     if not Path(path).is_file():
         return {}
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding='utf-8'))
     except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -55,7 +55,7 @@ def remove_folder(
     path = Path(path)
     if not path.is_dir():
         return
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.gone")
+    hidden = path.with_name(f'.{path.name}.{os.getpid()}.gone')
     os.replace(path, hidden)
     shutil.rmtree(hidden, ignore_errors=True)
 
@@ -68,7 +68,7 @@ def replacing(
     "Gives a temporary name that becomes `path` once the block ends without an error."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
         if temporary.is_dir():
@@ -85,7 +85,7 @@ def replacing(
 def refuse_inputs(
     path: str | Path,  # file or folder to be written
     inputs: Iterable,  # what is read; anything that is not an existing path is ignored
-    argument: str = "out",  # which argument gave the name, for the message
+    argument: str = 'out',  # which argument gave the name, for the message
     folder: bool = False,  # whether a folder is to be written
 ) -> None:
     "Raises `ContractError` if writing would overwrite an input, or the folder that contains one."
@@ -100,7 +100,7 @@ def refuse_inputs(
                 argument,
                 "a name that is not an input's",
                 repr(str(path)),
-                "No input is overwritten: give another name",
+                'No input is overwritten: give another name',
             )
 
 
@@ -111,22 +111,22 @@ def _is_empty(path: Path) -> bool:
 
 def _kind_in_words(path: Path) -> str:
     if path.is_dir():
-        return "a folder"
-    return "a file" if path.is_file() else "a device"
+        return 'a folder'
+    return 'a file' if path.is_file() else 'a device'
 
 
 def _why_taken(path: Path, why_foreign: Callable[[Path], str], folder: bool) -> str:
     "Why a name is taken, in words; empty where it is free."
     if path.is_symlink():
-        return f"a link to {os.readlink(path)}"
+        return f'a link to {os.readlink(path)}'
     if folder and Path.cwd().is_relative_to(path.resolve()):
-        return "the folder that this runs in, or one around it"
+        return 'the folder that this runs in, or one around it'
     if not path.exists():
-        return ""
+        return ''
     is_right_kind = path.is_dir() if folder else path.is_file()
     if not is_right_kind:
         return _kind_in_words(path)
-    return "" if _is_empty(path) else why_foreign(path)
+    return '' if _is_empty(path) else why_foreign(path)
 
 
 # %% ../../nbs/data/09_outputs.ipynb #refuse
@@ -134,16 +134,16 @@ def refuse_foreign(
     path: str | Path,  # file or folder to be written
     foreign: Callable[[Path], str],  # returns why an existing output is not ours, or an empty text
     ours: str,  # what may be replaced, for the message
-    argument: str = "out",  # which argument gave the name, for the message
+    argument: str = 'out',  # which argument gave the name, for the message
     folder: bool = False,  # whether a folder is to be written
 ) -> None:
     "Raises `ContractError` if what exists under the name was not written by an earlier run."
     taken = _why_taken(Path(path), foreign, folder)
     if taken:
-        free = "a new name, an empty folder" if folder else "a new name"
+        free = 'a new name, an empty folder' if folder else 'a new name'
         raise ContractError(
             argument,
-            f"{free}, or {ours} to replace",
-            f"{str(path)!r}: {taken}",
-            "Give another name, or move away what is there",
+            f'{free}, or {ours} to replace',
+            f'{str(path)!r}: {taken}',
+            'Give another name, or move away what is there',
         )

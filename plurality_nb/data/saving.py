@@ -48,7 +48,7 @@ def file_kind(
 ) -> FileKind:
     "The form of a file, from its name."
     path = Path(path)
-    if path.suffix == ".gz":
+    if path.suffix == '.gz':
         return FileKind(Path(path.stem).suffix, True)
     return FileKind(path.suffix, False)
 
@@ -57,8 +57,8 @@ def file_kind(
 _BLOCK = 2**20  # bytes that are read at once
 
 
-def _add_file(digest: "hashlib._Hash", path: Path) -> None:
-    with open(path, "rb") as file:
+def _add_file(digest: 'hashlib._Hash', path: Path) -> None:
+    with open(path, 'rb') as file:
         while block := file.read(_BLOCK):
             digest.update(block)
 
@@ -70,7 +70,7 @@ def file_hash(
     path = Path(path)
     digest = hashlib.sha256()
     if path.is_dir():
-        for inner in sorted(filter(Path.is_file, path.rglob("*"))):
+        for inner in sorted(filter(Path.is_file, path.rglob('*'))):
             digest.update(inner.relative_to(path).as_posix().encode())
             _add_file(digest, inner)
     else:
@@ -80,19 +80,19 @@ def file_hash(
 
 # %% ../../nbs/data/10_saving.ipynb #read-settings
 def _note_path(path: str | Path) -> Path:
-    return Path(f"{path}.json")
+    return Path(f'{path}.json')
 
 
 def _read_note(path: str | Path) -> dict:
     note = json_object(_note_path(path))
-    return note if "settings" in note else {}
+    return note if 'settings' in note else {}
 
 
 def read_settings(
     path: str | Path,  # a file that `save_comparisons` wrote
 ) -> dict:  # stage to its settings; empty for a foreign file
     "How the columns of a file were made."
-    return _read_note(path).get("settings", {})
+    return _read_note(path).get('settings', {})
 
 
 # %% ../../nbs/data/10_saving.ipynb #note-types
@@ -100,7 +100,7 @@ def note_types(
     path: str | Path,  # a file that `save_comparisons` wrote
 ) -> dict[str, pa.DataType]:  # columns beyond the contract; empty for a foreign file
     "The types of a file's own columns."
-    features = Features.from_dict(_read_note(path).get("columns") or {})
+    features = Features.from_dict(_read_note(path).get('columns') or {})
     return {field.name: field.type for field in features.arrow_schema} if features else {}
 
 
@@ -140,7 +140,7 @@ def _own_columns(ds: Dataset) -> Features:
 def _write_jsonl(ds: Dataset, file: TextIO) -> None:
     for batch in batches(ds, size=1000):
         for row in batch.to_pylist():
-            file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+            file.write(json.dumps(row, ensure_ascii=False, default=str) + '\n')
 
 
 def _write_csv(ds: Dataset, file: TextIO) -> None:
@@ -151,7 +151,7 @@ def _write_csv(ds: Dataset, file: TextIO) -> None:
             writer.writerow([write_cell(column, value) for column, value in row.items()])
 
 
-_TEXT_WRITERS = {".jsonl": _write_jsonl, ".csv": _write_csv}
+_TEXT_WRITERS = {'.jsonl': _write_jsonl, '.csv': _write_csv}
 
 
 def _write_parquet(ds: Dataset, path: Path) -> None:
@@ -162,24 +162,24 @@ def _write_parquet(ds: Dataset, path: Path) -> None:
 
 
 def _write_as(kind: FileKind, ds: Dataset, path: Path) -> None:
-    if kind.suffix == ".parquet":
+    if kind.suffix == '.parquet':
         _write_parquet(ds, path)
         return
     open_text = gzip.open if kind.zipped else open
-    with open_text(path, "wt", encoding="utf-8", newline="") as file:
+    with open_text(path, 'wt', encoding='utf-8', newline='') as file:
         _TEXT_WRITERS[kind.suffix](ds, file)
 
 
 # %% ../../nbs/data/10_saving.ipynb #check-save
-_NOTE_KEYS = {"version", "rows", "columns", "inputs", "settings"}  # that every note has
+_NOTE_KEYS = {'version', 'rows', 'columns', 'inputs', 'settings'}  # that every note has
 
 
 def _why_no_note(path: Path) -> str:
-    return "" if json_object(path).keys() >= _NOTE_KEYS else "a file of something else"
+    return '' if json_object(path).keys() >= _NOTE_KEYS else 'a file of something else'
 
 
 def _why_not_saved(path: Path) -> str:
-    return "a file that no stage wrote" if _why_no_note(_note_path(path)) else ""
+    return 'a file that no stage wrote' if _why_no_note(_note_path(path)) else ''
 
 
 def check_save(
@@ -189,15 +189,15 @@ def check_save(
     "Raises `ContractError` if `save_comparisons` could not write, or would replace a foreign file."
     path = Path(path)
     kind = file_kind(path)
-    is_zipped_parquet = kind.zipped and kind.suffix == ".parquet"
-    if kind.suffix not in (".parquet", *_TEXT_WRITERS) or is_zipped_parquet:
-        want = "a name that ends in .parquet, .jsonl, .csv, .jsonl.gz or .csv.gz"
-        raise ContractError("path", want, str(path))
+    is_zipped_parquet = kind.zipped and kind.suffix == '.parquet'
+    if kind.suffix not in ('.parquet', *_TEXT_WRITERS) or is_zipped_parquet:
+        want = 'a name that ends in .parquet, .jsonl, .csv, .jsonl.gz or .csv.gz'
+        raise ContractError('path', want, str(path))
     inputs = list(inputs)
     for written in (path, _note_path(path)):
         refuse_inputs(written, inputs)
-    refuse_foreign(path, _why_not_saved, "a file that an earlier run wrote")
-    refuse_foreign(_note_path(path), _why_no_note, "the note of such a file")
+    refuse_foreign(path, _why_not_saved, 'a file that an earlier run wrote')
+    refuse_foreign(_note_path(path), _why_no_note, 'the note of such a file')
 
 
 # %% ../../nbs/data/10_saving.ipynb #make-note
@@ -234,5 +234,5 @@ def save_comparisons(
     # The inner block ends first, so the note takes its place before the file does.
     with replacing(path) as temporary, replacing(_note_path(path)) as temporary_note:
         _write_as(file_kind(path), ds, temporary)
-        temporary_note.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+        temporary_note.write_text(json.dumps(note, indent=1) + '\n', encoding='utf-8')
     return path
