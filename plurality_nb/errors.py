@@ -9,7 +9,7 @@ __all__ = ['ContractError', 'LeftOut']
 
 # %% ../nbs/00_errors.ipynb #contracterror
 class ContractError(ValueError):
-    "Data or settings that cannot be used: what was wanted, what came, and what to do."
+    "Data or settings that cannot be used: what was expected, what was found, and how to fix it."
 
     fatal = True  # False in `LeftOut`: such rows are counted, not reported as invalid
 
@@ -19,7 +19,7 @@ class ContractError(ValueError):
         want: str,  # what was expected there, such as 'text' or 'a number >= 0'
         got: str,  # what was there instead
         hint: str = '',  # what to do about it
-        reason: str | None = None,  # without values; None: from `column` and `want`
+        reason: str | None = None,  # what is wrong, without values; None: from `column` and `want`
         where: str | None = None,  # the file, source or row
     ) -> None:
         self.column = column
@@ -29,7 +29,7 @@ class ContractError(ValueError):
         self.where = where
         self._given_reason = reason
 
-    # A property, since whoever loads a source replaces `column` by the source's own name for it.
+    # Computed when read, since loading replaces `column` by the source's own name for it.
     @property
     def reason(self) -> str:
         "What is wrong, in words that all rows with the same fault share."
@@ -40,13 +40,13 @@ class ContractError(ValueError):
         message = f'{place}`{self.column}`: want {self.want}, got {self.got}'
         if not self.hint:
             return message
-        ends_a_line = self.got[-1:].isspace()  # a list of rows does, and needs no full stop
+        ends_a_line = self.got[-1:].isspace()  # as a list of rows does, which needs no full stop
         return message + ('' if ends_a_line else '. ') + self.hint
 
 
 # %% ../nbs/00_errors.ipynb #leftout
 class LeftOut(ContractError):
-    "A sound row that a source's rule leaves out: counted, never an error."
+    "A valid row that is not used as a comparison: counted, never reported as an error."
 
     fatal = False
 

@@ -20,25 +20,25 @@ class Source(NamedTuple):
 
     id: str  # on the Hub, or where to get the file
     format: str  # key of `FORMATS`
-    licence: str  # as its card has it
-    votes: str  # what a vote of it means
+    licence: str  # as its dataset card states it
+    votes: str  # who votes, and what a vote means
     rule: str  # how it becomes votes, a label, or both
     config: str | None = None  # of the data set on the Hub
     data_dir: str | None = None  # the same, where the configurations are folders
     files: str | None = None  # URL of a file, with {subset} in it where there are several
-    split: str | None = None  # unless one is asked for, and the only one of a file; None is `train`
+    split: str | None = None  # default split, for a file the only one; None: `train`
     split_column: bool = False  # whether rows name their split in a column `split`
     subsets: tuple[str, ...] = ()  # for NAME:SUBSET
     people: str | None = None  # configuration that describes the annotators
     judges: tuple[str, ...] = ()  # folders beside `files` with judges' logits, for NAME:JUDGE
-    label_source: str | None = None  # where it is not an annotator's
-    reason: str | None = None  # for a rule that is not plain from the votes
+    label_source: str | None = None  # `label_source` of its labels, if other than the format's
+    reason: str | None = None  # why the rule is as it is, where that is not obvious
 
 
 # %% ../../nbs/data/17_catalog.ipynb #is-hub-id
-HUB_DATASETS = "https://huggingface.co/datasets/"
+HUB_DATASETS = 'https://huggingface.co/datasets/'
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_ID = re.compile(r'[\w.-]+/[\w.-]+')
 
 
 def is_hub_id(
@@ -62,8 +62,8 @@ class _Catalog(Mapping[str, Source]):
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
-        path = files("plurality_nb") / "resources" / "sources.toml"
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        path = files('plurality_nb') / 'resources' / 'sources.toml'
+        entries = tomllib.loads(path.read_text(encoding='utf-8'))
         return {name: _to_source(entry) for name, entry in entries.items()}
 
     def __getitem__(self, name: str) -> Source:
@@ -84,14 +84,14 @@ SOURCES: Mapping[str, Source] = _Catalog()
 
 # %% ../../nbs/data/17_catalog.ipynb #source-table
 def _table_row(name: str, source: Source) -> list[str]:
-    subsets = f" (:{', :'.join(source.subsets)})" if source.subsets else ""
-    link = f"[{source.id}]({HUB_DATASETS}{source.id})" if is_hub_id(source.id) else source.id
+    subsets = f" (:{', :'.join(source.subsets)})" if source.subsets else ''
+    link = f'[{source.id}]({HUB_DATASETS}{source.id})' if is_hub_id(source.id) else source.id
     return [name + subsets, link, source.licence, source.votes, source.rule]
 
 
 def source_table() -> str:  # Markdown
     "The data sets by name."
-    head = ["source", "data set", "licence", "who votes", "how a row becomes votes"]
+    head = ['source', 'data set', 'licence', 'who votes', 'how a row becomes votes']
     rows = [_table_row(name, source) for name, source in SOURCES.items()]
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    lines = [head, ['---'] * len(head), *rows]
+    return '\n'.join(f"| {' | '.join(cells)} |" for cells in lines)

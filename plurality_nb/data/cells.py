@@ -57,9 +57,9 @@ def _read_python(text: str) -> object:
 
     NumPy prints white space, without a comma, between the dictionaries of an array. The pattern
     matches either a quoted text, which stays as it is, or such a gap, which gets its comma."""
-    with_commas = _TEXT_OR_GAP.sub(lambda match: match[1] or "}, {", text)
+    with_commas = _TEXT_OR_GAP.sub(lambda match: match[1] or '}, {', text)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a backslash in a text that Python did not write
+        warnings.simplefilter('ignore')  # a backslash in a text that Python did not write
         return ast.literal_eval(with_commas)
 
 
@@ -70,7 +70,7 @@ def parse_nested(
     "The list or mapping in a text, as JSON, Python or NumPy write it; anything else unchanged."
     if isinstance(value, Cell) and not value.strip():
         return None
-    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+    if not isinstance(value, str) or value.lstrip()[:1] not in ('[', '{'):
         return value
     for read in (json.loads, _read_python):
         try:
@@ -94,7 +94,7 @@ def looks_like_conversation(
 
 
 def _is_turn(value: object) -> bool:
-    return isinstance(value, dict) and {"role", "content"} <= value.keys()
+    return isinstance(value, dict) and {'role', 'content'} <= value.keys()
 
 
 # %% ../../nbs/data/08_cells.ipynb #read-conversation
@@ -102,7 +102,7 @@ def as_conversation(
     cell: str,  # a cell that looks like a conversation
     column: str,  # its name, for the message
 ) -> list[dict]:  # (turns,): `role`, `content`
-    "The conversation in a cell."
+    "The conversation in a cell; raises `ContractError` where it is not complete."
     turns = parse_nested(cell)
     if isinstance(turns, list) and all(map(_is_turn, turns)):
         return turns
@@ -110,24 +110,24 @@ def as_conversation(
         column,
         'a whole conversation as JSON: [{"role": ..., "content": ...}, ...]',
         repr(str(cell))[:60],
-        reason=f"`{column}` is not a whole conversation",
+        reason=f'`{column}` is not a whole conversation',
     )
 
 
 # %% ../../nbs/data/08_cells.ipynb #type-cells
 def _contract_value(column: str, cell: Cell) -> object:
     "What a cell in a column of the contract contains."
-    if column in ("response_a", "response_b"):
+    if column in ('response_a', 'response_b'):
         return cell
-    if column == "prompt":
+    if column == 'prompt':
         return as_conversation(cell, column) if looks_like_conversation(cell) else cell
-    if cell == "":
+    if cell == '':
         return None
-    if column == "seen":
+    if column == 'seen':
         return dict(true=True, false=False).get(cell.lower(), str(cell))
-    if column == "ballots":
+    if column == 'ballots':
         return parse_nested(cell)
-    return str(cell) if FEATURES[column].dtype == "string" else as_number(cell)
+    return str(cell) if FEATURES[column].dtype == 'string' else as_number(cell)
 
 
 def type_cells(
@@ -149,9 +149,9 @@ def write_cell(
 ) -> str:
     "The text of a cell."
     if value is None:
-        return ""
+        return ''
     if isinstance(value, str):
-        ambiguous = value == "" or value.startswith('"')
+        ambiguous = value == '' or value.startswith('"')
         if column in FEATURES or not ambiguous:
             return value
     elif not isinstance(value, list | dict | bool | float | int):
@@ -175,7 +175,7 @@ def read_cell(
     "What a cell contains."
     if kind is None:
         return Cell(text)
-    if text == "":
+    if text == '':
         return None
     if pa.types.is_string(kind) and not text.startswith('"'):
         return text

@@ -238,7 +238,7 @@ for _outcome in OUTCOMES:
 def _complete_votes(
     votes: Sequence[float | None], columns: Sequence[str], ballots: list[dict] | None
 ) -> Sequence[float | None]:
-    "One row's votes for A, B and tie: all null, or none; people's are at least what `ballots` has."
+    "One row's votes for A, B and tie: all null or all numbers, and no fewer than in `ballots`."
     counts = [vote or 0 for vote in votes]
     if ballots:
         cast = [ballot['vote'] for ballot in ballots]

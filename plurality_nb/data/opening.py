@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
+    return f'{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}'
 
 
 def _load_from_hub(
@@ -46,11 +46,11 @@ def _load_from_hub(
         loaded = load_dataset(id, config, **folder)
     except Exception as error:  # the Hub, the network, the disk or a file may fail in any way
         raise ContractError(
-            "data",
-            "a data set that can be fetched",
+            'data',
+            'a data set that can be fetched',
             _first_line(error),
-            f"Look at hf.co/datasets/{id}: it may be gated (`hf auth login`) "
-            f"or need a configuration ({id}:CONFIG)",
+            f'Look at hf.co/datasets/{id}: it may be gated (`hf auth login`) '
+            f'or need a configuration ({id}:CONFIG)',
             where=id,
         ) from error
     return pick_split(loaded, split, id) if isinstance(loaded, DatasetDict) else loaded
@@ -63,8 +63,8 @@ def _download_file(url: str, path: Path) -> Path:
 
     with (
         replacing(path) as temporary,
-        open(temporary, "wb") as file,
-        httpx.stream("GET", url, follow_redirects=True, timeout=60) as response,
+        open(temporary, 'wb') as file,
+        httpx.stream('GET', url, follow_redirects=True, timeout=60) as response,
     ):
         for block in response.raise_for_status().iter_bytes(2**20):
             file.write(block)
@@ -73,20 +73,20 @@ def _download_file(url: str, path: Path) -> Path:
 
 def _fetch(url: str) -> Path:
     "The local copy of a file; what was fetched once is not fetched again."
-    _log.info("fetching %s", url)
+    _log.info('fetching %s', url)
     try:
         if url.startswith(HUB_DATASETS):
-            repo, _, file = url.removeprefix(HUB_DATASETS).partition("/resolve/main/")
-            return Path(hf_hub_download(repo, file, repo_type="dataset"))
-        folder = (cache_folder() or scratch()) / "downloads"
+            repo, _, file = url.removeprefix(HUB_DATASETS).partition('/resolve/main/')
+            return Path(hf_hub_download(repo, file, repo_type='dataset'))
+        folder = (cache_folder() or scratch()) / 'downloads'
         path = folder / f"{digest(url)}-{url.rpartition('/')[2]}"
         return path if path.exists() else _download_file(url, path)
     except Exception as error:  # the Hub, the network or the disk may fail in any way
         raise ContractError(
-            "data",
-            "a file that can be fetched",
+            'data',
+            'a file that can be fetched',
             _first_line(error),
-            "Download it by hand and give its path",
+            'Download it by hand and give its path',
             where=url,
         ) from error
 
@@ -94,51 +94,51 @@ def _fetch(url: str) -> Path:
 # %% ../../nbs/data/18_opening.ipynb #check-request
 def _is_one_file(name: str, source: Source) -> bool:
     "Whether a source has a single split and nothing in its rows that names one."
-    return (name == "sample" or source.files is not None) and not source.split_column
+    return (name == 'sample' or source.files is not None) and not source.split_column
 
 
 def _check_request(name: str, subset: str | None, split: str | None) -> None:
     "Fails where a source does not have what is asked for."
     source = SOURCES[name]
     if subset is not None and subset not in source.subsets and not source.judges:
-        want = f"{name}, which has no subsets"
+        want = f'{name}, which has no subsets'
         if source.subsets:
-            want = f"{name}, or {name}:SUBSET with one of {list(source.subsets)}"
-        raise ContractError("data", want, f"{name}:{subset}")
-    if name != "sample" and not source.files and not is_hub_id(source.id):
+            want = f'{name}, or {name}:SUBSET with one of {list(source.subsets)}'
+        raise ContractError('data', want, f'{name}:{subset}')
+    if name != 'sample' and not source.files and not is_hub_id(source.id):
         raise ContractError(
-            "data",
-            f"the file {source.id}",
+            'data',
+            f'the file {source.id}',
             name,
-            "It is not on the Hub: get it there and give its path, "
-            f"with --format {source.format} if need be",
+            'It is not on the Hub: get it there and give its path, '
+            f'with --format {source.format} if need be',
         )
-    only_split = source.split or "train"
+    only_split = source.split or 'train'
     if _is_one_file(name, source) and split not in (None, only_split):
-        raise ContractError("split", f"{only_split!r}, the only one of {name}", repr(split))
+        raise ContractError('split', f'{only_split!r}, the only one of {name}', repr(split))
 
 
 # %% ../../nbs/data/18_opening.ipynb #rows-of-files
 def _judge_logits(url: str) -> dict:
     "One judge's logits for A, B and a tie, which the files call C, by row."
     logits = {}
-    for row in read_rows(_fetch(url), kind=".jsonl"):
+    for row in read_rows(_fetch(url), kind='.jsonl'):
         if isinstance(row, ContractError):
             raise row
-        logits[row["id"]] = [row[f"logit_{letter}"] for letter in "ABC"]
+        logits[row['id']] = [row[f'logit_{letter}'] for letter in 'ABC']
     return logits
 
 
 def _with_logits(rows: Iterable, source: Source, judge: str) -> Iterator[dict]:
     "A source's rows with the logits that one of its judges gave in each order."
     assert source.files is not None
-    folder = source.files.rpartition("/")[0]
-    given, reversed_order = (_judge_logits(f"{folder}/{f}/{judge}.jsonl") for f in source.judges)
+    folder = source.files.rpartition('/')[0]
+    given, reversed_order = (_judge_logits(f'{folder}/{f}/{judge}.jsonl') for f in source.judges)
     for row in rows:
         if isinstance(row, ContractError):
             raise row
-        id = row["id"]
-        yield {**row, "logits": given.get(id), "logits_reversed": reversed_order.get(id)}
+        id = row['id']
+        yield {**row, 'logits': given.get(id), 'logits_reversed': reversed_order.get(id)}
 
 
 def _rows_of_files(source: Source, subset: str | None) -> Iterable:
@@ -157,7 +157,7 @@ def _rows_of_source(name: str, subset: str | None, split: str | None) -> Iterabl
     "The rows of a named source."
     _check_request(name, subset, split)
     source = SOURCES[name]
-    if name == "sample":
+    if name == 'sample':
         return dataset_rows(load_sample())
     if source.files:
         rows = _rows_of_files(source, subset)
@@ -165,7 +165,7 @@ def _rows_of_source(name: str, subset: str | None, split: str | None) -> Iterabl
         hub_split = None if source.split_column else split or source.split
         folder = subset or source.data_dir
         rows = dataset_rows(_load_from_hub(source.id, source.config, hub_split, folder))
-    return rows_of_split(rows, split or "train") if source.split_column else rows
+    return rows_of_split(rows, split or 'train') if source.split_column else rows
 
 
 # %% ../../nbs/data/18_opening.ipynb #in-memory
@@ -173,15 +173,15 @@ def _frame_rows(table: pd.DataFrame, size: int = 1000) -> Iterator[dict]:
     "The rows of a DataFrame, null where it has nan, lists where it has arrays."
     for start in range(0, len(table), size):
         part = table.iloc[start : start + size].astype(object)
-        for row in part.where(part.notna(), None).to_dict("records"):
+        for row in part.where(part.notna(), None).to_dict('records'):
             yield {c: x.tolist() if isinstance(x, np.ndarray) else x for c, x in row.items()}
 
 
 def rows_in_memory(
     data: Any,  # a `Dataset`, a DataFrame, or mappings
-    argument: str = "data",  # its name, for the message
+    argument: str = 'data',  # its name, for the message
 ) -> Iterable:  # its rows
-    "The rows of what is not a file."
+    "The rows of a table or a list in memory."
     if isinstance(data, Dataset):
         return dataset_rows(data)
     if isinstance(data, pd.DataFrame):
@@ -189,38 +189,38 @@ def rows_in_memory(
     if isinstance(data, Mapping | bytes) or not isinstance(data, Iterable):
         raise ContractError(
             argument,
-            "a name, a path, or rows: a list of mappings, a Dataset or a DataFrame",
-            f"one {type(data).__name__}",
-            "One row goes into a list, `[row]`, and columns into `Dataset.from_dict(columns)`",
+            'a name, a path, or rows: a list of mappings, a Dataset or a DataFrame',
+            f'one {type(data).__name__}',
+            'One row goes into a list, `[row]`, and columns into `Dataset.from_dict(columns)`',
         )
     return data
 
 
 # %% ../../nbs/data/18_opening.ipynb #person-column
-_PERSON_COLUMNS = ("annotator_id", "user_id", "annotator")
+_PERSON_COLUMNS = ('annotator_id', 'user_id', 'annotator')
 _LONGEST_TRAIT = 80  # characters; longer texts divide nobody into groups
 
 
 def _person_column(row: Mapping) -> str:
     "The column that says who a row is about."
     for column in (*_PERSON_COLUMNS, *row):
-        if column in row and str(column).endswith(("id", "annotator")):
+        if column in row and str(column).endswith(('id', 'annotator')):
             return column
     raise ContractError(
-        "people",
+        'people',
         "a column whose name ends in 'id'",
-        f"{list(row)}",
-        "It says whose traits the row contains",
+        f'{list(row)}',
+        'It says whose traits the row contains',
     )
 
 
-def _flat_traits(row: Mapping, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat_traits(row: Mapping, prefix: str = '') -> Iterator[tuple[str, Any]]:
     "Names and values of the words and numbers in a row, nested ones under a dotted name."
     for name, value in row.items():
         if isinstance(value, Mapping):
-            yield from _flat_traits(value, f"{prefix}{name}.")
-        elif isinstance(value, str | int | float) and value == value and value != "":
-            yield f"{prefix}{name}", value
+            yield from _flat_traits(value, f'{prefix}{name}.')
+        elif isinstance(value, str | int | float) and value == value and value != '':
+            yield f'{prefix}{name}', value
 
 
 # %% ../../nbs/data/18_opening.ipynb #read-people
@@ -229,15 +229,15 @@ def _check_person(row: Any, number: int) -> Mapping:
         return row
     error = row
     if not isinstance(row, ContractError):
-        error = ContractError("people", "rows with named columns", repr(row)[:60])
-    error.where = f"people: row {number}"
+        error = ContractError('people', 'rows with named columns', repr(row)[:60])
+    error.where = f'people: row {number}'
     raise error
 
 
 def read_people(
     rows: Iterable,  # mappings, one a person
 ) -> dict[str, dict]:  # annotator id to traits
-    "Who the annotators are."
+    "The traits of annotators."
     people = {}
     for number, row in enumerate(rows):
         person = _check_person(row, number)
@@ -257,7 +257,7 @@ class Opened(NamedTuple):
     rows: Iterable
     where: str  # name for messages
     format: str | None = None  # None leaves it to the columns
-    source: str | None = None  # for the rows that do not name theirs
+    source: str | None = None  # for rows whose `source` is null
     label_source: str | None = None
     types: Mapping = {}  # of a saved file's own columns
     people: Mapping | None = None  # annotator to traits
@@ -293,14 +293,14 @@ def _find_source(data: str) -> _NamedSource | None:
 
     Its own configuration may be named too; another configuration of the same data set has other
     columns, so it is not the source."""
-    name, _, subset = data.partition(":")
+    name, _, subset = data.partition(':')
     if name in SOURCES:
         return _NamedSource(name, subset or None)
     known = _name_of_hub_id(name)
     if known is None:
         return None
     source = SOURCES[known]
-    if subset in ("", source.config or source.data_dir or "default"):
+    if subset in ('', source.config or source.data_dir or 'default'):
         return _NamedSource(known, None)
     if source.files or subset in source.subsets:
         return _NamedSource(known, subset)
@@ -308,9 +308,9 @@ def _find_source(data: str) -> _NamedSource | None:
 
 
 # %% ../../nbs/data/18_opening.ipynb #open-named
-def _open_named(data: str, found: _NamedSource, split: str | None) -> Opened:
-    source = SOURCES[found.name]
-    rows = _rows_of_source(found.name, found.subset, split)
+def _open_named(data: str, named: _NamedSource, split: str | None) -> Opened:
+    source = SOURCES[named.name]
+    rows = _rows_of_source(named.name, named.subset, split)
     people = None
     if source.people:
         people = read_people(dataset_rows(_load_from_hub(source.id, source.people)))
@@ -318,21 +318,21 @@ def _open_named(data: str, found: _NamedSource, split: str | None) -> Opened:
         rows,
         where=data,
         format=source.format,
-        source=None if found.name == "sample" else found.name,
+        source=None if named.name == 'sample' else named.name,
         label_source=source.label_source,
         people=people,
     )
 
 
 def _open_hub(data: str, split: str | None) -> Opened:
-    name, _, config = data.partition(":")
-    looks_like_file = Path(name).suffix in (*READABLE, ".gz")
+    name, _, config = data.partition(':')
+    looks_like_file = Path(name).suffix in (*READABLE, '.gz')
     if looks_like_file or not is_hub_id(name):
         raise ContractError(
-            "data",
+            'data',
             f"a source ({', '.join(SOURCES)}), a file, a folder or a Hub id such as user/name",
             repr(data[:200]),
-            "No such file here",
+            'No such file here',
         )
     return Opened(dataset_rows(_load_from_hub(name, config or None, split)), data, source=name)
 
@@ -344,14 +344,14 @@ def open_source(
 ) -> Opened:
     "Rows of a source, wherever they are."
     if isinstance(data, DatasetDict):
-        data = pick_split(data, split, "dataset")
+        data = pick_split(data, split, 'dataset')
         split = None
     if not isinstance(data, str | Path):
-        where = "dataset" if isinstance(data, Dataset) else "rows"
+        where = 'dataset' if isinstance(data, Dataset) else 'rows'
         return Opened(rows_of_split(rows_in_memory(data), split), where)
     if path_exists(data):
         return Opened(read_rows(data, split), Path(data).name, types=note_types(data))
-    found = _find_source(str(data))
-    if found is not None:
-        return _open_named(str(data), found, split)
+    named = _find_source(str(data))
+    if named is not None:
+        return _open_named(str(data), named, split)
     return _open_hub(str(data), split)

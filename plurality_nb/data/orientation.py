@@ -17,7 +17,7 @@ from plurality_nb.data.build import number_column, with_columns
 def chosen_sign(
     ds: Dataset,  # comparisons
 ) -> np.ndarray:  # (rows,): 1 where A is the chosen response, -1 where B is
-    "Turns a difference A - B into chosen - rejected."
+    "The sign that turns a difference A - B into chosen - rejected."
     return np.where(number_column(ds, 'label') < 0.5, -1.0, 1.0)
 
 
@@ -27,8 +27,8 @@ _OPPOSITE_VOTE = dict(a='b', b='a')
 
 def turn_ballots(
     ballots: list[list[dict] | None],  # (rows,): lists of ballots, or null
-) -> list[list[dict] | None]:  # the same with the other side's vote in each
-    "Ballots as they read where A and B have changed places."
+) -> list[list[dict] | None]:  # the same ballots with votes for A and B exchanged
+    "Ballots after A and B have been exchanged."
     return [
         row
         and [

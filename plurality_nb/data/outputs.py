@@ -28,9 +28,9 @@ from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/09_outputs.ipynb #cache-folder
 def cache_folder() -> Path | None:  # may not exist yet; None where nothing is to be kept
-    "Where the package keeps what it can make again."
-    setting = os.environ.get("PLURALITY_CACHE") or user_cache_dir("plurality_nb")
-    return None if setting == "off" else Path(setting)
+    "Where the package keeps what it can fetch or compute again."
+    setting = os.environ.get('PLURALITY_CACHE') or user_cache_dir('plurality_nb')
+    return None if setting == 'off' else Path(setting)
 
 
 # %% ../../nbs/data/09_outputs.ipynb #json-object
@@ -41,7 +41,7 @@ def json_object(
     if not Path(path).is_file():
         return {}
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding='utf-8'))
     except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -51,11 +51,11 @@ def json_object(
 def remove_folder(
     path: str | Path,  # one that the package made; need not exist
 ) -> None:
-    "Moves a folder out of sight at once, then deletes its contents."
+    "Renames a folder to a hidden name at once, then deletes it."
     path = Path(path)
     if not path.is_dir():
         return
-    hidden = path.with_name(f".{path.name}.{os.getpid()}.gone")
+    hidden = path.with_name(f'.{path.name}.{os.getpid()}.gone')
     os.replace(path, hidden)
     shutil.rmtree(hidden, ignore_errors=True)
 
@@ -63,12 +63,12 @@ def remove_folder(
 # %% ../../nbs/data/09_outputs.ipynb #replacing
 @contextmanager
 def replacing(
-    path: str | Path,  # file or folder to be written; what is there must be ours to replace
+    path: str | Path,  # file or folder to be written; an existing one is replaced without a check
 ) -> Iterator[Path]:  # the temporary name, in the same folder
     "Gives a temporary name that becomes `path` once the block ends without an error."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
         if temporary.is_dir():
@@ -84,11 +84,11 @@ def replacing(
 # %% ../../nbs/data/09_outputs.ipynb #refuse-inputs
 def refuse_inputs(
     path: str | Path,  # file or folder to be written
-    inputs: Iterable,  # what is read; anything that is no file or folder here passes
-    argument: str = "out",  # that gave the name
+    inputs: Iterable,  # what is read; anything that is not an existing path is ignored
+    argument: str = 'out',  # which argument gave the name, for the message
     folder: bool = False,  # whether a folder is to be written
 ) -> None:
-    "Stops where writing would overwrite what is read, or delete the folder that it lies in."
+    "Raises `ContractError` if writing would overwrite an input, or the folder that contains one."
     place = Path(path).resolve()
     for given in inputs:
         if not isinstance(given, str | Path) or not given or not os.path.exists(given):
@@ -100,7 +100,7 @@ def refuse_inputs(
                 argument,
                 "a name that is not an input's",
                 repr(str(path)),
-                "No input is overwritten: give another name",
+                'No input is overwritten: give another name',
             )
 
 
@@ -111,39 +111,39 @@ def _is_empty(path: Path) -> bool:
 
 def _kind_in_words(path: Path) -> str:
     if path.is_dir():
-        return "a folder"
-    return "a file" if path.is_file() else "a device"
+        return 'a folder'
+    return 'a file' if path.is_file() else 'a device'
 
 
 def _why_taken(path: Path, why_foreign: Callable[[Path], str], folder: bool) -> str:
     "Why a name is taken, in words; empty where it is free."
     if path.is_symlink():
-        return f"a link to {os.readlink(path)}"
+        return f'a link to {os.readlink(path)}'
     if folder and Path.cwd().is_relative_to(path.resolve()):
-        return "the folder that this runs in, or one around it"
+        return 'the folder that this runs in, or one around it'
     if not path.exists():
-        return ""
+        return ''
     is_right_kind = path.is_dir() if folder else path.is_file()
     if not is_right_kind:
         return _kind_in_words(path)
-    return "" if _is_empty(path) else why_foreign(path)
+    return '' if _is_empty(path) else why_foreign(path)
 
 
 # %% ../../nbs/data/09_outputs.ipynb #refuse
 def refuse_foreign(
     path: str | Path,  # file or folder to be written
-    foreign: Callable[[Path], str],  # why what is there is not ours; empty where it is ours
+    foreign: Callable[[Path], str],  # returns why an existing output is not ours, or an empty text
     ours: str,  # what may be replaced, for the message
-    argument: str = "out",  # that gave the name
+    argument: str = 'out',  # which argument gave the name, for the message
     folder: bool = False,  # whether a folder is to be written
 ) -> None:
-    "Stops where there is something that is not ours to replace."
+    "Raises `ContractError` if what exists under the name was not written by an earlier run."
     taken = _why_taken(Path(path), foreign, folder)
     if taken:
-        free = "a new name, an empty folder" if folder else "a new name"
+        free = 'a new name, an empty folder' if folder else 'a new name'
         raise ContractError(
             argument,
-            f"{free}, or {ours} to replace",
-            f"{str(path)!r}: {taken}",
-            "Give another name, or move away what is there",
+            f'{free}, or {ours} to replace',
+            f'{str(path)!r}: {taken}',
+            'Give another name, or move away what is there',
         )

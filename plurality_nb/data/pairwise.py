@@ -39,25 +39,25 @@ PAIRWISE_FORMATS: dict[str, Format] = {}
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #comparisons
-@register_format(PAIRWISE_FORMATS, "comparisons", "prompt", "response_a", "response_b")
+@register_format(PAIRWISE_FORMATS, 'comparisons', 'prompt', 'response_a', 'response_b')
 def _read_comparison(row: SourceRow) -> dict:
     return dict(row)
 
 
 def _with_conversations(row: SourceRow) -> SourceRow:
     "A row with the conversations that its cells contain."
-    if not isinstance(row["chosen"], Cell):
+    if not isinstance(row['chosen'], Cell):
         return row
-    sides = ("chosen", "rejected")
+    sides = ('chosen', 'rejected')
     columns = sides if all(looks_like_conversation(row[side]) for side in sides) else ()
-    if looks_like_conversation(row.get("prompt")):
-        columns = (*columns, "prompt")
+    if looks_like_conversation(row.get('prompt')):
+        columns = (*columns, 'prompt')
     return {**row, **{column: as_conversation(row[column], column) for column in columns}}
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #transcript-turns
-_TRANSCRIPT_TURN = re.compile(r"\n\n(Human|Assistant):(?: |$)?")
-_TRANSCRIPT_ROLES = dict(Human="user", Assistant="assistant")
+_TRANSCRIPT_TURN = re.compile(r'\n\n(Human|Assistant):(?: |$)?')
+_TRANSCRIPT_ROLES = dict(Human='user', Assistant='assistant')
 
 
 def transcript_turns(
@@ -67,10 +67,10 @@ def transcript_turns(
     head, *parts = _TRANSCRIPT_TURN.split(text)
     if head.strip() or not parts:
         raise ContractError(
-            "chosen",
+            'chosen',
             r"a transcript that starts with '\n\nHuman:'",
             repr(text[:40]),
-            reason="no transcript",
+            reason='no transcript',
         )
     return [
         dict(role=_TRANSCRIPT_ROLES[speaker], content=content)
@@ -80,68 +80,68 @@ def transcript_turns(
 
 # %% ../../nbs/data/13_pairwise.ipynb #trl
 def _is_transcript(row: SourceRow) -> bool:
-    return isinstance(row["chosen"], str) and row["chosen"].startswith("\n\nHuman:")
+    return isinstance(row['chosen'], str) and row['chosen'].startswith('\n\nHuman:')
 
 
 def _is_no_transcript(row: SourceRow) -> bool:
     return not _is_transcript(row)
 
 
-@register_format(PAIRWISE_FORMATS, "trl", "chosen", "rejected", fits=_is_no_transcript)
+@register_format(PAIRWISE_FORMATS, 'trl', 'chosen', 'rejected', fits=_is_no_transcript)
 def _read_trl(row: SourceRow) -> dict:
     return trl_row(_with_conversations(row))
 
 
-@register_format(PAIRWISE_FORMATS, "hh", "chosen", "rejected", fits=_is_transcript)
+@register_format(PAIRWISE_FORMATS, 'hh', 'chosen', 'rejected', fits=_is_transcript)
 def _read_hh(row: SourceRow) -> dict:
     prompt, chosen, rejected = split_dialogues(
-        transcript_turns(row["chosen"]), transcript_turns(row["rejected"])
+        transcript_turns(row['chosen']), transcript_turns(row['rejected'])
     )
-    return dict(row, prompt=prompt, chosen=chosen, rejected=rejected, label_source="annotator")
+    return dict(row, prompt=prompt, chosen=chosen, rejected=rejected, label_source='annotator')
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt
 @register_format(
     PAIRWISE_FORMATS,
-    "webgpt",
-    *("question", "answer_0", "answer_1", "score_0", "score_1"),
-    prompt="question",
-    response_a="answer_0",
-    response_b="answer_1",
+    'webgpt',
+    *('question', 'answer_0', 'answer_1', 'score_0', 'score_1'),
+    prompt='question',
+    response_a='answer_0',
+    response_b='answer_1',
 )
 def _read_webgpt(row: SourceRow) -> dict:
-    question = parse_nested(row["question"])
-    vote = score_vote(row["score_0"], row["score_1"], "score_0")
+    question = parse_nested(row['question'])
+    vote = score_vote(row['score_0'], row['score_1'], 'score_0')
     return dict(
-        prompt=question["full_text"] if isinstance(question, Mapping) else row["question"],
-        response_a=row["answer_0"],
-        response_b=row["answer_1"],
+        prompt=question['full_text'] if isinstance(question, Mapping) else row['question'],
+        response_a=row['answer_0'],
+        response_b=row['answer_1'],
         label=binary_label(vote),
-        label_source="annotator",
-        score_a=as_number(row["score_0"]),
-        score_b=as_number(row["score_1"]),
+        label_source='annotator',
+        score_a=as_number(row['score_0']),
+        score_b=as_number(row['score_1']),
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt-raw
 @register_format(
     PAIRWISE_FORMATS,
-    "webgpt_raw",
-    "records",
-    prompt="records",
-    response_a="records",
-    response_b="records",
+    'webgpt_raw',
+    'records',
+    prompt='records',
+    response_a='records',
+    response_b='records',
 )
 def _read_webgpt_raw(row: SourceRow) -> dict:
     "The authors' own file: a line is a list of two records, which the reader calls `records`."
-    first, second = nested_column(row, "records")
+    first, second = nested_column(row, 'records')
     return _read_webgpt(
         dict(
-            question=first["question"],
-            answer_0=first["answer"],
-            answer_1=second["answer"],
-            score_0=first["score"],
-            score_1=second["score"],
+            question=first['question'],
+            answer_0=first['answer'],
+            answer_1=second['answer'],
+            score_0=first['score'],
+            score_1=second['score'],
         )
     )
 
@@ -149,53 +149,53 @@ def _read_webgpt_raw(row: SourceRow) -> dict:
 # %% ../../nbs/data/13_pairwise.ipynb #summaries
 def _summarised_post(info: Mapping) -> str:
     "What the summariser was shown, in the form of the paper."
-    if info.get("article"):
+    if info.get('article'):
         return f"{info['article']}\n\nTL;DR:"
     return f"SUBREDDIT: r/{info['subreddit']}\nTITLE: {info['title']}\nPOST: {info['post']}\nTL;DR:"
 
 
 @register_format(
     PAIRWISE_FORMATS,
-    "summaries",
-    *("info", "summaries", "choice", "worker"),
-    prompt="info",
-    response_a="summaries",
-    response_b="summaries",
+    'summaries',
+    *('info', 'summaries', 'choice', 'worker'),
+    prompt='info',
+    response_a='summaries',
+    response_b='summaries',
 )
 def _read_summaries(row: SourceRow) -> dict:
-    first, second = nested_column(row, "summaries")
-    vote = as_vote(row["choice"], {0: "a", 1: "b"}, "choice")
+    first, second = nested_column(row, 'summaries')
+    vote = as_vote(row['choice'], {0: 'a', 1: 'b'}, 'choice')
     return dict(
-        one_person(vote, row["worker"]),
-        prompt=_summarised_post(nested_column(row, "info")),
-        response_a=first["text"],
-        response_b=second["text"],
-        policy_a=first.get("policy"),
-        policy_b=second.get("policy"),
-        batch=row.get("batch"),
+        one_person(vote, row['worker']),
+        prompt=_summarised_post(nested_column(row, 'info')),
+        response_a=first['text'],
+        response_b=second['text'],
+        policy_a=first.get('policy'),
+        policy_b=second.get('policy'),
+        batch=row.get('batch'),
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #shp
 @register_format(
     PAIRWISE_FORMATS,
-    "shp",
-    *("history", "human_ref_A", "human_ref_B", "labels"),
-    prompt="history",
-    response_a="human_ref_A",
-    response_b="human_ref_B",
+    'shp',
+    *('history', 'human_ref_A', 'human_ref_B', 'labels'),
+    prompt='history',
+    response_a='human_ref_A',
+    response_b='human_ref_B',
 )
 def _read_shp(row: SourceRow) -> dict:
-    vote = as_vote(row["labels"], {1: "a", 0: "b"}, "labels")
+    vote = as_vote(row['labels'], {1: 'a', 0: 'b'}, 'labels')
     return dict(
-        prompt=row["history"],
-        response_a=row["human_ref_A"],
-        response_b=row["human_ref_B"],
+        prompt=row['history'],
+        response_a=row['human_ref_A'],
+        response_b=row['human_ref_B'],
         label=binary_label(vote),
-        label_source="upvotes",
-        upvotes_a=as_number(row.get("score_A")),
-        upvotes_b=as_number(row.get("score_B")),
-        domain=row.get("domain"),
+        label_source='upvotes',
+        upvotes_a=as_number(row.get('score_A')),
+        upvotes_b=as_number(row.get('score_B')),
+        domain=row.get('domain'),
     )
 
 
@@ -204,152 +204,152 @@ def _message_content(content: object) -> object:
     "Text of a message; newer arenas write a list of typed blocks."
     if not isinstance(content, list):
         return content
-    if any(block.get("type") != "text" for block in content):
-        raise LeftOut("contains more than text")
-    return "\n".join(block["text"] for block in content)
+    if any(block.get('type') != 'text' for block in content):
+        raise LeftOut('contains more than text')
+    return '\n'.join(block['text'] for block in content)
 
 
 def _conversation(row: SourceRow, column: str) -> list[dict]:
     "The messages of one side, which some sets write as text."
     return [
-        dict(role=message["role"], content=_message_content(message["content"]))
+        dict(role=message['role'], content=_message_content(message['content']))
         for message in nested_column(row, column)
     ]
 
 
 def _first_turns(side_a: list[dict], side_b: list[dict]) -> dict:
     "Prompt and first answer of two conversations."
-    answers = [i for i, message in enumerate(side_a) if message["role"] == "assistant"]
+    answers = [i for i, message in enumerate(side_a) if message['role'] == 'assistant']
     start = answers[0] if answers else 0
     share_question = start > 0 and side_a[:start] == side_b[:start]
-    if not share_question or len(side_b) <= start or side_b[start]["role"] != "assistant":
+    if not share_question or len(side_b) <= start or side_b[start]['role'] != 'assistant':
         raise ContractError(
-            "conversation_a",
-            "the same question to both models, then an answer",
-            "another order",
-            reason="sides differ before the first answer",
+            'conversation_a',
+            'the same question to both models, then an answer',
+            'another order',
+            reason='sides differ before the first answer',
         )
     return dict(
         prompt=side_a[:start],
-        response_a=side_a[start]["content"],
-        response_b=side_b[start]["content"],
+        response_a=side_a[start]['content'],
+        response_b=side_b[start]['content'],
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #arena-vote
 _ARENA_WINNERS = {
-    "model_a": "a",
-    "model_b": "b",
-    "tie": "tie",
-    "tie (bothbad)": "tie",
-    "tie (inconsistent)": "tie",
-    "inconsistent": "tie",
-    "both_bad": "tie",
+    'model_a': 'a',
+    'model_b': 'b',
+    'tie': 'tie',
+    'tie (bothbad)': 'tie',
+    'tie (inconsistent)': 'tie',
+    'inconsistent': 'tie',
+    'both_bad': 'tie',
 }
 
 
 def _arena_vote(row: SourceRow, judge: object) -> dict:
-    "The vote of whoever judged: some judges are language models."
-    vote = as_vote(row["winner"], _ARENA_WINNERS, "winner")
-    if "gpt" in str(judge).lower():
+    "The vote of a person, or of a language model if the judge is one."
+    vote = as_vote(row['winner'], _ARENA_WINNERS, 'winner')
+    if 'gpt' in str(judge).lower():
         return judge_vote(vote)
     return one_person(vote, judge)
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #mt-bench
 def _has_no_timestamp(row: SourceRow) -> bool:
-    return "tstamp" not in row
+    return 'tstamp' not in row
 
 
 @register_format(
     PAIRWISE_FORMATS,
-    "mt_bench",
-    *("question_id", "model_a", "model_b", "winner", "judge"),
-    *("conversation_a", "conversation_b", "turn"),
+    'mt_bench',
+    *('question_id', 'model_a', 'model_b', 'winner', 'judge'),
+    *('conversation_a', 'conversation_b', 'turn'),
     fits=_has_no_timestamp,
 )
 def _read_mt_bench(row: SourceRow) -> dict:
-    if as_number(row["turn"]) != 1:
-        raise LeftOut("a later turn, before which the sides differ")
-    judge = parse_nested(row["judge"])
+    if as_number(row['turn']) != 1:
+        raise LeftOut('a later turn, before which the sides differ')
+    judge = parse_nested(row['judge'])
     if isinstance(judge, list | tuple):
         judge = judge[0]
     return dict(
-        _first_turns(_conversation(row, "conversation_a"), _conversation(row, "conversation_b")),
+        _first_turns(_conversation(row, 'conversation_a'), _conversation(row, 'conversation_b')),
         **_arena_vote(row, judge),
-        model_a=row["model_a"],
-        model_b=row["model_b"],
+        model_a=row['model_a'],
+        model_b=row['model_b'],
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #arena
 @register_format(
     PAIRWISE_FORMATS,
-    "arena",
-    *("model_a", "model_b", "winner", "conversation_a", "conversation_b"),
+    'arena',
+    *('model_a', 'model_b', 'winner', 'conversation_a', 'conversation_b'),
 )
 def _read_arena(row: SourceRow) -> dict:
-    side_a = _conversation(row, "conversation_a")
-    side_b = _conversation(row, "conversation_b")
-    if sum(message["role"] == "user" for message in side_a) > 1:
-        raise LeftOut("several turns, in which the sides differ")
+    side_a = _conversation(row, 'conversation_a')
+    side_b = _conversation(row, 'conversation_b')
+    if sum(message['role'] == 'user' for message in side_a) > 1:
+        raise LeftOut('several turns, in which the sides differ')
     return dict(
         _first_turns(side_a, side_b),
-        **_arena_vote(row, row.get("judge") or row.get("judge_hash")),
-        model_a=row["model_a"],
-        model_b=row["model_b"],
-        language=row.get("language"),
+        **_arena_vote(row, row.get('judge') or row.get('judge_hash')),
+        model_a=row['model_a'],
+        model_b=row['model_b'],
+        language=row.get('language'),
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #arena-55k
 @register_format(
     PAIRWISE_FORMATS,
-    "arena_55k",
-    *("prompt", "response_a", "response_b"),
-    *("winner_model_a", "winner_model_b", "winner_tie"),
+    'arena_55k',
+    *('prompt', 'response_a', 'response_b'),
+    *('winner_model_a', 'winner_model_b', 'winner_tie'),
 )
 def _read_arena_55k(row: SourceRow) -> dict:
-    turns = {c: nested_column(row, c) for c in ("prompt", "response_a", "response_b")}
-    if len(turns["prompt"]) != 1:
-        raise LeftOut("several turns, in which the sides differ")
+    turns = {c: nested_column(row, c) for c in ('prompt', 'response_a', 'response_b')}
+    if len(turns['prompt']) != 1:
+        raise LeftOut('several turns, in which the sides differ')
     return dict(
         {column: texts[0] for column, texts in turns.items()},
         label=binary_label(winner_column(row)),
-        label_source="annotator",
-        model_a=row.get("model_a"),
-        model_b=row.get("model_b"),
+        label_source='annotator',
+        model_a=row.get('model_a'),
+        model_b=row.get('model_b'),
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #pandalm
 def _instruction(row: SourceRow) -> str:
     "The instruction, followed by its input where there is one."
-    if row.get("input"):
+    if row.get('input'):
         return f"{row['instruction']}\n\n{row['input']}"
-    return row["instruction"]
+    return row['instruction']
 
 
-_PANDALM_PEOPLE = ("annotator1", "annotator2", "annotator3")
-_PANDALM_TEXTS = ("instruction", "input", "response1", "response2")
-_NUMBERED_VOTES = {1: "a", 2: "b", 0: "tie"}
+_PANDALM_PEOPLE = ('annotator1', 'annotator2', 'annotator3')
+_PANDALM_TEXTS = ('instruction', 'input', 'response1', 'response2')
+_NUMBERED_VOTES = {1: 'a', 2: 'b', 0: 'tie'}
 
 
 @register_format(
     PAIRWISE_FORMATS,
-    "pandalm",
-    *("instruction", "response1", "response2"),
+    'pandalm',
+    *('instruction', 'response1', 'response2'),
     *_PANDALM_PEOPLE,
-    prompt="instruction",
-    response_a="response1",
-    response_b="response2",
+    prompt='instruction',
+    response_a='response1',
+    response_b='response2',
 )
 def _read_pandalm(row: SourceRow) -> dict:
     return dict(
         _without(row, (*_PANDALM_TEXTS, *_PANDALM_PEOPLE)),
         prompt=_instruction(row),
-        response_a=row["response1"],
-        response_b=row["response2"],
+        response_a=row['response1'],
+        response_b=row['response2'],
         ballots=[
             ballot(as_vote(row[person], _NUMBERED_VOTES, person), person)
             for person in _PANDALM_PEOPLE
@@ -360,38 +360,38 @@ def _read_pandalm(row: SourceRow) -> dict:
 # %% ../../nbs/data/13_pairwise.ipynb #alpaca-farm
 @register_format(
     PAIRWISE_FORMATS,
-    "alpaca_farm",
-    *("instruction", "output_1", "output_2", "preference", "annotator_index"),
-    prompt="instruction",
-    response_a="output_1",
-    response_b="output_2",
+    'alpaca_farm',
+    *('instruction', 'output_1', 'output_2', 'preference', 'annotator_index'),
+    prompt='instruction',
+    response_a='output_1',
+    response_b='output_2',
 )
 def _read_alpaca_farm(row: SourceRow) -> dict:
-    vote = as_vote(row["preference"], {**_NUMBERED_VOTES, 1.5: "tie"}, "preference")
+    vote = as_vote(row['preference'], {**_NUMBERED_VOTES, 1.5: 'tie'}, 'preference')
     return dict(
-        one_person(vote, row["annotator_index"]),
+        one_person(vote, row['annotator_index']),
         prompt=_instruction(row),
-        response_a=row["output_1"],
-        response_b=row["output_2"],
+        response_a=row['output_1'],
+        response_b=row['output_2'],
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #multipref
 _MULTIPREF_VOTES = {
-    "A-is-clearly-better": "a",
-    "A-is-slightly-better": "a",
-    "Tie": "tie",
-    "B-is-slightly-better": "b",
-    "B-is-clearly-better": "b",
+    'A-is-clearly-better': 'a',
+    'A-is-slightly-better': 'a',
+    'Tie': 'tie',
+    'B-is-slightly-better': 'b',
+    'B-is-clearly-better': 'b',
 }
 
 
 def _multipref_ballots(row: SourceRow, expertise: str) -> list[dict]:
-    annotations = nested_column(row, f"{expertise}_worker_annotations") or []
+    annotations = nested_column(row, f'{expertise}_worker_annotations') or []
     return [
         ballot(
-            as_vote(annotation["overall_pref"], _MULTIPREF_VOTES, "overall_pref"),
-            annotation.get("evaluator"),
+            as_vote(annotation['overall_pref'], _MULTIPREF_VOTES, 'overall_pref'),
+            annotation.get('evaluator'),
             dict(expertise=expertise),
         )
         for annotation in annotations
@@ -401,69 +401,69 @@ def _multipref_ballots(row: SourceRow, expertise: str) -> list[dict]:
 # %% ../../nbs/data/13_pairwise.ipynb #read-multipref
 @register_format(
     PAIRWISE_FORMATS,
-    "multipref",
-    *("text", "completion_a", "completion_b"),
-    *("normal_worker_annotations", "expert_worker_annotations"),
-    prompt="text",
-    response_a="completion_a",
-    response_b="completion_b",
+    'multipref',
+    *('text', 'completion_a', 'completion_b'),
+    *('normal_worker_annotations', 'expert_worker_annotations'),
+    prompt='text',
+    response_a='completion_a',
+    response_b='completion_b',
 )
 def _read_multipref(row: SourceRow) -> dict:
     return dict(
-        prompt=row["text"],
-        response_a=row["completion_a"],
-        response_b=row["completion_b"],
-        ballots=[*_multipref_ballots(row, "normal"), *_multipref_ballots(row, "expert")],
-        model_a=row.get("model_a"),
-        model_b=row.get("model_b"),
-        category=row.get("category"),
+        prompt=row['text'],
+        response_a=row['completion_a'],
+        response_b=row['completion_b'],
+        ballots=[*_multipref_ballots(row, 'normal'), *_multipref_ballots(row, 'expert')],
+        model_a=row.get('model_a'),
+        model_b=row.get('model_b'),
+        category=row.get('category'),
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #helpsteer2
 @register_format(
     PAIRWISE_FORMATS,
-    "helpsteer2",
-    *("prompt", "response_1", "response_2", "preference_strength"),
-    response_a="response_1",
-    response_b="response_2",
+    'helpsteer2',
+    *('prompt', 'response_1', 'response_2', 'preference_strength'),
+    response_a='response_1',
+    response_b='response_2',
 )
 def _read_helpsteer2(row: SourceRow) -> dict:
-    column = "all_preferences_unprocessed"  # text in some copies, and missing in others
+    column = 'all_preferences_unprocessed'  # text in some copies, and missing in others
     votes = (nested_column(row, column) if column in row else None) or []
-    overall = sign_vote(row["preference_strength"], "preference_strength")
+    overall = sign_vote(row['preference_strength'], 'preference_strength')
     return dict(
-        prompt=row["prompt"],
-        response_a=row["response_1"],
-        response_b=row["response_2"],
-        ballots=[ballot(sign_vote(vote["strength"], "strength")) for vote in votes],
+        prompt=row['prompt'],
+        response_a=row['response_1'],
+        response_b=row['response_2'],
+        ballots=[ballot(sign_vote(vote['strength'], 'strength')) for vote in votes],
         label=binary_label(overall),
-        label_source="majority",
-        split=row.get("split"),
+        label_source='majority',
+        split=row.get('split'),
     )
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #helpsteer3
 @register_format(
     PAIRWISE_FORMATS,
-    "helpsteer3",
-    *("context", "response1", "response2", "overall_preference", "individual_preference"),
-    prompt="context",
-    response_a="response1",
-    response_b="response2",
+    'helpsteer3',
+    *('context', 'response1', 'response2', 'overall_preference', 'individual_preference'),
+    prompt='context',
+    response_a='response1',
+    response_b='response2',
 )
 def _read_helpsteer3(row: SourceRow) -> dict:
-    prompt = nested_column(row, "context")
-    votes = nested_column(row, "individual_preference") or []
-    ballots = [ballot(sign_vote(vote["score"], "score")) for vote in votes]
-    overall = sign_vote(row["overall_preference"], "overall_preference")
+    prompt = nested_column(row, 'context')
+    votes = nested_column(row, 'individual_preference') or []
+    ballots = [ballot(sign_vote(vote['score'], 'score')) for vote in votes]
+    overall = sign_vote(row['overall_preference'], 'overall_preference')
     return dict(
         prompt=prompt,
-        response_a=row["response1"],
-        response_b=row["response2"],
+        response_a=row['response1'],
+        response_b=row['response2'],
         ballots=ballots,
         label=binary_label(overall),
-        label_source="majority",
-        domain=row.get("domain"),
-        language=row.get("language"),
+        label_source='majority',
+        domain=row.get('domain'),
+        language=row.get('language'),
     )

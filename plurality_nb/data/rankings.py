@@ -33,7 +33,7 @@ def _pairs_of_responses(
     judgement: Callable[[int, int], dict | None],
     shared: dict,
 ) -> list[dict]:
-    "Every two responses with the votes of `judgement(i, j)`; where that is None, there is no pair."
+    "Every two responses with the votes of `judgement(i, j)`; where that is None, the pair is dropped."
     pairs = []
     for i, j in itertools.combinations(range(len(texts)), 2):
         votes = judgement(i, j)
@@ -49,19 +49,19 @@ def _judge_prefers(scores: Sequence, column: str, i: int, j: int) -> dict:
 
 @register_format(
     RANKING_FORMATS,
-    "ultrafeedback",
-    *("instruction", "completions"),
-    prompt="instruction",
-    response_a="completions",
-    response_b="completions",
+    'ultrafeedback',
+    *('instruction', 'completions'),
+    prompt='instruction',
+    response_a='completions',
+    response_b='completions',
 )
 def _read_ultrafeedback(row: SourceRow) -> list[dict]:
-    completions = nested_column(row, "completions") or []
-    scores = [completion.get("overall_score") for completion in completions]
+    completions = nested_column(row, 'completions') or []
+    scores = [completion.get('overall_score') for completion in completions]
     return _pairs_of_responses(
-        [completion["response"] for completion in completions],
-        partial(_judge_prefers, scores, "overall_score"),
-        dict(prompt=row["instruction"], subset=row.get("source")),
+        [completion['response'] for completion in completions],
+        partial(_judge_prefers, scores, 'overall_score'),
+        dict(prompt=row['instruction'], subset=row.get('source')),
     )
 
 
@@ -73,50 +73,50 @@ class _PrismTurn(NamedTuple):
     answers: list[dict]
 
     def votes(self, annotator: object, i: int, j: int) -> dict:
-        vote = score_vote(self.answers[i].get("score"), self.answers[j].get("score"))
+        vote = score_vote(self.answers[i].get('score'), self.answers[j].get('score'))
         return one_person(vote, annotator)
 
 
 def _prism_turns(history: list[dict]) -> Iterator[_PrismTurn]:
     def number(message: dict) -> int:
-        return message["turn"]
+        return message['turn']
 
     for _, group in itertools.groupby(sorted(history, key=number), key=number):
         messages = list(group)
         yield _PrismTurn(
-            [message for message in messages if message["role"] == "user"],
-            [message for message in messages if message["role"] == "model"],
+            [message for message in messages if message['role'] == 'user'],
+            [message for message in messages if message['role'] == 'model'],
         )
 
 
 # %% ../../nbs/data/14_rankings.ipynb #read-prism
 @register_format(
     RANKING_FORMATS,
-    "prism",
-    *("conversation_id", "user_id", "conversation_history"),
-    prompt="conversation_history",
-    response_a="conversation_history",
-    response_b="conversation_history",
+    'prism',
+    *('conversation_id', 'user_id', 'conversation_history'),
+    prompt='conversation_history',
+    response_a='conversation_history',
+    response_b='conversation_history',
 )
 def _read_prism(row: SourceRow) -> list[dict]:
     pairs: list[dict] = []
     prompt: list[dict] = []
-    for turn in _prism_turns(nested_column(row, "conversation_history")):
-        prompt = prompt + [dict(role="user", content=q["content"]) for q in turn.questions]
+    for turn in _prism_turns(nested_column(row, 'conversation_history')):
+        prompt = prompt + [dict(role='user', content=q['content']) for q in turn.questions]
         pairs += _pairs_of_responses(
-            [answer["content"] for answer in turn.answers],
-            partial(turn.votes, row["user_id"]),
-            dict(prompt=prompt, conversation_type=row.get("conversation_type")),
+            [answer['content'] for answer in turn.answers],
+            partial(turn.votes, row['user_id']),
+            dict(prompt=prompt, conversation_type=row.get('conversation_type')),
         )
-        chosen = [answer for answer in turn.answers if answer.get("if_chosen")]
+        chosen = [answer for answer in turn.answers if answer.get('if_chosen')]
         if not chosen:
             break  # what follows answers a response that is not known
-        prompt = [*prompt, dict(role="assistant", content=chosen[0]["content"])]
+        prompt = [*prompt, dict(role='assistant', content=chosen[0]['content'])]
     return pairs
 
 
 # %% ../../nbs/data/14_rankings.ipynb #community-turn
-_COMMUNITY_TRAITS = ("age", "gender", "education_level", "political", "ethnicity", "country")
+_COMMUNITY_TRAITS = ('age', 'gender', 'education_level', 'political', 'ethnicity', 'country')
 
 
 class _BestOfFour(NamedTuple):
@@ -129,16 +129,16 @@ class _BestOfFour(NamedTuple):
     def votes(self, person: Callable[[str], dict], i: int, j: int) -> dict | None:
         if self.best not in (i, j):
             return None
-        return person("a" if i == self.best else "b")
+        return person('a' if i == self.best else 'b')
 
 
 def _community_turn(row: SourceRow, turn: str) -> _BestOfFour | None:
     "One turn of a conversation; None where it was not asked or nobody chose."
-    choice = f"{turn}_turn_preferred_response"
-    question = row.get(f"{turn}_turn_prompt")
+    choice = f'{turn}_turn_preferred_response'
+    question = row.get(f'{turn}_turn_prompt')
     if not question or not row.get(choice):
         return None
-    columns = {f"response_{k}": row.get(f"{turn}_turn_response_{k}") for k in "abcd"}
+    columns = {f'response_{k}': row.get(f'{turn}_turn_response_{k}') for k in 'abcd'}
     responses = {name: text for name, text in columns.items() if text is not None}
     best = as_vote(row[choice], {name: name for name in responses}, choice)
     if best is None:
@@ -149,27 +149,27 @@ def _community_turn(row: SourceRow, turn: str) -> _BestOfFour | None:
 # %% ../../nbs/data/14_rankings.ipynb #read-community
 @register_format(
     RANKING_FORMATS,
-    "community_alignment",
-    *("conversation_id", "annotator_id", "first_turn_prompt", "first_turn_preferred_response"),
-    prompt="first_turn_prompt",
+    'community_alignment',
+    *('conversation_id', 'annotator_id', 'first_turn_prompt', 'first_turn_preferred_response'),
+    prompt='first_turn_prompt',
 )
 def _read_community_alignment(row: SourceRow) -> list[dict]:
-    row = {c: None if isinstance(x, Cell) and x == "" else x for c, x in row.items()}
-    traits = {trait: row.get(f"annotator_{trait}") for trait in _COMMUNITY_TRAITS}
-    person = partial(one_person, annotator=row["annotator_id"], traits=traits)
+    row = {c: None if isinstance(x, Cell) and x == '' else x for c, x in row.items()}
+    traits = {trait: row.get(f'annotator_{trait}') for trait in _COMMUNITY_TRAITS}
+    person = partial(one_person, annotator=row['annotator_id'], traits=traits)
     pairs: list[dict] = []
     prompt: list[dict] = []
-    for name in ("first", "second", "third", "fourth"):
+    for name in ('first', 'second', 'third', 'fourth'):
         turn = _community_turn(row, name)
         if turn is None:
             break
-        prompt = [*prompt, dict(role="user", content=turn.question)]
+        prompt = [*prompt, dict(role='user', content=turn.question)]
         pairs += _pairs_of_responses(
             turn.responses,
             partial(turn.votes, person),
-            dict(prompt=prompt, language=row.get("assigned_lang")),
+            dict(prompt=prompt, language=row.get('assigned_lang')),
         )
-        prompt = [*prompt, dict(role="assistant", content=turn.responses[turn.best])]
+        prompt = [*prompt, dict(role='assistant', content=turn.responses[turn.best])]
     return pairs
 
 
@@ -180,8 +180,8 @@ def places_in_ranking(
     "A ranking as places."
     return {
         letter.strip(): place
-        for place, tier in enumerate(text.split(">"))
-        for letter in tier.split("=")
+        for place, tier in enumerate(text.split('>'))
+        for letter in tier.split('=')
         if letter.strip()
     }
 
@@ -189,9 +189,9 @@ def places_in_ranking(
 # %% ../../nbs/data/14_rankings.ipynb #ranked-responses
 def _text_of_parts(message: Mapping) -> Any:
     "Text of a message that may be made of parts."
-    content = message["content"]
+    content = message['content']
     if isinstance(content, Mapping):
-        return "\n".join(part for part in content["parts"] if isinstance(part, str))
+        return '\n'.join(part for part in content['parts'] if isinstance(part, str))
     return content
 
 
@@ -212,37 +212,37 @@ class _RankedResponses(NamedTuple):
 
 
 def _places_for_the_world(assessment: Mapping) -> dict[str, int]:
-    rankings = (assessment.get("ranking_blocks") or {}).get("world") or []
-    return places_in_ranking(rankings[0].get("ranking") or "") if rankings else {}
+    rankings = (assessment.get('ranking_blocks') or {}).get('world') or []
+    return places_in_ranking(rankings[0].get('ranking') or '') if rankings else {}
 
 
 # %% ../../nbs/data/14_rankings.ipynb #collective
 def _collective_prompt(value: Any) -> Any:
     "The conversation in the source's own nesting; anything else unchanged."
     nested = parse_nested(value)
-    conversation = nested if isinstance(nested, Mapping) and "messages" in nested else value
+    conversation = nested if isinstance(nested, Mapping) and 'messages' in nested else value
     if not isinstance(conversation, Mapping):
         return conversation
     return [
-        dict(role=m.get("role") or m["author"]["role"], content=_text_of_parts(m))
-        for m in conversation["messages"]
+        dict(role=m.get('role') or m['author']['role'], content=_text_of_parts(m))
+        for m in conversation['messages']
     ]
 
 
 @register_format(
     RANKING_FORMATS,
-    "collective_alignment",
-    *("prompt", "responses", "metadata"),
-    response_a="responses",
-    response_b="responses",
+    'collective_alignment',
+    *('prompt', 'responses', 'metadata'),
+    response_a='responses',
+    response_b='responses',
 )
 def _read_collective_alignment(row: SourceRow) -> list[dict]:
-    prompt = _collective_prompt(row["prompt"])
+    prompt = _collective_prompt(row['prompt'])
     texts = {
-        response["response_index"]: "\n".join(map(_text_of_parts, response["messages"]))
-        for response in nested_column(row, "responses")
+        response['response_index']: '\n'.join(map(_text_of_parts, response['messages']))
+        for response in nested_column(row, 'responses')
     }
-    assessments = nested_column(row, "metadata").get("assessments") or []
-    people = [(x.get("annotator_id"), _places_for_the_world(x)) for x in assessments]
+    assessments = nested_column(row, 'metadata').get('assessments') or []
+    people = [(x.get('annotator_id'), _places_for_the_world(x)) for x in assessments]
     ranked = _RankedResponses(texts, people)
     return _pairs_of_responses(list(texts.values()), ranked.votes, dict(prompt=prompt))

@@ -20,9 +20,7 @@ def _sample_row(row: Mapping) -> dict:
     return {**row, 'source': 'sample'}
 
 
-def load_sample() -> (
-    Dataset
-):  # 256 comparisons with `written_quadrant`, `domain`, `quality_a`, `quality_b`
-    "The pairs written for this project, without votes."
+def load_sample() -> Dataset:  # with `written_quadrant`, `domain`, `quality_a`, `quality_b`
+    "The 256 pairs written for this project, without votes."
     text = (files('plurality_nb') / 'resources' / 'sample.jsonl').read_text(encoding='utf-8')
     return to_comparisons(map(json.loads, text.splitlines()), _sample_row, where='sample')

@@ -80,7 +80,7 @@ def digest(
 def frame_texts(
     *texts: str,
 ) -> str:
-    "Texts joined into one, each after its length, so that no two lists of texts give the same."
+    "Texts joined into one, each after its length, so that different lists give different texts."
     return ''.join([f'{len(text)}:{text}' for text in texts])
 
 

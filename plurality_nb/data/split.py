@@ -24,7 +24,7 @@ def part_of(
     ds: Dataset,  # comparisons
     fractions: Mapping[str, float] = PARTS,  # part to its expected share of the prompts, sum 1
     seed: int = 0,
-) -> np.ndarray:  # (rows,): the part's place in `fractions`, from 0
+) -> np.ndarray:  # (rows,): index of the part in `fractions`
     "Which part each comparison belongs to."
     if not math.isclose(sum(fractions.values()), 1) or min(fractions.values()) < 0:
         raise ContractError('fractions', 'shares >= 0 that sum to 1', f'{dict(fractions)}')

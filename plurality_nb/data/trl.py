@@ -32,7 +32,7 @@ class Preference(NamedTuple):
 
 # %% ../../nbs/data/06_trl.ipynb #split-dialogues
 def _n_shared_turns(one: list[dict], other: list[dict]) -> int:
-    "Turns that two conversations begin with alike."
+    "Number of turns at the beginning that two conversations share."
     if not one or not other:
         return 0
     flat = [flat_turns(one), flat_turns(other)]
@@ -42,10 +42,10 @@ def _n_shared_turns(one: list[dict], other: list[dict]) -> int:
 
 def split_dialogues(
     chosen: list[dict],  # conversation that ends with the preferred response
-    rejected: list[dict],  # conversation that ends with the other
+    rejected: list[dict],  # conversation that ends with the other response
 ) -> Preference:
     "The shared conversation and the two last turns."
-    # Two equal conversations share their last turns too, which still are the responses.
+    # Equal conversations also share their last turn, which is still the response.
     shared = min(_n_shared_turns(chosen, rejected), len(chosen) - 1, len(rejected) - 1)
     differ_in_the_last = shared >= 0 and len(chosen) == len(rejected) == shared + 1
     if not differ_in_the_last or {chosen[-1]['role'], rejected[-1]['role']} != {'assistant'}:
@@ -113,7 +113,7 @@ def _assistant_turns(texts: Iterable[str]) -> list[list[dict]]:
 
 
 def _trl_columns(columns: Mapping[str, list]) -> dict[str, list]:
-    "Columns of labelled comparisons as TRL has them."
+    "Columns of labelled comparisons under TRL's names."
     a_is_chosen = [label == 1 for label in columns['label']]
     pairs = list(zip(columns['response_a'], columns['response_b'], a_is_chosen))
     trl_columns = dict(

@@ -39,54 +39,54 @@ def _fractional_vote(preference: object) -> dict:
     if _is_missing(number):
         return {}
     if not _is_number(number) or not (1 <= number <= 2 or number == 0):
-        want = "a number in [1, 2], 0 for a tie, or null"
-        raise ContractError("preference", want, repr(number)[:60])
+        want = 'a number in [1, 2], 0 for a tie, or null'
+        raise ContractError('preference', want, repr(number)[:60])
     if number == 0:
-        return judge_vote("tie")
+        return judge_vote('tie')
     return dict(judge_a=2 - number, judge_b=number - 1, judge_tie=0)
 
 
 @register_format(
     VERDICT_FORMATS,
-    "alpaca_eval",
-    *("instruction", "output_1", "output_2", "preference"),
-    prompt="instruction",
-    response_a="output_1",
-    response_b="output_2",
+    'alpaca_eval',
+    *('instruction', 'output_1', 'output_2', 'preference'),
+    prompt='instruction',
+    response_a='output_1',
+    response_b='output_2',
 )
 def _read_alpaca_eval(row: SourceRow) -> dict:
     return dict(
-        _without(row, ("instruction", "output_1", "output_2", "preference")),
-        prompt=row["instruction"],
-        response_a=row["output_1"],
-        response_b=row["output_2"],
-        **_fractional_vote(row["preference"]),
+        _without(row, ('instruction', 'output_1', 'output_2', 'preference')),
+        prompt=row['instruction'],
+        response_a=row['output_1'],
+        response_b=row['output_2'],
+        **_fractional_vote(row['preference']),
     )
 
 
 # %% ../../nbs/data/15_verdicts.ipynb #llmbar
 def _verdict_counts(verdicts: list[dict]) -> dict:
-    votes = [as_vote(v["winner"], {"1": "a", "2": "b"}, "winner") for v in verdicts]
-    return {f"judge_{o}": votes.count(o) for o in OUTCOMES} if votes else {}
+    votes = [as_vote(v['winner'], {'1': 'a', '2': 'b'}, 'winner') for v in verdicts]
+    return {f'judge_{o}': votes.count(o) for o in OUTCOMES} if votes else {}
 
 
 @register_format(
     VERDICT_FORMATS,
-    "llmbar",
-    *("input", "output_1", "output_2", "label"),
-    prompt="input",
-    response_a="output_1",
-    response_b="output_2",
+    'llmbar',
+    *('input', 'output_1', 'output_2', 'label'),
+    prompt='input',
+    response_a='output_1',
+    response_b='output_2',
 )
 def _read_llmbar(row: SourceRow) -> dict:
-    verdicts = parse_nested(row.get("votes")) or []
+    verdicts = parse_nested(row.get('votes')) or []
     return dict(
-        _without(row, ("input", "output_1", "output_2", "label", "votes")),
-        prompt=row["input"],
-        response_a=row["output_1"],
-        response_b=row["output_2"],
-        label=binary_label(as_vote(row["label"], {1: "a", 2: "b"}, "label")),
-        label_source="annotator",
+        _without(row, ('input', 'output_1', 'output_2', 'label', 'votes')),
+        prompt=row['input'],
+        response_a=row['output_1'],
+        response_b=row['output_2'],
+        label=binary_label(as_vote(row['label'], {1: 'a', 2: 'b'}, 'label')),
+        label_source='annotator',
         **_verdict_counts(verdicts),
     )
 
@@ -94,26 +94,26 @@ def _read_llmbar(row: SourceRow) -> dict:
 # %% ../../nbs/data/15_verdicts.ipynb #ultrafeedback-binarized
 @register_format(
     VERDICT_FORMATS,
-    "ultrafeedback_binarized",
-    *("prompt", "chosen", "rejected", "score_chosen", "score_rejected"),
+    'ultrafeedback_binarized',
+    *('prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected'),
 )
 def _read_ultrafeedback_binarized(row: SourceRow) -> dict:
-    texts = _without(row, ("messages", "score_chosen", "score_rejected"))
+    texts = _without(row, ('messages', 'score_chosen', 'score_rejected'))
     pair = trl_row(_with_conversations(texts))
-    oriented = orient(pair["prompt"], pair.pop("chosen"), pair.pop("rejected"))
-    score_a = as_number(row["score_chosen"])
-    score_b = as_number(row["score_rejected"])
-    if not oriented["label"]:  # B is the chosen response
+    oriented = orient(pair['prompt'], pair.pop('chosen'), pair.pop('rejected'))
+    score_a = as_number(row['score_chosen'])
+    score_b = as_number(row['score_rejected'])
+    if not oriented['label']:  # B is the chosen response
         score_a, score_b = score_b, score_a
-    vote = score_vote(score_a, score_b, "score_chosen")
+    vote = score_vote(score_a, score_b, 'score_chosen')
     return {
         **pair,
         **oriented,
         **judge_vote(vote),
-        "label": binary_label(vote),
-        "label_source": "judge",
-        "score_a": score_a,
-        "score_b": score_b,
+        'label': binary_label(vote),
+        'label_source': 'judge',
+        'score_a': score_a,
+        'score_b': score_b,
     }
 
 
@@ -125,7 +125,7 @@ def _probabilities(logits: Any, column: str) -> list[float] | None:
         return None
     are_logits = isinstance(logits, list) and len(logits) == 3
     if not are_logits or not all(isinstance(x, int | float) and math.isfinite(x) for x in logits):
-        raise ContractError(column, "logits for A, B and a tie", repr(logits)[:60])
+        raise ContractError(column, 'logits for A, B and a tie', repr(logits)[:60])
     largest = max(logits)
     weights = [math.exp(x - largest) for x in logits]
     return [weight / sum(weights) for weight in weights]
@@ -134,35 +134,35 @@ def _probabilities(logits: Any, column: str) -> list[float] | None:
 def _votes_of_orders(row: SourceRow) -> dict:
     "The sum of a judge's votes in the two orders, of which either may be missing."
     votes = []
-    given = _probabilities(row.get("logits"), "logits")
-    reversed_order = _probabilities(row.get("logits_reversed"), "logits_reversed")
+    given = _probabilities(row.get('logits'), 'logits')
+    reversed_order = _probabilities(row.get('logits_reversed'), 'logits_reversed')
     if given:
         votes.append(given)
     if reversed_order:
         first, second, tie = reversed_order
         votes.append([second, first, tie])
-    return {f"judge_{o}": sum(v) for o, v in zip(OUTCOMES, zip(*votes))}
+    return {f'judge_{o}': sum(v) for o, v in zip(OUTCOMES, zip(*votes))}
 
 
 # %% ../../nbs/data/15_verdicts.ipynb #arena-llm-judges
 @register_format(
     VERDICT_FORMATS,
-    "arena_llm_judges",
-    *("question", "answer_a", "answer_b"),
-    *("winner_model_a", "winner_model_b", "winner_tie"),
-    prompt="question",
-    response_a="answer_a",
-    response_b="answer_b",
+    'arena_llm_judges',
+    *('question', 'answer_a', 'answer_b'),
+    *('winner_model_a', 'winner_model_b', 'winner_tie'),
+    prompt='question',
+    response_a='answer_a',
+    response_b='answer_b',
 )
 def _read_arena_llm_judges(row: SourceRow) -> dict:
     votes = _votes_of_orders(row)
     return dict(
-        prompt=row["question"],
-        response_a=row["answer_a"],
-        response_b=row["answer_b"],
+        prompt=row['question'],
+        response_a=row['answer_a'],
+        response_b=row['answer_b'],
         label=binary_label(winner_column(row)),
-        label_source="annotator",
-        model_a=row.get("model_a"),
-        model_b=row.get("model_b"),
+        label_source='annotator',
+        model_a=row.get('model_a'),
+        model_b=row.get('model_b'),
         **votes,
     )

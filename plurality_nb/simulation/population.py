@@ -95,9 +95,7 @@ _STRONG_TASTES = tuple(3 * taste for taste in CROWD_MEAN)
 
 def opposite_camps(
     weight: float = 0.5,  # of the second camp, in [0, 1]; small: a minority
-    mean: Sequence[
-        float
-    ] = _STRONG_TASTES,  # (tastes,): what the first camp likes, utility per unit
+    mean: Sequence[float] = _STRONG_TASTES,  # (tastes,): of the first camp, utility per unit
     spread: float = 0.2,  # of tastes within each camp
 ) -> tuple[Camp, Camp]:  # `majority` and `minority`
     "Two camps, one of which likes what the other dislikes."
@@ -140,7 +138,7 @@ def quality_key(
     prompt: list[dict],  # the conversation up to the response
     response: str,
 ) -> str:  # 16 hexadecimal digits
-    "What a population knows a response by."
+    "The key under which a population looks up a response."
     return digest([group_id(prompt), response])
 
 
@@ -173,7 +171,7 @@ class _DrawnUsers(NamedTuple):
 
 
 # %% ../../nbs/simulation/00_population.ipynb #attributes
-PLACEHOLDER = 'Simulated response'  # how a text begins that means nothing
+PLACEHOLDER = 'Simulated response'  # beginning of texts that have no meaning
 _UNKNOWN_QUALITY = 3
 
 
@@ -291,7 +289,7 @@ def _draw_users(mixture: _TasteMixture, n: int, seed: int | Sequence[int]) -> _D
 
 
 def _known_from_rows(ds: Dataset, name: str) -> dict[str, Any]:
-    "What the columns `{name}_a` and `{name}_b` say of the responses, by `quality_key`."
+    "The values of the columns `{name}_a` and `{name}_b`, by the `quality_key` of the response."
     known: dict[str, Any] = {}
     if f'{name}_a' not in ds.column_names:
         return known

@@ -114,7 +114,7 @@ def restrict_votes(
 def split_votes(
     ds: Dataset,  # comparisons with `ballots`
     trait: str,  # one of the traits that the ballots have
-) -> dict[str, Dataset]:  # value to the same rows with its voters' votes; most frequent first
+) -> dict[str, Dataset]:  # value to the rows with votes of its voters; most frequent first
     "People's votes, separated by a trait."
     traits = traits_of(ds)
     if trait not in traits:

@@ -51,7 +51,7 @@ def _length_summary(lengths: np.ndarray) -> dict:
 
 def _prompt_lengths(prompts: pa.ListArray, turns: np.ndarray) -> np.ndarray:
     "Characters in each conversation: the sum over its turns."
-    of_turns = pc.utf8_length(prompts.flatten().field("content")).to_numpy()
+    of_turns = pc.utf8_length(prompts.flatten().field('content')).to_numpy()
     starts = np.cumsum(turns) - turns
     return np.add.reduceat(of_turns, starts)
 
@@ -62,12 +62,12 @@ def text_lengths(
     "How long the texts are: `mean`, `median`, `p95` and `max`."
     rows_by_turns: Counter[int] = Counter()
     prompts, responses = [], []
-    for batch in batches(ds, ["prompt", "response_a", "response_b"]):
-        conversations = batch["prompt"].combine_chunks()
+    for batch in batches(ds, ['prompt', 'response_a', 'response_b']):
+        conversations = batch['prompt'].combine_chunks()
         turns = np.diff(conversations.offsets.to_numpy())
         rows_by_turns.update(turns.tolist())
         prompts.append(_prompt_lengths(conversations, turns))
-        responses += [pc.utf8_length(batch[f"response_{side}"]).to_numpy() for side in "ab"]
+        responses += [pc.utf8_length(batch[f'response_{side}']).to_numpy() for side in 'ab']
     return dict(
         turns={str(turns): rows for turns, rows in sorted(rows_by_turns.items())},
         prompt=_length_summary(np.concatenate(prompts)),
@@ -85,9 +85,9 @@ def _votes_per_pair(totals: np.ndarray, votes: str) -> dict:
     summary: dict = dict(
         mean=float(totals.mean()), min=float(totals.min()), max=float(totals.max())
     )
-    if votes == "human":
+    if votes == 'human':
         values, pairs = np.unique(totals, return_counts=True)
-        summary["pairs"] = {str(int(v)): int(n) for v, n in zip(values, pairs)}
+        summary['pairs'] = {str(int(v)): int(n) for v, n in zip(values, pairs)}
     return summary
 
 
@@ -98,7 +98,7 @@ def _null_for_nan(values: dict) -> dict:
 # %% ../../nbs/votes/06_inspection.ipynb #vote-card
 def vote_card(
     ds: Dataset,  # comparisons
-    votes: str = "human",  # whose: `human` or `judge`
+    votes: str = 'human',  # whose: `human` or `judge`
 ) -> dict | None:  # None without votes
     "Votes in numbers; rates are means over pairs."
     counts = np.stack(votes_of(ds, votes))  # (3, rows): for A, for B, for neither
@@ -117,15 +117,15 @@ def vote_card(
         decisiveness=_mean_or_null(decisiveness(for_a, for_b, ties)),
         share_histogram=histogram.tolist(),
     )
-    if votes == "human":
-        card["agreement"] = _null_for_nan(people_agreement(for_a, for_b, ties))
+    if votes == 'human':
+        card['agreement'] = _null_for_nan(people_agreement(for_a, for_b, ties))
     return card
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #voter-card
 def _each_ballot(ds: Dataset) -> Iterator[dict]:
-    for batch in batches(ds, ["ballots"], 1000):
-        yield from batch["ballots"].combine_chunks().flatten().to_pylist()
+    for batch in batches(ds, ['ballots'], 1000):
+        yield from batch['ballots'].combine_chunks().flatten().to_pylist()
 
 
 def voter_card(
@@ -138,8 +138,8 @@ def voter_card(
     abstained = 0
     for ballot in _each_ballot(ds):
         ballots += 1
-        abstained += ballot["vote"] is None
-        annotators.add(ballot["annotator"])
+        abstained += ballot['vote'] is None
+        annotators.add(ballot['annotator'])
     if not ballots:
         return None
     traits = {
@@ -151,8 +151,8 @@ def voter_card(
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #split-card
-_VOTE_NUMBERS = ["pairs", "votes", "tie_rate", "split", "decisiveness"]
-_SPLIT_AGREEMENT = ["alpha", "pairwise"]
+_VOTE_NUMBERS = ['pairs', 'votes', 'tie_rate', 'split', 'decisiveness']
+_SPLIT_AGREEMENT = ['alpha', 'pairwise']
 
 
 def split_card(
@@ -166,13 +166,13 @@ def split_card(
         if card is None:  # nobody with this value chose
             continue
         rows[value] = {column: card[column] for column in _VOTE_NUMBERS}
-        rows[value] |= {column: card["agreement"][column] for column in _SPLIT_AGREEMENT}
+        rows[value] |= {column: card['agreement'][column] for column in _SPLIT_AGREEMENT}
     return pd.DataFrame(rows).T.astype(float).rename_axis(trait)
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #data-card
 def _arrow_column(ds: Dataset, column: str) -> pa.ChunkedArray:
-    return ds.select_columns([column]).with_format("arrow")[:][column]
+    return ds.select_columns([column]).with_format('arrow')[:][column]
 
 
 def _value_counts(ds: Dataset, column: str) -> dict[str, int]:
@@ -182,29 +182,29 @@ def _value_counts(ds: Dataset, column: str) -> dict[str, int]:
 
 
 def _label_counts(ds: Dataset) -> dict:
-    label = number_column(ds, "label")
+    label = number_column(ds, 'label')
     counts: dict = {
         side: int((label == value).sum()) for side, value in dict(a=1, b=0, tie=0.5).items()
     }
-    counts["none"] = int(np.isnan(label).sum())
-    return counts | dict(sources=_value_counts(ds, "label_source"))
+    counts['none'] = int(np.isnan(label).sum())
+    return counts | dict(sources=_value_counts(ds, 'label_source'))
 
 
 def data_card(
     ds: Dataset,  # comparisons
 ) -> dict:  # what JSON can hold
     "What the comparisons contain."
-    groups = _arrow_column(ds, "group").combine_chunks().dictionary_encode()
+    groups = _arrow_column(ds, 'group').combine_chunks().dictionary_encode()
     rows_per_group = np.bincount(groups.indices.to_numpy())
-    quadrants = _value_counts(ds, "quadrant")
+    quadrants = _value_counts(ds, 'quadrant')
     return dict(
         rows=len(ds),
-        pairs=pc.count_distinct(_arrow_column(ds, "pair_id")).as_py(),
+        pairs=pc.count_distinct(_arrow_column(ds, 'pair_id')).as_py(),
         groups=len(rows_per_group),
         rows_per_group=dict(mean=float(rows_per_group.mean()), max=int(rows_per_group.max())),
         **text_lengths(ds),
         labels=_label_counts(ds),
-        sources=_value_counts(ds, "source"),
+        sources=_value_counts(ds, 'source'),
         quadrants={q: quadrants[q] for q in QUADRANTS if q in quadrants},
         votes={voters: vote_card(ds, voters) for voters in VOTERS},
         voters=voter_card(ds),
@@ -212,105 +212,105 @@ def data_card(
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #short-number
-_BARS = " ▁▂▃▄▅▆▇█"
+_BARS = ' ▁▂▃▄▅▆▇█'
 _Fact = tuple[str, str]  # what it is about, and the text
 
 
 def _histogram_text(counts: Sequence[int]) -> str:
     "A bar for each count, the highest for the largest; only zero has none."
     steps = len(_BARS) - 1
-    return "".join(_BARS[-(-steps * count // max(counts))] for count in counts)
+    return ''.join(_BARS[-(-steps * count // max(counts))] for count in counts)
 
 
 def _short_number(value: float | None) -> str:
     "Three digits of a fraction below 100, else a whole number."
     if value is None:
-        return "–"
+        return '–'
     if isinstance(value, float) and value != int(value) and abs(value) < 100:
-        return f"{value:,.3g}"
-    return f"{round(value):,}"
+        return f'{value:,.3g}'
+    return f'{round(value):,}'
 
 
 def _list_counts(counts: dict[str, int], most: int = 6) -> str:
-    shown = [f"{name}: {_short_number(count)}" for name, count in list(counts.items())[:most]]
+    shown = [f'{name}: {_short_number(count)}' for name, count in list(counts.items())[:most]]
     if len(counts) > most:
-        shown.append(f"{len(counts) - most} more")
-    return ", ".join(shown)
+        shown.append(f'{len(counts) - most} more')
+    return ', '.join(shown)
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #vote-facts
 def _vote_facts(voters: str, card: dict | None) -> Iterator[_Fact]:
     if card is None:
-        yield f"{voters} votes", "none"
+        yield f'{voters} votes', 'none'
         return
     number = {name: _short_number(card[name]) for name in _VOTE_NUMBERS}
-    per_pair = {name: _short_number(card["per_pair"][name]) for name in ("mean", "min", "max")}
+    per_pair = {name: _short_number(card['per_pair'][name]) for name in ('mean', 'min', 'max')}
     yield (
-        f"{voters} votes",
+        f'{voters} votes',
         f"{number['votes']} on {number['pairs']} pairs, {per_pair['mean']} a pair "
         f"({per_pair['min']} to {per_pair['max']})",
     )
-    if "pairs" in card["per_pair"]:
-        yield "  votes: pairs", _list_counts(card["per_pair"]["pairs"], 8)
+    if 'pairs' in card['per_pair']:
+        yield '  votes: pairs', _list_counts(card['per_pair']['pairs'], 8)
     yield (
-        "  tie rate",
+        '  tie rate',
         f"{number['tie_rate']}   split {number['split']}   decisiveness {number['decisiveness']}",
     )
-    histogram = card["share_histogram"]
-    yield "  A's share", f"0 [{_histogram_text(histogram)}] 1   {histogram}"
-    if card.get("agreement"):
-        agreement = {name: _short_number(x) for name, x in card["agreement"].items()}
+    histogram = card['share_histogram']
+    yield "  A's share", f'0 [{_histogram_text(histogram)}] 1   {histogram}'
+    if card.get('agreement'):
+        agreement = {name: _short_number(x) for name, x in card['agreement'].items()}
         yield (
-            "  agreement",
+            '  agreement',
             f"Krippendorff's alpha {agreement['alpha']}, pairwise {agreement['pairwise']}, "
             f"on {agreement['pairs']} pairs with two votes or more",
         )
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #card-facts
-def _words_text(summary: dict) -> str:
+def _lengths_text(summary: dict) -> str:
     mean, median, p95, longest = (
-        _short_number(summary[k]) for k in ("mean", "median", "p95", "max")
+        _short_number(summary[k]) for k in ('mean', 'median', 'p95', 'max')
     )
-    return f"{mean} characters on average, median {median}, 95% under {p95}, longest {longest}"
+    return f'{mean} characters on average, median {median}, 95% under {p95}, longest {longest}'
 
 
 def _row_facts(card: dict) -> Iterator[_Fact]:
-    yield "rows", f"{_short_number(card['rows'])}, {_short_number(card['pairs'])} different pairs"
-    mean, largest = (_short_number(card["rows_per_group"][k]) for k in ("mean", "max"))
-    yield "prompts", f"{_short_number(card['groups'])}, {mean} rows each (at most {largest})"
-    yield "turns: rows", _list_counts(card["turns"])
-    yield "prompt", _words_text(card["prompt"])
-    yield "response", _words_text(card["response"])
-    labels = _list_counts({k: v for k, v in card["labels"].items() if k != "sources"})
-    sources = card["labels"]["sources"]
-    yield "labels", labels + (f"   from {_list_counts(sources)}" if sources else "")
-    for column in ("sources", "quadrants"):
+    yield 'rows', f"{_short_number(card['rows'])}, {_short_number(card['pairs'])} different pairs"
+    mean, largest = (_short_number(card['rows_per_group'][k]) for k in ('mean', 'max'))
+    yield 'prompts', f"{_short_number(card['groups'])}, {mean} rows each (at most {largest})"
+    yield 'turns: rows', _list_counts(card['turns'])
+    yield 'prompt', _lengths_text(card['prompt'])
+    yield 'response', _lengths_text(card['response'])
+    labels = _list_counts({k: v for k, v in card['labels'].items() if k != 'sources'})
+    sources = card['labels']['sources']
+    yield 'labels', labels + (f'   from {_list_counts(sources)}' if sources else '')
+    for column in ('sources', 'quadrants'):
         if card[column]:
             yield column, _list_counts(card[column])
 
 
 def _voter_facts(card: dict) -> Iterator[_Fact]:
     known, ballots, abstained = (
-        _short_number(card[k]) for k in ("annotators", "ballots", "abstained")
+        _short_number(card[k]) for k in ('annotators', 'ballots', 'abstained')
     )
-    yield "voters", f"{known} known, {ballots} ballots, {abstained} abstained"
-    for trait, counts in card["traits"].items():
-        values = _short_number(counts["values"])
-        yield f"  {trait}", f"{values} values: {_list_counts(counts['ballots'])}"
+    yield 'voters', f'{known} known, {ballots} ballots, {abstained} abstained'
+    for trait, counts in card['traits'].items():
+        values = _short_number(counts['values'])
+        yield f'  {trait}', f"{values} values: {_list_counts(counts['ballots'])}"
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #card-text
 def _card_facts(card: dict) -> Iterator[_Fact]:
     yield from _row_facts(card)
-    for voters, votes in card["votes"].items():
+    for voters, votes in card['votes'].items():
         yield from _vote_facts(voters, votes)
-    if card["voters"]:
-        yield from _voter_facts(card["voters"])
+    if card['voters']:
+        yield from _voter_facts(card['voters'])
 
 
 def _facts_text(facts: Iterable[_Fact]) -> str:
-    return "\n".join(f"{name:15} {text}" for name, text in facts)
+    return '\n'.join(f'{name:15} {text}' for name, text in facts)
 
 
 def card_text(
@@ -331,30 +331,31 @@ class Inspection:
 
     def _facts(self) -> Iterator[_Fact]:
         yield from _card_facts(self.card)
-        for oddity, found in self.odd.items():
-            if found.rows:
-                yield oddity, f"{found.rows} rows, such as {', '.join(found.pair_ids[:3])}"
+        for oddity, odd_rows in self.odd.items():
+            if odd_rows.rows:
+                examples = ', '.join(odd_rows.pair_ids[:3])
+                yield oddity, f'{odd_rows.rows} rows, such as {examples}'
 
     def __str__(self) -> str:
         text = _facts_text(self._facts())
-        return text if self.by_trait is None else f"{text}\n\n{self.by_trait.round(3).to_string()}"
+        return text if self.by_trait is None else f'{text}\n\n{self.by_trait.round(3).to_string()}'
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         cell = '<td style="text-align: left; white-space: pre-wrap">'
-        rows = "".join(
-            f"<tr>{cell}{html.escape(name)}</td>{cell}{html.escape(text)}</td></tr>"
+        rows = ''.join(
+            f'<tr>{cell}{html.escape(name)}</td>{cell}{html.escape(text)}</td></tr>'
             for name, text in self._facts()
         )
-        by_trait = "" if self.by_trait is None else self.by_trait.round(3).to_html()
-        return f"<table>{rows}</table>{by_trait}"
+        by_trait = '' if self.by_trait is None else self.by_trait.round(3).to_html()
+        return f'<table>{rows}</table>{by_trait}'
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #inspect-comparisons
 def inspect_comparisons(
     ds: Dataset,  # comparisons
-    by: str | None = None,  # a trait, to compare the votes of people with its values
+    by: str | None = None,  # a trait, to compare people's votes across its values
 ) -> Inspection:
     "Rows, prompts, lengths, labels, votes, how far people agree, who voted, and odd rows."
     by_trait = None if by is None else split_card(ds, by)
