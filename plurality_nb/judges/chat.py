@@ -44,7 +44,7 @@ _KEYLIKE = re.compile(r'\b(?:sk|pk|rk|hf|gsk|xai|key|api|token)[-_][\w*.\-]{6,}|
 
 def scrubbed(
     text: str,  # of an error, as a server wrote it
-    secrets: Sequence[str] = (),  # known to be secret
+    secrets: Sequence[str] = (),  # texts to mask in any case
     longest: int = 300,  # characters
 ) -> str:
     "A message without anything that is or looks like a key."
@@ -89,12 +89,12 @@ _Result = TypeVar('_Result')
 
 
 def pooled(
-    work: Callable[[_ServerRequest], Coroutine[Any, Any, _Result]],  # of one item
+    work: Callable[[_ServerRequest], Coroutine[Any, Any, _Result]],  # handles one item
     items: Iterable[_ServerRequest],
     concurrency: int,  # items under way, or finished and not yet taken
     closing: _Closing | None = None,  # coroutine function to end with
 ) -> Iterator[_Result]:  # what `work` returned, in the order of finishing
-    "Works on many items at once, and takes the next one only when a result was taken."
+    "Works on many items at once, and takes the next one only when a result has been taken."
     waiting = iter(items)
     running: set[Future[_Result]] = set()
     with _loop_in_thread(closing) as loop:
@@ -117,7 +117,7 @@ def pooled(
 def host_of(
     url: str,  # base URL of a server
 ) -> str:  # host and port, nothing else of the URL
-    "Where texts would go."
+    "The host that texts would be sent to."
     address = urlsplit(url if '//' in url else f'//{url}')
     port = f':{address.port}' if address.port else ''
     return (address.hostname or '?') + port
@@ -127,7 +127,7 @@ def host_of(
 def is_local(
     url: str,  # base URL of a server
 ) -> bool:
-    "Whether a server is this machine."
+    "Whether a server is on this machine."
     host = urlsplit(url).hostname or ''
     return host in ('localhost', '::1') or host.startswith('127.')
 
@@ -196,7 +196,7 @@ class _ChatSettings(Judge):
         timeout: float = 120.0,  # seconds without a sign of life from the server
         retries: int = 6,  # of a request, with growing pauses or as `Retry-After` says
         reply_tokens: int = 512,  # that an answer may have, thinking included
-        votes_per_request: int = 16,  # answers to ask for at once (`n`), so texts are sent once
+        votes_per_request: int = 16,  # answers to ask for at once (`n`), with the texts sent once
         server_seed: int | None = None,  # each vote's number is added; None sends none
         judge_id: str | None = None,  # what the model is, if `model` does not say
         extra: Mapping | None = None,  # more of the request, such as {'reasoning_effort': 'low'}
@@ -223,7 +223,7 @@ class _ChatSettings(Judge):
 
 # %% ../../nbs/judges/05_chat.ipynb #chat-facts
 class _ChatFacts(_ChatSettings):
-    "What is known of a chat judge before it is asked."
+    "What is known about a chat judge before it is asked."
 
     def __repr__(self) -> str:
         return f'ChatJudge({self.model!r}, {self.asking.mode!r}, host={self.host!r})'
@@ -405,7 +405,7 @@ def _choice_answer(choice: Mapping, question: Question, judge: _ChatFacts, **fac
 
 
 def _read_body(body: dict, question: Question, judge: _ChatFacts, seconds: float) -> list[Answer]:
-    "The answers in a reply, and what each took; whatever does not divide counts with the first."
+    "The answers in a reply, and what each took; a remainder counts with the first."
     choices = body['choices'][: question.votes]
     if not choices:
         raise LookupError('no choices')

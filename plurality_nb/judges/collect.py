@@ -112,7 +112,7 @@ def ordered_pairs(
 
 # %% ../../nbs/judges/07_collect.ipynb #requests
 def _split_into_requests(pair: OrderedPair, votes: Iterable[int], most: int) -> Iterator[list[int]]:
-    "Runs of votes, by number, that one request each may ask for."
+    "The votes by number, in runs that one request each may ask for."
     request: list[int] = []
     for vote in votes:
         follows = bool(request) and vote == request[-1] + 1 and pair.personas[vote] is None
@@ -184,12 +184,12 @@ def _open_store(path: str | Path | None, judge: Judge) -> VoteStore:
 def _votes_to_ask(
     pair: OrderedPair, stored: dict[str, StoredAnswer], retry_failed: bool
 ) -> list[int]:
-    "Numbers of the votes without a stored answer that will do."
+    "Numbers of the votes for which no usable answer is stored."
 
-    def will_do(key: str) -> bool:
+    def is_usable(key: str) -> bool:
         return key in stored and not (retry_failed and stored[key].answer.error)
 
-    return [vote for vote, key in enumerate(pair.keys) if not will_do(key)]
+    return [vote for vote, key in enumerate(pair.keys) if not is_usable(key)]
 
 
 # %% ../../nbs/judges/07_collect.ipynb #plan-votes
@@ -197,7 +197,7 @@ def plan_votes(
     ds: Dataset,  # comparisons
     judge: Judge,
     n_votes: int = 10,  # a pair, even
-    store: str | Path | None = None,  # of answers there already
+    store: str | Path | None = None,  # with answers from earlier runs
     personas: Sequence[str] = (),
     seed: int = 0,
     retry_failed: bool = False,  # as in `ask_both_orders`
@@ -226,10 +226,10 @@ def plan_votes(
 class _RunCounts:
     "Answers of a run by what became of them, and the tokens that it took."
 
-    stored: int = 0  # there before
-    asked: int = 0  # answered now
+    stored: int = 0  # by earlier runs
+    asked: int = 0  # answered in this run
     failed: int = 0  # without a readable vote, before or now
-    unanswered: int = 0  # asked for in vain
+    unanswered: int = 0  # asked for, but never received
     tokens_in: int = 0
     tokens_out: int = 0
 
@@ -344,7 +344,7 @@ class _StoredVotes:
         self.tally = tally
 
     def without_stored(self, todo: Iterable[_WantedVotes]) -> Iterator[_WantedVotes]:
-        "Counts the answers that are there; what is left in runs for one request each."
+        "Counts the stored answers, and yields the other votes in runs for one request each."
         for chunk in _in_chunks(todo, _PAIRS_AT_ONCE):
             stored = self.store.get([key for wanted in chunk for key in wanted.keys])
             for pair, votes in chunk:
@@ -353,7 +353,7 @@ class _StoredVotes:
                     yield _WantedVotes(pair, request)
 
     def _use(self, pair: OrderedPair, vote: int, stored: StoredAnswer | None) -> bool:
-        "Counts a stored answer; False where there is none that will do."
+        "Counts a stored answer; False where there is none, or one that is to be asked again."
         if stored is None:
             return False
         answer = stored.answer
@@ -374,7 +374,7 @@ class _StoredVotes:
 
 # %% ../../nbs/judges/07_collect.ipynb #collector
 class _Collection(_StoredVotes):
-    "One run: finds what is there, asks for the rest, keeps what comes."
+    "One run: uses what is stored, asks for the rest, and stores what comes."
 
     def __init__(self, judge: Judge, store: VoteStore, retry_failed: bool, tally: _Tally):
         super().__init__(judge, store, retry_failed, tally)
@@ -384,7 +384,7 @@ class _Collection(_StoredVotes):
         self.limit: str | None = None  # that ended the run
 
     def run(self, pairs: Iterable[OrderedPair]) -> None:
-        "Asks until all is there, or a limit is reached."
+        "Asks until all answers are there, or a limit is reached."
         todo: Iterable[_WantedVotes] = (_WantedVotes(p, range(len(p.keys))) for p in pairs)
         while True:
             for number, answers in self.judge.answers(self._questions(todo)):
@@ -543,7 +543,7 @@ def _answer_bar(judge: Judge, n_answers: int, progress: bool) -> tqdm:
 # %% ../../nbs/judges/07_collect.ipynb #ask-both-orders
 def ask_both_orders(
     ds: Dataset,  # comparisons
-    judge: AnyJudge,  # settings below are for those with `answers`, such as a `Judge`
+    judge: AnyJudge,  # settings after `n_votes` need one with `answers`, such as a `Judge`
     n_votes: int = 10,  # a pair, even: half in each order
     store: str | Path | None = None,  # file for the answers; None keeps none
     personas: Sequence[str] = (),  # descriptions of voters, one drawn for each vote
@@ -561,8 +561,8 @@ def ask_both_orders(
     start = time.perf_counter()
     n_answers = _answers_an_order(judge, n_votes, personas)
     pairs = ordered_pairs(ds, judge, n_votes, personas, seed)
-    with _answer_bar(judge, 2 * len(ds) * n_answers, progress) as progress_bar:
-        tally = _Tally(len(ds), n_votes / (2 * n_answers), budget, progress_bar)
+    with _answer_bar(judge, 2 * len(ds) * n_answers, progress) as bar:
+        tally = _Tally(len(ds), n_votes / (2 * n_answers), budget, bar)
         run = _ask_judge(judge, pairs, store, retry_failed, tally)
     n_twins = sum(a == b for a, b in zip(ds['response_a'], ds['response_b']))
     wanted = (2 * len(ds) - n_twins) * n_answers  # twins are asked about in one order

@@ -110,7 +110,7 @@ def _read_logits(
 ) -> 'Tensor':
     """Scores of the vocabulary at some positions of (rows, tokens); (positions, vocabulary).
 
-    The output layer is called for these positions only, see above."""
+    The output layer is called for these positions only: a hook hands it no others."""
     import torch
 
     row_of, column_of = torch.tensor(rows), torch.tensor(columns)
@@ -155,7 +155,7 @@ _MOST_PADDING = 1.1  # longest row of a batch over its shortest
 
 
 def _length_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    "Numbers of the rows in batches of at most `budget` tokens, from short to long."
+    "Indices of the rows, in batches of at most `budget` tokens, from short to long."
     batches: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lengths.__getitem__):
         batch = batches[-1] if batches else []
@@ -237,7 +237,7 @@ class _Likelihood:
 
 
 # %% ../../nbs/judges/06_local.ipynb #sharing-fault
-_SHARING_ERRORS = (  # that models raise which are not made for `packing`
+_SHARING_ERRORS = (  # raised by models that cannot read a tree
     AttributeError,
     LookupError,
     RuntimeError,
@@ -299,7 +299,7 @@ def _packs(
 
 # %% ../../nbs/judges/06_local.ipynb #causal-judge
 def _longest_input(model: 'PreTrainedModel') -> int:
-    "Tokens that a model was made for."
+    "How many tokens a model was made for."
     config = model.config.get_text_config()
     return getattr(config, 'max_position_embeddings', None) or 10**9
 
@@ -312,7 +312,7 @@ class _CausalJudge(Judge):
         self,
         model: 'PreTrainedModel',  # causal language model
         tokenizer: 'PreTrainedTokenizerBase',  # its own
-        judge_id: str | None = None,  # what answers are known by; needed for a model made in memory
+        judge_id: str | None = None,  # identifies stored answers; needed for a model made in memory
         ties: bool = False,  # whether C, neither is better, is an allowed answer
         min_mass: float = 0.1,  # probability that the letters must have together
         max_length: int | None = None,  # tokens in a question; None: what the model was made for
@@ -323,12 +323,12 @@ class _CausalJudge(Judge):
         self.tokenizer = tokenizer
         self.judge_id = judge_id
         self.name = f'local:{judge_id or "model"}'
-        self.known: dict[str, Any] = {}  # what a loaded model is known by
+        self.known: dict[str, Any] = {}  # identity of a loaded model
         marks = _tokenizer_marks(tokenizer)
         self.asking = Asking('likelihood', ties=ties, min_mass=min_mass, marks=marks)
         self.max_length = max_length or _longest_input(model)
         self.batch_tokens, self.share = batch_tokens, share
-        # An estimate need not be made again for the answer.
+        # A question that was tokenised for an estimate need not be tokenised again to be asked.
         self._tokenise = lru_cache(_QUESTIONS_AT_ONCE)(partial(_tokenise_text, tokenizer))
         self.likelihood = _judge_likelihood(self)
 
@@ -422,7 +422,7 @@ class LocalJudge(_LetterJudge):
         cls,
         name: str | Path,  # Hub id, or folder
         revision: str | None = None,  # on the Hub
-        device: str | None = None,  # None: cuda, mps or cpu, the first there is
+        device: str | None = None,  # None: the first available of cuda, mps and cpu
         dtype: str | None = None,  # None: as stored; float32 on a CPU
         trust_remote_code: bool = False,  # run code that comes with the model
         judge_id: str | None = None,  # this and what follows: as for a model in memory

@@ -32,7 +32,7 @@ _PART_CALL = re.compile(r'\(\?&(\w+)\)')
 
 
 def _write_out(pattern: str) -> str:
-    "A pattern with its shared parts in place of their calls; parts call parts."
+    "A pattern with its shared parts in place of their calls; parts may call other parts."
     while _PART_CALL.search(pattern):
         pattern = _PART_CALL.sub(lambda call: _TABLE['parts'][call[1]], pattern)
     return pattern
@@ -40,7 +40,7 @@ def _write_out(pattern: str) -> str:
 
 @dataclass(frozen=True)
 class Rule:
-    "One way in which judges write."
+    "One way of writing that is recognised."
 
     name: str
     pattern: str  # regular expression, shared parts written out
@@ -110,7 +110,7 @@ def _blank_elements(text: str) -> str:
 # %% ../../nbs/judges/00_quotations.ipynb #blank-quotations
 def blank_quotations(
     text: str,
-    only_closed: bool = False,  # leave quotations alone that never end
+    only_closed: bool = False,  # leave quotations that never end as they are
 ) -> str:  # as long as the text
     "The text with each quotation replaced by a pair of quotation marks around spaces."
 
@@ -168,11 +168,11 @@ def bare_words(
 
 # %% ../../nbs/judges/00_quotations.ipynb #judged-texts
 class JudgedTexts:
-    "The texts that a judge was given, to recognise their words in its answer."
+    "The texts that a judge was given, to recognise their sentences in its answer."
 
     def __init__(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str],  # what the judge was given to judge
     ):
         # Spaces at both ends let whole words be found by searching for text.
         self._words = [f' {bare_words(text)} ' for text in texts]
@@ -180,12 +180,12 @@ class JudgedTexts:
         self._known: dict[str, bool] = {}  # hostile answers repeat one sentence a thousand times
 
     def contain(self, passage: str) -> bool:
-        "Whether one of them contains these words in a row."
+        "Whether one of the texts contains these words in a row."
         words = f' {bare_words(passage)} '
         return any(words in text for text in self._words)
 
     def contain_sentence(self, sentence: str) -> bool:
-        "Whether a sentence of an answer is a repetition from them."
+        "Whether a sentence of an answer repeats one of the texts."
         if sentence not in self._known:
             self._known[sentence] = self._is_repetition(sentence)
         return self._known[sentence]
@@ -203,7 +203,7 @@ _REPORT = re.compile(f'(?:{"|".join(rule.pattern for rule in rules_of("report"))
 
 
 def introduces_report(
-    before: str,  # what stands before a claim, in its clause or line
+    before: str,  # the words before a claim, in its clause or line
 ) -> bool:
     "Whether what follows is reported as the words of somebody else."
     return bool(_REPORT.search(before))

@@ -80,7 +80,7 @@ def _placeholders(values: Iterable) -> str:
 
 # %% ../../nbs/judges/04_store.ipynb #processes
 def _claim_owner() -> str:
-    "Names this process, and one of the stores that it has open."
+    "A name for one store that this process has open."
     started = psutil.Process().create_time()
     return f'{os.getpid()}:{started:.2f}:{uuid.uuid4().hex[:8]}'
 
@@ -96,14 +96,14 @@ def _is_running(owner: str) -> bool:
 
 # %% ../../nbs/judges/04_store.ipynb #create-tables
 def _is_foreign(db: sqlite3.Connection) -> bool:
-    "Whether a file holds a database of another kind."
+    "Whether a file is a database of another kind."
     (application,) = db.execute('pragma application_id').fetchone()
     (n_tables,) = db.execute('select count(*) from sqlite_master').fetchone()
     return application != _STORE_FORMAT and n_tables > 0
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    "Creates the tables where they are missing, and drops claims of processes that are gone."
+    "Creates the tables where they are missing, and drops claims of processes that have ended."
     db.execute(f'pragma application_id={_STORE_FORMAT}')
     for table in _TABLES:
         db.execute(f'create table if not exists {table}')
@@ -297,7 +297,7 @@ def _check_store(path: Path) -> None:
 
 
 def _add_answers(db: sqlite3.Connection) -> int:
-    "Adds what the database attached as `other` has; an answer replaces one that failed."
+    "Adds what the database attached as `other` has; a vote replaces a failed answer."
     for table in ['judges', 'runs']:
         db.execute(f'insert or ignore into {table} select * from other.{table}')
     replaced = ', '.join(f'{name}=excluded.{name}' for name in _ANSWER_COLUMNS if name != 'key')
@@ -313,7 +313,7 @@ def _add_answers(db: sqlite3.Connection) -> int:
 def merge_stores(
     paths: Iterable[str | Path],  # stores to take from
     into: str | Path,  # store to add to; created if it does not exist
-) -> int:  # answers added, or replaced since they had failed
+) -> int:  # answers added, or replaced because they had failed
     "One store with the answers of several."
     sources = [Path(path) for path in paths]
     for source in sources:

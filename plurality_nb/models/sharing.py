@@ -55,6 +55,7 @@ def looks_back(
 
 
 # %% ../../nbs/models/06_sharing.ipynb #packable
+# Arguments that make sense for padded rows only; a tree is read without them.
 _OF_PADDED_ROWS = ('attention_mask', 'use_cache', 'labels', 'return_dict')
 
 
@@ -84,7 +85,7 @@ def _tree_reader(forward: Callable) -> Callable:
         hidden = output.last_hidden_state[0]
         return SequenceClassifierOutput(logits=self.score(hidden[ends]))
 
-    # Noted on the function, not on the model: whoever replaces the method replaces the note.
+    # Noted on the function, not on the model: replacing the method then removes the note.
     forward_or_read_tree.reads_trees = True  # type: ignore[attr-defined]
     return forward_or_read_tree
 
@@ -109,7 +110,7 @@ _ANY_LENGTH = 10**9
 def shares_up_to(
     config: 'PreTrainedConfig',  # of a model
 ) -> int:  # tokens in a row
-    "The longest row in which what a token means depends on its path alone."
+    "The longest row that may be shared: up to it, a token depends only on the path before it."
     text = config.get_text_config()
     rope = getattr(text, 'rope_parameters', None) or {}
     kinds = set(getattr(text, 'layer_types', None) or [])
@@ -124,14 +125,14 @@ def shares_up_to(
 def pair_rewards(
     model: nn.Module,  # a sequence classifier with one label; `packable` if the piece has a tree
     piece: MicroBatch,
-) -> Tensor:  # (2, pairs): of the first and of the second sides, logits
-    "The rewards of a piece."
+) -> Tensor:  # (2, pairs): logits of the first sides, then of the second ones
+    "The rewards of a micro-batch."
     return model(**piece['inputs']).logits.reshape(2, -1)
 
 
 # %% ../../nbs/models/06_sharing.ipynb #sharing-gap
 def _rewards_in_order(model: nn.Module, piece: MicroBatch) -> Tensor:
-    "(2, pairs): the rewards of a piece that holds all pairs, in the pairs' order."
+    "(2, pairs): the rewards of a piece that contains all pairs, in the pairs' order."
     moved = send_to_device(piece, next(model.parameters()).device)
     with torch.no_grad():
         rewards = pair_rewards(model, moved).float()
@@ -142,10 +143,12 @@ def sharing_gap(
     model: nn.Module,  # `packable`
     pairs: Sequence[Pair],
     pad: int = 0,  # the padding token
-    brief: bool = False,  # the last layer finishes the rows' last tokens alone
+    brief: bool = False,  # the last layer finishes only the rows' last tokens
 ) -> float:  # logits
     "The largest difference that sharing makes to the rewards of some pairs."
-    budget = 2 * len(pairs) * max(len(side) for pair in pairs for side in pair)  # holds all of them
+    budget = (
+        2 * len(pairs) * max(len(side) for pair in pairs for side in pair)
+    )  # enough for all of them
     (shared,) = micro_batches(pairs, budget, pad, brief=brief)
     (padded,) = micro_batches(pairs, budget, pad, share=False)
     was_training = model.training
@@ -178,7 +181,7 @@ def may_share(
     pairs: Sequence[Pair],  # a few
     pad: int = 0,  # the padding token
     max_length: int | None = None,  # tokens in the longest row that will come
-    brief: bool = False,  # the last layer finishes the rows' last tokens alone
+    brief: bool = False,  # the last layer finishes only the rows' last tokens
 ) -> bool:
     "Whether sharing makes no difference to a model; a warning gives the reason if it does."
     try:

@@ -42,7 +42,7 @@ def weights_id(
 # %% ../../nbs/models/00_weights.ipynb #best-device
 def best_device() -> str:  # `cuda`, `mps` or `cpu`
     "The fastest device that PyTorch finds."
-    import torch  # takes a second to import, and a command line that only parses needs none of it
+    import torch  # takes a second to import; a command that only parses options does not need it
 
     if torch.cuda.is_available():
         return 'cuda'
@@ -70,7 +70,7 @@ def _hub_commit(name: str, revision: str | None) -> str:
 
 
 def _load_failure(name: str | Path, want: str, error: Exception) -> ContractError:
-    "What transformers could not load, with the first line of its reason."
+    "The error for a model that cannot be loaded, with the first line of transformers' reason."
     reason = (str(error).strip() or 'no reason given').splitlines()[0]
     remedy = 'Give a Hub id, or a folder with config.json, a tokenizer and safetensors weights'
     return ContractError(
@@ -83,10 +83,10 @@ def _load_failure(name: str | Path, want: str, error: Exception) -> ContractErro
 
 # %% ../../nbs/models/00_weights.ipynb #load-model
 def load_pretrained(
-    auto: Any,  # class of transformers, such as `AutoModelForCausalLM`
+    auto: Any,  # a class of transformers, such as `AutoModelForCausalLM`
     name: str | Path,  # Hub id, or folder
-    want: str,  # what it should be, for the error
-    remedy: str = '',  # for the error, where weights are missing
+    want: str,  # the kind of model that is wanted, for the error text
+    remedy: str = '',  # what to do where weights are missing, for the error text
     revision: str | None = None,  # on the Hub
     dtype: str | None = None,  # None: as stored
     trust_remote_code: bool = False,  # run code that comes with the model

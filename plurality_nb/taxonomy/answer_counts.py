@@ -31,7 +31,7 @@ def read_count(
     raw: str,  # a model's words
     most: int,  # the largest number asked for
     texts: Sequence[str] = (),  # what it was given to judge
-) -> int | None:  # None where it is not plainly one number in range
+) -> int | None:  # None where there is no plain number in range
     "How many answers a model says there are."
     words = own_words(raw, texts)
     numbers = re.findall(r'\d+', words.replace(',', ''))
@@ -85,8 +85,8 @@ def _count_question(question: Question, most: int, marks: Sequence[str]) -> str:
 class PromptAsking:
     "A way of asking how many different answers a prompt has, used in place of an `Asking`."
 
-    most: int = 100  # the largest number, which stands for no end
-    min_mass: float = 0.1  # least probability of all digits, where `probabilities`
+    most: int = 100  # the largest number, which stands for this many or more
+    min_mass: float = 0.1  # with `probabilities`, what all digits must have together
     marks: Sequence[str] = field(default=(), repr=False)  # as in `Asking`
     probabilities: bool = False  # whether the model answers by probabilities of digits
     mode = 'count'
@@ -129,7 +129,7 @@ _log = logging.getLogger(__name__)
 def _prompt_openness(
     prompts: Sequence[list], judge: Judge, n_answers: int, **kwargs: Any
 ) -> np.ndarray:  # (prompts,): mean openness in [0, 1], nan where no number could be read
-    "A judge's answers to each prompt; a prompt that occurs twice is asked once."
+    "A judge's mean answer to each prompt; a prompt that occurs twice is asked about once."
     keys = [json.dumps(prompt, sort_keys=True) for prompt in prompts]
     different = dict(zip(keys, prompts))
     questions = [
@@ -174,11 +174,11 @@ def ask_plurality(
     judge: Judge,  # a language model
     n_answers: int = 5,  # a prompt
     most: int | None = None,  # largest number asked for; None: 100, or 9 for probabilities
-    calibrate_on: int = 100,  # own prompts asked too, for the judge's scale; 0 leaves it as it is
+    calibrate_on: int = 100,  # own prompts to fit the curve on; 0: no curve, the scale as it is
     seed: int = 0,  # of their choice
     **kwargs: Any,  # `store`, `budget`, `retry_failed`, `progress` of `ask_both_orders`
 ) -> np.ndarray:  # (prompts,): in [0, 1], nan where no answer could be read
-    "How many different answers a language model sees, as a probability that there are many."
+    "The probability that a prompt has many answers, by how many a language model counts."
     if n_answers < 1:
         raise ContractError('n_answers', 'a number >= 1', repr(n_answers))
     by_digits = judge.asking is not None and judge.asking.mode == 'likelihood'

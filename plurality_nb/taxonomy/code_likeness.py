@@ -107,7 +107,7 @@ def code_measures(
     a: Response,
     b: Response,
 ) -> dict[str, float]:  # -0.5 each unless both contain code
-    "How far code is the same but for names, quotes and layout."
+    "How far two pieces of code are the same, apart from names, quotes and layout."
     if not _hold_code(a, b):
         return dict(_NO_CODE)
     of_a, of_b = _code_tokens(a.text), _code_tokens(b.text)

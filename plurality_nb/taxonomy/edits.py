@@ -101,7 +101,7 @@ def _unmatched(a: Response, b: Response, matched: Set[str]) -> set[str]:
 # %% ../../nbs/taxonomy/08_edits.ipynb #conflict
 class _Conflict(NamedTuple):
     severity: int  # 2: the edit changes a fact; 1: it adds or drops one; 0: neither
-    turns: bool  # whether it turns its clause to the opposite
+    turns: bool  # whether the edit turns its clause to the opposite
 
 
 _DETAIL_ASPECTS = ('quantifier', 'modality', 'rank', 'time')  # an edit may add or drop these
@@ -173,7 +173,7 @@ def _conflict_of(edit: Edit, a: Response, b: Response) -> _Conflict:
     changes_unit = all(units) and units[0] != units[1]
     changes_meaning = any(aspect.conflict for aspect in meanings.values())
     if all(numbers) or all(names) or changes_unit or changes_meaning:
-        return _Conflict(2, False)  # wrong already: a turn would count it twice
+        return _Conflict(2, False)  # counted already: a turn would count it twice
     details = any(meanings[name].removed != meanings[name].added for name in _DETAIL_ASPECTS)
     return _Conflict(int(any(numbers) or details), _turns_clause(edit))
 

@@ -22,7 +22,7 @@ def lone_numbers(
     numbers: Iterable[str],  # keys
     others: Iterable[str],  # keys
 ) -> list[str]:  # keys
-    "Those numbers that none of the others agrees with."
+    "The numbers that agree with none of the others."
     return [x for x in numbers if not any(same_number(x, y) for y in others)]
 
 

@@ -52,7 +52,7 @@ class _EmbeddedTexts:
 
 # %% ../../nbs/taxonomy/11_features.ipynb #pair-reader
 class _PairMeasurer:
-    "Everything that is read or embedded once for many pairs."
+    "What is read or embedded once for many pairs."
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ def pair_features(
     encoder: str = ENCODER,
     progress: bool = True,
 ) -> pd.DataFrame:  # (pairs, features): the same whichever response is called A
-    "What pairs of responses are compared by."
+    "The measures of each pair of responses, in words, facts, edits, roles, code and meaning."
     prompts = [''] * len(a) if prompts is None else prompts
     if not len(a) == len(b) == len(prompts):
         raise ContractError(
@@ -176,7 +176,7 @@ class _EntailmentModel:
 
     def probabilities(self, pairs: list[tuple[str, str]]) -> list[list[float]]:
         "Probability that the first text entails the second, and that it contradicts it."
-        import torch  # as above
+        import torch  # takes seconds to import
 
         firsts, seconds = map(list, zip(*pairs))
         tokens = self.tokenizer(firsts, seconds, truncation=True, padding=True, return_tensors='pt')

@@ -127,8 +127,8 @@ def score_indistinguishability(
     prompts: Sequence[str] | None = None,  # as from `prompt_text`; what they contain counts less
     encoder: str = ENCODER,
     progress: bool = True,
-    entailment: str | None = None,  # model of natural-language inference, if one is at hand
-    batch_size: int = 32,  # pairs that it reads at once
+    entailment: str | None = None,  # model of natural-language inference, if one is wanted
+    batch_size: int = 32,  # pairs that this model reads at once
 ) -> np.ndarray:  # (pairs,): probability that readers would call the two the same
     "How alike two responses are."
     n_prompts = len(a) if prompts is None else len(prompts)

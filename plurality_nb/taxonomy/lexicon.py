@@ -70,7 +70,7 @@ def _synonym_lexicon() -> _SynonymLexicon:
         for entry in line.split():
             parts = _keys_of_parts(entry)
             if NEGATIONS.intersection(parts):
-                continue  # a negation counts for itself
+                continue  # negations are counted separately
             if len(parts) > 1:
                 expressions[parts[0]].add(parts)
             groups['_'.join(parts)].add(number)

@@ -35,7 +35,7 @@ class _PromptResponses:
 
 
 def _responses_by_prompt(ds: Dataset, least: int, most: int, seed: int) -> list[_PromptResponses]:
-    "Prompts with enough different responses; of too many, some are drawn."
+    "Prompts with at least `least` different responses, of which at most `most` are drawn."
     prompts: dict[str, str] = {}
     different: dict[str, dict[str, None]] = {}  # a dict keeps the order, which a set does not
     for group, prompt, *responses in zip(
@@ -74,8 +74,8 @@ def _meaning_row(group: str, distances: np.ndarray, alike_at: float) -> dict:
 def response_meanings(
     ds: Dataset,  # comparisons
     least: int = 3,  # different responses that a prompt needs
-    most: int = 12,  # of them, drawn with `seed`, that are compared with each other
-    alike_at: float = 0.5,  # from this probability on two responses mean the same
+    most: int = 12,  # responses of a prompt that are compared; of more, so many are drawn
+    alike_at: float = 0.5,  # least probability at which two responses mean the same
     encoder: str = ENCODER,
     progress: bool = True,
     seed: int = 0,

@@ -35,8 +35,8 @@ def _check_thresholds(**thresholds: float) -> None:
 def quadrant_of(
     plurality: np.ndarray,  # (pairs,): in [0, 1], nan where unknown
     indistinguishability: np.ndarray,  # (pairs,): in [0, 1], nan where unknown
-    plural_at: float = 0.5,  # from here on a prompt counts as plural
-    alike_at: float = 0.5,  # from here on responses count as alike
+    plural_at: float = 0.5,  # least plurality of a prompt that counts as plural
+    alike_at: float = 0.5,  # least indistinguishability of responses that count as alike
 ) -> list[str | None]:  # of `QUADRANTS`; None where a score is unknown
     "The quadrant of each pair."
     _check_thresholds(plural_at=plural_at, alike_at=alike_at)
@@ -59,8 +59,8 @@ def label_taxonomy(
     scorer: str | Judge | Callable = 'classifier',  # of the prompts, as in `score_plurality`
     base_rate: float | str | None = None,  # share of plural prompts, as in `score_plurality`
     entailment: str | None = None,  # model, as in `score_indistinguishability`
-    batch_size: int = 32,  # pairs that it reads at once
-    **kwargs: Any,  # others of the scorer
+    batch_size: int = 32,  # pairs that this model reads at once
+    **kwargs: Any,  # other settings of the scorer
 ) -> Dataset:  # the same rows with `plurality`, `indistinguishability`, `quadrant`
     "Comparisons with both scores and their quadrant."
     _check_thresholds(plural_at=plural_at, alike_at=alike_at)
@@ -84,7 +84,7 @@ def label_taxonomy(
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #taxonomy-scores
 def _taxonomy_scores(ds: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    "Plurality and indistinguishability, which are needed."
+    "Plurality and indistinguishability; an error where the rows have none."
     plurality, indistinguishability = (
         number_column(ds, 'plurality'),
         number_column(ds, 'indistinguishability'),
@@ -105,7 +105,7 @@ def uncertain_rows(
     band: float = 0.1,  # rows up to this far from a threshold count as near it, in (0, 1)
     plural_at: float = 0.5,
     alike_at: float = 0.5,
-) -> pd.DataFrame:  # a row a quadrant and `overall`: `pairs`, and shares in [0, 1] near thresholds
+) -> pd.DataFrame:  # by quadrant, and `overall`: `pairs`, and shares in [0, 1] near thresholds
     "How many rows are near a threshold."
     if not 0 < band < 1:
         raise ContractError('band', 'a number between 0 and 1', repr(band))
@@ -135,7 +135,7 @@ def threshold_sensitivity(
     plural_at: Sequence[float] = (0.3, 0.5, 0.7),
     alike_at: Sequence[float] = (0.3, 0.5, 0.7),
     votes: str = 'human',  # whose: `human` or `judge`
-) -> pd.DataFrame:  # a row for each two thresholds and quadrant: `pairs`, `tie_rate`, `split`
+) -> pd.DataFrame:  # by thresholds and quadrant: `pairs`, `tie_rate`, `split`
     "What moving the thresholds does to the quadrants and to the votes in them."
     plurality, indistinguishability = _taxonomy_scores(ds)
     a, b, tie = votes_of(ds, votes)

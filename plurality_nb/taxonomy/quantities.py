@@ -52,7 +52,7 @@ def is_unit(
 def unit_of(
     word: str,  # lower case
 ) -> Unit | None:  # None for another word, and for abbreviations of one or two letters
-    "The unit that a word names, wherever it is."
+    "The unit that a word names, with or without a number before it."
     return _units().get(word) if len(word) > 2 else None
 
 
@@ -62,7 +62,7 @@ CURRENCY_SIGNS = ''.join(vocabulary('currencies').values())
 
 def number_value(
     text: str,  # a number as written, such as `-1,200.5`, `2/3` or `18:30`
-) -> float | None:  # a time of day in hours; None where it is no number, such as 1.2.3
+) -> float | None:  # a time of day in hours; None for what is not a number, such as 1.2.3
     "The value of a number."
     digits = text.lstrip(CURRENCY_SIGNS + '-')
     if re.fullmatch(r'\d{1,3}(?:,\d{3})+(?:\.\d+)?', digits):
@@ -97,7 +97,7 @@ def number_key(
 # %% ../../nbs/taxonomy/03_quantities.ipynb #leading-value
 def leading_value(
     text: str,  # first part of a key
-) -> float | None:  # None where it is none
+) -> float | None:  # None where it is not a number
     "The value that a key begins with."
     try:
         return float(text)
@@ -129,7 +129,7 @@ def same_number(
     x: str,  # key of a number
     y: str,
 ) -> bool:
-    "Whether two numbers agree; one may go without its unit, and without a.m. or p.m."
+    "Whether two numbers agree; one may lack its unit, or a.m. and p.m."
     if x == y:
         return True
     if x.endswith(' date'):

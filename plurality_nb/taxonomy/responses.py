@@ -98,11 +98,11 @@ class Response:
         return Counter(_keys_of_kind(self.words, 'sign'))
 
     @cached_property
-    def parts(self) -> list[str]:  # the body's words as written, expressions taken apart
+    def parts(self) -> list[str]:  # the body's words as written, expressions split into words
         return [part for word in self.body for part in word.written.split()]
 
     @cached_property
-    def negations(self) -> int:
+    def negations(self) -> int:  # in the body
         return count_negations(self.body)
 
     @cached_property

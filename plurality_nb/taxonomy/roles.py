@@ -73,7 +73,7 @@ _SYMMETRIC = word_list('symmetric')
 
 
 def _role_turn(a: Response, b: Response) -> int:
-    "1 where two changed places, -1 where the words between them turned round as well, else 0."
+    "1 if two stretches changed places, -1 if what is between them turned round as well, else 0."
     shared = (a.key_counts & b.key_counts).total()
     if shared < 0.6 * max(len(a.keys), len(b.keys)):
         return 0
@@ -113,7 +113,7 @@ def _company_measures(a: Response, b: Response) -> dict[str, float]:
 
 
 # %% ../../nbs/taxonomy/09_roles.ipynb #clause
-_LEAST_LIKENESS = 0.4  # cosine of two clauses' words from which on they are compared
+_LEAST_LIKENESS = 0.4  # least cosine between the words of two clauses that are compared
 
 
 class _Clause(NamedTuple):
@@ -181,7 +181,7 @@ def role_measures(
     b: Response,
     matched: Set[str],  # as from `matched_acronyms`
 ) -> dict[str, float]:
-    "Whether the same words are in the same company and order."
+    "Whether the same words have the same roles, company and order."
     actors_a, actors_b = _actors(a, matched), _actors(b, matched)
     same_actors = 1.0
     if actors_a and actors_b:

@@ -31,7 +31,7 @@ class Word(NamedTuple):
 # %% ../../nbs/taxonomy/04_words.ipynb #token
 @dataclass
 class _Token:
-    "A word in the making."
+    "A word while it is read, which later words may still complete."
 
     key: str
     kind: str
@@ -65,7 +65,7 @@ def _number_parts() -> dict[str, float]:
 
 
 def _complete_number(token: _Token, word: str) -> bool:
-    "Take up a word that belongs to the number before it: a.m. or p.m., a part, a unit."
+    "Adds a word to the number before it, if it is a.m. or p.m., a part or a unit."
     if token.value is None:
         return False
     if word in ('am', 'pm'):
@@ -179,7 +179,7 @@ _CLAUSE_OPENERS = word_list('clause_openers')
 
 
 def read_words(
-    text: str,  # anybody's
+    text: str,
 ) -> list[Word]:
     "The words of a text, in a form that texts with the same content share."
     text = plain_spelling(text)
