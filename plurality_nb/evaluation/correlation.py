@@ -42,7 +42,7 @@ STATISTICS = ['pearson', 'spearman', 'kendall']
 
 
 def _cosine(xy: np.ndarray, xx: np.ndarray, yy: np.ndarray) -> np.ndarray:
-    "From sums of products and of squares; nan where one of the squares is zero."
+    "Cosine from sums of products and of squares; nan where one of the squares is zero."
     with np.errstate(invalid='ignore', divide='ignore'):
         return xy / np.sqrt(xx * yy)
 
@@ -52,7 +52,7 @@ def pearson(
     y: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
-    "Correlation, each pair in both orders."
+    "Pearson's correlation, each pair in both orders."
     sums = group_sums(codes, x * y, x * x, y * y)
 
     def cosines(counts: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def pearson(
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #by-level
 def by_level(
-    level: np.ndarray,  # (pairs,): 0, 1, ...; each at least once
+    level: np.ndarray,  # (pairs,): 0, 1, ... for its distinct values; each at least once
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Callable[[np.ndarray], np.ndarray]:  # (resamples, groups) counts to (resamples, levels)
     "How often a resample contains pairs of each level."
@@ -88,7 +88,7 @@ class _SignedRanks:
 
     def __init__(self, x: np.ndarray, codes: np.ndarray) -> None:
         size, self.level = np.unique(np.abs(x), return_inverse=True)
-        self._nonzero = size > 0  # zero stands in the middle, with rank zero
+        self._nonzero = size > 0  # zero is in the middle of both orders, so its rank is zero
         self._weigh = by_level(self.level, codes)
 
     def __call__(self, counts: np.ndarray) -> LevelRanks:
@@ -229,7 +229,7 @@ def correlate(
     baselines: bool = True,  # add the trivial models, see `rows_that_count`
     statistics: Sequence[str] = STATISTICS,  # which of them
 ) -> pd.DataFrame:  # as `tabulate`
-    "How well each model's predicted preference follows people's share, orientation-free."
+    "How well each model's predicted preference follows people's share, whichever response is A."
     check_statistics(statistics, STATISTICS)
     rows = rows_that_count(models, by, votes, include_seen, baselines).rows
 
@@ -256,10 +256,10 @@ def _cell_text(row: pd.Series, digits: int) -> str:
 
 
 def side_by_side(
-    table: pd.DataFrame,  # from `correlate` and all other functions that return such a table
+    table: pd.DataFrame,  # from `correlate`, or any function that returns such a table
     statistic: str = 'spearman',  # one that the table has
     digits: int = 2,
-) -> pd.DataFrame:  # a row a slice, a column a model: value [low, high], and p of differences
+) -> pd.DataFrame:  # one row per slice, one column per model: value [low, high], p of differences
     "One statistic of all models, with intervals."
     by = slice_column(table)
     rows = table[table.statistic == statistic]

@@ -38,7 +38,7 @@ def _labelled_rows(
     labels: Sequence[float] | np.ndarray,
     groups: Sequence | None = None,
 ) -> _LabelledRows:
-    "The rows that have both, checked."
+    "The rows that have both a score and a label, which is 0 or 1."
     scores, labels = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float)
     own = np.arange(len(scores)) if groups is None else np.asarray(groups, dtype=object)
     if not len(scores) == len(labels) == len(own):
@@ -94,7 +94,7 @@ def label_agreement(
     n_boot: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> pd.DataFrame:  # a row a measure: `value`, `low`, `high`, `n` rows, `groups`
+) -> pd.DataFrame:  # one row per measure: `value`, `low`, `high`, `n` rows, `groups`
     "How far scores agree with people's labels: `auc`, `kappa`, accuracies, `calibration_error`."
     usable = _labelled_rows(scores, labels, groups)
     score, label = usable.scores, usable.labels
@@ -137,7 +137,7 @@ def reliability_curve(
     n_boot: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> pd.DataFrame:  # a row a bin: mean `score`, share of 1 (`value`, `low`, `high`), `n`
+) -> pd.DataFrame:  # one row per bin: mean `score`, share of 1 (`value`, `low`, `high`), `n`
     "Share of labels that are 1, by how high the scores are."
     usable = _labelled_rows(scores, labels, groups)
     bin_of_row = pd.qcut(usable.scores, bins, labels=False, duplicates='drop')

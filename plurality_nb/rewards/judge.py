@@ -21,7 +21,7 @@ from plurality_nb.rewards.model import RewardModel
 
 # %% ../../nbs/rewards/08_judge.ipynb #rewardjudge
 class RewardJudge:
-    "Votes of reward models: fractions, the mean over the models."
+    "Votes of reward models: fractions of votes, by the mean of the models' probabilities."
 
     ordered = False  # whether the order of the responses may change the votes
 
@@ -58,7 +58,7 @@ class RewardJudge:
 
 # %% ../../nbs/rewards/08_judge.ipynb #open-reward-judge
 def open_reward_judge(
-    models: str,  # folders or Hub ids, with commas between
+    models: str,  # folders or Hub ids, separated by commas
     seed: int = 0,  # not used: rewards do not vary
 ) -> RewardJudge:
     "The judge called `reward:MODELS`."

@@ -23,8 +23,8 @@ class MeasuredPass:
     "What one forward pass gave."
 
     pairs: dict[str, Tensor]  # (pairs,) each: `loss`, `chosen_reward`, `rejected_reward`, facts
-    tokens: int  # that were needed
-    computed: int  # with padding
+    tokens: int  # that the pairs needed
+    computed: int  # tokens, with padding
 
 
 # %% ../../nbs/rewards/10_measures.ipynb #join-pairs
@@ -38,7 +38,7 @@ def join_pairs(
 # %% ../../nbs/rewards/10_measures.ipynb #pairs-table
 def pairs_table(
     parts: Sequence[dict[str, Tensor]],  # columns of pairs
-) -> pd.DataFrame:  # a row a pair
+) -> pd.DataFrame:  # one row per pair
     "The pairs of several passes as a table in memory."
     columns = join_pairs(parts)
     return pd.DataFrame({name: values.cpu().numpy() for name, values in columns.items()})
@@ -57,7 +57,7 @@ def _only_defined(measures: dict[str, float]) -> dict[str, float]:
 def training_measures(
     pairs: pd.DataFrame,  # `chosen_reward`, `rejected_reward`, `margin`, `decided`
 ) -> dict[str, float]:  # those that are defined
-    "How often the chosen response is ahead, and by the margin; and the mean rewards."
+    "How often the chosen response is ahead, how often by its margin, and the mean rewards."
     values = {name: pairs[name].to_numpy(float) for name in pairs}
     delta = values['chosen_reward'] - values['rejected_reward']
     is_decided, has_margin = values['decided'] > 0, ~np.isnan(values['margin'])
@@ -88,7 +88,7 @@ def _spearman_in_both_orders(delta: np.ndarray, share: np.ndarray) -> float:
 def evaluation_measures(
     pairs: pd.DataFrame,  # as for `training_measures`, and `loss` (weighted), `weight`, votes
 ) -> dict[str, float]:  # those that are defined
-    "Those of training, the mean loss, and correlations with the votes."
+    "The measures of training, the mean loss, and correlations with the votes."
     values = {name: pairs[name].to_numpy(float) for name in pairs}
     delta = values['chosen_reward'] - values['rejected_reward']
     weight = values['weight']

@@ -106,7 +106,9 @@ def _best_step(
         if step % _STEPS_BETWEEN_VALIDATIONS:
             continue
         with torch.no_grad():
-            losses = [data.loss(run.probe, fold == k).item() for k, run in enumerate(descents)]
+            losses = [
+                data.loss(descent.probe, fold == k).item() for k, descent in enumerate(descents)
+            ]
         loss = float(np.mean(losses))
         if loss < best.loss:
             best = _BestStep(step, loss)
@@ -117,7 +119,7 @@ def _best_step(
 
 # %% ../../nbs/rewards/07_probe.ipynb #fit-probe
 def _fit_probe(data: _ProbeData, steps: int, lr: float) -> Probe:
-    "A probe after some steps on all pairs."
+    "A probe that has made so many steps on all pairs."
     descent = _Descent(data, slice(None), lr)
     for _ in range(steps):
         descent.step()
@@ -163,7 +165,7 @@ def train_probe(
     progress: bool = True,
     **settings: float,  # `weight`, `prior`, `smoothing_share` of the objectives
 ) -> ProbeModel:  # with its settings and the groups of all rows it used
-    "A reward model on frozen embeddings, stopped by held-out prompts."
+    "A reward model on frozen embeddings; held-out prompts decide when training stops."
     ds = exclude_groups(ds, exclude)
     targets = training_targets(ds, objective, votes, missing)
     keep = targets['keep']
@@ -187,7 +189,7 @@ def train_probe(
 def cross_score(
     ds: Dataset,  # comparisons with what the objective needs
     objective: str = 'margin',
-    folds: int = 5,  # models, each blind to its own share of the prompts
+    folds: int = 5,  # models, each trained without one part of the prompts
     seed: int = 0,
     progress: bool = True,
     votes: str = 'judge',
@@ -196,7 +198,7 @@ def cross_score(
 ) -> Dataset:  # the same rows with `reward_a`, `reward_b`, `seen`
     """Rewards from models that were not trained on the prompt they score.
 
-    So no row is marked as `seen`, though all of them train some of the models."""
+    No row is marked as `seen`, although a usable row trains all models but one."""
     fold = group_folds(ds['group'][:], folds, seed)
     usable = training_targets(ds, objective, votes, missing)['keep']
     rewards = np.empty((2, len(ds)))
