@@ -21,7 +21,13 @@ from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from plurality_nb.data.arrow import contents_id
-from plurality_nb.data.outputs import json_object, refuse_foreign, remove_folder, replacing
+from plurality_nb.data.outputs import (
+    json_object,
+    refuse_foreign,
+    refuse_inputs,
+    remove_folder,
+    replacing,
+)
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.saving import check_model, list_files
 from plurality_nb.rewards.targets import exclude_groups
@@ -106,7 +112,9 @@ def check_training(
     inputs: Iterable = (),  # what is read: data, the model to begin with
 ) -> None:
     "Stops where `train_model` would replace what is not ours."
-    check_model(out, inputs)
+    read = list(inputs)
+    check_model(out, read)
+    refuse_inputs(_run_folder(out), read, folder=True)  # a run's folder is removed in the end
     refuse_foreign(_run_folder(out), _not_a_run, 'the checkpoints of a killed run', folder=True)
 
 
