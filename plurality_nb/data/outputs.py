@@ -115,8 +115,16 @@ def _kind_in_words(path: Path) -> str:
     return 'a file' if path.is_file() else 'a device'
 
 
+def _no_folder_above(path: Path) -> Path | None:
+    "What stands where a folder around `path` should be; None where nothing does."
+    return next((p for p in path.parents if os.path.lexists(p) and not p.is_dir()), None)
+
+
 def _why_taken(path: Path, why_foreign: Callable[[Path], str], folder: bool) -> str:
     "Why a name is taken, in words; empty where it is free."
+    above = _no_folder_above(path)
+    if above:
+        return f"below {str(above)!r}, which is no folder"
     if path.is_symlink():
         return f'a link to {os.readlink(path)}'
     if folder and Path.cwd().is_relative_to(path.resolve()):
