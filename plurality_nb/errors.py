@@ -8,6 +8,12 @@ __all__ = ['ContractError', 'LeftOut']
 
 
 # %% ../nbs/00_errors.ipynb #contracterror
+def _rebuild_error(kind: type['ContractError'], state: dict[str, object]) -> 'ContractError':
+    error = kind.__new__(kind)
+    error.__dict__.update(state)
+    return error
+
+
 class ContractError(ValueError):
     "Data or settings that cannot be used: what was expected, what was found, and how to fix it."
 
@@ -42,6 +48,10 @@ class ContractError(ValueError):
             return message
         ends_a_line = self.got[-1:].isspace()  # as a list of rows does, which needs no full stop
         return message + ('' if ends_a_line else '. ') + self.hint
+
+    # Python would call `__init__` with the positional arguments alone, which may be too few.
+    def __reduce__(self) -> tuple:
+        return _rebuild_error, (type(self), self.__dict__)
 
 
 # %% ../nbs/00_errors.ipynb #leftout

@@ -160,7 +160,20 @@ def test_checkpoints_do_not_go_into_a_folder_of_another(refused, tmp_path):
             f"train sample --model base --out mine{more}", "mine.run': a folder of something else"
         )
     (folder / "run.json").write_text('{"model": "base", "lora": 0, "data": "x"}')
+    (folder / "checkpoint-7").mkdir()
     check_training(tmp_path / "mine")
+    with pytest.raises(ContractError, match="not an input's"):  # the model that it begins with
+        check_training(tmp_path / "mine", [folder / "checkpoint-7"])
+    (folder / "precious.txt").write_text("mine")
+    refused("train sample --model base --out mine --restart", "also contains 'precious.txt'")
+    assert (folder / "precious.txt").read_text() == "mine"
+
+
+def test_an_output_below_a_file_is_refused_before_the_work(refused, tmp_path):
+    (tmp_path / "file.txt").write_text("mine")
+    refused("taxonomy sample --out file.txt/out.parquet", "below")
+    refused("report sample --model random --out file.txt/r.html", "below")
+    assert (tmp_path / "file.txt").read_text() == "mine"
 
 
 def test_a_report_leaves_what_is_no_report_alone(refused, run, rated, tmp_path):
