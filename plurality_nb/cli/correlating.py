@@ -74,7 +74,7 @@ Statistic = Literal[
 
 # %% ../../nbs/cli/10_correlating.ipynb #print-tables
 def _compared_statistics(statistic: str) -> list[str]:
-    "What differences are computed for: what is printed, if it can be compared, and the usual ones."
+    "The statistics of differences: the printed one, if it can be compared, and the usual ones."
     from plurality_nb.evaluation.comparison import COMPARED
 
     usual = ['pearson', 'spearman', 'accuracy', 'log_loss']
@@ -82,7 +82,7 @@ def _compared_statistics(statistic: str) -> list[str]:
 
 
 def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
-    "Prints one statistic of all models, beside what the votes allow."
+    "Prints one statistic of all models, next to the noise ceiling."
     import pandas as pd
 
     from plurality_nb.evaluation.correlation import STATISTICS, side_by_side

@@ -48,7 +48,7 @@ class PromptJudgeOptions:
 def _scorer_settings(
     scoring: ScorerOptions, asking: PromptJudgeOptions, seed: int
 ) -> dict[str, Any]:
-    "What `label_taxonomy` is told of the scorer of prompts."
+    "The arguments of `label_taxonomy` that choose the scorer of prompts."
     if scoring.prompts in ('classifier', 'responses'):
         return dict(scorer=scoring.prompts)
     options = {} if asking.base_url is None else dict(base_url=asking.base_url)

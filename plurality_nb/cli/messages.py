@@ -29,7 +29,7 @@ def shows_progress() -> bool:
 
 # %% ../../nbs/cli/01_messages.ipynb #command-line
 def command_line() -> str:
-    "The command as it was typed, for the notes beside files."
+    "The command as it was typed, for the notes next to files."
     return ' '.join(['plurality', *map(shlex.quote, sys.argv[1:])])
 
 

@@ -129,7 +129,7 @@ def recorded_order(
 ) -> (
     'pd.DataFrame | None'
 ):  # as of `order_effects`, without intervals; None where nothing is recorded
-    "What the order of the responses did to a judge, as the note beside its votes says."
+    "What the order of the responses did to a judge, as recorded in the note next to its votes."
     import pandas as pd
 
     rates = {k: rate for k, rate in vote_settings.items() if k in _REPORTED_RATES}

@@ -68,7 +68,7 @@ def _check_selected(out: Path, as_sheet: bool) -> None:
 
 
 def _add_sheets(ds: 'Dataset', sheets: list[Path], data: str) -> 'Dataset':
-    "Puts people's votes on the pairs they are for."
+    "Adds people's votes to their pairs."
     from plurality_nb.data.loading import load_comparisons
     from plurality_nb.votes.selection import add_people
 

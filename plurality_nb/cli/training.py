@@ -102,7 +102,7 @@ def _training_log() -> Iterator[None]:
     log.setLevel(logging.INFO)
     log.addHandler(handler)
     log.propagate = False
-    transformers_logging.set_verbosity_error()  # it warns that the head is new, which is meant
+    transformers_logging.set_verbosity_error()  # it warns that the head is new, which is intended
     try:
         yield
     finally:
@@ -130,7 +130,7 @@ def _train_full(
         trainer = train_model(ds, model, out, eval_ds, **how, **settings)
     is_first = trainer.is_world_process_zero()
     trainer.accelerator.wait_for_everyone()
-    trainer.accelerator.end_training()  # a process that leaves with the group open may abort
+    trainer.accelerator.end_training()  # a process that exits with an open process group may abort
     if not is_first:
         sys.exit(0)
     show_message(f'wrote {out}')
@@ -161,7 +161,7 @@ def _train_probe(ds: 'Dataset', out: Path, common: dict[str, Any]) -> dict:  # i
 
 # %% ../../nbs/cli/08_training.ipynb #check-model-folder
 def _check_model_folder(out: Path, model: str, inputs: list) -> None:
-    "Stops where the model would replace what is not a model, or what is read."
+    "Stops if the model would replace an input or something that is not a model."
     if model == 'probe':
         from plurality_nb.rewards.saving import check_model
 

@@ -75,9 +75,9 @@ class PageFigure:
 
 # %% ../../nbs/reports/02_blocks.ipynb #page-figure
 def page_figure(
-    ax: Axes,  # of a figure that nobody else needs: it is closed
+    ax: Axes,  # its figure is closed afterwards
     caption: str,  # what it shows, for all readers
-    key: str,  # no other figure of the page has it
+    key: str,  # prefix of the figure's ids, unique on the page
 ) -> PageFigure:
     "A figure for the page."
     drawn = svg(ax.figure, True)  # type: ignore[arg-type]  # not a figure within a figure
@@ -104,7 +104,7 @@ class ListBlock:
 
     kind: ClassVar[str] = 'list'
     entries: Sequence[str]
-    box: bool = False  # as the findings at the top of the page
+    box: bool = False  # framed, as the findings at the top of the page
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #cell
@@ -147,7 +147,7 @@ class FiguresBlock:
 # %% ../../nbs/reports/02_blocks.ipynb #code-block
 @dataclass(frozen=True)
 class CodeBlock:
-    "Text to be shown as it is."
+    "Preformatted text."
 
     kind: ClassVar[str] = 'code'
     label: str
@@ -161,9 +161,9 @@ Block: TypeAlias = TextBlock | ListBlock | TableBlock | FiguresBlock | CodeBlock
 # %% ../../nbs/reports/02_blocks.ipynb #fact-text
 def fact_text(
     value: object,
-    digits: int = 2,  # of what is not whole
+    digits: int = 2,  # after the point, unless the value is a whole number
 ) -> str:
-    "A fact for reading: counts whole, rates short, what is unknown empty."
+    "A value as text: counts in full, rates rounded, unknown values empty."
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ''
     if isinstance(value, bool | str):
@@ -185,7 +185,7 @@ def frame_block(
     first: str = '',  # what the rows are
     digits: int = 2,
 ) -> TableBlock:
-    "A table as it is."
+    "A DataFrame as a block, row by row."
     rows = [
         TableRow(slice_title(name), [TableCell(fact_text(value, digits)) for value in values])
         for name, values in zip(table.index, table.to_numpy(dtype=object))
@@ -196,10 +196,10 @@ def frame_block(
 
 # %% ../../nbs/reports/02_blocks.ipynb #facts-block
 def facts_block(
-    facts: Mapping[str, str | None],  # name to what is known, empty or None where nothing is
+    facts: Mapping[str, str | None],  # name to text, empty or None where unknown
     caption: str,
 ) -> TableBlock:
-    "Facts in words, a row each."
+    "Facts in words, one row each."
     rows = [TableRow(name, [TableCell(fact)]) for name, fact in facts.items() if fact]
     return TableBlock(caption, [TableCell(''), TableCell('')], rows, words=True)
 
@@ -221,7 +221,7 @@ def interval_cell(
 def tested_cell(
     row: pd.Series,  # of a table of differences
 ) -> TableCell:
-    "A difference, and below it the interval, the p-value, and what would have shown."
+    "A difference, and below it the interval, the p-value, and the detectable difference."
     cell = interval_cell(row)
     lines = [cell.sub]
     if not np.isnan(row.p_holm):
@@ -251,7 +251,7 @@ def statistic_block(
     caption: str,
     cell: Callable[[pd.Series], TableCell] = interval_cell,
 ) -> TableBlock | None:  # None where the table lacks the statistic
-    "A row a model, a column a slice."
+    "One statistic, with a row per model and a column per slice."
     by = slice_column(table)
     rows = table[table.statistic == statistic]
     if not len(rows):

@@ -71,7 +71,7 @@ _PACKAGES = [
 
 
 def versions() -> dict[str, str]:  # package to version
-    "What the numbers were made with."
+    "The versions of the packages that computed the numbers."
     packages = {package: version(package) for package in _PACKAGES}
     return dict(plurality_nb=__version__, python=sys.version.split()[0], **packages)
 
@@ -101,7 +101,7 @@ def _page_html(report: ReportInput, title: str) -> str:
 
 # %% ../../nbs/reports/04_page.ipynb #numbers
 def _without_nan(value: object) -> object:
-    "The same with null for numbers that JSON does not have."
+    "The same with None for the numbers that JSON cannot represent."
     if isinstance(value, Mapping):
         return {str(key): _without_nan(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -152,10 +152,10 @@ def write_page(
     path: str | Path,  # .html; a .json is written next to it; an earlier report is replaced
     differences: pd.DataFrame | None = None,  # from `compare_models`
     title: str = 'Do the rewards follow people?',
-    settings: dict | None = None,  # how it was made
+    settings: dict | None = None,  # of all stages, for the last section
     command: str | None = None,
     further: Mapping[str, pd.DataFrame] | None = None,  # tables `scores`, `ceilings`, `matched`
-    account: Mapping | None = None,  # what loading met, from `read_comparisons`
+    account: Mapping | None = None,  # counts from loading, as `read_comparisons` returns them
     training: Mapping | None = None,  # model to its settings, with `history` if there is a log
     order: pd.DataFrame | None = None,  # `order_effects` of the judge
     thresholds: Mapping[str, float] | None = None,  # `plural_at`, `alike_at`; None: one half
@@ -166,7 +166,7 @@ def write_page(
 ) -> Path:  # the page
     "One offline HTML page and one JSON with the same numbers."
     check_report(path, [file['path'] for file in inputs])
-    made = dict(command=command, seed=seed, versions=versions())
+    run = dict(command=command, seed=seed, versions=versions())
     report = ReportInput(
         models,
         table,
@@ -179,6 +179,6 @@ def write_page(
         votes,
         include_seen,
         seed,
-        provenance=dict(**made, inputs=list(inputs), settings=settings or {}),
+        provenance=dict(**run, inputs=list(inputs), settings=settings or {}),
     )
     return _write_both(Path(path), _page_html(report, title), _page_json(report, title))

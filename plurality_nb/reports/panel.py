@@ -66,7 +66,7 @@ def _last_turns(exploration: Exploration, rows: np.ndarray) -> list[str]:
 
 
 def _position(exploration: Exploration) -> int:
-    "The place of the pair that is read among the rows in view; -1 where there is none."
+    "The place of the open pair among the rows in view; -1 if there is none."
     positions = np.flatnonzero(exploration.rows == exploration.row)
     return int(positions[0]) if len(positions) else -1
 
@@ -94,7 +94,7 @@ def _row_messages(exploration: Exploration, rows: np.ndarray) -> list[dict]:
 
 
 def _page_message(exploration: Exploration, start: int = 0) -> dict[str, Any]:
-    "The rows in sight, from a place among the rows in view."
+    "A page of the rows in view, from a place among them."
     total = len(exploration)
     start = int(max(0, min(start, total - 1)))
     rows = exploration.rows[start : start + PAGE_ROWS]
@@ -108,7 +108,7 @@ def _page_message(exploration: Exploration, start: int = 0) -> dict[str, Any]:
 
 # %% ../../nbs/reports/10_panel.ipynb #pair-message
 def _pair_message(exploration: Exploration) -> dict[str, Any]:
-    "The pair that is read, with the differences of its responses; empty where there is none."
+    "The open pair, with the differences of its responses; empty if there is none."
     if exploration.row < 0:
         return {}
     pair = read_pair(exploration, exploration.row)
@@ -118,7 +118,7 @@ def _pair_message(exploration: Exploration) -> dict[str, Any]:
 
 
 def _counts_message(exploration: Exploration) -> dict[str, Any]:
-    "The quadrants at the present thresholds, and all tags in use."
+    "The quadrants at the current thresholds, and all tags in use."
     counts = exploration.counts()
     quadrants = [
         dict(quadrant=quadrant, **row)
@@ -155,7 +155,7 @@ def _forest_message(exploration: Exploration) -> dict[str, Any]:
 
 # %% ../../nbs/reports/10_panel.ipynb #about-message
 def _about_message(exploration: Exploration) -> dict[str, Any]:
-    "What the panel has to know once: which controls the data allow, and where it starts."
+    "What the panel needs once: which controls the data allow, and where it starts."
     facts = exploration.facts
     path = exploration.notes.path
     judge_is_compared = exploration.voter == 'human' and 'judge' in facts.votes
@@ -209,7 +209,7 @@ def _widget_class() -> 'type[AnyWidget]':
 
 # %% ../../nbs/reports/10_panel.ipynb #carry-out
 def _follow(exploration: Exploration, ask: Mapping[str, Any]) -> None:
-    "Change the view as requested, and read the pair at the place requested, if there is one."
+    "Change the view as requested, and open the pair at the requested place, if there is one."
     exploration.change_view(**(ask.get('view') or {}))
     place = ask.get('at')
     if place is not None and 0 <= place < len(exploration):
@@ -217,7 +217,7 @@ def _follow(exploration: Exploration, ask: Mapping[str, Any]) -> None:
 
 
 def _carry_out(exploration: Exploration, message: Mapping[str, Any]) -> str:
-    "Keep the note or save the selection that the message holds; what to report of it."
+    "Keep a note or save the selection, as a message requests; the text of the status."
     if message['kind'] == 'note':
         exploration.notes.write(message['pair_id'], message['note'], message['tags'])
         path = exploration.notes.path
@@ -249,7 +249,7 @@ class Panel:
         self.widget.on_msg(lambda widget, message, buffers: self.act(message))
 
     def push(self, start: int | None = None, forest: bool = True) -> None:
-        "Send what changed; the list from a place on, None for where it is; correlations last."
+        "Send what changed, correlations last; `start` is the first place of the list, None: as is."
         place = self.widget.page.get('start', 0) if start is None else start
         messages = _messages(self.exploration, place)
         messages['page']['n'] = self.widget.ask.get('n', 0)

@@ -522,7 +522,7 @@ def plot_learning_curves(
                 label = f'{name}, {part}'
                 ax.plot(rows.step, rows.value, lw=1.2, color=colour, label=label, **style)
     ax.set(xlabel='step of the optimizer', ylabel=MEASURED[measure])
-    # The locator of an axis with numbers takes it; the stub knows only the base class.
+    # A numeric axis has a locator that accepts `integer`; the stub only knows the base class.
     ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     _add_legend(ax)
     return ax
@@ -540,7 +540,7 @@ def plot_order_effects(
     effects: pd.DataFrame,  # `value`, `low`, `high` from `order_effects`, indexed by judge and rate
     ax: Axes | None = None,
 ) -> Axes:
-    "How often each judge follows the first position or is turned by the order, and its spread."
+    "How often each judge favours the first position or changes its answer with the order."
     judges = list(dict.fromkeys(effects.index.get_level_values(0)))
     ax = _axes(ax, 5.5, 0.8 + 0.45 * len(judges))
     for k, (rate, label) in enumerate(_RATE_TEXT.items()):

@@ -23,7 +23,7 @@ def text_bar(
     b: float,  # votes for B
     tie: float = 0,  # votes for neither
     width: int = 12,  # characters
-) -> str:  # empty where nobody voted
+) -> str:  # empty if there are no votes
     "Votes as a bar: full blocks for A, medium ones for ties, light ones for B."
     total = a + b + tie
     if np.isnan(total) or total <= 0:
@@ -38,7 +38,7 @@ def shortened(
     text: str,
     most: int = 160,  # characters, the ellipsis included
 ) -> str:
-    "A text in one line, cut where it is too long."
+    "A text in one line, cut if it is too long."
     line = ' '.join(text.split())
     if len(line) <= most:
         return line
@@ -103,7 +103,7 @@ def summary_html(
 # %% ../../nbs/reports/09_summary.ipynb #static
 @dataclass(frozen=True)
 class Static:
-    "A summary that a notebook shows."
+    "HTML that a notebook displays."
 
     html: str
 

@@ -94,7 +94,7 @@ class View:
 
 
 # %% ../../nbs/reports/07_view.ipynb #optional-numbers
-VOICES = dict(human='people', judge='judge')  # what the display calls those who vote
+VOICES = dict(human='people', judge='judge')  # names of the voters in the display
 
 
 def optional_numbers(
@@ -175,7 +175,7 @@ def _quadrant_numbers(quadrants: list) -> np.ndarray:
 
 # %% ../../nbs/reports/07_view.ipynb #facts
 class Facts:
-    "What comparisons can be filtered and sorted by, one array a column."
+    "What comparisons can be filtered and sorted by, one array per column."
 
     def __init__(
         self,
@@ -296,7 +296,7 @@ def _rows_with(ds: Dataset, text: str) -> np.ndarray:
 
 # %% ../../nbs/reports/07_view.ipynb #filters
 def _passes_votes(facts: Facts, view: View) -> np.ndarray:
-    "(rows,) bool: enough people voted, and a judge if it has to be."
+    "(rows,) bool: enough people voted, and a judge did if the view requires it."
     passes = np.ones(len(facts.rows), dtype=bool)
     if view.min_votes > 0:
         none = np.zeros(len(facts.rows))

@@ -62,7 +62,7 @@ def check_inputs(
     models: Sequence[_TestedModel],
     voters: str,  # whose votes to measure against: `human` or `judge`
 ) -> None:
-    "Fail on what can be seen before anything expensive is computed."
+    "Fail on invalid inputs before anything expensive is computed."
     a, b, _ = votes_of(ds, voters)
     if np.nansum(a + b) == 0:
         raise _no_votes_error(ds, voters)

@@ -55,7 +55,7 @@ class Measurement:
         self,
         name: str,  # one of `table_names`
     ) -> pd.DataFrame:
-        "One table."
+        "Makes one table."
         if name not in self.table_names():
             raise ContractError('name', f'one of {self.table_names()}', repr(name))
         shared: dict[str, Any] = dict(
@@ -73,7 +73,7 @@ class Measurement:
 
 # %% ../../nbs/studies/05_measure.ipynb #make-tables
 def _is_one_slice(table: pd.DataFrame | None, by: str | None) -> bool:
-    "Whether a table has but one slice besides `overall`; without a table nobody knows."
+    "Whether a table has only one slice apart from `overall`; False without a table."
     return table is not None and table[by or 'slice'].nunique() <= 2
 
 
@@ -97,7 +97,7 @@ def make_tables(
 def default_baseline(
     models: Iterable[str],  # names
 ) -> str:
-    "What to compare with where nobody said: the first of several models, or a trivial one."
+    "The usual baseline: the first of several models; for a single model, a trivial one."
     names = list(models)
     return names[0] if len(names) > 1 else next(b for b in BASELINES if b not in names)
 
