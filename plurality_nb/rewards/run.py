@@ -6,10 +6,10 @@
 __all__ = ['check_training', 'train_model']
 
 # %% ../../nbs/rewards/12_run.ipynb #imports
-import re
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import fields
