@@ -7,13 +7,14 @@ fix."""
 __all__ = ['ContractError', 'LeftOut']
 
 
-# %% ../nbs/00_errors.ipynb #contracterror
+# %% ../nbs/00_errors.ipynb #rebuild-error
 def _rebuild_error(kind: type['ContractError'], state: dict[str, object]) -> 'ContractError':
     error = kind.__new__(kind)
     error.__dict__.update(state)
     return error
 
 
+# %% ../nbs/00_errors.ipynb #contracterror
 class ContractError(ValueError):
     "Data or settings that cannot be used: what was expected, what was found, and how to fix it."
 

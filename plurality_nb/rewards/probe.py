@@ -74,7 +74,7 @@ class _Descent:
         self.optimizer.step()
 
 
-# %% ../../nbs/rewards/07_probe.ipynb #stopping
+# %% ../../nbs/rewards/07_probe.ipynb #stopping-rule
 _STEPS_BETWEEN_VALIDATIONS = 5
 
 
@@ -87,6 +87,7 @@ class _StoppingRule:
     seed: int  # of the folds
 
 
+# %% ../../nbs/rewards/07_probe.ipynb #stopping
 class _BestStep(NamedTuple):
     steps: int
     loss: float  # on the held-out folds
