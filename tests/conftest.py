@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,21 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def command_line(monkeypatch, capsys):
+    "Runs the command line in this process: exit code, stdout, stderr."
+    from plurality_nb.cli import app
+
+    def call(*args):
+        monkeypatch.setattr(sys, "argv", ["plurality", *map(str, args)])
+        code = 0
+        try:
+            app.main()
+        except SystemExit as e:
+            code = e.code or 0
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    return call

@@ -1,11 +1,9 @@
 "The command line as a script would use it: exit codes, streams, files."
 
 import json
-import sys
 
 import pytest
 
-from plurality_nb.cli import app as cli
 from plurality_nb.cli import correlating
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.orientation import swap_sides
@@ -13,21 +11,11 @@ from plurality_nb.data.saving import read_settings, save_comparisons
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def run(monkeypatch, command_line, tmp_path):
     "Runs a command in a scratch folder: exit code, stdout, stderr."
     monkeypatch.chdir(tmp_path)
 
-    def call(*args):
-        monkeypatch.setattr(sys, "argv", ["plurality", *map(str, args)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as e:
-            code = e.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
+    return command_line
 
 
 def test_the_road_and_what_its_files_say(run, tmp_path):

@@ -14,7 +14,6 @@ import pytest
 from chat_server import ChatServer, name_of, reply
 from small_models import small_model, small_tokenizer
 
-from plurality_nb.cli import app as cli
 from plurality_nb.data.arrow import take
 from plurality_nb.data.catalog import SOURCES
 from plurality_nb.data.loading import load_comparisons
@@ -347,20 +346,10 @@ def test_no_prompt_that_is_evaluated_or_shown_is_learned_from(data):
 
 
 @pytest.fixture
-def shell(monkeypatch, capsys, data):
+def shell(monkeypatch, command_line, data):
     monkeypatch.chdir(data)
 
-    def call(*args):
-        monkeypatch.setattr(sys, "argv", ["plurality", *map(str, args)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as e:
-            code = e.code or 0
-        out = capsys.readouterr()
-        return code, out.out, out.err
-
-    return call
+    return command_line
 
 
 def test_the_study_from_the_shell(shell, data, monkeypatch):
