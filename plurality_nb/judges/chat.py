@@ -393,6 +393,9 @@ def _note_server(server: _Server, reply: Mapping) -> None:
 
 
 # %% ../../nbs/judges/05_chat.ipynb #read-choice
+_LONGEST_ANSWER = 100_000  # characters; a longer one takes too long to read, and is no verdict
+
+
 class _NoProbabilities(Exception):
     "An answer without the probabilities that were asked for."
 
@@ -412,6 +415,8 @@ def _choice_answer(server: _Server, choice: Mapping, question: Question, **facts
     raw = _raw_answer(choice, judge)
     if raw.failure:
         return Answer(error=without_secrets(raw.failure, server.secrets), raw='', **facts)
+    if len(raw.text) > _LONGEST_ANSWER:
+        return Answer(error=f'an answer of {len(raw.text):,} characters', raw='', **facts)
     answer = judge.read(without_secrets(raw.text, server.secrets), question, **facts)
     is_cut_off = choice.get('finish_reason') == 'length' and not judge.reads_probabilities
     if answer.error and is_cut_off:
@@ -494,6 +499,9 @@ async def _ask_patiently(server: _Server, question: Question) -> list[Answer]:
 
 # %% ../../nbs/judges/05_chat.ipynb #talk
 _ENOUGH_WITHOUT = 3  # answers without probabilities, and none with them
+_NO_PROBABILITIES = (
+    "ignores `logprobs`: no probabilities came with the answer. Choose mode 'binary' or 'crowd'"
+)
 
 
 class _TalkState:
@@ -504,14 +512,6 @@ class _TalkState:
         self.server = _Server(judge, client)
         self.n_missed = 0  # questions in a row that got no answer
         self.n_without = 0  # answers without the probabilities that were asked for
-
-    def check_probabilities(self) -> None:
-        "Raises where probabilities were asked for, and none have come."
-        if self.n_without and not self.server.has_answered:
-            raise JudgeError(
-                f'{self.judge.host} ignores `logprobs`: no probabilities came with the answer. '
-                "Choose mode 'binary' or 'crowd'"
-            )
 
     def _count_missed(self, error: Unanswered) -> None:
         self.n_missed += 1
@@ -547,9 +547,9 @@ class _Talk(_TalkState):
             return await _ask_patiently(self.server, question)
         except _NoProbabilities:
             self.n_without += 1
-            if self.n_without >= _ENOUGH_WITHOUT:
-                self.check_probabilities()
-            raise Unanswered('no probabilities came with the answer') from None
+            if self.n_without >= _ENOUGH_WITHOUT and not self.server.has_answered:
+                raise JudgeError(f'{self.judge.host} {_NO_PROBABILITIES}') from None
+            raise Unanswered(f'the server {_NO_PROBABILITIES}') from None
 
 
 # %% ../../nbs/judges/05_chat.ipynb #chatjudge
@@ -567,4 +567,3 @@ class ChatJudge(_ChatFacts):
             client = open_client(self.base_url, self.timeout, self.retries)
         talk = _Talk(self, client)
         yield from pooled(talk.answer, enumerate(questions), self.concurrency, client.close)
-        talk.check_probabilities()
