@@ -119,7 +119,8 @@ def _parse_extra(text: str) -> dict:
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError):
-        raise ContractError('extra', 'a JSON object', repr(text)) from None
+        got = f'{len(text)} characters that are none'  # not shown: they may hold a key
+        raise ContractError('extra', 'a JSON object', got) from None
 
 
 def open_judge(
@@ -227,6 +228,7 @@ def _write_votes(
     note = settings | dict(
         host=getattr(judge, 'host', None),
         identity=judge.identity() if hasattr(judge, 'identity') else {},
+        server=getattr(judge, 'server_facts', dict)(),
         **account,
         **_known_rates(effects),
     )

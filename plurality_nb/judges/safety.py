@@ -12,6 +12,7 @@ __all__ = [
     'scrubbed',
     'secrets_in',
     'masked',
+    'masked_argument',
     'host_of',
     'is_local',
     'check_address',
@@ -19,6 +20,7 @@ __all__ = [
 
 # %% ../../nbs/judges/04a_safety.ipynb #imports
 import ipaddress
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -149,6 +151,32 @@ def masked(
     if isinstance(settings, list | tuple):
         return [masked(value, name) for value in settings]
     return '***' if secrets_in(settings, name) else settings
+
+
+# %% ../../nbs/judges/04a_safety.ipynb #masked-argument
+_PASSWORD_IN_URL = re.compile(r'(\w+://)[^/@\s]+@')
+_FIELD_IN_URL = re.compile(r'([?&])([^=&#\s]+)=([^&#\s]*)')
+
+
+def _masked_field(match: re.Match) -> str:
+    mark, name, value = match.groups()
+    return f'{mark}{name}={masked(value, f"-{name}")}'
+
+
+def masked_argument(
+    argument: str,  # of a command
+) -> str:
+    "The same argument with three stars for each key in an address or in JSON."
+    option, equals, value = argument.partition('=') if argument[:2] == '--' else ('', '', argument)
+    try:
+        settings = json.loads(value)
+    except (ValueError, RecursionError):
+        settings = None
+    if isinstance(settings, dict):
+        shown = json.dumps(masked(settings)) if secrets_in(settings) else value
+    else:
+        shown = _FIELD_IN_URL.sub(_masked_field, _PASSWORD_IN_URL.sub(r'\1***@', value))
+    return option + equals + _CERTAIN_KEY.sub('***', shown)
 
 
 # %% ../../nbs/judges/04a_safety.ipynb #split-address
