@@ -22,9 +22,9 @@ from plurality_nb.data.outputs import json_object, refuse_foreign, refuse_inputs
 from plurality_nb.data.saving import check_save, file_hash
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import plan_votes
+from plurality_nb.judges.safety import masked
 from plurality_nb.progress import progress_bar
 from plurality_nb.reports.page import check_report
-from plurality_nb.judges.safety import masked
 from plurality_nb.studies.config import JUDGE_KINDS, Study
 from plurality_nb.studies.stages import STAGES, Job, Session, Step, VoteTask, pairs_to_judge
 from plurality_nb.studies.steps import PEOPLE_STEP, study_steps
