@@ -9,6 +9,7 @@ __all__ = ['pooled', 'ChatJudge']
 import asyncio
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
@@ -117,7 +118,7 @@ _LEAST_SETTINGS = dict(
 
 
 def _check_chat_settings(judge: Any) -> None:
-    if judge.base_url:
+    if judge.base_url is not None:
         check_address(judge.base_url)
     for name, least in _LEAST_SETTINGS.items():
         value = getattr(judge, name)
@@ -259,6 +260,9 @@ class _Server(_ServerState):
 
 
 # %% ../../nbs/judges/05_chat.ipynb #refusal
+_LEAST_NAME = 5  # characters of a field's name that is no common word
+
+
 def _inability(server: _Server, complaint: Complaint) -> str | None:
     "Why a server would refuse any question; None where it might not."
     judge = server.judge
@@ -268,7 +272,8 @@ def _inability(server: _Server, complaint: Complaint) -> str | None:
         return 'refuses the key in OPENAI_API_KEY'
     if complaint.status == 404:
         return f'has no model {judge.model!r}, or the base URL lacks its /v1'
-    extra = [name for name in judge.extra if name in complaint.text.split()]
+    named = [name for name in judge.extra if re.search(rf'\b{re.escape(name)}\b', complaint.text)]
+    extra = [name for name in named if len(name) >= _LEAST_NAME]
     if extra and complaint.status in (400, 422):
         return f'refuses `{extra[0]}`, a further field of the request (`extra`, `--extra`)'
     return None
@@ -340,7 +345,8 @@ class _Exchange(NamedTuple):
 def _changed_request(server: _Server, question: Question, exchange: _Exchange) -> dict | None:
     "What to send after a complaint; None where nothing is left to change."
     sent, complaint = exchange.request, cast(Complaint, exchange.reply)
-    if complaint.status not in (0, 400, 422, 501):
+    is_refusal = complaint.status in (0, 400, 422, 501)
+    if not is_refusal and not 500 <= complaint.status < ENDLESS:
         return None
     current = server.request(question)
     if 'n' not in sent:
@@ -352,7 +358,8 @@ def _changed_request(server: _Server, question: Question, exchange: _Exchange) -
     if server.dialect.learn(complaint, sent):
         server.judge.per_request = min(server.judge.per_request, server.dialect.most_answers)
         return {k: v for k, v in server.request(question).items() if k != 'n' or 'n' in sent}
-    return {k: v for k, v in sent.items() if k != 'n'} if 'n' in sent else None
+    is_worth_a_trial = is_refusal and 'n' in sent
+    return {k: v for k, v in sent.items() if k != 'n'} if is_worth_a_trial else None
 
 
 _MOST_CHANGES = 12  # of one question's request

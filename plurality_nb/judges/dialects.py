@@ -52,7 +52,8 @@ def _number(match: re.Match) -> int:
 # %% ../../nbs/judges/04c_dialects.ipynb #concerns-question
 _ONE_QUESTION = re.compile(
     r'context.{0,20}(?:length|window|size)|maximum context|too (?:long|many tokens)'
-    r'|too large(?!: \d+\. This model supports)|higher max_tokens|reduce the length'
+    r'|(?:prompt|input|request|entity|payload|messages?|body|texts?)\b.{0,40}too large'
+    r'|too large for (?:the |this )?model|higher max_tokens|reduce the length'
     r'|`?inputs`? tokens|input token count|content.{0,20}(?:filter|policy|management)'
     r'|moderation|flagged|safety (?:system|filter|reason|setting)|usage polic|prohibited',
     re.I,

@@ -222,12 +222,15 @@ def check_address(
     remedy = 'HTTP clients write addresses into their logs; set OPENAI_API_KEY instead'
     try:
         address = _split_address(url)
-        has_host = bool(address.hostname) and address.port != 0
+        is_plain = not re.search(r'[\s\x00-\x1f\\]', url)
+        has_host = is_plain and bool(address.hostname) and address.port != 0
     except ValueError:
         has_host = False
     if not has_host:
         raise ContractError(
-            'base_url', 'an address such as http://127.0.0.1:11434/v1', 'one without a host'
+            'base_url',
+            'an address such as http://127.0.0.1:11434/v1',
+            'one without a host, or with blanks',
         )
     if '@' in address.netloc:
         want = 'an address without a name or password'

@@ -232,3 +232,6 @@ def open_client(
             'Set OPENAI_API_KEY in the environment, to any text where the server wants none; '
             'name a server of your own with `base_url`, `--base-url`',
         ) from error
+    except Exception as error:  # each client has errors of its own for odd addresses
+        got = f'{host_of(url or "")!r}, which the client refuses ({error})'
+        raise ContractError('base_url', 'an address of a server', got) from error
