@@ -362,6 +362,7 @@ def _changed_request(server: _Server, question: Question, exchange: _Exchange) -
     return {k: v for k, v in sent.items() if k != 'n'} if is_worth_a_trial else None
 
 
+# %% ../../nbs/judges/05_chat.ipynb #exchange
 _MOST_CHANGES = 12  # of one question's request
 
 
