@@ -105,6 +105,8 @@ def scrubbed(
     "A message in one line without anything that is or looks like a key."
     line = ' '.join(without_secrets(text, secrets).split())
     line = _KEYLIKE.sub('***', line)
+    # What is not printable could steer a terminal.
+    line = ''.join(character if character.isprintable() else '�' for character in line)
     if len(line) <= longest:
         return line
     return f'{line[:longest]}... ({len(line):,} characters)'
