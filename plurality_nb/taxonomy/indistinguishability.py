@@ -144,6 +144,7 @@ def _fitting_path(encoder: str) -> Path | None:
     return folder / f'alike-{digest.hexdigest()[:16]}.npz'
 
 
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #read-fitting-inputs
 def _read_fitting_inputs(path: Path) -> _FittingInputs | None:
     "None where there are none, or a file that cannot be read."
     try:
