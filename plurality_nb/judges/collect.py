@@ -41,6 +41,7 @@ from plurality_nb.judges.chat import JudgeError
 from plurality_nb.judges.parsing import Answer
 from plurality_nb.judges.prompts import AnyJudge, Judge, Question, answer_votes, draw_persona
 from plurality_nb.judges.store import (
+    Server,
     StoredAnswer,
     StoredAnswers,
     VoteStore,
@@ -263,7 +264,7 @@ def _add_to_plan(plan: dict[str, int], judge: Judge, pair: OrderedPair, votes: l
 
 
 # %% ../../nbs/judges/07_collect.ipynb #accepted-answer
-_MOST_TOKENS = 10_000_000  # of one answer; a report of more is a mistake
+_MOST_TOKENS_REPORTED = 10_000_000  # of one answer; a report of more is a mistake
 
 
 def _plausible(count: Any, most: float) -> Any:
@@ -280,8 +281,8 @@ def _whole_text(text: Any) -> str | None:
 def _accepted(answer: Answer) -> Answer:
     "An answer as it can be counted and stored."
     answer = answer._replace(
-        tokens_in=int(_plausible(answer.tokens_in, _MOST_TOKENS)),
-        tokens_out=int(_plausible(answer.tokens_out, _MOST_TOKENS)),
+        tokens_in=int(_plausible(answer.tokens_in, _MOST_TOKENS_REPORTED)),
+        tokens_out=int(_plausible(answer.tokens_out, _MOST_TOKENS_REPORTED)),
         seconds=float(_plausible(answer.seconds, 1e9)),
     )
     answer = answer._replace(raw=_whole_text(answer.raw), error=_whole_text(answer.error))
@@ -319,7 +320,8 @@ class _Cost(NamedTuple):
 # %% ../../nbs/judges/07_collect.ipynb #usage
 # What a server refuses, and what never reached it, is not charged for.
 _NOT_CHARGED = re.compile(
-    r'refused by the server|unanswered: (?:no connection|Error code)|\d+ tokens, the model reads'
+    r'refused by the server|unanswered: (?:no connection|status \d|Error code)'
+    r'|\d+ tokens, the model reads'
 )
 
 
@@ -461,51 +463,7 @@ def _limit_exceeded(tally: _Tally, cost: _Cost) -> str | None:
     return tally.budget.exceeded(*(tally.used + tally.under_way.held + cost))
 
 
-# %% ../../nbs/judges/07_collect.ipynb #stored-votes
-class _StoredVotes:
-    "The answers that a run finds, read again where the reader has changed."
-
-    def __init__(self, judge: Judge, store: VoteStore, retry_failed: bool, tally: _Tally):
-        self.judge = judge
-        self.store = store
-        self.retry_failed = retry_failed
-        self.tally = tally
-
-    def without_stored(self, todo: Iterable[_WantedVotes]) -> Iterator[_WantedVotes]:
-        "Counts the stored answers, and yields the other votes in runs for one request each."
-        for chunk in _in_chunks(todo, _PAIRS_AT_ONCE):
-            stored = self.store.get([key for wanted in chunk for key in wanted.keys])
-            for pair, votes in chunk:
-                missing = [v for v in votes if not self._use(pair, v, stored.get(pair.keys[v]))]
-                for request in _split_into_requests(pair, missing, self.judge.per_request):
-                    yield _WantedVotes(pair, request)
-
-    def _use(self, pair: OrderedPair, vote: int, stored: StoredAnswer | None) -> bool:
-        "Counts a stored answer; False where there is none, or one that is to be asked again."
-        if stored is None:
-            return False
-        answer = stored.answer
-        if answer.raw and stored.reader != self.judge.reader:
-            answer = self._read_again(pair, vote, answer)
-        if answer.error and self.retry_failed:
-            return False
-        self.tally.add(pair, answer)
-        self.tally.counts.stored += 1
-        self.tally.counts.failed_stored += answer.error is not None
-        return True
-
-    def _read_again(self, pair: OrderedPair, vote: int, answer: Answer) -> Answer:
-        facts = {name: getattr(answer, name) for name in _KEPT_FACTS}
-        try:
-            again = self.judge.read(answer.raw or '', _question_for(pair, [vote]), **facts)
-        except _UNREADABLE as error:  # the words stay as they are in the store
-            reason = f'cannot be read again ({type(error).__name__}: {str(error)[:60]})'
-            return Answer(error=reason, raw=answer.raw, **facts)
-        again = _accepted(again)
-        self.store.reread(pair.keys[vote], again, self.judge.reader)
-        return again
-
-
+# %% ../../nbs/judges/07_collect.ipynb #unreadable
 _KEPT_FACTS = ('tokens_in', 'tokens_out', 'seconds')
 _UNREADABLE = (
     ArithmeticError,
@@ -515,6 +473,39 @@ _UNREADABLE = (
     TypeError,
     ValueError,
 )
+
+
+def _read_again(
+    judge: Judge, store: VoteStore, pair: OrderedPair, vote: int, answer: Answer
+) -> Answer:
+    "A new reading of stored words, which is stored in its turn."
+    facts = {name: getattr(answer, name) for name in _KEPT_FACTS}
+    try:
+        again = judge.read(answer.raw or '', _question_for(pair, [vote]), **facts)
+    except _UNREADABLE as error:  # the words stay as they are in the store
+        reason = f'cannot be read again ({type(error).__name__}: {str(error)[:60]})'
+        return Answer(error=reason, raw=answer.raw, **facts)
+    again = _accepted(again)
+    store.reread(pair.keys[vote], again, judge.reader)
+    return again
+
+
+# %% ../../nbs/judges/07_collect.ipynb #fitting
+def _fitting_request(feed: '_QuestionFeed', wanted: _WantedVotes) -> _Request | None:
+    "A request within the limits, for fewer votes if need be; None where none is now."
+    run, tally = feed.run, feed.run.tally
+    for n in range(len(wanted.votes), 0, -1):
+        part, others = wanted.divided(n)
+        request = _request_for(run.judge, tally, part)
+        limit = _limit_exceeded(tally, request.cost)
+        if limit is None:
+            feed.held += [others] if others.votes else []
+            return request
+        if tally.under_way.n_under_way:
+            feed.held.append(wanted)  # what is under way may take less than was reserved
+            return None
+    run.limit = limit
+    return None
 
 
 # %% ../../nbs/judges/07_collect.ipynb #question-feed
@@ -540,7 +531,7 @@ class _QuestionFeed:
             if self.run.tally.under_way.must_wait:
                 raise StopIteration
             wanted = self.held.pop() if self.held else next(self.rest, None)
-            request = self._fitting(wanted) if wanted else None
+            request = _fitting_request(self, wanted) if wanted else None
             if request is None:
                 self.is_over = wanted is None or self.run.limit is not None
                 raise StopIteration
@@ -549,21 +540,78 @@ class _QuestionFeed:
                 return request.question
         raise StopIteration
 
-    def _fitting(self, wanted: _WantedVotes) -> _Request | None:
-        "A request within the limits, for fewer votes if need be; None where none is now."
-        tally = self.run.tally
-        for n in range(len(wanted.votes), 0, -1):
-            part, others = wanted.divided(n)
-            request = _request_for(self.run.judge, tally, part)
-            limit = _limit_exceeded(tally, request.cost)
-            if limit is None:
-                self.held += [others] if others.votes else []
-                return request
-            if tally.under_way.n_under_way:
-                self.held.append(wanted)  # what is under way may take less than was reserved
-                return None
-        self.run.limit = limit
-        return None
+
+# %% ../../nbs/judges/07_collect.ipynb #stored-votes
+class _StoredVotes:
+    "The answers that a run finds, read again where the reader has changed."
+
+    def __init__(self, judge: Judge, store: VoteStore, retry_failed: bool, tally: _Tally):
+        self.judge = judge
+        self.store = store
+        self.retry_failed = retry_failed
+        self.tally = tally
+
+    def without_stored(self, todo: Iterable[_WantedVotes]) -> Iterator[_WantedVotes]:
+        "Counts the stored answers, and yields the other votes in runs for one request each."
+        for chunk in _in_chunks(todo, _PAIRS_AT_ONCE):
+            stored = self.store.get([key for wanted in chunk for key in wanted.keys])
+            for pair, votes in chunk:
+                missing = [v for v in votes if not self._use(pair, v, stored.get(pair.keys[v]))]
+                for request in _split_into_requests(pair, missing, self.judge.per_request):
+                    yield _WantedVotes(pair, request)
+
+    def _use(self, pair: OrderedPair, vote: int, stored: StoredAnswer | None) -> bool:
+        "Counts a stored answer; False where there is none, or one that is to be asked again."
+        if stored is None:
+            return False
+        answer = stored.answer
+        if answer.raw and stored.reader != self.judge.reader:
+            answer = _read_again(self.judge, self.store, pair, vote, answer)
+        if answer.error and self.retry_failed:
+            return False
+        self.tally.add(pair, answer)
+        self.tally.counts.stored += 1
+        self.tally.counts.failed_stored += answer.error is not None
+        return True
+
+
+# %% ../../nbs/judges/07_collect.ipynb #server-of
+def _server_of(judge: Judge) -> Server:
+    "What the server says it is; several names where it has answered under several."
+    server_facts = getattr(judge, 'server_facts', dict)
+    facts: dict[str, list[str]] = server_facts()
+    names = {name: ', '.join(map(str, facts.get(name) or [])) or None for name in facts}
+    return Server(names.get('model'), names.get('system_fingerprint'))
+
+
+def _server_text(server: Server) -> str:
+    parts = [server.model, server.fingerprint and f'fingerprint {server.fingerprint}']
+    return ', '.join(part for part in parts if part)
+
+
+# %% ../../nbs/judges/07_collect.ipynb #server-watch
+class _ServerWatch:
+    "Says so once where another server answers than the one that gave the stored answers."
+
+    def __init__(self, judge: Judge, store: VoteStore):
+        self.judge = judge
+        self.known = store.servers(judge_key(judge.identity()))
+
+    def now(self) -> Server:
+        "Who answers now."
+        server = _server_of(self.judge)
+        if server != Server() and server not in self.known:
+            if self.known:
+                self._warn(server)
+            self.known.add(server)
+        return server
+
+    def _warn(self, server: Server) -> None:
+        before = '; '.join(sorted(map(_server_text, self.known)))
+        _log.warning(
+            f'{self.judge.name} answers as {_server_text(server)}, the answers in the store are '
+            f'by {before}: `judge_id`, `--judge-id`, keeps their answers apart'
+        )
 
 
 # %% ../../nbs/judges/07_collect.ipynb #collector
@@ -576,28 +624,17 @@ class _Collection(_StoredVotes):
         self.claimed: set[str] = set()  # keys of what is under way
         self.postponed: list[_WantedVotes] = []  # what another process is asking
         self.limit: str | None = None  # that ended the run
+        self.servers = _ServerWatch(judge, store)
 
     def run(self, pairs: Iterable[OrderedPair]) -> None:
         "Asks until all answers are there, or a limit is reached."
         todo: Iterable[_WantedVotes] = (_WantedVotes(p, range(len(p.keys))) for p in pairs)
         while True:
-            self._ask(_QuestionFeed(self, todo))
+            _ask_all(self, _QuestionFeed(self, todo))
             if self.limit or not self.postponed:
                 return
             todo, self.postponed = self.postponed, []
             time.sleep(0.5)  # the other process may answer them, or end
-
-    def _ask(self, feed: _QuestionFeed) -> None:
-        n_ended = -1
-        while not feed.is_over and n_ended < self.tally.under_way.n_ended:
-            n_ended = self.tally.under_way.n_ended
-            feed.numbers = count()
-            for number, answers in self.judge.answers(feed):
-                _keep_answers(self, self.under_way.pop(number), answers)
-            for number in list(self.under_way):  # a judge that leaves questions out
-                request = self.under_way.pop(number)
-                missing = Answer(error=f'unanswered: {self.judge.name} left the question out')
-                _keep_answers(self, request, [missing] * len(request.wanted.votes))
 
     def claim(self, request: _Request) -> bool:
         "Claims a request's questions; False where they are being asked, here or elsewhere."
@@ -609,6 +646,21 @@ class _Collection(_StoredVotes):
         self.claimed.update(keys)
         self.tally.under_way.begin(request.cost)
         return True
+
+
+# %% ../../nbs/judges/07_collect.ipynb #ask-all
+def _ask_all(run: _Collection, feed: _QuestionFeed) -> None:
+    "Calls the judge until the questions are over; it may end where one has to wait."
+    n_ended = -1
+    while not feed.is_over and n_ended < run.tally.under_way.n_ended:
+        n_ended = run.tally.under_way.n_ended
+        feed.numbers = count()
+        for number, answers in run.judge.answers(feed):
+            _keep_answers(run, run.under_way.pop(number), answers)
+        for number in list(run.under_way):  # what the judge left out
+            request = run.under_way.pop(number)
+            missing = Answer(error=f'unanswered: {run.judge.name} left the question out')
+            _keep_answers(run, request, [missing] * len(request.wanted.votes))
 
 
 # %% ../../nbs/judges/07_collect.ipynb #keep-answers
@@ -630,6 +682,7 @@ def _keep_answers(run: _Collection, request: _Request, answers: Sequence[Answer]
             votes=[vote for vote, _ in arrived],
             persona=pair.personas[votes[0]],
             reader=run.judge.reader,
+            server=run.servers.now(),
         )
     if len(arrived) < len(votes):
         run.store.release(request.wanted.keys)
@@ -715,6 +768,7 @@ def _report_failures(account: Mapping[str, Any]) -> None:
         _log.warning(f'{n_without} of {n_all} answers have no readable vote: {reasons}')
 
 
+# %% ../../nbs/judges/07_collect.ipynb #judge-errors
 def _with_remedy(error: JudgeError, n_asked: int, store: str | Path | None) -> JudgeError:
     if not store:
         return JudgeError(f'{error}. No store was given, so nothing is kept')

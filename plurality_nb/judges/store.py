@@ -10,6 +10,7 @@ __all__ = [
     'is_possible',
     'StoredAnswer',
     'StoredAnswers',
+    'Server',
     'VoteStore',
     'merge_stores',
     'store_summary',
@@ -88,6 +89,7 @@ _ANSWER_COLUMNS = dict(
 _COLUMNS_SINCE_1 = ['model', 'fingerprint']  # what the server said of itself
 
 
+# %% ../../nbs/judges/04_store.ipynb #tables
 def _answer_table(columns: Iterable[str]) -> str:
     facts = ', '.join(f'{name} {_ANSWER_COLUMNS[name]}' for name in columns)
     return f'answers ({facts}) without rowid'
@@ -179,7 +181,7 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
     return _connect(path, 'mode=ro' if _has_side_file(path) else 'immutable=1')
 
 
-# %% ../../nbs/judges/04_store.ipynb #check-store
+# %% ../../nbs/judges/04_store.ipynb #check-place
 _HEADER = b'SQLite format 3\0'
 _FORMAT_BYTES = slice(68, 72)  # of the header: SQLite's `application_id`
 
@@ -207,6 +209,7 @@ def _check_place(path: Path) -> bool:  # whether there is a store to be read
     return True
 
 
+# %% ../../nbs/judges/04_store.ipynb #check-store
 def check_store(
     path: str | Path,  # need not exist
 ) -> None:
@@ -325,12 +328,12 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
 _TOLERANCE = 1e-6  # of a sum of shares
 
 
-def _is_number(value: Any) -> bool:
+def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and math.isfinite(value)
 
 
-def _is_count(value: Any) -> bool:
-    return _is_number(value) and value >= 0
+def _is_amount(value: Any) -> bool:
+    return _is_finite(value) and value >= 0
 
 
 def is_possible(
@@ -338,7 +341,7 @@ def is_possible(
 ) -> bool:
     "Whether the three shares sum to one, or to nothing where there is an error."
     shares = [answer.first, answer.second, answer.tie]
-    if not all(_is_number(share) and -_TOLERANCE <= share <= 1 + _TOLERANCE for share in shares):
+    if not all(_is_finite(share) and -_TOLERANCE <= share <= 1 + _TOLERANCE for share in shares):
         return False
     texts = [answer.error, answer.raw]
     if not all(text is None or isinstance(text, str) for text in texts):
@@ -356,27 +359,24 @@ class StoredAnswer(NamedTuple):
 
 _KEYS_AT_ONCE = 500  # SQLite limits the placeholders in one statement
 _FACTS = [name for name in Answer._fields if name in _ANSWER_COLUMNS]
-_COUNTS = ['tokens_in', 'tokens_out', 'seconds']
+_COUNTED = ['tokens_in', 'tokens_out', 'seconds']
 
 
 def _stored_answer(facts: Mapping[str, Any]) -> Answer:
     "An answer from its row; counts that are none are nothing."
-    counts = {name: facts[name] if _is_count(facts[name]) else 0 for name in _COUNTS}
+    counts = {name: facts[name] if _is_amount(facts[name]) else 0 for name in _COUNTED}
     return Answer(**(dict(facts) | counts))
 
 
 # %% ../../nbs/judges/04_store.ipynb #reader
-class StoredAnswers:
-    "The answers in a store, for reading alone."
+class _OpenStore:
+    "A store that is open, until its `with` ends."
 
-    def __init__(
-        self,
-        path: str | Path,  # of a store, which is left as it is
-    ):
+    def __init__(self, path: str | Path):
         self.path = Path(path)
-        if not self.path.is_file():
-            raise ContractError('store', 'a file', 'none', where=str(path))
         check_store(path)
+        if not self.path.exists():
+            raise ContractError('store', 'a file', 'none', where=str(path))
         self.damaged: set[str] = set()  # keys of rows that were found unusable
         self.db = _connect_to_read(self.path)
 
@@ -389,6 +389,20 @@ class StoredAnswers:
             remedy = 'The answers stored so far are kept; the same call goes on from there'
             want = 'a file that can be read and written'
             raise ContractError('store', want, str(error), remedy, where=str(self.path)) from error
+
+    def close(self) -> None:
+        self.db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+# %% ../../nbs/judges/04_store.ipynb #stored-answers
+class StoredAnswers(_OpenStore):
+    "The answers in a store, for reading alone: the file is left as it is."
 
     def get(
         self,
@@ -409,15 +423,6 @@ class StoredAnswers:
                 else:
                     self.damaged.add(key)
         return stored
-
-    def close(self) -> None:
-        self.db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 # %% ../../nbs/judges/04_store.ipynb #store-file
@@ -471,47 +476,38 @@ def _answer_row(answer: Answer) -> dict[str, Any]:
     facts = {name: getattr(answer, name) for name in _FACTS}
     for name in ['first', 'second', 'tie']:
         facts[name] = float(facts[name])
-    for name in _COUNTS:
-        facts[name] = min(facts[name], _LARGEST) if _is_count(facts[name]) else 0
+    for name in _COUNTED:
+        facts[name] = min(facts[name], _LARGEST) if _is_amount(facts[name]) else 0
     for name, value in facts.items():
         if isinstance(value, str):
             facts[name] = value.encode('utf-8', 'backslashreplace').decode()
     return {name: facts.get(name) for name in _ANSWER_COLUMNS} | facts
 
 
-# %% ../../nbs/judges/04_store.ipynb #answers-table
-class _AnswerTable(_StoreFile):
-    "The answers in a store, to add to."
+# %% ../../nbs/judges/04_store.ipynb #server
+class Server(NamedTuple):
+    "What a server says of itself in an answer."
 
-    def put(
+    model: str | None = None
+    fingerprint: str | None = None
+
+
+_UNKNOWN_SERVER = Server()
+
+
+# %% ../../nbs/judges/04_store.ipynb #sources
+class _SourceTable(_StoreFile):
+    "Who answered."
+
+    def servers(
         self,
-        keys: Sequence[str],
-        answers: Sequence[Answer],  # one for each key; no failed answer replaces a vote
-        judge: Mapping,  # identity of who answered
-        pair_id: str,
-        votes: Sequence[int] = (0,),  # number of each answer's vote
-        persona: str | None = None,  # who voted
-        reader: str | None = None,  # version of the reading
-    ) -> None:
-        "Keeps the answers of one request, all or none, and gives up the claims on them."
-        now = time.time()
-        common: dict[str, Any] = dict(pair_id=pair_id, persona=persona, reader=reader)
-        common |= dict(judge=judge_key(judge), run=self.run, answered=now)
-        values = ', '.join(f':{column}' for column in _ANSWER_COLUMNS)
-        for answer in answers:
-            if not is_possible(answer):
-                raise ContractError('answers', 'shares that sum to 1', repr(answer)[:200])
-        with self.working() as db, db:
-            db.execute('begin immediate')
-            stored = self.get(keys)
-            rows = [
-                _answer_row(answer) | common | dict(key=key, vote=vote)
-                for key, vote, answer in zip(keys, votes, answers, strict=True)
-                if not (answer.error and key in stored and not stored[key].answer.error)
-            ]
-            self._note_source(judge, now)
-            db.executemany(f'insert or replace into answers values ({values})', rows)
-            db.execute(f'delete from claims where key in ({_placeholders(keys)})', [*keys])
+        judge: str,  # from `judge_key`
+    ) -> set[Server]:
+        "Who gave the stored answers of a judge, as far as the servers said."
+        query = 'select distinct model, fingerprint from answers where judge=?'
+        with self.working() as db:
+            servers = {Server(*facts) for facts in db.execute(query, [judge])}
+        return servers - {_UNKNOWN_SERVER}
 
     def reread(
         self,
@@ -533,9 +529,45 @@ class _AnswerTable(_StoreFile):
         self.db.execute('insert or ignore into judges values (?, ?)', identity)
 
 
-# %% ../../nbs/judges/04_store.ipynb #votestore
-class VoteStore(_AnswerTable):
-    "Answers of judges in a SQLite file, to add to for the length of a `with`."
+# %% ../../nbs/judges/04_store.ipynb #answers-table
+class _AnswerTable(_SourceTable):
+    "The answers in a store, to add to."
+
+    def put(
+        self,
+        keys: Sequence[str],
+        answers: Sequence[Answer],  # one for each key; no failed answer replaces a vote
+        judge: Mapping,  # identity of who answered
+        pair_id: str,
+        votes: Sequence[int] = (0,),  # number of each answer's vote
+        persona: str | None = None,  # who voted
+        reader: str | None = None,  # version of the reading
+        server: Server = _UNKNOWN_SERVER,  # who answered, in its own words
+    ) -> None:
+        "Keeps the answers of one request, all or none, and gives up the claims on them."
+        now = time.time()
+        common: dict[str, Any] = dict(pair_id=pair_id, persona=persona, reader=reader)
+        common |= dict(judge=judge_key(judge), run=self.run, answered=now) | server._asdict()
+        values = ', '.join(f':{column}' for column in _ANSWER_COLUMNS)
+        for answer in answers:
+            if not is_possible(answer):
+                raise ContractError('answers', 'shares that sum to 1', repr(answer)[:200])
+        with self.working() as db, db:
+            db.execute('begin immediate')
+            stored = self.get(keys)
+            rows = [
+                _answer_row(answer) | common | dict(key=key, vote=vote)
+                for key, vote, answer in zip(keys, votes, answers, strict=True)
+                if not (answer.error and key in stored and not stored[key].answer.error)
+            ]
+            self._note_source(judge, now)
+            db.executemany(f'insert or replace into answers values ({values})', rows)
+            db.execute(f'delete from claims where key in ({_placeholders(keys)})', [*keys])
+
+
+# %% ../../nbs/judges/04_store.ipynb #claims
+class _ClaimTable(_AnswerTable):
+    "What is being asked, and by whom."
 
     def claim(
         self,
@@ -561,6 +593,11 @@ class VoteStore(_AnswerTable):
             where key in ({_placeholders(keys)}) and owner<>?
             """
         return any(_is_held(*claim) for claim in self.db.execute(query, [*keys, self.owner]))
+
+
+# %% ../../nbs/judges/04_store.ipynb #votestore
+class VoteStore(_ClaimTable):
+    "Answers of judges in a SQLite file, to add to for the length of a `with`."
 
     def release(self, keys: Sequence[str]) -> None:
         "Gives up this run's claims on questions that were not answered."
@@ -591,7 +628,7 @@ def _add_function(db: sqlite3.Connection) -> None:
     db.create_function('is_possible', 5, _is_possible_row, deterministic=True)
 
 
-# %% ../../nbs/judges/04_store.ipynb #merge-stores
+# %% ../../nbs/judges/04_store.ipynb #merge-one
 def _count_damaged(db: sqlite3.Connection, table: str = 'answers') -> int:
     query = f'select count(*) from {table} where not {_IS_POSSIBLE}'
     (n_damaged,) = db.execute(query).fetchone()
@@ -614,6 +651,20 @@ def _add_answers(db: sqlite3.Connection) -> int:
     ).rowcount
 
 
+def _merge_store(store: VoteStore, source: Path) -> int:
+    how = 'mode=ro' if _has_side_file(source) else 'immutable=1'
+    with store.working() as db:
+        db.execute('attach ? as other', [f'{source.resolve().as_uri()}?{how}'])
+        with db:
+            n_changed = _add_answers(db)
+        n_damaged = _count_damaged(db, 'other.answers')
+        db.execute('detach other')
+    if n_damaged:
+        _log.warning(f'{source}: {n_damaged} damaged answers are left out')
+    return n_changed
+
+
+# %% ../../nbs/judges/04_store.ipynb #merge-stores
 def merge_stores(
     paths: Iterable[str | Path],  # stores to take from, which are left as they are
     into: str | Path,  # store to add to; created if it does not exist
@@ -626,19 +677,6 @@ def merge_stores(
         _add_function(store.db)
         others = [source for source in sources if not source.samefile(into)]
         return sum(_merge_store(store, source) for source in others)
-
-
-def _merge_store(store: VoteStore, source: Path) -> int:
-    how = 'mode=ro' if _has_side_file(source) else 'immutable=1'
-    with store.working() as db:
-        db.execute('attach ? as other', [f'{source.resolve().as_uri()}?{how}'])
-        with db:
-            n_changed = _add_answers(db)
-        n_damaged = _count_damaged(db, 'other.answers')
-        db.execute('detach other')
-    if n_damaged:
-        _log.warning(f'{source}: {n_damaged} damaged answers are left out')
-    return n_changed
 
 
 # %% ../../nbs/judges/04_store.ipynb #store-summary
