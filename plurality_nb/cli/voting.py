@@ -225,18 +225,19 @@ def _end_answers_file(kept: Path | None, store: Path | None, account: Mapping[st
 def _limit_message(account: Mapping[str, Any], budget: 'Budget') -> str:
     "By which limit a run ended, and what counted towards it."
     name = account['stopped']
-    limit = getattr(budget, name)
-    text = f'stopped by --{name.replace("_", "-")} {limit:,.10g}'
-    tokens = [account[f'tokens_{way}'] for way in ('in', 'out')]
+    text = f'stopped by --{name.replace("_", "-")}: {account["unasked"]} answers not asked for'
+    tokens = sum(account[f'tokens_{way}'] for way in ('in', 'out'))
     estimated = sum(account[f'tokens_{way}_estimated'] for way in ('in', 'out'))
-    counted = dict(max_tokens=(sum(tokens), estimated))
-    counted['max_cost'] = (account['cost'], account['cost_estimated'])
-    if name in counted:
-        used, guessed = counted[name]
-        text += f': {used:,.6g} counted, and the next request may exceed it'
-        if guessed:
-            text += f'; {guessed:,.6g} of it estimated, since the server reported no usage'
-    return f'{text}; {account["unasked"]} answers not asked for'
+    counted = dict(
+        max_tokens=(tokens, estimated), max_cost=(account['cost'], account['cost_estimated'])
+    )
+    if name not in counted:
+        return text
+    used, guessed = counted[name]
+    text += f'; {used:,.6g} of {getattr(budget, name):,.10g} counted, one more might exceed it'
+    if guessed:
+        text += f'; {guessed:,.6g} of it estimated, since the server reported no usage'
+    return text
 
 
 def _refuse_no_votes(asked: 'Asked', store: Path | None) -> None:

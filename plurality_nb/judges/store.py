@@ -153,6 +153,7 @@ _DAMAGED_REMEDY = (
 )
 
 # %% ../../nbs/judges/04_store.ipynb #connect-to-read
+_SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)  # a damaged text may be part of a message
 _PATIENCE = 60  # seconds to wait while another process writes
 _SIDE_FILES = ['-wal', '-journal']  # of SQLite, next to a database that is open or was
 
@@ -217,12 +218,12 @@ def check_store(
     path = Path(path)
     if not _check_place(path) or Path(f'{path}-journal').exists():  # SQLite mends it when it writes
         return
-    for pause in [0.1, 0.5, 0]:
+    for pause in [0.05, 0.2, 0]:
         try:
             with closing(_connect_to_read(path)) as db:
                 _check_tables(db, path)
                 return _check_pages(db, path)
-        except (sqlite3.Error, ContractError) as error:
+        except (*_SQLITE_ERRORS, ContractError) as error:
             # Somebody may have begun to write between the two looks at the file.
             if not pause and isinstance(error, ContractError):
                 raise
@@ -285,7 +286,7 @@ class _Lease:
     def _keep(self) -> None:
         while not self.ended.wait(_RENEWED_EVERY):
             # Where this fails, the next time may succeed.
-            with suppress(sqlite3.Error), closing(_connect(self.path, 'mode=rw')) as db, db:
+            with suppress(*_SQLITE_ERRORS), closing(_connect(self.path, 'mode=rw')) as db, db:
                 _renew_lease(db, self.owner)
 
     def end(self) -> None:
@@ -385,7 +386,7 @@ class _OpenStore:
         "What SQLite complains of is said with the name of the file."
         try:
             yield self.db
-        except sqlite3.Error as error:
+        except _SQLITE_ERRORS as error:
             remedy = 'The answers stored so far are kept; the same call goes on from there'
             want = 'a file that can be read and written'
             raise ContractError('store', want, str(error), remedy, where=str(self.path)) from error
@@ -442,7 +443,7 @@ class _StoreFile(StoredAnswers):
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.db = _connect(self.path, 'mode=rwc')
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *_SQLITE_ERRORS) as error:
             _refuse(self.path, f'one that cannot be written ({error})')
         self._open_patiently()
         self.owner = _claim_owner()
@@ -458,7 +459,7 @@ class _StoreFile(StoredAnswers):
             except ContractError:
                 self.db.close()
                 raise
-            except sqlite3.Error as error:
+            except _SQLITE_ERRORS as error:
                 is_busy = getattr(error, 'sqlite_errorcode', 0) & 0xFF == sqlite3.SQLITE_BUSY
                 self.db.rollback()
                 if not is_busy or time.monotonic() > deadline:
@@ -608,7 +609,7 @@ class VoteStore(_ClaimTable):
     def close(self) -> None:
         "Gives up this run's claims and closes the file."
         self.lease.end()
-        with closing(self.db), suppress(sqlite3.Error), self.db:  # else the lease runs out
+        with closing(self.db), suppress(*_SQLITE_ERRORS), self.db:  # else the lease runs out
             self.db.execute('delete from claims where owner=?', [self.owner])
             self.db.execute('delete from leases where owner=?', [self.owner])
 
