@@ -292,6 +292,15 @@ def judge_spread(
 
 
 # %% ../../nbs/cli/04_voting.ipynb #write-votes
+_RARE_FACTS = {  # shown only where there is something to show
+    'failed_stored',
+    'damaged',
+    'tokens_in_estimated',
+    'tokens_out_estimated',
+    'cost_estimated',
+}
+
+
 def _write_votes(
     ds: 'Dataset',
     judge: 'Judge',
@@ -308,7 +317,11 @@ def _write_votes(
     effects = order_effects(asked.votes, ds['group'][:], getattr(judge, 'ordered', True))
     votes = correct_order(asked.votes) if settings['corrected'] else asked.votes
     ds = add_votes(ds, votes)
-    account = {k: v for k, v in asked.account.items() if v is not None}
+    account = {
+        fact: value
+        for fact, value in asked.account.items()
+        if value or (value is not None and fact not in _RARE_FACTS)
+    }
     note = settings | dict(
         host=getattr(judge, 'host', None),
         identity=judge.identity() if hasattr(judge, 'identity') else {},
