@@ -458,9 +458,15 @@ def _request_for(judge: Judge, tally: _Tally, wanted: _WantedVotes) -> _Request:
     return _Request(wanted, question, estimate, tally.under_way.cost(estimate))
 
 
+_MARGIN = 2  # by which the tokens of several requests may turn out to be more than was seen so far
+
+
 def _limit_exceeded(tally: _Tally, cost: _Cost) -> str | None:
-    "The limit that one more request would exceed."
-    return tally.budget.exceeded(*(tally.used + tally.under_way.held + cost))
+    "The limit that one more request would exceed, or might exceed together with others."
+    taken = tally.under_way.held + cost
+    if tally.under_way.n_under_way:
+        taken[1:] *= _MARGIN
+    return tally.budget.exceeded(*(tally.used + taken))
 
 
 # %% ../../nbs/judges/07_collect.ipynb #unreadable
