@@ -8,6 +8,9 @@ __all__ = [
     'weights_id',
     'best_device',
     'LoadedModel',
+    'looks_like_a_path',
+    'load_failure',
+    'check_weight_files',
     'load_pretrained',
     'non_finite_weight',
     'check_finite_weights',
@@ -67,6 +70,14 @@ class LoadedModel(NamedTuple):
     identity: dict  # `model` with `weights` for a folder, or with `revision` for the Hub
 
 
+# %% ../../nbs/models/00_weights.ipynb #looks-like-a-path
+def looks_like_a_path(
+    name: str,  # of a model
+) -> bool:
+    "Whether a name is a path for certain: a Hub id is `name` or `owner/name`."
+    return name.startswith(('.', '~')) or Path(name).is_absolute() or name.count('/') > 1
+
+
 # %% ../../nbs/models/00_weights.ipynb #load-pretrained
 def _hub_commit(name: str, revision: str | None) -> str:
     "The commit that a revision of a model points to now."
@@ -76,16 +87,40 @@ def _hub_commit(name: str, revision: str | None) -> str:
     return Path(config).parent.name  # the Hub's cache names a snapshot's folder by its commit
 
 
-def _load_failure(name: str | Path, want: str, error: Exception) -> ContractError:
+def load_failure(
+    name: str | Path,  # of the model
+    want: str,  # the kind of model that is wanted
+    error: Exception,  # of transformers or the Hub's client
+) -> ContractError:
     "The error for a model that cannot be loaded, with the first line of transformers' reason."
     reason = (str(error).strip() or 'no reason given').splitlines()[0]
-    remedy = 'Give a Hub id, or a folder with config.json, a tokenizer and safetensors weights'
-    return ContractError(
-        'model',
-        f'{want} that transformers can load',
-        repr(str(name)),
-        f'{remedy} ({type(error).__name__}: {reason})',
-    )
+    reason = f'{type(error).__name__}: {reason}'
+    got, remedy = repr(str(name)), 'Give a Hub id, or a folder with config.json, a tokenizer and '
+    remedy += 'safetensors weights'
+    if not Path(name).exists():
+        got += ': there is no such folder'
+        if looks_like_a_path(str(name)):
+            reason = 'the path is mistyped, or it is on another machine'
+        else:
+            reason = f'taken as a Hub id, it was not found either: {reason}'
+    return ContractError('model', f'{want} that transformers can load', got, f'{remedy} ({reason})')
+
+
+# %% ../../nbs/models/00_weights.ipynb #weight-files
+def check_weight_files(
+    folder: str | Path,  # of a saved model; anything else is ignored
+) -> None:
+    "Raises `ContractError` with the name of a safetensors file that is damaged or cut off."
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(Path(folder).glob('*.safetensors')):
+        try:
+            with safe_open(path, 'pt'):
+                pass  # opening compares the header with the size of the file
+        except (OSError, SafetensorError) as error:
+            hint = 'It is damaged or not complete: copy it again, or train it again'
+            got = f'{str(path)!r} ({error})'
+            raise ContractError('model', 'whole safetensors files', got, hint) from error
 
 
 # %% ../../nbs/models/00_weights.ipynb #load-model
@@ -103,6 +138,7 @@ def load_pretrained(
     from transformers import AutoTokenizer  # loads much of transformers
 
     is_folder = Path(name).is_dir()
+    check_weight_files(name)
     try:
         # The commit is looked up first, so that the tokenizer and the weights come from the same
         # one even if the branch moves between the two downloads.
@@ -118,7 +154,7 @@ def load_pretrained(
             **kwargs,
         )
     except Exception as error:  # whatever transformers and the Hub's client raise
-        raise _load_failure(name, want, error) from error
+        raise load_failure(name, want, error) from error
     if missing := sorted(report['missing_keys']):
         raise ContractError('model', want, f'{str(name)!r} without {missing[0]}', remedy)
     check_finite_weights(model, name)
