@@ -192,7 +192,7 @@ class _StreamReader:
 
     def report(self, number: int) -> None:
         "Refuses a row that the objective cannot use, or says once that such rows are left out."
-        need = [n for n in OBJECTIVES[self.objective].needs if n != 'label'][0]
+        need = next(need for need in OBJECTIVES[self.objective].needs if need != 'label')
         column = dict(margin='margin', share='chosen_share')[need]
         if self.missing == 'raise':
             want = f'a number, for the objective {self.objective!r}'

@@ -56,7 +56,7 @@ from plurality_nb.rewards.measures import (
     worst_pair,
 )
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
-from plurality_nb.rewards.saving import write_training
+from plurality_nb.rewards.saving import naming_file, write_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -684,6 +684,10 @@ class _SavingTrainer(_EvaluatingTrainer):
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         self._stop_at_spoilt_weights()
         super().save_model(output_dir, _internal_call)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        with naming_file(self.args.output_dir):
+            super()._save_checkpoint(model, trial)
 
     def _stop_at_spoilt_weights(self) -> None:
         "Weights can become NaN in the last step, too, whose loss was finite."
