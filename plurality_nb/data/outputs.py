@@ -66,8 +66,10 @@ def remove_folder(
 def _exchange(one: Path, other: Path) -> bool:
     "Exchanges two names in one step, where the system can (Linux); whether it did."
     rename = getattr(ctypes.CDLL(None), 'renameat2', None) if os.name == 'posix' else None
+    if rename is None:
+        return False
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return bool(rename) and rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
+    return rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
 
 
 def put_in_place(

@@ -8,6 +8,9 @@ __all__ = ['AdapterSource', 'find_adapter', 'base_weights_id', 'find_base', 'loa
 
 # %% ../../nbs/models/07_adapters.ipynb #imports
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -143,6 +146,22 @@ def _adapter_weights(adapter: AdapterSource) -> _AdapterWeights:
     return _AdapterWeights(names, rows)
 
 
+# %% ../../nbs/models/07_adapters.ipynb #quiet
+@contextmanager
+def _quiet() -> Iterator[None]:
+    "Hides what transformers and PEFT say of weights that this module checks itself."
+    from transformers.utils import logging as transformers_logging
+
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
 # %% ../../nbs/models/07_adapters.ipynb #base-failure
 def _base_revision(adapter: AdapterSource, base: str) -> str | None:
     "The revision on the Hub that the adapter names; None where its base is taken from elsewhere."
@@ -190,15 +209,16 @@ def _load_base(adapter: AdapterSource, base: str, dtype: str | None, trust: bool
     one_label = {} if weights.head_rows is None else dict(num_labels=1)
     revision = _base_revision(adapter, base)
     try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            base,
-            dtype=dtype or 'auto',
-            use_safetensors=True,
-            output_loading_info=True,
-            revision=revision,
-            trust_remote_code=trust,
-            **one_label,
-        )
+        with _quiet():  # a language model lacks the head and has one of its own, as it should
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                base,
+                dtype=dtype or 'auto',
+                use_safetensors=True,
+                output_loading_info=True,
+                revision=revision,
+                trust_remote_code=trust,
+                **one_label,
+            )
     except Exception as error:  # whatever transformers and the Hub's client raise
         raise _refuse_base(adapter, base, error) from error
     _check_base(adapter, base, sorted(report['missing_keys']), weights.names)
@@ -228,14 +248,16 @@ def _put_on(model: Any, adapter: AdapterSource) -> Any:
 
     names = _adapter_weights(adapter).names
     try:
-        adapted = PeftModel.from_pretrained(
-            model, str(adapter.folder), torch_device='cpu', autocast_adapter_dtype=False
-        )
+        with _quiet():
+            adapted = PeftModel.from_pretrained(
+                model, str(adapter.folder), torch_device='cpu', autocast_adapter_dtype=False
+            )
+            own = set(get_peft_model_state_dict(adapted))
     except Exception as error:  # whatever PEFT raises
         reason = (str(error).strip() or 'no reason given').splitlines()[0]
         got = f'{adapter.name!r} ({type(error).__name__}: {reason})'
         raise ContractError('model', 'an adapter that fits its base model', got) from error
-    different = sorted(names ^ set(get_peft_model_state_dict(adapted)))
+    different = sorted(names ^ own)
     if different:
         got = f'{adapter.name!r}, which differs in {different[0]}'
         raise ContractError('model', 'an adapter that fits its base model', got)

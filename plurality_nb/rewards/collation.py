@@ -90,7 +90,7 @@ def _side_names(columns: Sequence[str]) -> tuple[str, str]:
     raise ContractError('train_dataset', want, f'{list(columns)}', hint)
 
 
-def _is_turn(turn: Any) -> bool:
+def _is_role_turn(turn: Any) -> bool:
     return isinstance(turn, dict) and isinstance(turn.get('role'), str)
 
 
@@ -99,7 +99,7 @@ def _kind_of_side(value: Any, column: str, number: int) -> str:
     if isinstance(value, str):
         return 'text'
     is_filled = isinstance(value, list) and bool(value)
-    if is_filled and all(_is_turn(turn) for turn in value):
+    if is_filled and all(_is_role_turn(turn) for turn in value):
         return 'conversation'
     if is_filled and all(isinstance(token, int) for token in value):
         return 'tokens'
@@ -145,19 +145,18 @@ def _checked_dataset(
     names = _side_names(ds.column_names)
     if names[0] == 'chosen':
         _check_rows(ds, names)
-    numbers = {
-        column: checked_column(ds, column, objective)
+    margin, share = (
+        checked_column(ds, column, objective)
         if column in ds.column_names
         else np.full(len(ds), np.nan)
         for column in ('margin', 'chosen_share')
-    }
-    settled = settle_missing(
-        np.ones(len(ds), dtype=bool), *numbers.values(), objective, missing, prior
     )
+    label = np.ones(len(ds), dtype=bool)
+    settled = settle_missing(label, margin, share, objective, missing, prior)
     rows = np.flatnonzero(settled.keep) if training else np.arange(len(ds))
     facts = _facts_of_others(settled, rows)
     if names[0] == 'ids_a':  # tokenised by this package, with the other facts
-        facts = {column: facts[column] for column in numbers}
+        facts = {column: facts[column] for column in ('margin', 'chosen_share')}
     replaced = [column for column in (*facts, 'row') if column in ds.column_names]
     kept = ds if len(rows) == len(ds) else ds.select(rows)
     kept = kept.remove_columns(replaced).add_column('row', rows)
