@@ -429,6 +429,11 @@ def _without_exchange(accelerator: Any, model: nn.Module) -> Iterator[None]:
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #remedy
+_LARGEST_SENSIBLE_MARGIN = 1e4
+_REMEDY_FOR_MARGINS = (
+    'A margin is a gap in logits, a few units at most: correct it, or make it null. '
+    'Nothing was saved from this step on'
+)
 _REMEDY_FOR_DIVERGENCE = (
     'Lower the learning rate (`learning_rate`, --lr) and begin again, or train in a wider type '
     'than fp16. Nothing was saved from this step on'
@@ -511,7 +516,9 @@ class _GuardingTrainer(_StepTrainer):
         where = f'step {self.state.global_step + 1} of {self.state.max_steps}'
         got = f'{float(value):.3g} in {where}, {self._pair_name(int(pair.pop("row")))}, with '
         got += ', '.join(f'{name} {number:.3g}' for name, number in pair.items())
-        raise ContractError(kind, 'a finite number', got, _REMEDY_FOR_DIVERGENCE)
+        is_margin = abs(pair.get('margin', 0)) > _LARGEST_SENSIBLE_MARGIN
+        remedy = _REMEDY_FOR_MARGINS if is_margin else _REMEDY_FOR_DIVERGENCE
+        raise ContractError(kind, 'a finite number', got, remedy)
 
     def _pair_name(self, row: int) -> str:
         "A pair in words, by its number among the rows that were given."
