@@ -19,6 +19,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.models.weights import (
     LoadedModel,
     check_finite_weights,
+    load_failure,
     looks_like_a_path,
     weights_id,
 )
@@ -55,6 +56,17 @@ def _file_of(name: str, file: str, revision: str | None) -> Path | None:
     return Path(path) if path else None
 
 
+def _download_adapter(name: str, commit: str) -> None:
+    "Puts all files of an adapter into the Hub's cache."
+    from huggingface_hub import snapshot_download
+
+    patterns = ['*.json', '*.txt', '*.model', '*.jinja', _ADAPTER_WEIGHTS]
+    try:
+        snapshot_download(name, revision=commit, allow_patterns=patterns)
+    except Exception as error:  # whatever the Hub's client raises
+        raise load_failure(name, 'an adapter', error) from error
+
+
 def find_adapter(
     name: str | Path,  # folder, or Hub id
     revision: str | None = None,  # on the Hub
@@ -69,9 +81,8 @@ def find_adapter(
     folder = config.parent
     commit = None if is_folder else folder.name  # the Hub's cache names snapshots by commit
     if commit:
-        _file_of(str(name), _ADAPTER_WEIGHTS, commit)
-    note = _file_of(str(name), 'plurality.json', commit)
-    settings = json_object(note).get('settings') if note else None
+        _download_adapter(str(name), commit)
+    settings = json_object(folder / 'plurality.json').get('settings')
     base = settings.get('base') if isinstance(settings, dict) else None
     known = base if isinstance(base, dict) else {}
     return AdapterSource(str(name), folder, commit, json_object(config), known)
@@ -230,11 +241,11 @@ def _load_tokenizer(adapter: AdapterSource, base: str, trust: bool) -> Any:
     "The adapter's own tokenizer, or its base's."
     from transformers import AutoTokenizer
 
-    has_own = _file_of(adapter.name, 'tokenizer_config.json', adapter.commit)
-    revision = _base_revision(adapter, base)
-    place, commit = (adapter.name, adapter.commit) if has_own else (base, revision)
+    has_own = (adapter.folder / 'tokenizer_config.json').is_file()
+    place = str(adapter.folder) if has_own else base
+    revision = None if has_own else _base_revision(adapter, base)
     try:
-        return AutoTokenizer.from_pretrained(place, revision=commit, trust_remote_code=trust)
+        return AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
     except Exception as error:  # whatever transformers and the Hub's client raise
         reason = (str(error).strip() or 'no reason given').splitlines()[0]
         got = f'{place!r} ({type(error).__name__}: {reason})'

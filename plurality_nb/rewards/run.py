@@ -165,7 +165,8 @@ def _begin_or_continue(run: Path, inputs: dict[str, Any], restart: bool) -> None
             path.write_text(json.dumps(inputs, indent=1))
         return
     before = json_object(note)
-    different = [name for name, value in before.items() if inputs.get(name) != value]
+    names = sorted({*before, *inputs})
+    different = [name for name in names if inputs.get(name) != before.get(name)]
     if different:
         raise ContractError(
             'out',

@@ -108,7 +108,8 @@ def checked_numbers(
     hint = 'Correct it, or make it null: then nothing is known of the row'
     if kind == 'margin' and array[first] < 0:
         hint = "Train signed margins with the objective 'signed_margin'"
-    got = describe_value(values[first]) + others
+    value = values[first]
+    got = describe_value(value.item() if isinstance(value, np.generic) else value) + others
     name = f' (pair_id {pair_ids[first]})' if pair_ids is not None else ''
     raise ContractError(column, allowed.want, got, hint, where=f'row {first_row + first}{name}')
 
