@@ -119,6 +119,13 @@ class Workshop:
         note = json.loads(files.get("plurality.json", b"{}"))
         return sorted(files) == note.get("files")
 
+    def is_finite(self) -> bool:
+        "Whether all weights of the model are numbers."
+        from safetensors.torch import load_file
+
+        weights = load_file(self.place / "mine" / "model.safetensors").values()
+        return all(bool(values.isfinite().all()) for values in weights)
+
 
 def killed_at(workshop: Workshop, event: int, **settings: object) -> int:
     "Trains in a child that is killed at an event of its files; how many events there were."
@@ -212,7 +219,7 @@ def divergence_trials(size: str, workshop: Workshop) -> Iterator[Trial]:
         workshop.reset()
         result = outcome(lambda rate=rate: workshop.train(learning_rate=rate, max_steps=12))
         kept = workshop.files() == workshop.before
-        held = (result == "refused" and kept) or (result == "done" and workshop.is_whole())
+        held = kept if result == "refused" else result == "done" and workshop.is_finite()
         yield Trial(KIND, f"learning rate {rate:g}", held, f"{result}, kept {kept}")
 
 

@@ -54,8 +54,17 @@ def has_nan(model):
     return any(bool(weights.isnan().any()) for weights in model.parameters())
 
 
-@pytest.mark.parametrize("unknown", [None, math.nan])
-@pytest.mark.parametrize("form", ["conversations", "texts", "stream"])
+@pytest.mark.parametrize(
+    "unknown, form",
+    [
+        (None, "conversations"),
+        (math.nan, "texts"),
+        (math.nan, "stream"),
+        pytest.param(math.nan, "conversations", marks=pytest.mark.slow),
+        pytest.param(None, "texts", marks=pytest.mark.slow),
+        pytest.param(None, "stream", marks=pytest.mark.slow),
+    ],
+)
 def test_an_unknown_margin_leaves_the_row_out(unknown, form, tmp_path, tokenizer, caplog):
     rows = conversations(margin=[0.1, unknown, 3.0, 1.0])
     if form == "texts":

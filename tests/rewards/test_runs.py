@@ -135,7 +135,15 @@ def test_a_disk_that_is_too_small_is_told_before_the_first_step(rows, base, tmp_
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("where", ["checkpoint", "model", "note", "card"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "checkpoint",
+        "model",
+        pytest.param("note", marks=pytest.mark.slow),
+        pytest.param("card", marks=pytest.mark.slow),
+    ],
+)
 def test_a_disk_that_fills_up_keeps_the_model_and_names_the_file(
     where, rows, base, out, monkeypatch
 ):
