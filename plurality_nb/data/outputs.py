@@ -63,7 +63,7 @@ def remove_folder(
 
 
 # %% ../../nbs/data/09_outputs.ipynb #put-in-place
-def _exchange(one: Path, other: Path) -> bool:
+def _exchange_names(one: Path, other: Path) -> bool:
     "Exchanges two names in one step, where the system can (Linux); whether it did."
     rename = getattr(ctypes.CDLL(None), 'renameat2', None) if os.name == 'posix' else None
     if rename is None:
@@ -80,7 +80,7 @@ def put_in_place(
     new, path = Path(new), Path(path)
     if not (new.is_dir() and path.is_dir()):
         os.replace(new, path)
-    elif _exchange(new.absolute(), path.absolute()):
+    elif _exchange_names(new.absolute(), path.absolute()):
         shutil.rmtree(new, ignore_errors=True)  # the old folder, which has this name now
     else:
         old = path.with_name(f'.{path.name}.{os.getpid()}.gone')

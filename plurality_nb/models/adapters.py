@@ -67,6 +67,7 @@ def _download_adapter(name: str, commit: str) -> None:
         raise load_failure(name, 'an adapter', error) from error
 
 
+# %% ../../nbs/models/07_adapters.ipynb #adapters-2
 def find_adapter(
     name: str | Path,  # folder, or Hub id
     revision: str | None = None,  # on the Hub
@@ -278,6 +279,7 @@ def _put_on(model: Any, adapter: AdapterSource) -> Any:
     return adapted
 
 
+# %% ../../nbs/models/07_adapters.ipynb #adapters-3
 def load_adapter(
     adapter: AdapterSource,
     base: str | Path | None = None,  # Hub id, or folder; None: what the adapter names

@@ -87,6 +87,7 @@ def _modules_of(folder: Path) -> list[dict]:
         raise ContractError('encoder', want, f'{str(path)!r} ({error})') from error
 
 
+# %% ../../nbs/models/01_encoder.ipynb #foreign-2
 def _refuse_foreign_code(folder: Path) -> None:
     "Stops at an encoder that would run code of its own."
     modules = _modules_of(folder)

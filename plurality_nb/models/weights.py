@@ -179,6 +179,7 @@ def non_finite_weight(
     return ''
 
 
+# %% ../../nbs/models/00_weights.ipynb #finite-2
 def check_finite_weights(
     model: Any,  # a module of PyTorch
     name: str | Path,  # where it came from, for the error text

@@ -90,6 +90,7 @@ def _side_names(columns: Sequence[str]) -> tuple[str, str]:
     raise ContractError('train_dataset', want, f'{list(columns)}', hint)
 
 
+# %% ../../nbs/rewards/09_collation.ipynb #others-2
 def _is_role_turn(turn: Any) -> bool:
     return isinstance(turn, dict) and isinstance(turn.get('role'), str)
 
@@ -133,12 +134,14 @@ def _facts_of_others(settled: SettledTargets, rows: np.ndarray) -> dict[str, np.
     )
 
 
+# %% ../../nbs/rewards/09_collation.ipynb #others-3
 def _check_rows(ds: Dataset, names: Sequence[str]) -> None:
     shown = [*names, 'prompt'] if 'prompt' in ds.column_names else names
     for number, row in enumerate(ds.select_columns(list(shown)).with_format(None)):
         _check_sides(row, names, number)
 
 
+# %% ../../nbs/rewards/09_collation.ipynb #others-4
 def _checked_dataset(
     ds: Dataset, objective: str, missing: str, prior: float, training: bool
 ) -> Dataset:

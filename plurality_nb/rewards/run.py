@@ -22,6 +22,7 @@ from datasets import Dataset
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
+# %% ../../nbs/rewards/12_run.ipynb #part-2
 from plurality_nb.data.arrow import contents_id
 from plurality_nb.data.outputs import (
     json_object,
@@ -292,6 +293,7 @@ class _Plan(NamedTuple):
     settings: dict[str, Any]
 
 
+# %% ../../nbs/rewards/12_run.ipynb #part-3
 def _run_plan(plan: _Plan, ds: Dataset, eval_dataset: Dataset | None) -> MarginTrainer:
     "Trains and saves a model."
     # This connects several processes to each other, too.

@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+# %% ../../nbs/rewards/11_trainer.ipynb #part-2
 from plurality_nb import __version__
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
@@ -175,6 +176,7 @@ def _known_facts(ds: Dataset, args: MarginConfig, training: bool) -> FactsOfPair
     return training_facts(ds, args.objective, args.votes, missing, args.prior)
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #part-3
 def _prepare_rows(
     ds: Dataset,
     tokenizer: 'PreTrainedTokenizerBase',
@@ -261,13 +263,9 @@ def _first_pairs(dataset: Any, count: int) -> list[Pair]:
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader
-class _ComparisonReader(RewardTrainer):
-    "TRL's trainer, reading comparisons."
+class _CheckingTrainer(RewardTrainer):
+    "TRL's trainer, with checked rows."
 
-    groups: frozenset[str] = frozenset()  # of the prompts it learns from
-    form: str | None = None  # in which comparisons are written for the model
-    _is_encoder = False
-    _training_set_is_prepared = False
     _facts: FactsOfPairs | None = None  # of the rows to learn from, if they are comparisons
     _rows_given: Any = None  # what it learns from, for messages that name a row
 
@@ -283,6 +281,16 @@ class _ComparisonReader(RewardTrainer):
             self._facts = _known_facts(dataset, args, training=True)
         return dataset
 
+
+# %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader-2
+class _ComparisonReader(_CheckingTrainer):
+    "TRL's trainer, reading comparisons."
+
+    groups: frozenset[str] = frozenset()  # of the prompts it learns from
+    form: str | None = None  # in which comparisons are written for the model
+    _is_encoder = False
+    _training_set_is_prepared = False
+
     def _prepare_dataset(
         self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
     ) -> Any:
@@ -292,6 +300,7 @@ class _ComparisonReader(RewardTrainer):
         columns = dataset.column_names or list(next(iter(dataset)))
         if not _is_comparisons(columns):
             if not training:
+                _check_trl_columns(columns, args.objective)
                 dataset = checked_pairs(dataset, args.objective, training=False)
             if 'ids_a' in columns:  # tokenised already
                 return dataset
@@ -479,8 +488,25 @@ class _StepTrainer(_PieceTrainer):
         return 6.0 * self._parameters * sum(piece['computed'] for piece in inputs['pieces'])
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #telling-trainer
+class _TellingTrainer(_StepTrainer):
+    "Knows what happened in other processes, and what a pair is called."
+
+    def _in_any_process(self, is_so: bool) -> bool:
+        if self.accelerator.num_processes == 1:
+            return is_so
+        flag = torch.tensor(float(is_so), device=self.args.device)
+        return bool(self.accelerator.reduce(flag, 'sum') > 0)
+
+    def _pair_name(self, row: int) -> str:
+        "A pair in words, by its number among the rows that were given."
+        given = self._rows_given
+        has_ids = isinstance(given, Dataset) and 'pair_id' in given.column_names
+        return f'row {row} (pair_id {given[row]["pair_id"]})' if has_ids else f'row {row}'
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #guarding-trainer
-class _GuardingTrainer(_StepTrainer):
+class _GuardingTrainer(_TellingTrainer):
     "Stops before a loss or gradient that is not finite reaches the weights."
 
     _step_passes: list[MeasuredPass]  # of the latest batch
@@ -502,12 +528,6 @@ class _GuardingTrainer(_StepTrainer):
             self._stop_unless_finite(torch.as_tensor(norm), 'gradient')
         return norm
 
-    def _in_any_process(self, is_so: bool) -> bool:
-        if self.accelerator.num_processes == 1:
-            return is_so
-        flag = torch.tensor(float(is_so), device=self.args.device)
-        return bool(self.accelerator.reduce(flag, 'sum') > 0)
-
     def _stop_unless_finite(self, value: Tensor, kind: str) -> None:
         if not self._in_any_process(not bool(value.isfinite().all())):
             return
@@ -519,12 +539,6 @@ class _GuardingTrainer(_StepTrainer):
         is_margin = abs(pair.get('margin', 0)) > _LARGEST_SENSIBLE_MARGIN
         remedy = _REMEDY_FOR_MARGINS if is_margin else _REMEDY_FOR_DIVERGENCE
         raise ContractError(kind, 'a finite number', got, remedy)
-
-    def _pair_name(self, row: int) -> str:
-        "A pair in words, by its number among the rows that were given."
-        given = self._rows_given
-        has_ids = isinstance(given, Dataset) and 'pair_id' in given.column_names
-        return f'row {row} (pair_id {given[row]["pair_id"]})' if has_ids else f'row {row}'
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #speed
@@ -653,32 +667,13 @@ _SETTINGS_SAVED = (
     'learning_rate num_train_epochs max_steps max_length long_pairs seed'
 ).split()
 
-
 # %% ../../nbs/rewards/11_trainer.ipynb #saving-trainer
-class _SavingTrainer(_EvaluatingTrainer):
-    "Saves with a model how it was trained."
+#| export
 
-    note: dict  # what else to keep with the model
 
-    @property
-    def trained(self) -> dict:  # JSON can hold it
-        "How the model is trained."
-        args = self.args
-        has_length = hasattr(self.train_dataset, '__len__')
-        return dict(
-            {name: getattr(args, name) for name in _SETTINGS_SAVED},
-            pairs_in_step=args.train_batch_size
-            * args.gradient_accumulation_steps
-            * args.world_size,
-            pairs=len(self.train_dataset) if has_length else None,
-            prompts=len(self.groups),
-            steps=self.state.global_step,
-            form=self.form,
-            sharing=self.data_collator.share,
-            evaluation=self.evaluated,
-            version=__version__,
-            **self.note,
-        )
+# %% ../../nbs/rewards/11_trainer.ipynb #finishing-trainer
+class _FinishingTrainer(_EvaluatingTrainer):
+    "Never ends or saves with weights that are spoilt."
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         output = super().train(*args, **kwargs)
@@ -703,6 +698,33 @@ class _SavingTrainer(_EvaluatingTrainer):
             got = f'NaN or infinity in {spoilt!r} after step {self.state.global_step}'
             want = 'weights that are finite numbers'
             raise ContractError('model', want, got, _REMEDY_FOR_DIVERGENCE)
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #part-4
+class _SavingTrainer(_FinishingTrainer):
+    "Saves with a model how it was trained."
+
+    note: dict  # what else to keep with the model
+
+    @property
+    def trained(self) -> dict:  # JSON can hold it
+        "How the model is trained."
+        args = self.args
+        has_length = hasattr(self.train_dataset, '__len__')
+        return dict(
+            {name: getattr(args, name) for name in _SETTINGS_SAVED},
+            pairs_in_step=args.train_batch_size
+            * args.gradient_accumulation_steps
+            * args.world_size,
+            pairs=len(self.train_dataset) if has_length else None,
+            prompts=len(self.groups),
+            steps=self.state.global_step,
+            form=self.form,
+            sharing=self.data_collator.share,
+            evaluation=self.evaluated,
+            version=__version__,
+            **self.note,
+        )
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)
@@ -742,6 +764,25 @@ def _architecture(model: str | nn.Module, args: MarginConfig) -> nn.Module:
         raise load_failure(model, 'a model to train', error) from error
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #place-of
+def _place_of(model: str | Path) -> str:
+    "A Hub id as it is; a folder as an absolute path, since an adapter notes where its base is."
+    return os.path.abspath(model) if Path(model).is_dir() else str(model)
+
+
+@contextmanager
+def _naming_model(model: str | nn.Module) -> Iterator[None]:
+    "Turns what transformers says of a model into an error that names it."
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        is_of_the_system = getattr(error, 'errno', None) is not None  # a full disk, for example
+        if is_of_the_system or not isinstance(model, str):
+            raise
+        raise load_failure(model, 'a model to train', error) from error
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #check-arguments
 def _check_arguments(args: Any, data_collator: Any) -> None:
     if not isinstance(args, MarginConfig):
         kind, hint = type(args).__name__, 'It has all settings of RewardConfig'
@@ -770,25 +811,14 @@ class MarginTrainer(_SavingTrainer):
         args = MarginConfig('trainer_output') if args is None else args
         _check_arguments(args, kwargs.get('data_collator'))
         if isinstance(model, str | Path):
-            # Absolute, since an adapter notes where its base model is.
-            model = os.path.abspath(model) if Path(model).is_dir() else str(model)
+            model = _place_of(model)
             args.model_init_kwargs = dict(use_safetensors=True) | dict(args.model_init_kwargs or {})
         train_dataset = self._check_rows(train_dataset, args)
         self._is_encoder = not looks_back(_architecture(model, args))
         self.evaluated, self.note = {}, {}
-        try:
-            super().__init__(
-                model,
-                args,
-                train_dataset=train_dataset,
-                eval_dataset=eval_dataset,
-                processing_class=processing_class,
-                **kwargs,
-            )
-        except (OSError, SafetensorError) as error:
-            if not isinstance(model, str):
-                raise
-            raise load_failure(model, 'a model to train', error) from error
+        rows = dict(train_dataset=train_dataset, eval_dataset=eval_dataset)
+        with _naming_model(model):
+            super().__init__(model, args, processing_class=processing_class, **rows, **kwargs)
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
         config = self.model.config.get_text_config()

@@ -84,7 +84,7 @@ def test_on_another_machine(moved, rows):
     there, rewards = moved
     assert_same(RewardModel.load(there / "mine"), rows, rewards)  # its base is beside it
     (there / "base").rename(there / "elsewhere")
-    with pytest.raises(ContractError, match="gone/base', which is no folder here. Give .*--base"):
+    with pytest.raises(ContractError, match=r"gone/base', which is no folder here. Give .*--base"):
         RewardModel.load(there / "mine")
     assert_same(RewardModel.load(there / "mine", base=there / "elsewhere"), rows, rewards)
 
@@ -183,7 +183,7 @@ def test_a_damaged_adapter_is_named(spoil, message, moved):
 
 def test_an_adapter_is_not_trained_further(trained, rows, tmp_path):
     folder, _ = trained
-    with pytest.raises(ContractError, match="a whole model to train, got .* an adapter"):
+    with pytest.raises(ContractError, match=r"a whole model to train, got .* an adapter"):
         train_model(rows, folder / "mine", tmp_path / "x", objective="bt", progress=False)
     with pytest.raises(ContractError, match="`base`: want an adapter as the model"):
         RewardModel.load(folder / "base", base="other")

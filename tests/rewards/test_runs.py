@@ -122,7 +122,7 @@ def test_what_can_be_checked_is_checked_before_the_first_step(
 
 @pytest.mark.parametrize("name", ["mine.parquet", "mine.json", "votes.csv"])
 def test_a_name_of_a_file_is_refused(name, rows, base, tmp_path):
-    with pytest.raises(ContractError, match="ends like a file. Give '(mine|votes)'"):
+    with pytest.raises(ContractError, match=r"ends like a file. Give '(mine|votes)'"):
         train_model(rows, base, tmp_path / name, **QUICK)
 
 
@@ -130,7 +130,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_first_step(rows, base, tmp_
     usage = type("Usage", (), dict(free=1000))
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     monkeypatch.setattr(MarginTrainer, "training_step", None)
-    with pytest.raises(ContractError, match="`out`: want 0.00 GB free for the model"):
+    with pytest.raises(ContractError, match=r"`out`: want 0.00 GB free for the model"):
         train_model(rows, base, tmp_path / "mine", **QUICK)
     assert not list(tmp_path.iterdir())
 
@@ -216,7 +216,7 @@ def test_a_run_of_other_settings_is_refused_and_a_half_written_checkpoint_skippe
 ):
     run = stop_after_a_checkpoint(rows, base, tmp_path / "mine")
     before = tree_of(tmp_path)
-    with pytest.raises(ContractError, match="other learning_rate.*--restart"):
+    with pytest.raises(ContractError, match=r"other learning_rate.*--restart"):
         changed = QUICK | dict(max_steps=4, save_steps=1, learning_rate=3e-3)
         train_model(rows, base, tmp_path / "mine", **changed)
     assert tree_of(tmp_path) == before
