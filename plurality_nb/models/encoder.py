@@ -7,17 +7,18 @@ __all__ = ['ENCODER', 'encoder_folder', 'encoder_id', 'TextWindows', 'windows', 
 
 # %% ../../nbs/models/01_encoder.ipynb #imports
 import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from plurality_nb.data.outputs import cache_folder
+from plurality_nb.data.outputs import cache_folder, json_object
 from plurality_nb.errors import ContractError
 
 if TYPE_CHECKING:
@@ -58,6 +59,58 @@ def encoder_folder(
     return Path(get_model_path())
 
 
+# %% ../../nbs/models/01_encoder.ipynb #foreign-code
+_CLASS_SETTINGS = ('type', 'types', 'activation_function')
+_OWN_CLASSES = ('sentence_transformers.', 'torch.nn.')
+_PICKLES = ('.bin', '.pkl', '.pickle', '.joblib', '.pt', '.pth')
+
+
+def _named_classes(value: Any) -> list[str]:
+    "The names of classes that a setting of an encoder holds."
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [name for part in value.values() for name in _named_classes(part)]
+    return []
+
+
+def _modules_of(folder: Path) -> list[dict]:
+    "What `modules.json` lists."
+    path = folder / 'modules.json'
+    if not path.is_file():
+        return []
+    try:
+        modules = json.loads(path.read_text(encoding='utf-8'))
+        return [dict(module) for module in modules]
+    except (OSError, ValueError, TypeError) as error:
+        want = 'a list of modules in JSON'
+        raise ContractError('encoder', want, f'{str(path)!r} ({error})') from error
+
+
+# %% ../../nbs/models/01_encoder.ipynb #foreign-2
+def _refuse_foreign_code(folder: Path) -> None:
+    "Stops at an encoder that would run code of its own."
+    modules = _modules_of(folder)
+    places = [folder, *(folder / str(module.get('path', '')) for module in modules)]
+    settings = [(folder / 'modules.json', module) for module in modules]
+    for path in sorted({path for place in places for path in place.glob('*config.json')}):
+        settings.append((path, json_object(path)))
+    for path, setting in settings:
+        for name in _CLASS_SETTINGS:
+            foreign = [
+                c for c in _named_classes(setting.get(name)) if not c.startswith(_OWN_CLASSES)
+            ]
+            if foreign:
+                want = 'an encoder of classes of sentence-transformers alone'
+                hint = 'It would run code of its own: take another encoder'
+                raise ContractError('encoder', want, foreign[0], hint, where=str(path))
+    for place in places:
+        pickles = sorted(path for path in place.glob('*') if path.suffix in _PICKLES)
+        if pickles and not any(place.glob('*.safetensors')):
+            hint = 'A pickle can run code while it loads: save it as safetensors'
+            raise ContractError('encoder', 'weights in safetensors', repr(str(pickles[0])), hint)
+
+
 # %% ../../nbs/models/01_encoder.ipynb #weights-id
 @lru_cache(maxsize=4)
 def encoder_id(
@@ -74,7 +127,15 @@ def encoder_id(
 def _load_encoder(folder: Path) -> 'SentenceTransformer':
     from sentence_transformers import SentenceTransformer  # takes seconds to import
 
-    return SentenceTransformer(str(folder), model_kwargs=dict(use_safetensors=True))
+    _refuse_foreign_code(folder)
+    try:
+        return SentenceTransformer(
+            str(folder), trust_remote_code=False, model_kwargs=dict(use_safetensors=True)
+        )
+    except Exception as error:  # whatever sentence-transformers and transformers raise
+        reason = (str(error).strip() or 'no reason given').splitlines()[0]
+        got = f'{str(folder)!r} ({type(error).__name__}: {reason})'
+        raise ContractError('encoder', 'a sentence-transformers model', got) from error
 
 
 # %% ../../nbs/models/01_encoder.ipynb #text-windows
