@@ -39,6 +39,9 @@ class SourceOptions:
     format: str | None = None
     map: Annotated[str | None, typer.Option(metavar='COLUMN=NAME,...')] = None
     people: Path | None = None
+    encoding: str | None = None
+    separator: str | None = None
+    any_size: Annotated[bool, typer.Option('--any-size')] = False
     part: Literal['train', 'validation', 'test'] | None = None
     limit: Annotated[int | None, typer.Option(min=1)] = None
 
@@ -91,6 +94,7 @@ def load_data(
     seed: int = 0,
 ) -> 'tuple[Dataset, dict]':  # comparisons, and the account of `read_comparisons`
     "Reads comparisons, and says on stderr what was read."
+    from plurality_nb.data.files import Reading
     from plurality_nb.data.loading import read_comparisons
 
     rejects = Path(f'{out}.rejects.jsonl') if out and lenient else None
@@ -107,6 +111,7 @@ def load_data(
         people=source.people,
         part=source.part,
         progress=shows_progress(),
+        reading=Reading(source.encoding, source.separator, source.any_size),
     )
     _show_account(data, account, rejects)
     return ds, account

@@ -83,7 +83,7 @@ def parse_nested(
 
 
 # %% ../../nbs/data/08_cells.ipynb #as-conversation
-_CONVERSATION_START = re.compile(r"""\s*\[\s*\{[^{}]*?['"](?:role|content)['"]\s*:""")
+_CONVERSATION_START = re.compile(r"""\s*\[\s*\{[^{}]*?['"](?:role|content|from|value)['"]\s*:""")
 
 
 def looks_like_conversation(
@@ -94,7 +94,8 @@ def looks_like_conversation(
 
 
 def _is_turn(value: object) -> bool:
-    return isinstance(value, dict) and {'role', 'content'} <= value.keys()
+    keys = value.keys() if isinstance(value, dict) else set()
+    return {'role', 'content'} <= keys or {'from', 'value'} <= keys
 
 
 # %% ../../nbs/data/08_cells.ipynb #read-conversation

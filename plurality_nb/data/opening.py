@@ -9,17 +9,26 @@ __all__ = ['rows_in_memory', 'read_people', 'Opened', 'path_exists', 'open_sourc
 import itertools
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from datasets import Dataset, DatasetDict, load_dataset
+import pyarrow as pa
+from datasets import Dataset, DatasetDict, IterableDatasetDict, load_dataset
 from huggingface_hub import hf_hub_download
 
 from plurality_nb.data.arrow import scratch
 from plurality_nb.data.catalog import HUB_DATASETS, SOURCES, Source, is_hub_id
-from plurality_nb.data.files import READABLE, dataset_rows, pick_split, read_rows, rows_of_split
+from plurality_nb.data.files import (
+    READABLE,
+    Reading,
+    dataset_rows,
+    pick_split,
+    read_rows,
+    rows_of_split,
+)
 from plurality_nb.data.outputs import cache_folder, replacing
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import note_types
@@ -182,9 +191,14 @@ def rows_in_memory(
     argument: str = 'data',  # its name, for the message
 ) -> Iterable:  # its rows
     "The rows of a table or a list in memory."
+    if isinstance(data, pa.Table):
+        data = Dataset(data)
     if isinstance(data, Dataset):
         return dataset_rows(data)
     if isinstance(data, pd.DataFrame):
+        repeated = list(data.columns[data.columns.duplicated()])
+        if repeated:
+            raise ContractError(argument, 'columns without repeats', f'{repeated} more than once')
         return _frame_rows(data)
     if isinstance(data, Mapping | bytes) or not isinstance(data, Iterable):
         raise ContractError(
@@ -324,33 +338,65 @@ def _open_named(data: str, named: _NamedSource, split: str | None) -> Opened:
     )
 
 
+# %% ../../nbs/data/18_opening.ipynb #near-names
+_MOST_LISTED = 1000  # names in a folder that are compared
+
+
+def _near_names(path: Path) -> list[str]:
+    "Files and folders next to a path whose names are close to its own."
+    try:
+        names = [p.name for p in itertools.islice(path.parent.iterdir(), _MOST_LISTED)]
+    except (OSError, ValueError):
+        return []
+    return [str(path.parent / name) for name in get_close_matches(path.name, names, n=3)]
+
+
+def _no_such_file(data: str) -> ContractError:
+    "The error for a name that nothing here has."
+    path = Path(data)
+    is_path = path.suffix.lower() in (*READABLE, '.gz') or len(path.parts) > 1
+    what = 'a file or folder' if is_path else f"a source ({', '.join(SOURCES)}), a file, a folder"
+    near = [*_near_names(path), *([] if is_path else get_close_matches(data, SOURCES, n=2))]
+    meant = f'. Is it {" or ".join(map(repr, near))}?' if near else ''
+    want = what if is_path else f'{what} or a Hub id such as user/name'
+    return ContractError('data', want, repr(data[:200]), f'No such file here{meant}')
+
+
+# %% ../../nbs/data/18_opening.ipynb #open-hub
 def _open_hub(data: str, split: str | None) -> Opened:
+    "A data set from the Hub, unless the name is rather that of a local file."
     name, _, config = data.partition(':')
-    looks_like_file = Path(name).suffix in (*READABLE, '.gz')
-    if looks_like_file or not is_hub_id(name):
-        raise ContractError(
-            'data',
-            f"a source ({', '.join(SOURCES)}), a file, a folder or a Hub id such as user/name",
-            repr(data[:200]),
-            'No such file here',
-        )
-    return Opened(dataset_rows(_load_from_hub(name, config or None, split)), data, source=name)
+    is_local = Path(name).suffix.lower() in (*READABLE, '.gz') or not is_hub_id(name)
+    if is_local or _near_names(Path(name)):
+        raise _no_such_file(data)
+    try:
+        rows = dataset_rows(_load_from_hub(name, config or None, split))
+    except ContractError as error:
+        if path_exists(Path(name).parent) and error.column == 'data':
+            local = _no_such_file(data)
+            local.hint += f', and the Hub did not give it: {error.got}'
+            raise local from error
+        error.hint = f'No file or folder here has this name either. {error.hint}'
+        raise
+    return Opened(rows, data, source=name)
 
 
 # %% ../../nbs/data/18_opening.ipynb #open-source
 def open_source(
     data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
     split: str | None = None,  # None is `train` where there is one
+    reading: Reading = Reading(),  # how a file is to be read
 ) -> Opened:
     "Rows of a source, wherever they are."
-    if isinstance(data, DatasetDict):
+    if isinstance(data, DatasetDict | IterableDatasetDict):
         data = pick_split(data, split, 'dataset')
         split = None
     if not isinstance(data, str | Path):
         where = 'dataset' if isinstance(data, Dataset) else 'rows'
         return Opened(rows_of_split(rows_in_memory(data), split), where)
     if path_exists(data):
-        return Opened(read_rows(data, split), Path(data).name, types=note_types(data))
+        rows = read_rows(data, split, reading=reading)
+        return Opened(rows, Path(data).name, types=note_types(data))
     named = _find_source(str(data))
     if named is not None:
         return _open_named(str(data), named, split)
