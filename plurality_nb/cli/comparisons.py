@@ -141,12 +141,15 @@ def keep_inputs(
     out: Path | None,  # what will be written
     inputs: Iterable[str | Path | None],  # what is read
 ) -> None:
-    "Stops if a command would overwrite an input with its file or with the note next to it."
+    "Stops if an input is missing, or if a command would overwrite one with its file or its note."
+    from plurality_nb.data.opening import refuse_missing
     from plurality_nb.data.outputs import refuse_inputs
 
+    given = list(inputs)
+    for path in filter(None, given):
+        refuse_missing(path)
     if out is None:
         return
-    given = list(inputs)
     for path in [out, Path(f'{out}.json')]:
         refuse_inputs(path, given)
 
