@@ -723,9 +723,10 @@ def _read_file(path: Path, suffix: str, reading: Reading) -> Iterator[_FileRow]:
         _check_encoding(reading.encoding)
     blocks = _prefetch(_read_blocks(path, reading))
     if suffix in ('.csv', '.tsv'):
-        separator = reading.separator and _check_separator(reading.separator)
-        default = '\t' if suffix == '.tsv' else None
-        return _read_csv(blocks, note_types(path), separator or default)
+        separator = '\t' if suffix == '.tsv' else None
+        if reading.separator is not None:
+            separator = _check_separator(reading.separator)
+        return _read_csv(blocks, note_types(path), separator)
     return _read_jsonl(blocks) if suffix == '.jsonl' else _read_json(blocks)
 
 
