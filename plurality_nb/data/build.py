@@ -248,6 +248,8 @@ def _with_system_turn(comparison: Mapping, column: str) -> Mapping | None:
     text = str(comparison[column])
     rest = {name: value for name, value in comparison.items() if name != column}
     own = [turn['content'] for turn in turns if turn['role'] == 'system']
+    if not any(turn['content'].strip() for turn in turns):
+        return comparison  # without a prompt, which the checks refuse
     if not own:
         return {**rest, 'prompt': [dict(role='system', content=text), *turns]}
     return {**rest, 'prompt': turns} if any(t.split() == text.split() for t in own) else None
@@ -422,6 +424,8 @@ def _take_system(notes: Counter, comparison: Mapping) -> Mapping:
     if column is None or 'prompt' not in comparison:
         return comparison
     changed = _with_system_turn(comparison, column)
+    if changed is comparison:
+        return comparison
     if changed is None:
         notes[f'`{column}` stays a column, since the prompt has another system turn'] += 1
         return comparison

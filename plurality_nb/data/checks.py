@@ -328,8 +328,25 @@ def _pair_ids(groups: Sequence[str], responses: Sequence[str], others: Sequence[
     ]
 
 
+_OF_SIDES = [f'{voters}_{side}' for voters in VOTERS for side in 'ab'] + ['reward_a', 'reward_b']
+
+
+def _refuse_sides(columns: Mapping[str, Sequence]) -> None:
+    "Fails for votes for A and B where it is unknown which response is which."
+    for name in [*_OF_SIDES, 'ballots']:
+        if any(value is not None for value in columns.get(name, ())):
+            raise ContractError(
+                name,
+                'nothing about A and B beside `chosen` and `rejected`, which do not say who is A',
+                'values',
+                'If A is the chosen one: `--map response_a=chosen,response_b=rejected` (`columns=`)',
+                reason=f'`{name}` beside `chosen` and `rejected`',
+            )
+
+
 def _orient_columns(columns: dict[str, list]) -> None:
     "Put A and B in place of `chosen` and `rejected`, in an order that does not depend on who won."
+    _refuse_sides(columns)
     chosen = columns.pop('chosen')
     rejected = columns.pop('rejected')
     pair_ids = _pair_ids(columns['group'], chosen, rejected)

@@ -187,7 +187,9 @@ def _read_blocks(path: str | Path, reading: Reading) -> Iterator[_Block]:
     try:
         with open(path, 'rb') as file:
             yield from _recoded(_unzip(file, reading) if is_zipped else _file_bytes(file), reading)
-    except (EOFError, OSError, zlib.error) as error:
+    except zlib.error as error:  # what was unpacked before may be wrong as well
+        raise _unreadable('a whole gzip file', error) from error
+    except (EOFError, OSError) as error:
         yield _unreadable('a whole gzip file' if is_zipped else 'a readable file', error)
 
 

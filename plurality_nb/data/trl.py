@@ -271,10 +271,11 @@ def _without_prompt(prompt: Any, chosen: str, rejected: str) -> Preference:
 
 def _of_texts(row: Mapping, chosen: str, rejected: str) -> Preference:
     prompt = row.get('prompt')
-    if prompt is not None:
-        return _without_prompt(prompt, chosen, rejected)
-    _refuse_lost_prompt(row)
-    return _split_texts(chosen, rejected)
+    if prompt is None or (isinstance(prompt, str) and not prompt.strip()):
+        _refuse_lost_prompt(row)
+    if prompt is None:
+        return _split_texts(chosen, rejected)
+    return _without_prompt(prompt, chosen, rejected)
 
 
 # %% ../../nbs/data/06_trl.ipynb #trl-row
