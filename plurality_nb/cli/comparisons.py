@@ -146,8 +146,9 @@ def keep_inputs(
     from plurality_nb.data.outputs import refuse_inputs
 
     given = list(inputs)
-    for path in filter(None, given):
-        refuse_missing(path)
+    for source in given:
+        if source is not None:
+            refuse_missing(source)
     if out is None:
         return
     for path in [out, Path(f'{out}.json')]:

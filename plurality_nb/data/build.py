@@ -186,7 +186,7 @@ def _is_given(value: Any) -> bool:
     return value is not None and not is_nan and not (isinstance(value, str) and not value)
 
 
-def _is_of_kind(column: str, value: Any) -> bool:
+def _has_kind_of(column: str, value: Any) -> bool:
     "Whether a value is of the kind that a column of the contract has, be it valid or not."
     kind = FEATURES[column].dtype
     if kind == 'bool':
@@ -199,13 +199,14 @@ def _is_of_kind(column: str, value: Any) -> bool:
     return isinstance(value, str) and (column != 'quadrant' or value in QUADRANTS)
 
 
+# %% ../../nbs/data/03_build.ipynb #own-names
 def _own_names(comparisons: Sequence[Mapping]) -> dict[str, str]:
     "New names for the columns of which no value is of the contract's kind."
     columns = rows_to_columns(comparisons)
     names = {}
     for column in _MAY_BE_OWN:
         given = [value for value in columns.get(column, ()) if _is_given(value)]
-        if given and not any(_is_of_kind(column, value) for value in given):
+        if given and not any(_has_kind_of(column, value) for value in given):
             names[column] = _free_name(column, columns)
     return names
 

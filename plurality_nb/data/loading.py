@@ -9,6 +9,7 @@ __all__ = ['OddRows', 'find_odd_rows', 'Loaded', 'read_comparisons', 'load_compa
 # %% ../../nbs/data/20_loading.ipynb #imports
 import itertools
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +25,7 @@ from datasets import Dataset
 from plurality_nb.data.arrow import batches, take
 from plurality_nb.data.build import to_comparisons, warn_of_notes
 from plurality_nb.data.cells import Cell, type_cells
-from plurality_nb.data.files import Reading, read_rows
+from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
 from plurality_nb.data.formats import (
     FORMATS,
     describe_names,
@@ -35,14 +36,7 @@ from plurality_nb.data.formats import (
 )
 from plurality_nb.data.judgements import Format, SourceRow
 from plurality_nb.data.merging import merge_pairs, pair_codes
-from plurality_nb.data.opening import (
-    Opened,
-    _log,
-    open_source,
-    path_exists,
-    read_people,
-    rows_in_memory,
-)
+from plurality_nb.data.opening import Opened, open_source, path_exists, read_people, rows_in_memory
 from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.split import PARTS, part_of
@@ -78,6 +72,7 @@ def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
 
 
 # %% ../../nbs/data/20_loading.ipynb #refuse-guess
+_log = logging.getLogger(__name__)
 _LEAST_WORDS = 3  # of a text that may be a prompt under any name
 _ABOUT_RESPONSES = re.compile(
     'reason|rational|critique|explan|comment|feedback|justif|chosen|reject'
@@ -170,7 +165,7 @@ def _add_traits(ballot: dict, people: Mapping) -> dict:
 
 
 # %% ../../nbs/data/20_loading.ipynb #trl-notes
-def _trl_notes(row: SourceRow, converted: Mapping) -> list[str]:
+def _trl_notes(row: SourceRow, converted: Any) -> list[str]:
     "What was taken for granted in reading texts as a prompt and two responses."
     if not isinstance(row['chosen'], str):
         return []
@@ -179,6 +174,13 @@ def _trl_notes(row: SourceRow, converted: Mapping) -> list[str]:
     if len(converted['chosen']) < len(row['chosen']) and not isinstance(row['chosen'], Cell):
         return ['both texts begin with the prompt, which is taken once']
     return []
+
+
+# %% ../../nbs/data/20_loading.ipynb #no-column
+def _no_column_error(columns: Iterable[str], row: Mapping) -> ContractError:
+    column = next(c for c in columns if c not in row)
+    want = 'a column in every row'
+    return ContractError(column, want, describe_names(row), reason=f'no `{column}`')
 
 
 # %% ../../nbs/data/20_loading.ipynb #row-converter
@@ -191,8 +193,7 @@ class _RowConverter:
         self.notes: Counter[str] = Counter()
         self.spelled = recognised.spelled
         self.columns = recognised.columns
-        self.has_cells = recognised.has_cells
-        self.opened = recognised.opened
+        self.has_cells, self.opened = recognised.has_cells, recognised.opened
         self.required = set(self.format.columns)
         additions = (self.opened.people, self.opened.source, self.opened.label_source)
         self.completes = self.has_cells or bool(self.columns) or any(additions)
@@ -202,17 +203,14 @@ class _RowConverter:
         if self.columns:
             row = rename_columns(row, self.columns)
         if not self.required <= row.keys():
-            column = next(c for c in self.format.columns if c not in row)
-            want = 'a column in every row'
-            raise ContractError(column, want, describe_names(row), reason=f'no `{column}`')
+            raise _no_column_error(self.format.columns, row)
         converted = self.format.convert(row)
-        if self.is_trl and isinstance(converted, dict):
+        if self.is_trl:
             self.notes.update(_trl_notes(row, converted))
         if not self.completes:
             return converted
-        return [
-            self._complete(r) for r in (converted if isinstance(converted, list) else [converted])
-        ]
+        every = converted if isinstance(converted, list) else [converted]
+        return [self._complete(comparison) for comparison in every]
 
     def _complete(self, row: dict) -> dict:
         "A comparison with what is known beyond its row."
@@ -368,6 +366,7 @@ class Loaded(NamedTuple):
     account: dict  # what was read, set aside, left out, odd, merged and kept
 
 
+# %% ../../nbs/data/20_loading.ipynb #names-in-source
 def _names_in_source(recognised: _RecognisedRows) -> dict[str, str]:
     "A column of the contract to the source's name for it, for messages."
     spelled = {known: name for name, known in recognised.spelled.items()}
@@ -432,7 +431,7 @@ def read_comparisons(
     people: str | Path | Iterable | None = None,  # who the annotators are: a file or rows
     part: str | None = None,  # `train`, `validation` or `test`, see `split_by_group`
     progress: bool = False,
-    reading: Reading = Reading(),  # how a file is to be read: its encoding, its separator
+    reading: Reading = AS_IT_SAYS,  # how a file is to be read: its encoding, its separator
 ) -> Loaded:  # comparisons, and the account
     "Comparisons, and an account of what happened to every row."
     _check_choices(format, part, limit)

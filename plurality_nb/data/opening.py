@@ -29,6 +29,7 @@ from huggingface_hub import hf_hub_download
 from plurality_nb.data.arrow import scratch
 from plurality_nb.data.catalog import HUB_DATASETS, SOURCES, Source, is_hub_id
 from plurality_nb.data.files import (
+    AS_IT_SAYS,
     READABLE,
     Reading,
     dataset_rows,
@@ -408,7 +409,7 @@ def _open_hub(data: str, split: str | None) -> Opened:
 def open_source(
     data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
     split: str | None = None,  # None is `train` where there is one
-    reading: Reading = Reading(),  # how a file is to be read
+    reading: Reading = AS_IT_SAYS,  # how a file is to be read
 ) -> Opened:
     "Rows of a source, wherever they are."
     if isinstance(data, DatasetDict | IterableDatasetDict):

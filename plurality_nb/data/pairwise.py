@@ -16,6 +16,7 @@ from plurality_nb.data.cells import (
     looks_like_conversation,
     parse_nested,
 )
+from plurality_nb.data.checks import as_turns
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -31,7 +32,6 @@ from plurality_nb.data.judgements import (
     sign_vote,
     winner_column,
 )
-from plurality_nb.data.checks import as_turns
 from plurality_nb.data.trl import trl_row
 from plurality_nb.errors import ContractError, LeftOut
 

@@ -249,6 +249,7 @@ def _split_texts(chosen: str, rejected: str) -> Preference:
     return Preference(chosen[:end], chosen[end:], rejected[end:])
 
 
+# %% ../../nbs/data/06_trl.ipynb #texts-without-prompt
 def _rest_after(words: list[str], side: str) -> str | None:
     "What follows these words at the beginning of a text; None where nothing does."
     parts = side.split(None, len(words))
@@ -301,9 +302,11 @@ def _refuse_answer_lists(row: Mapping) -> None:
             )
 
 
+# %% ../../nbs/data/06_trl.ipynb #read-trl-row
 def _of_dialogues(row: Mapping) -> Preference:
     preference = split_dialogues(_dialogue(row, 'chosen'), _dialogue(row, 'rejected'))
-    if row.get('prompt') is None and not _has_user_turn(preference.prompt):
+    turns = as_turns(preference.prompt)
+    if row.get('prompt') is None and not _has_user_turn(turns):
         _refuse_lost_prompt(row)
     return preference
 

@@ -98,9 +98,7 @@ ONCE = {
 @pytest.mark.parametrize("name", ONCE)
 def test_a_prompt_is_taken_once(name):
     prompt, before, wanted = ONCE[name]
-    row = dict(
-        prompt=prompt, chosen=[*before, assistant(YES)], rejected=[*before, assistant(NO)]
-    )
+    row = dict(prompt=prompt, chosen=[*before, assistant(YES)], rejected=[*before, assistant(NO)])
     for read in (load_comparisons, from_trl):
         ds = read([row])
         assert ds["prompt"][0] == wanted
@@ -131,7 +129,7 @@ def test_a_prompt_that_the_sides_do_not_begin_with_is_named(name):
         chosen=[*first, user(), assistant(YES)],
         rejected=[*first, user(), assistant(NO)],
     )
-    with pytest.raises(ContractError, match="row 0: `prompt`: .*--map my_prompt=prompt"):
+    with pytest.raises(ContractError, match=r"row 0: `prompt`: .*--map my_prompt=prompt"):
         load_comparisons([row])
     ds = load_comparisons([row], columns=dict(my_prompt="prompt"))
     assert ds["prompt"][0] == [*first, user()]
@@ -164,7 +162,10 @@ def test_transcripts_with_a_prompt_of_their_own():
 SYSTEM = {
     "a text prompt": (ASK, [system(), user()]),
     "turns": ([user()], [system(), user()]),
-    "the same turn": ([system(" Be  brief, please."), user()], [system(" Be  brief, please."), user()]),
+    "the same turn": (
+        [system(" Be  brief, please."), user()],
+        [system(" Be  brief, please."), user()],
+    ),
 }
 
 
@@ -185,7 +186,9 @@ def test_a_system_column_that_is_no_turn_is_kept():
     assert ds["system"][:] == ["gpt-4", ""] and ds["prompt"][0] == [user()]
     row = dict(system="Be long, please.", prompt=[system(), user()]) | ROW
     ds, account = read_comparisons([row])
-    assert ds["system"][:] == ["Be long, please."] and "another system turn" in str(account["notes"])
+    assert ds["system"][:] == ["Be long, please."] and "another system turn" in str(
+        account["notes"]
+    )
 
 
 SHAPES = {
@@ -194,7 +197,10 @@ SHAPES = {
     "a turn without content": (dict(chosen=[user(), dict(role="x")]), "`chosen`: want text, or a"),
     "a broken turn in rejected": (dict(rejected=[user(), 3]), "`rejected`: want text, or a list"),
     "a content of numbers": (dict(chosen=[user(), assistant([3])]), "`chosen`: want a content"),
-    "the last turn by a user": (dict(rejected=[user(), user(NO)]), "the last by assistant and user"),
+    "the last turn by a user": (
+        dict(rejected=[user(), user(NO)]),
+        "the last by assistant and user",
+    ),
 }
 
 

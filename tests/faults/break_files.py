@@ -73,8 +73,35 @@ def odd_value(draw: random.Random) -> Any:
     for _ in range(draw.choice([2, 40, 300])):
         nested = [nested] if draw.random() < 0.5 else {"k": nested}
     return draw.choice(
-        [None, "", " ", "NaN", "Infinity", -1, 0.5, 1e308, 2**70, True, [], {}, [None], nested]
-        + ["\0", "\ud800", "A" * 5000, [["a"]], {"role": "user"}, "=1+1", "[{", float("inf"), "3"]
+        [
+            *(
+                None,
+                "",
+                " ",
+                "NaN",
+                "Infinity",
+                -1,
+                0.5,
+                1e308,
+                2**70,
+                True,
+                [],
+                {},
+                [None],
+                nested,
+            ),
+            *(
+                "\0",
+                "\ud800",
+                "A" * 5000,
+                [["a"]],
+                {"role": "user"},
+                "=1+1",
+                "[{",
+                float("inf"),
+                "3",
+            ),
+        ]
     )
 
 
@@ -105,14 +132,16 @@ def change_rows(rows: list[dict], draw: random.Random) -> list[Any]:
     return rows
 
 
+JUNK = [bytes([code]) for code in b'",\n\r\0\xff\\{];\t'] + [
+    *(b"\xef\xbb\xbf", b"\xed\xa0\x80", b"NaN", b"1e999", b"[" * 3000)
+]
+
+
 # How a file's bytes are changed.
 def change_bytes(data: bytes, draw: random.Random) -> bytes:
     for _ in range(draw.randint(1, 3)):
         at, to = sorted(draw.randrange(len(data) + 1) for _ in range(2))
-        junk = draw.choice(
-            [b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"\\", b"{", b"]", b";", b"\t", b"\xef\xbb\xbf"]
-            + [draw.randbytes(3), b"\xed\xa0\x80", b"NaN", b"1e999", b"[" * 3000]
-        )
+        junk = draw.choice([*JUNK, draw.randbytes(3)])
         data = draw.choice(
             [
                 data[:at],
@@ -195,9 +224,6 @@ WRITERS: dict[str, Callable] = {
     ".json": as_json,
     ".parquet": as_parquet,
 }
-
-
-ASCII_ONLY = str.maketrans("éü", "eu")
 
 
 def broken_file(draw: random.Random) -> tuple[str, str, bytes]:
