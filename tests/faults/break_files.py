@@ -257,7 +257,7 @@ def decoded(data: bytes, suffix: str) -> list[str]:
         except (OSError, EOFError, ValueError):
             return []
     texts = [data.decode(name, errors="replace") for name in ("utf-8", "utf-16", "utf-32")]
-    texts = [re.sub(r"(.{1,9}?)\1{20,}", r"\1", text) for text in texts]  # long junk
+    texts = [re.sub(r'"+k"+: |[\[\]{}]|(.)\1{20,}', "", text) for text in texts]  # long junk
     return texts + [text.encode().decode("unicode_escape", errors="replace") for text in texts[:1]]
 
 
