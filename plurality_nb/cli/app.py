@@ -91,18 +91,7 @@ def _set_common_options(
 
 
 # What the command line calls an argument of Python, where that is another name.
-_OPTION_NAMES = dict(
-    data='DATA',
-    ds='DATA',
-    path='--out',
-    out='--out',
-    n_votes='--votes',
-    format='--format',
-    split='--split',
-    encoding='--encoding',
-    separator='--separator',
-    any_size='--any-size',
-)
+_OPTION_NAMES = dict(data='DATA', ds='DATA', path='--out', n_votes='--votes', any_size='--any-size')
 
 
 def _failure_message(error: Exception) -> str:
