@@ -118,10 +118,11 @@ def prompt_like_columns(
 
 
 # %% ../../nbs/data/06_trl.ipynb #refuse-lost-prompt
-def _mapping_of(columns: Sequence[str]) -> str:
+def _mapping_of(row: Mapping, columns: Sequence[str]) -> str:
     "What `--map` is given so that the prompt is read; Alpaca's instruction continues in `input`."
-    first, *others = columns
-    joined = f'{first}+input' if first == 'instruction' and 'input' in others else first
+    first = columns[0]
+    has_input = first == 'instruction' and isinstance(row.get('input'), str)
+    joined = f'{first}+input' if has_input else first
     return f'prompt={joined}'
 
 
@@ -136,7 +137,7 @@ def lost_prompt_error(
         'prompt',
         'a column of this name, or a beginning that both sides share',
         f'none, but a column `{columns[0]}` in {list(row)}',
-        f'If it is the prompt, say so with `--map {_mapping_of(columns)}` (`columns=`){also}; '
+        f'If it is the prompt, say so with `--map {_mapping_of(row, columns)}` (`columns=`){also}; '
         f'if not, `--map my_column={columns[0]}` keeps it under a name that is not one of a prompt',
         reason=f'no `prompt`, but a `{columns[0]}`',
     )
@@ -274,7 +275,7 @@ def _of_texts(row: Mapping, chosen: str, rejected: str) -> Preference:
     prompt = row.get('prompt')
     if prompt is None or (isinstance(prompt, str) and not prompt.strip()):
         _refuse_lost_prompt(row)
-    if prompt is None:
+    if 'prompt' not in row:
         return _split_texts(chosen, rejected)
     return _without_prompt(prompt, chosen, rejected)
 

@@ -53,6 +53,18 @@ def test_a_column_that_looks_like_the_prompt_stops_the_load(name):
     }
 
 
+def test_a_row_without_its_prompt_does_not_get_another():
+    rows = [dict(prompt=ASK) | ROW, dict(prompt=None) | ROW, dict(prompt=" ") | ROW]
+    account = read_comparisons(rows, strict=False, merge=False)[1]
+    assert account["rejected"] == {"no prompt": 2} and account["rejected_rows"] == [1, 2]
+
+
+def test_an_empty_input_of_the_first_row_is_still_an_input():
+    row = dict(instruction=ASK, input="") | ROW
+    with pytest.raises(ContractError, match=r"--map prompt=instruction\+input`"):
+        load_comparisons([row])
+
+
 def test_sides_without_a_question_do_not_lose_it():
     sides = dict(chosen=[assistant(YES)], rejected=[assistant(NO)])
     for extra in (dict(question=ASK), dict(messages=[user()])):
