@@ -187,7 +187,7 @@ _HEADER = b'SQLite format 3\0'
 _FORMAT_BYTES = slice(68, 72)  # of the header: SQLite's `application_id`
 
 
-def _check_place(path: Path) -> bool:  # whether there is a store to be read
+def _holds_store(path: Path) -> bool:  # whether there is a store to be read
     "Looks at the file without SQLite, which might change it."
     blocked = next((p for p in path.parents if os.path.lexists(p) and not p.is_dir()), None)
     if blocked:
@@ -216,7 +216,7 @@ def check_store(
 ) -> None:
     "Raises `ContractError` if a name is neither that of a store nor free; changes nothing."
     path = Path(path)
-    if not _check_place(path) or Path(f'{path}-journal').exists():  # SQLite mends it when it writes
+    if not _holds_store(path) or Path(f'{path}-journal').exists():  # SQLite mends it when it writes
         return
     for pause in [0.05, 0.2, 0]:
         try:
