@@ -183,7 +183,7 @@ def _unknown_columns(row: Mapping) -> ContractError:
 
 
 # %% ../../nbs/data/16_formats.ipynb #describe-names
-_MOST_NAMES = 40  # that an error lists
+_MOST_COLUMNS = 40  # that an error lists
 
 
 def describe_names(
@@ -191,8 +191,8 @@ def describe_names(
 ) -> str:
     "The names of a row's columns as error messages show them."
     names = [name[:_LONGEST_NAME] if isinstance(name, str) else name for name in row]
-    more = f' and {len(names) - _MOST_NAMES} more' if len(names) > _MOST_NAMES else ''
-    return f'{names[:_MOST_NAMES]}{more}'
+    more = f' and {len(names) - _MOST_COLUMNS} more' if len(names) > _MOST_COLUMNS else ''
+    return f'{names[:_MOST_COLUMNS]}{more}'
 
 
 # %% ../../nbs/data/16_formats.ipynb #detect-format
