@@ -8,9 +8,11 @@ __all__ = [
     'weights_id',
     'best_device',
     'LoadedModel',
+    'hub_failure',
     'embedding_rows',
     'settle_padding',
-    'check_finite',
+    'non_finite_weight',
+    'check_finite_weights',
     'load_pretrained',
 ]
 
@@ -109,7 +111,12 @@ _HUB_FAILURES = dict(  # class of the Hub's client to what it means
 )
 
 
-def _hub_failure(name: str, want: str, error: BaseException) -> ContractError:
+def hub_failure(
+    name: str,  # that no folder has
+    want: str,  # the kind of model that is wanted
+    error: BaseException,  # of the Hub's client
+    argument: str = 'model',  # that gave the name
+) -> ContractError:
     "The error for a model that is neither in a folder nor to be had from the Hub."
     reasons = [text for kind, text in _HUB_FAILURES.items() if kind in _error_names(error)]
     is_offline = os.environ.get('HF_HUB_OFFLINE', '').upper() in ('1', 'ON', 'YES', 'TRUE')
@@ -122,9 +129,10 @@ def _hub_failure(name: str, want: str, error: BaseException) -> ContractError:
         reason = f'not in the cache of this machine, nor to be had from the Hub ({first_line})'
     near = similar_folder(name)
     hint = f'Did you mean the folder {near!r}?' if near else 'Give a Hub id, or a folder'
-    return ContractError('model', want, f'{name!r}: no folder here, {reason}', hint)
+    return ContractError(argument, want, f'{name!r}: no folder here, {reason}', hint)
 
 
+# %% ../../nbs/models/01_weights.ipynb #hub-commit
 def _hub_commit(name: str, revision: str | None, want: str) -> str:
     "The commit that a revision of a model points to now."
     from transformers.utils import cached_file
@@ -136,7 +144,7 @@ def _hub_commit(name: str, revision: str | None, want: str) -> str:
                 name, file, revision=revision, _raise_exceptions_for_missing_entries=False
             )
     except Exception as error:  # whatever the Hub's client raises
-        raise _hub_failure(name, want, error) from error
+        raise hub_failure(name, want, error) from error
     if config is None:
         raise ContractError('model', want, f'{name!r}: no config.json in it')
     return Path(config).parent.name  # the Hub's cache names a snapshot's folder by its commit
@@ -242,25 +250,39 @@ def settle_padding(
     return pad
 
 
-# %% ../../nbs/models/01_weights.ipynb #check-finite
-def check_finite(
-    model: 'nn.Module',
-    name: str | Path,  # of the model, for the error text
-) -> None:
-    "Stops at a weight that is not finite."
-    import torch
+# %% ../../nbs/models/01_weights.ipynb #finite-weights
+def non_finite_weight(
+    model: Any,  # a module of PyTorch
+    trained: bool = False,  # look only at weights that training changes
+) -> str:  # empty where all are finite
+    "Name of the first parameter that holds NaN or infinity."
+    for name, weights in model.named_parameters():
+        if trained and not weights.requires_grad:
+            continue
+        own_part = weights.to_local() if hasattr(weights, 'to_local') else weights
+        if not own_part.is_meta and not bool(own_part.detach().isfinite().all()):
+            return name
+    return ''
 
-    for tensor_name, tensor in model.named_parameters():
-        if tensor.is_meta or not tensor.is_floating_point() or tensor.dtype.itemsize < 2:
-            continue
-        if not tensor.numel() or torch.isfinite(torch.stack(torch.aminmax(tensor.detach()))).all():
-            continue
-        dtype = str(tensor.dtype).removeprefix('torch.')
-        hint = 'Its training diverged: train it again with a lower learning rate'
-        if tensor.dtype == torch.float16:
-            hint = 'Load it with `dtype`, --dtype, bfloat16 or float32; or its training diverged'
-        got = f'{str(name)!r}: infinite or no numbers in {tensor_name} ({dtype})'
-        raise ContractError('model', 'weights that are finite numbers', got, hint)
+
+# %% ../../nbs/models/01_weights.ipynb #check-finite-weights
+def check_finite_weights(
+    model: Any,  # a module of PyTorch
+    name: str | Path,  # where it came from, for the error text
+) -> None:
+    "Raises `ContractError` if a weight is NaN or infinite."
+    spoilt = non_finite_weight(model)
+    if spoilt:
+        hint = 'Its training diverged, or the file is damaged: take another copy or checkpoint'
+        dtype = str(dict(model.named_parameters())[spoilt].dtype).removeprefix('torch.')
+        if dtype == 'float16':
+            hint = f'Load it with `dtype`, --dtype, float32 or bfloat16. {hint}'
+        raise ContractError(
+            'model',
+            'weights that are finite numbers',
+            f'NaN or infinity in {spoilt!r} of {str(name)!r}',
+            hint,
+        )
 
 
 # %% ../../nbs/models/01_weights.ipynb #check-complete
@@ -328,6 +350,7 @@ def load_pretrained(
     revision: str | None = None,  # on the Hub
     dtype: str | None = None,  # None: as stored
     trust_remote_code: bool | None = False,  # run code that comes with the model; None: never
+    unused: tuple[str, ...] = (),  # how the names of weights begin that may be missing
     **kwargs: Any,  # of `from_pretrained`
 ) -> LoadedModel:
     "A model with its tokenizer, complete: no weight is filled in at random."
@@ -351,8 +374,9 @@ def load_pretrained(
     how |= {} if config is None else dict(config=config)
     with reading_file(place, loadable):
         model, report = auto.from_pretrained(place, **how, **source, **kwargs)
+    report['missing_keys'] = [k for k in report['missing_keys'] if not k.startswith(unused)]
     _check_complete(model, report, place, want, remedy)
-    check_finite(model, place)
+    check_finite_weights(model, place)
     return LoadedModel(model, tokenizer, _identity(folder, name, commit))
 
 
