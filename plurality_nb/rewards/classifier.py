@@ -19,6 +19,7 @@ from datasets import Dataset
 from torch import nn
 
 from plurality_nb.errors import ContractError
+from plurality_nb.models.adapters import find_adapter, load_adapter
 from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.packing import Pair, micro_batches, token_budget
 from plurality_nb.models.sharing import may_share, packable, pair_rewards
@@ -109,7 +110,8 @@ def _score_pairs(
         for piece in pieces:
             moved = send_to_device(piece, classifier.device)
             scores = pair_rewards(classifier.model, moved).float().cpu().numpy()
-            rewards[:, piece['pairs'].numpy()] = scores
+            # Not nan, which stands for a pair that was too long to read.
+            rewards[:, piece['pairs'].numpy()] = np.where(np.isfinite(scores), scores, np.inf)
     return rewards
 
 
@@ -125,16 +127,17 @@ class Classifier(_ReadingClassifier):
         device: str | None = None,  # None: cuda, mps or cpu, the first there is
         dtype: str | None = None,  # None: as stored; float32 on a CPU
         trust_remote_code: bool = False,  # run code that comes with the model
+        base: str | Path | None = None,  # of an adapter: its base model; None: what it names
         **kwargs: Any,  # `form`, `max_length`, `max_tokens`, `share`
     ) -> 'Classifier':
         "The reward model of that name."
-        return _load_classifier(name, revision, device, dtype, trust_remote_code, kwargs)
+        return _load_classifier(name, revision, device, dtype, trust_remote_code, base, kwargs)
 
     def rewards(
         self,
         ds: Dataset,  # comparisons
         progress: bool = True,
-    ) -> PairOfRewards:  # nan where a pair's responses are longer than the model reads
+    ) -> PairOfRewards:  # nan where a pair is too long to read; inf where the result is not finite
         "The rewards of both responses."
         if not len(ds):
             return PairOfRewards(np.empty(0), np.empty(0))
@@ -160,6 +163,7 @@ def _load_classifier(
     device: str | None,
     dtype: str | None,
     trust_remote_code: bool,
+    base: str | Path | None,
     settings: dict[str, Any],
 ) -> Classifier:
     from transformers import AutoModelForSequenceClassification  # loads much of transformers
@@ -167,15 +171,22 @@ def _load_classifier(
     device = device or best_device()
     if dtype is None and device == 'cpu':
         dtype = 'float32'  # the type that CPUs compute fastest
-    model, tokenizer, identity = load_pretrained(
-        AutoModelForSequenceClassification,
-        name,
-        'a reward model',
-        'Its head is missing: train it with `plurality train`',
-        revision,
-        dtype,
-        trust_remote_code,
-    )
+    adapter = find_adapter(name, revision)
+    if adapter:
+        loaded = load_adapter(adapter, base, dtype, trust_remote_code)
+    elif base:
+        raise ContractError('base', 'an adapter as the model', repr(str(name)), 'Leave it out')
+    else:
+        loaded = load_pretrained(
+            AutoModelForSequenceClassification,
+            name,
+            'a reward model',
+            'Its head is missing: train it with `plurality train`',
+            revision,
+            dtype,
+            trust_remote_code,
+        )
+    model, tokenizer, identity = loaded
     training = read_training(name, identity.get('revision'))
     return Classifier(
         model=model.to(device),
