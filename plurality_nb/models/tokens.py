@@ -11,13 +11,21 @@ __all__ = [
     'reading_form',
     'has_types',
     'EncodedTexts',
+    'ReadingRules',
     'encode',
+    'SetAside',
+    'rows_set_aside',
+    'alike_pairs',
+    'ReadComparisons',
+    'read_all',
     'tokenize_comparisons',
 ]
 
 # %% ../../nbs/models/04_tokens.ipynb #imports
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os.path import commonprefix
@@ -25,12 +33,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import datasets
 import numpy as np
+import pyarrow.compute as pc
 from datasets import Dataset
 
 from plurality_nb.data.arrow import contents_id, scratch
 from plurality_nb.data.outputs import cache_folder
 from plurality_nb.data.schema import digest
 from plurality_nb.errors import ContractError
+from plurality_nb.models.templates import (
+    TEMPLATE_DATE,
+    TemplateRefusal,
+    mark_pattern,
+    render_chat,
+    turn_marks,
+    without_marks,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerBase
@@ -48,6 +65,7 @@ def prompt_text(
 
 # %% ../../nbs/models/04_tokens.ipynb #reading-form
 FORMS = ['chat', 'pair', 'plain']
+LONG_PAIRS = ['drop', 'truncate_prompt', 'error']  # what to do with pairs that are too long
 
 
 def reading_form(
@@ -79,39 +97,63 @@ class EncodedTexts(NamedTuple):
     type_0: list[int]  # how many tokens of each belong to a pair's first text
 
 
-# %% ../../nbs/models/04_tokens.ipynb #encode-forms
-def _encode_chat(
-    prompts: Sequence[list[dict]], responses: Sequence[str], tokenizer: 'PreTrainedTokenizerBase'
-) -> list[list[int]]:
-    conversations = [[*p, dict(role='assistant', content=r)] for p, r in zip(prompts, responses)]
-    try:
-        texts = tokenizer.apply_chat_template(conversations, tokenize=False)
-    except Exception as error:  # whatever a template raises
-        raise ContractError(
-            'prompt',
-            "conversations that the tokenizer's chat template takes",
-            f'{type(error).__name__}: {str(error)[:100]}',
-            'Leave out the turns that it does not know, such as a system prompt',
-        ) from error
-    # The template writes the special tokens itself.
-    return tokenizer(texts, add_special_tokens=False, verbose=False)['input_ids']
+# %% ../../nbs/models/04_tokens.ipynb #reading-rules
+@dataclass(frozen=True)
+class ReadingRules:
+    "How a model reads comparisons, besides its tokenizer."
+
+    form: str  # one of `FORMS`
+    max_length: int | None = None  # tokens on each side; None: no limit
+    long_pairs: str = 'drop'  # one of `LONG_PAIRS`
+    rows: int | None = None  # of the model's embedding: how many tokens it knows; None: all
+    date: str = TEMPLATE_DATE  # that chat templates take for today's
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise ContractError('form', f'one of {FORMS}', repr(self.form))
+        if self.long_pairs not in LONG_PAIRS:
+            raise ContractError('long_pairs', f'one of {LONG_PAIRS}', repr(self.long_pairs))
+        if self.max_length is not None and self.max_length < 1:
+            want = 'a number of tokens >= 1, or None'
+            raise ContractError('max_length', want, repr(self.max_length))
 
 
-def _plain_prompt(prompt: list[dict]) -> str:
-    turns = [f"{turn['role']}: {turn['content']}\n\n" for turn in prompt]
-    return ''.join(turns) + 'assistant: '
+# %% ../../nbs/models/04_tokens.ipynb #written-texts
+def _written_text(
+    prompt: list[dict],
+    response: str,
+    tokenizer: 'PreTrainedTokenizerBase',
+    rules: ReadingRules,
+    marks: re.Pattern[str] | None,
+) -> tuple[str, ...]:
+    "What the tokenizer is given: one text, or two in the form of a pair."
+    if rules.form == 'chat':
+        talk = [*prompt, dict(role='assistant', content=response)]
+        return (render_chat(talk, tokenizer, marks, rules.date),)
+    turns = [turn | dict(content=without_marks(turn['content'], marks)) for turn in prompt]
+    answer = without_marks(response, marks)
+    if rules.form == 'pair':
+        return prompt_text(turns), answer
+    lines = [f"{turn['role']}: {turn['content']}\n\n" for turn in turns]
+    return (''.join(lines) + 'assistant: ' + answer,)
 
 
-def _encode_plain(
-    prompts: Sequence[list[dict]], responses: Sequence[str], tokenizer: 'PreTrainedTokenizerBase'
-) -> list[list[int]]:
-    "Tokens with exactly one end token, whether or not the tokenizer adds one itself."
-    texts = [_plain_prompt(p) + r for p, r in zip(prompts, responses)]
-    rows = tokenizer(texts, add_special_tokens=True, verbose=False)['input_ids']
+def _tokens_of(
+    texts: Sequence[tuple[str, ...]], tokenizer: 'PreTrainedTokenizerBase', form: str
+) -> EncodedTexts:
+    if form == 'pair':
+        firsts, seconds = map(list, zip(*texts))
+        encoded = tokenizer(firsts, seconds, return_token_type_ids=True, verbose=False)
+        types = encoded['token_type_ids']
+        type_0 = [row.index(1) if 1 in row else len(row) for row in types]
+        return EncodedTexts(encoded['input_ids'], type_0)
+    # A template writes the special tokens itself.
+    whole = [text for (text,) in texts]
+    rows = tokenizer(whole, add_special_tokens=form != 'chat', verbose=False)['input_ids']
     end = tokenizer.eos_token_id
-    if end is None:
-        return rows
-    return [row if row[-1:] == [end] else [*row, end] for row in rows]
+    if form == 'plain' and end is not None:  # exactly one, whether or not the tokenizer adds it
+        rows = [row if row[-1:] == [end] else [*row, end] for row in rows]
+    return EncodedTexts(rows, [len(row) for row in rows])
 
 
 # %% ../../nbs/models/04_tokens.ipynb #encode
@@ -120,28 +162,21 @@ def encode(
     responses: Sequence[str],
     tokenizer: 'PreTrainedTokenizerBase',
     form: str,  # one of `FORMS`
+    date: str = TEMPLATE_DATE,  # that chat templates take for today's
 ) -> EncodedTexts:
     "The tokens that a model reads for each prompt with its response."
-    if form not in FORMS:
-        raise ContractError('form', f'one of {FORMS}', repr(form))
+    rules = ReadingRules(form, date=date)
     if not len(prompts):
         return EncodedTexts([], [])
-    if form == 'pair':
-        texts = [prompt_text(prompt) for prompt in prompts]
-        encoded = tokenizer(texts, list(responses), return_token_type_ids=True, verbose=False)
-        types = encoded['token_type_ids']
-        return EncodedTexts(
-            encoded['input_ids'], [row.index(1) if 1 in row else len(row) for row in types]
-        )
-    encode_form = _encode_chat if form == 'chat' else _encode_plain
-    ids = encode_form(prompts, responses, tokenizer)
-    return EncodedTexts(ids, [len(row) for row in ids])
+    marks = mark_pattern(turn_marks(tokenizer))
+    texts = [
+        _written_text(prompt, response, tokenizer, rules, marks)
+        for prompt, response in zip(prompts, responses)
+    ]
+    return _tokens_of(texts, tokenizer, form)
 
 
 # %% ../../nbs/models/04_tokens.ipynb #shortened
-LONG_PAIRS = ['drop', 'truncate_prompt', 'error']
-
-
 class _PairTokens(NamedTuple):
     ids_a: list[int]
     ids_b: list[int]
@@ -177,37 +212,65 @@ class _PairReader:
     "Turns pairs into tokens, within a limit on their length."
 
     tokenizer: 'PreTrainedTokenizerBase'
-    form: str
-    max_length: int | None
-    long_pairs: str
+    rules: ReadingRules
+
+    def __post_init__(self) -> None:
+        self.marks = mark_pattern(turn_marks(self.tokenizer))
 
     def read(
         self, prompts: Sequence[list[dict]], responses_a: list[str], responses_b: list[str]
     ) -> list[_PairTokens | None]:
-        "The tokens of each pair; None where it is too long."
-        responses = [*responses_a, *responses_b]
-        encoded = encode([*prompts, *prompts], responses, self.tokenizer, self.form)
-        ids_a, ids_b = encoded.ids[: len(prompts)], encoded.ids[len(prompts) :]
+        "The tokens of each pair; None where it is too long, or cannot be read."
+        pairs = zip(prompts, responses_a, responses_b)
+        written = [self.written(*pair) for pair in pairs]
+        texts = [text for sides in written if isinstance(sides, list) for text in sides]
+        if not texts:
+            return [None] * len(prompts)
+        ids, types = _tokens_of(texts, self.tokenizer, self.rules.form)
+        sides = zip(ids[::2], ids[1::2], types[::2])
         return [
-            self.fit(prompt, _PairTokens(a, b, type_0, 0))
-            for prompt, a, b, type_0 in zip(prompts, ids_a, ids_b, encoded.type_0)
+            self.fit(prompt, _PairTokens(*next(sides), 0)) if isinstance(texts, list) else None
+            for prompt, texts in zip(prompts, written)
         ]
 
+    def written(
+        self, prompt: list[dict], response_a: str, response_b: str
+    ) -> list[tuple[str, ...]] | TemplateRefusal:
+        "Both sides as text, or why the template takes one of them not."
+        try:
+            return [
+                _written_text(prompt, response, self.tokenizer, self.rules, self.marks)
+                for response in (response_a, response_b)
+            ]
+        except TemplateRefusal as refusal:
+            return refusal
+
     def fit(self, prompt: list[dict], pair: _PairTokens) -> _PairTokens | None:
-        "The pair, shortened where it is too long; None where it cannot or may not be shortened."
-        longest = max(len(pair.ids_a), len(pair.ids_b))
-        if not self.max_length or longest <= self.max_length:
-            return pair
-        if self.long_pairs != 'truncate_prompt':
+        "The pair, shortened where it is too long; None where it cannot be read."
+        rows = self.rules.rows
+        if rows is not None and max(max(pair.ids_a), max(pair.ids_b)) >= rows:
             return None
-        empty_response = encode([prompt], [''], self.tokenizer, self.form).ids[0]
+        longest = max(len(pair.ids_a), len(pair.ids_b))
+        if not self.rules.max_length or longest <= self.rules.max_length:
+            return pair
+        if self.rules.long_pairs != 'truncate_prompt':
+            return None
         special = set(self.tokenizer.all_special_ids)
-        return _without_oldest_tokens(pair, empty_response, self.max_length, special)
+        empty = self.with_empty_response(prompt)
+        return _without_oldest_tokens(pair, empty, self.rules.max_length, special)
+
+    def with_empty_response(self, prompt: list[dict]) -> list[int]:
+        "What the model reads of a prompt alone; nothing where its template takes no such text."
+        for response in ('', '.'):
+            texts = self.written(prompt, response, response)
+            if isinstance(texts, list):
+                return _tokens_of(texts[:1], self.tokenizer, self.rules.form).ids[0]
+        return []
 
 
 # %% ../../nbs/models/04_tokens.ipynb #read-batch
 def _read_batch(batch: dict[str, Any], rows: list[int], reader: _PairReader) -> dict[str, list]:
-    "The pairs of a batch that are not too long, as columns; for `Dataset.map`."
+    "The pairs of a batch that can be read, as columns; for `Dataset.map`."
     columns: dict[str, list] = {name: [] for name in _TOKEN_COLUMNS}
     pairs = reader.read(batch['prompt'], batch['response_a'], batch['response_b'])
     for row, pair in zip(rows, pairs):
@@ -256,43 +319,128 @@ def _tokenizer_id(tokenizer: 'PreTrainedTokenizerBase') -> str:
         rules = tokenizer.backend_tokenizer.to_str()
     else:
         rules = repr(sorted(tokenizer.get_vocab().items()))
-    return digest([rules, tokenizer.chat_template or '', str(tokenizer.eos_token_id)])
+    template = str(tokenizer.chat_template or '')
+    return digest([rules, template, str(tokenizer.eos_token_id), *turn_marks(tokenizer)])
 
 
-# %% ../../nbs/models/04_tokens.ipynb #report-long-pairs
+# %% ../../nbs/models/04_tokens.ipynb #set-aside
 _log = logging.getLogger(__name__)
 
 
-def _first_missing(rows: Sequence[int]) -> int:
-    "The first number that is missing from 0, 1, 2, ..."
-    return next(i for i, row in enumerate([*rows, -1]) if i != row)
+class SetAside(NamedTuple):
+    "A comparison that cannot be read."
+
+    row: int  # its number
+    kind: str  # `refused` by the template, `unknown` token, or too `long`
+    reason: str  # in words that other rows share
+    detail: str  # what was found in this row
 
 
-def _report_long_pairs(
-    pairs: int, tokens: Dataset, max_length: int | None, long_pairs: str
+def _why_set_aside(row: int, pair: dict[str, Any], reader: _PairReader) -> SetAside:
+    "Reads a pair again, to say why it cannot be read."
+    texts = reader.written(pair['prompt'], pair['response_a'], pair['response_b'])
+    if isinstance(texts, TemplateRefusal):
+        return SetAside(row, 'refused', texts.reason, texts.got)
+    rules = reader.rules
+    ids = _tokens_of(texts, reader.tokenizer, rules.form).ids
+    unknown = [token for side in ids for token in side if token >= (rules.rows or token + 1)]
+    if unknown:
+        name = reader.tokenizer.convert_ids_to_tokens(unknown[0])
+        reason = f'they contain a token beyond the {rules.rows} that the model knows'
+        return SetAside(row, 'unknown', reason, f'token {unknown[0]}, {name!r}')
+    whose = 'their responses alone' if rules.long_pairs == 'truncate_prompt' else 'they'
+    reason = f'{whose} are longer than {rules.max_length} tokens'
+    return SetAside(row, 'long', reason, f'{max(map(len, ids))} tokens')
+
+
+def rows_set_aside(
+    ds: Dataset,  # comparisons
+    rows: Iterable[int],  # numbers of those that could not be read
+    tokenizer: 'PreTrainedTokenizerBase',
+    rules: ReadingRules,
+) -> list[SetAside]:
+    "Why some comparisons cannot be read."
+    reader = _PairReader(tokenizer, rules)
+    return [_why_set_aside(row, ds[row], reader) for row in rows]
+
+
+# %% ../../nbs/models/04_tokens.ipynb #report-set-aside
+_SHOWN_ROWS = 3
+
+
+def _shown_row(aside: SetAside, ds: Dataset) -> str:
+    "A row by its number, the end of its prompt, and what is wrong with it."
+    words = ' '.join(ds[aside.row]['prompt'][-1]['content'].split())
+    return f'row {aside.row} ({words[:40]!r}): {aside.detail}'
+
+
+def _stop_at_unreadable(asides: list[SetAside], ds: Dataset) -> None:
+    "Raises for rows that are set aside leniently alone."
+    if not asides:
+        return
+    shown = '; '.join(_shown_row(aside, ds) for aside in asides[:_SHOWN_ROWS])
+    more = f'; and {len(asides) - _SHOWN_ROWS} more' if len(asides) > _SHOWN_ROWS else ''
+    is_refused = asides[0].kind == 'refused'
+    want = "conversations that the tokenizer's chat template takes"
+    raise ContractError(
+        'prompt' if is_refused else 'model',
+        want if is_refused else 'texts of tokens that the model knows',
+        f'{len(asides)} of {len(ds)} pairs that cannot be read: {shown}{more}',
+        'Leave these rows out, or set them aside by `lenient=True`, --lenient',
+    )
+
+
+def _stop_at_long(asides: list[SetAside], ds: Dataset, rules: ReadingRules) -> None:
+    "Raises where long pairs are an error, or where nothing else is there."
+    if not asides:
+        return
+    pairs = f'pairs of up to {rules.max_length} tokens'
+    if rules.long_pairs == 'error':
+        got = f'{len(asides)} of {len(ds)} that are longer, the first in row {asides[0].row}'
+        hint = "Raise it, or set `long_pairs='drop'` or 'truncate_prompt'"
+        raise ContractError('max_length', pairs, got, hint)
+    if len(asides) == len(ds):
+        got = f'{len(ds)} pairs; {asides[0].reason} in all of them'
+        hint = 'Raise it, --max-length, as far as the model reads'
+        if rules.long_pairs == 'drop':
+            hint += ", or set `long_pairs='truncate_prompt'`, --long-pairs truncate_prompt"
+        raise ContractError('max_length', f'some {pairs}', got, hint)
+
+
+# %% ../../nbs/models/04_tokens.ipynb #count-alike
+def alike_pairs(
+    tokens: Dataset,  # as of `tokenize_comparisons`
+    ds: Dataset,  # the comparisons
+) -> np.ndarray:  # their numbers
+    "Pairs whose responses differ, but not in what the model reads of them."
+    same: list[int] = []
+    for part in tokens.select_columns(['row', 'ids_a', 'ids_b']).with_format('arrow').iter(10_000):
+        lengths = [pc.list_value_length(part[side]) for side in ('ids_a', 'ids_b')]
+        as_long = part.filter(
+            pc.equal(*lengths)
+        ).to_pydict()  # few, so they are compared one by one
+        sides = zip(as_long['row'], as_long['ids_a'], as_long['ids_b'])
+        same += [row for row, ids_a, ids_b in sides if ids_a == ids_b]
+    texts = ds.select(same).select_columns(['response_a', 'response_b'])
+    differ = [pair['response_a'] != pair['response_b'] for pair in texts]
+    return np.array(same, dtype=int)[np.array(differ, dtype=bool)]
+
+
+def _report(
+    tokens: Dataset, ds: Dataset, asides: list[SetAside], alike: np.ndarray, limit: int | None
 ) -> None:
-    "Counts the pairs that were dropped or cut in the log; raises where that is not allowed."
-    dropped = pairs - len(tokens)
+    "Counts in the log what was set aside, cut, or made the same."
+    for reason, count in Counter(aside.reason for aside in asides).items():
+        _log.warning(f'{count} of {len(ds)} pairs set aside: {reason}')
     cut = int(np.count_nonzero(tokens.with_format('numpy')['cut'][:]))
-    if dropped and long_pairs == 'error':
-        first = _first_missing(tokens['row'][:])
-        raise ContractError(
-            'max_length',
-            f'pairs of up to {max_length} tokens',
-            f'{dropped} of {pairs} that are longer, the first in row {first}',
-            "Raise it, or set `long_pairs='drop'` or 'truncate_prompt'",
-        )
-    if dropped == pairs > 0:
-        raise ContractError(
-            'max_length',
-            f'some pairs of up to {max_length} tokens',
-            f'{dropped} pairs that are all longer',
-            "Raise it, or set `long_pairs='truncate_prompt'`",
-        )
-    if dropped or cut:
+    if cut:
+        what = f'cut at the beginning of the prompt, being longer than {limit} tokens'
+        _log.warning(f'{len(ds)} pairs: {cut} {what}')
+    if len(alike):
         _log.warning(
-            f'{pairs} pairs: {dropped} dropped and {cut} cut at the beginning of the prompt, '
-            f'being longer than {max_length} tokens'
+            f'{len(alike)} of {len(ds)} pairs differ in nothing that the model reads, the first '
+            f'in row {alike[0]}: its chat template or tokenizer leaves out what differs, so both '
+            'responses get the same reward'
         )
 
 
@@ -305,10 +453,7 @@ def _map_pairs(
     By itself, datasets would identify the result by a hash of the pickled function, which differs
     from process to process; this identifies it by what the tokens depend on."""
     contents = contents_id(texts, texts.column_names)
-    tokenizer = _tokenizer_id(reader.tokenizer)
-    fingerprint = digest(
-        [contents, tokenizer, reader.form, str(reader.max_length), reader.long_pairs]
-    )
+    fingerprint = digest([contents, _tokenizer_id(reader.tokenizer), repr(reader.rules)])
     with _bars_of_datasets(progress):
         return texts.map(
             _read_batch,
@@ -326,6 +471,42 @@ def _map_pairs(
         )
 
 
+# %% ../../nbs/models/04_tokens.ipynb #read-comparisons
+class ReadComparisons(NamedTuple):
+    "The tokens of comparisons, and what could not be read of them."
+
+    tokens: Dataset  # fewer rows than the comparisons where some cannot be read
+    set_aside: list[SetAside]
+    alike: np.ndarray  # numbers of the pairs whose tokens are the same on both sides
+
+
+def read_all(
+    ds: Dataset,  # with `prompt`, `response_a`, `response_b`
+    tokenizer: 'PreTrainedTokenizerBase',
+    rules: ReadingRules,
+    lenient: bool = False,  # set rows aside that cannot be read; False: stop there
+    num_proc: int | None = None,  # processes
+    progress: bool = True,
+) -> ReadComparisons:
+    """The tokens of comparisons, in their order; warnings count what was set aside.
+
+    Columns: `ids_a`, `ids_b` (tokens), `type_0` (how many of them have type 0), `cut` (how many
+    were cut from the prompt), and `row`, the pair's number in `ds`."""
+    if not len(ds):
+        empty = Dataset.from_dict({name: [] for name in _TOKEN_COLUMNS}, _TOKEN_COLUMNS)
+        return ReadComparisons(empty, [], np.empty(0, int))
+    texts = ds.select_columns(['prompt', 'response_a', 'response_b'])
+    tokens = _map_pairs(texts, _PairReader(tokenizer, rules), num_proc, progress)
+    missing = np.setdiff1d(np.arange(len(ds)), tokens.with_format('numpy')['row'][:])
+    asides = rows_set_aside(texts, missing.tolist(), tokenizer, rules)
+    if not lenient:
+        _stop_at_unreadable([aside for aside in asides if aside.kind != 'long'], texts)
+        _stop_at_long([aside for aside in asides if aside.kind == 'long'], texts, rules)
+    alike = alike_pairs(tokens, texts)
+    _report(tokens, texts, asides, alike, rules.max_length)
+    return ReadComparisons(tokens, asides, alike)
+
+
 # %% ../../nbs/models/04_tokens.ipynb #tokenize-comparisons
 def tokenize_comparisons(
     ds: Dataset,  # with `prompt`, `response_a`, `response_b`
@@ -335,19 +516,14 @@ def tokenize_comparisons(
     long_pairs: str = 'drop',  # one of `LONG_PAIRS`
     num_proc: int | None = None,  # processes
     progress: bool = True,
-) -> Dataset:  # fewer rows than `ds` if some are dropped
-    """The tokens of comparisons, in their order; a warning counts pairs that are too long.
-
-    Columns: `ids_a`, `ids_b` (tokens), `type_0` (how many of them have type 0), `cut` (how many
-    were cut from the prompt), and `row`, the pair's number in `ds`."""
-    if long_pairs not in LONG_PAIRS:
-        raise ContractError('long_pairs', f'one of {LONG_PAIRS}', repr(long_pairs))
-    if max_length is not None and max_length < 1:
-        raise ContractError('max_length', 'a number of tokens >= 1, or None', repr(max_length))
-    if not len(ds):
-        return Dataset.from_dict({name: [] for name in _TOKEN_COLUMNS}, _TOKEN_COLUMNS)
-    reader = _PairReader(tokenizer, form, max_length, long_pairs)
-    texts = ds.select_columns(['prompt', 'response_a', 'response_b'])
-    tokens = _map_pairs(texts, reader, num_proc, progress)
-    _report_long_pairs(len(ds), tokens, max_length, long_pairs)
+    lenient: bool = False,  # set rows aside that the chat template refuses; False: stop there
+    rows: int | None = None,  # of the model's embedding; None: it knows all tokens
+    date: str = TEMPLATE_DATE,  # that chat templates take for today's
+) -> Dataset:  # as of `read_all`
+    "The tokens of comparisons, in their order; warnings count what was set aside."
+    rules = ReadingRules(form, max_length, long_pairs, rows, date)
+    tokens = read_all(ds, tokenizer, rules, lenient, num_proc, progress).tokens
+    if len(ds) and not len(tokens):
+        got = f'none of {len(ds)}: see the warnings above'
+        raise ContractError('prompt', 'some pairs that the model can read', got)
     return tokens
