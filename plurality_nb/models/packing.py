@@ -10,16 +10,21 @@ __all__ = [
     'pack',
     'pack_within',
     'token_budget',
+    'free_memory',
+    'longest_in_memory',
     'MicroBatch',
     'micro_batches',
 ]
 
 # %% ../../nbs/models/07_packing.ipynb #imports
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os.path import commonprefix
+from pathlib import Path
 from typing import Any, TypedDict
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -109,6 +114,44 @@ def token_budget(
 ) -> int:  # tokens
     "How much a micro-batch holds by default: what stays in a processor's caches, or fills a GPU."
     return 2048 if device == 'cpu' else 16384
+
+
+# %% ../../nbs/models/07_packing.ipynb #free-memory
+_CONTAINER_LIMIT = Path('/sys/fs/cgroup/memory.max')
+_CONTAINER_USE = Path('/sys/fs/cgroup/memory.current')
+
+
+def free_memory(
+    device: str,  # type of a device of PyTorch
+) -> int:  # bytes
+    "What a device, or this machine, has left."
+    if device == 'cuda':
+        return torch.cuda.mem_get_info()[0]
+    free = psutil.virtual_memory().available
+    try:
+        limit, use = _CONTAINER_LIMIT.read_text().strip(), int(_CONTAINER_USE.read_text())
+        return free if limit == 'max' else min(free, int(limit) - use)
+    except (OSError, ValueError):  # in no container
+        return free
+
+
+# %% ../../nbs/models/07_packing.ipynb #longest-in-memory
+def longest_in_memory(
+    config: Any,  # of a model of transformers
+    itemsize: int,  # bytes of a weight
+    device: str,  # type of a device of PyTorch
+) -> int:  # tokens
+    "The longest pair of rows for which half of the free memory is enough."
+    text = config.get_text_config()
+    width = getattr(text, 'hidden_size', 1024)
+    inner = getattr(text, 'intermediate_size', 4 * width)
+    heads = getattr(text, 'num_attention_heads', 1)
+    is_eager = getattr(text, '_attn_implementation', None) == 'eager'
+    by_token = 2 * itemsize * (12 * width + 3 * inner)
+    by_square = 4 + (3 * heads * itemsize if is_eager else 0)
+    half = free_memory(device) / 2
+    root = math.sqrt(by_token**2 + 4 * by_square * half)
+    return max(int((root - by_token) / (2 * by_square)), 1)
 
 
 # %% ../../nbs/models/07_packing.ipynb #micro-batch
