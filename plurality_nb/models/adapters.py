@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from plurality_nb.data.outputs import json_object
 from plurality_nb.errors import ContractError
+from plurality_nb.models.folders import looks_like_a_path
 from plurality_nb.models.weights import LoadedModel, check_finite_weights, weights_id
 
 
@@ -82,10 +83,6 @@ def base_weights_id(
 
 
 # %% ../../nbs/models/09_adapters.ipynb #find-base
-def _looks_like_a_path(name: str) -> bool:
-    return name.startswith(('.', '~')) or Path(name).is_absolute() or name.count('/') > 1
-
-
 def find_base(
     adapter: AdapterSource,
     given: str | Path | None = None,  # Hub id, or folder; None: what the adapter names
@@ -102,7 +99,7 @@ def find_base(
     is_the_one = beside.is_dir() and base_weights_id(beside) == adapter.base.get('weights')
     if not given and is_the_one:
         return str(beside)
-    if not _looks_like_a_path(name):
+    if not looks_like_a_path(name):
         return name
     raise ContractError(
         'base',

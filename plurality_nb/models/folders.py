@@ -6,12 +6,14 @@ run."""
 # %% auto #0
 __all__ = [
     'similar_folder',
+    'looks_like_a_path',
     'local_folder',
     'file_fault',
     'reading_file',
     'read_object',
     'StoredTensor',
     'stored_tensors',
+    'check_weight_files',
     'check_model_folder',
 ]
 
@@ -46,16 +48,19 @@ def similar_folder(
     return str(Path(path).with_name(near[0])) if near else ''
 
 
-# %% ../../nbs/models/00_folders.ipynb #local-folder
+# %% ../../nbs/models/00_folders.ipynb #looks-like-a-path
 _HUB_NAME = re.compile(r'(?!\.)[\w.-]+(/[\w.-]+)?')
 
 
-def _is_local_name(name: str) -> bool:
+def looks_like_a_path(
+    name: str,  # of a model
+) -> bool:
     "Whether a name can only be a path: the Hub has none such, or its first folder is here."
     first, slash, _ = name.partition('/')
     return not _HUB_NAME.fullmatch(name) or bool(slash and Path(first).is_dir())
 
 
+# %% ../../nbs/models/00_folders.ipynb #local-folder
 def local_folder(
     name: str | Path,  # Hub id, or folder
     argument: str = 'model',  # that gave the name, for the error text
@@ -68,7 +73,7 @@ def local_folder(
     if path.exists():
         hint = 'Give the folder that contains config.json'
         raise ContractError(argument, want, f'{str(name)!r}: a file', hint)
-    if not _is_local_name(str(name)):
+    if not looks_like_a_path(str(name)):
         return None
     near = similar_folder(name)
     hint = f'Did you mean {near!r}?' if near else f'Look into {str(path.resolve().parent)!r}'
@@ -172,6 +177,15 @@ def stored_tensors(
     for path in files:
         tensors |= _tensors_in(path)
     return tensors
+
+
+# %% ../../nbs/models/00_folders.ipynb #check-weight-files
+def check_weight_files(
+    folder: str | Path,  # of a saved model; anything else is ignored
+) -> None:
+    "Stops at a file of weights that is damaged or cut off."
+    for path in sorted(Path(folder).glob('*.safetensors')):
+        _tensors_in(path)
 
 
 # %% ../../nbs/models/00_folders.ipynb #check-weights

@@ -9,6 +9,7 @@ __all__ = [
     'best_device',
     'LoadedModel',
     'hub_failure',
+    'load_failure',
     'embedding_rows',
     'settle_padding',
     'non_finite_weight',
@@ -30,6 +31,7 @@ from plurality_nb.models.folders import (
     check_model_folder,
     file_fault,
     local_folder,
+    looks_like_a_path,
     read_object,
     reading_file,
     similar_folder,
@@ -130,6 +132,20 @@ def hub_failure(
     near = similar_folder(name)
     hint = f'Did you mean the folder {near!r}?' if near else 'Give a Hub id, or a folder'
     return ContractError(argument, want, f'{name!r}: no folder here, {reason}', hint)
+
+
+# %% ../../nbs/models/01_weights.ipynb #load-failure
+def load_failure(
+    name: str | Path,  # of the model
+    want: str,  # the kind of model that is wanted
+    error: BaseException,  # of transformers or the Hub's client
+) -> ContractError:
+    "The error for a model that cannot be loaded, with the first line of transformers' reason."
+    loadable = f'{want} that transformers can load'
+    if not Path(name).exists() and not looks_like_a_path(str(name)):
+        return hub_failure(str(name), loadable, error)
+    reason = (str(error).strip() or 'no reason given').splitlines()[0]
+    return file_fault(name, loadable, f'{type(error).__name__}: {reason}')
 
 
 # %% ../../nbs/models/01_weights.ipynb #hub-commit
