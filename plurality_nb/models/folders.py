@@ -266,7 +266,8 @@ def check_model_folder(
     if not present:
         others = [path.name for path in sorted(folder.iterdir())[:3]]
         held = f'only {", ".join(others)}' if others else 'an empty folder'
-        raise file_fault(folder, 'a folder with config.json', held, 'Give the folder of a model')
+        hint = 'Give a folder with config.json, a tokenizer and safetensors weights'
+        raise file_fault(folder, 'a folder with config.json', held, hint)
     for path in present:
         config = read_object(path)
         if path.name == 'config.json':
