@@ -231,8 +231,9 @@ def _check_config(path: Path, config: dict[str, Any]) -> None:
     for name, value in _numbers_in(config):
         is_count = name.startswith(('num_', 'n_')) or name.endswith(('_size', '_dim', '_layers'))
         most = _MOST_LAYERS if 'layer' in name or name == 'num_labels' else _MOST_OF_ANYTHING
-        if is_count and not abs(value) <= most:
-            raise file_fault(path, f'`{name}` up to {most:,}', f'{value:,}')
+        least = 0 if name.startswith('num_') else -1  # which stands for none, here and there
+        if is_count and not least <= value <= most:
+            raise file_fault(path, f'`{name}` from 0 to {most:,}', f'{value:,}')
 
 
 # %% ../../nbs/models/00_folders.ipynb #check-code
