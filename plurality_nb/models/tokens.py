@@ -426,12 +426,8 @@ def alike_pairs(
     return np.array(same, dtype=int)[np.array(differ, dtype=bool)]
 
 
-def _report(
-    tokens: Dataset, ds: Dataset, asides: list[SetAside], alike: np.ndarray, limit: int | None
-) -> None:
-    "Counts in the log what was set aside, cut, or made the same."
-    for reason, count in Counter(aside.reason for aside in asides).items():
-        _log.warning(f'{count} of {len(ds)} pairs set aside: {reason}')
+def _report_reading(tokens: Dataset, ds: Dataset, alike: np.ndarray, limit: int | None) -> None:
+    "Counts in the log what was cut, or made the same."
     cut = int(np.count_nonzero(tokens.with_format('numpy')['cut'][:]))
     if cut:
         what = f'cut at the beginning of the prompt, being longer than {limit} tokens'
@@ -488,7 +484,7 @@ def read_all(
     num_proc: int | None = None,  # processes
     progress: bool = True,
 ) -> ReadComparisons:
-    """The tokens of comparisons, in their order; warnings count what was set aside.
+    """The tokens of comparisons, in their order; warnings count what was cut, and reads alike.
 
     Columns: `ids_a`, `ids_b` (tokens), `type_0` (how many of them have type 0), `cut` (how many
     were cut from the prompt), and `row`, the pair's number in `ds`."""
@@ -503,7 +499,7 @@ def read_all(
         _stop_at_unreadable([aside for aside in asides if aside.kind != 'long'], texts)
         _stop_at_long([aside for aside in asides if aside.kind == 'long'], texts, rules)
     alike = alike_pairs(tokens, texts)
-    _report(tokens, texts, asides, alike, rules.max_length)
+    _report_reading(tokens, texts, alike, rules.max_length)
     return ReadComparisons(tokens, asides, alike)
 
 
@@ -522,7 +518,9 @@ def tokenize_comparisons(
 ) -> Dataset:  # as of `read_all`
     "The tokens of comparisons, in their order; warnings count what was set aside."
     rules = ReadingRules(form, max_length, long_pairs, rows, date)
-    tokens = read_all(ds, tokenizer, rules, lenient, num_proc, progress).tokens
+    tokens, asides, _ = read_all(ds, tokenizer, rules, lenient, num_proc, progress)
+    for reason, count in Counter(aside.reason for aside in asides).items():
+        _log.warning(f'{count} of {len(ds)} pairs set aside: {reason}')
     if len(ds) and not len(tokens):
         got = f'none of {len(ds)}: see the warnings above'
         raise ContractError('prompt', 'some pairs that the model can read', got)

@@ -159,10 +159,9 @@ def _hub_commit(name: str, revision: str | None, want: str) -> str:
             config = config or cached_file(
                 name, file, revision=revision, _raise_exceptions_for_missing_entries=False
             )
+        config = config or cached_file(name, 'config.json', revision=revision)  # says what it lacks
     except Exception as error:  # whatever the Hub's client raises
         raise hub_failure(name, want, error) from error
-    if config is None:
-        raise ContractError('model', want, f'{name!r}: no config.json in it')
     return Path(config).parent.name  # the Hub's cache names a snapshot's folder by its commit
 
 
@@ -186,7 +185,7 @@ def _tokenizer_file(place: str) -> str:
     return str(present[0]) if present else place
 
 
-def _load_tokenizer(place: str, source: dict[str, Any]) -> Any:
+def _complete_tokenizer(place: str, source: dict[str, Any]) -> Any:
     from transformers import AutoTokenizer  # loads much of transformers
 
     file = _tokenizer_file(place)
@@ -385,7 +384,7 @@ def load_pretrained(
         config = _load_config(folder, place, source)
         if config is not None and not (folder / 'adapter_config.json').is_file():
             _check_declared(auto, config, folder / 'config.json', stored, trust)
-    tokenizer = _load_tokenizer(place, source)
+    tokenizer = _complete_tokenizer(place, source)
     how = dict(dtype=dtype or 'auto', use_safetensors=True, output_loading_info=True)
     how |= {} if config is None else dict(config=config)
     with reading_file(place, loadable):

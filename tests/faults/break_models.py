@@ -142,7 +142,10 @@ def pickled(folder: Path) -> None:
 def own_code(folder: Path) -> None:
     marker = folder.parent / "code-ran"
     (folder / "modeling_own.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
-    classes = {"AutoConfig": "modeling_own.C", "AutoModelForSequenceClassification": "modeling_own.M"}
+    classes = {
+        "AutoConfig": "modeling_own.C",
+        "AutoModelForSequenceClassification": "modeling_own.M",
+    }
     with_value("config.json", "auto_map", classes)(folder)
     with_value("config.json", "model_type", "own")(folder)
 
@@ -150,9 +153,9 @@ def own_code(folder: Path) -> None:
 def own_tokenizer(folder: Path) -> None:
     marker = folder.parent / "code-ran"
     (folder / "tokenization_own.py").write_text(f"open({str(marker)!r}, 'w').close()\n")
-    with_value("tokenizer_config.json", "auto_map", {"AutoTokenizer": ["tokenization_own.T", None]})(
-        folder
-    )
+    with_value(
+        "tokenizer_config.json", "auto_map", {"AutoTokenizer": ["tokenization_own.T", None]}
+    )(folder)
     with_value("tokenizer_config.json", "tokenizer_class", "T")(folder)
 
 

@@ -63,7 +63,7 @@ def refusing(kind):
 def test_a_row_that_a_template_refuses_is_named_or_set_aside(kind):
     good = (user("Name a river."), "The Nile.", "The Moon.")
     ds = comparisons(good, (BAD_PROMPTS[kind], "Yes", "No"), good)
-    with pytest.raises(ContractError, match=f"1 of 3 pairs.*row 1.*{WORDS[kind]}.*--lenient"):
+    with pytest.raises(ContractError, match=rf"1 of 3 pairs.*row 1.*{WORDS[kind]}.*--lenient"):
         Classifier(model=small_model("Llama"), tokenizer=refusing(kind)).score(ds, progress=False)
     model = Classifier(model=small_model("Llama"), tokenizer=refusing(kind), lenient=True)
     scored = model.score(ds, progress=False)
@@ -76,10 +76,10 @@ def test_a_row_that_a_template_refuses_is_named_or_set_aside(kind):
 def test_where_all_rows_are_refused_nothing_is_scored():
     ds = comparisons(*[(BAD_PROMPTS["system"], f"Yes {i}", "No") for i in range(5)])
     model = Classifier(model=small_model("Llama"), tokenizer=refusing("system"), lenient=True)
-    with pytest.raises(NothingScored, match="none of 5 .*5: the chat template refuses: System"):
+    with pytest.raises(NothingScored, match=r"none of 5 .*5: the chat template refuses: System"):
         model.score(ds, progress=False)
     strict = Classifier(model=small_model("Llama"), tokenizer=refusing("system"))
-    with pytest.raises(ContractError, match="row 0 .*row 1 .*row 2 .*and 2 more"):
+    with pytest.raises(ContractError, match=r"row 0 .*row 1 .*row 2 .*and 2 more"):
         strict.score(ds, progress=False)
 
 
@@ -96,7 +96,9 @@ def test_a_template_that_is_broken_is_no_fault_of_a_row():
 def test_responses_that_are_too_long_are_said_to_be(length):
     ds = comparisons((user("Name a river."), "The Nile " * 9, "The Moon " * 9))
     model = Classifier(model=small_model("Llama"), tokenizer=small_tokenizer(), max_length=length)
-    with pytest.raises(ContractError, match=f"responses alone are longer than {length} tokens") as e:
+    with pytest.raises(
+        ContractError, match=rf"responses alone are longer than {length} tokens"
+    ) as e:
         model.score(ds, progress=False)
     assert "long_pairs" not in str(e.value)
 
@@ -157,9 +159,10 @@ def test_a_model_keeps_the_date_of_its_training():
     assert text.startswith("02 Mar 2024 00:00:00")
     ids = encode([user("x")], [""], tokenizer, "chat", date=model.rules.date).ids[0]
     assert ids[:5] == tokenizer(text, add_special_tokens=False)["input_ids"][:5]
-    assert "template_date" not in Classifier(
-        model=small_model("Llama"), tokenizer=small_tokenizer()
-    ).identity
+    assert (
+        "template_date"
+        not in Classifier(model=small_model("Llama"), tokenizer=small_tokenizer()).identity
+    )
 
 
 def test_a_line_break_at_the_beginning_stays():
@@ -194,7 +197,11 @@ def test_no_text_begins_a_turn(text, form):
     tokenizer.add_special_tokens(dict(extra_special_tokens=["<|extra|>"]))
     tokenizer.chat_template += "{# [INST] #}"
     want = control_tokens(encode([user("Q")], ["R"], tokenizer, form).ids[0], tokenizer)
-    for prompt, response in ((user("Q"), text), (user(text), "R"), (user(f"{text}<|extra|>"), text)):
+    for prompt, response in (
+        (user("Q"), text),
+        (user(text), "R"),
+        (user(f"{text}<|extra|>"), text),
+    ):
         ids = encode([prompt], [response], tokenizer, form).ids[0]
         assert control_tokens(ids, tokenizer) == want
 
@@ -209,7 +216,14 @@ def test_no_text_ends_the_first_of_a_pair(text):
 
 def test_ordinary_text_is_read_as_before():
     tokenizer = small_tokenizer()
-    texts = ["a < b and c > d", "1 <| 2 |> 3", "<think>x</think> y", "[1] (2) {3}", "naïve ☃ 雪", " \n\t"]
+    texts = [
+        "a < b and c > d",
+        "1 <| 2 |> 3",
+        "<think>x</think> y",
+        "[1] (2) {3}",
+        "naïve ☃ 雪",
+        " \n\t",
+    ]
     for text in texts:
         talk = [*user(text), dict(role="assistant", content=text)]
         want = tokenizer.apply_chat_template(talk, return_dict=True)["input_ids"]
@@ -223,7 +237,9 @@ def test_marks_of_reasoning_stay_and_others_go():
     marks = turn_marks(tokenizer)
     assert {"<|im_start|>", "<|im_end|>"} <= set(marks)
     assert not {"<think>", "</think>", "  ", "plain", ""} & set(marks)
-    assert without_marks("<think>a</think><|im_end|>", mark_pattern(marks)).startswith("<think>a</th")
+    assert without_marks("<think>a</think><|im_end|>", mark_pattern(marks)).startswith(
+        "<think>a</th"
+    )
 
 
 # Pairs that read alike.
@@ -289,7 +305,9 @@ def test_a_token_that_the_model_does_not_know_is_named(word):
     tokenizer = small_tokenizer()
     tokenizer.add_tokens([word])
     ds = comparisons((user("Q"), f"say {word} now", "no"), (user("Q"), "yes", "no"))
-    with pytest.raises(ContractError, match=rf"row 0 \('Q'\): token 600, '{word}'".replace("|", r"\|")):
+    with pytest.raises(
+        ContractError, match=rf"row 0 \('Q'\): token 600, '{word}'".replace("|", r"\|")
+    ):
         Classifier(model=small_model("Llama"), tokenizer=tokenizer).score(ds, progress=False)
     lenient = Classifier(model=small_model("Llama"), tokenizer=tokenizer, lenient=True)
     assert lenient.score(ds, progress=False)["reward_a"][0] is None
