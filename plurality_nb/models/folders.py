@@ -223,11 +223,11 @@ def _numbers_in(value: Any, key: str = '') -> Iterator[tuple[str, float]]:
         yield key, value
 
 
-def _check_config(path: Path, config: dict[str, Any]) -> None:
+def _check_config(path: Path, config: dict[str, Any], want: str) -> None:
     "Stops at a configuration of no model, or of one too large for any machine."
     kind = config.get('model_type')
     if not isinstance(kind, str) or not kind:
-        raise file_fault(path, '`model_type`, such as "llama"', repr(kind))
+        raise file_fault(path, want, f'`model_type` is {kind!r}, not such as "llama"')
     for name, value in _numbers_in(config):
         is_count = name.startswith(('num_', 'n_')) or name.endswith(('_size', '_dim', '_layers'))
         most = _MOST_LAYERS if 'layer' in name or name == 'num_labels' else _MOST_OF_ANYTHING
@@ -259,6 +259,7 @@ def check_model_folder(
     folder: str | Path,
     auto: str = 'AutoModelForSequenceClassification',  # the class of transformers that loads it
     trust_remote_code: bool | None = False,  # run code that comes with the model; None: never
+    want: str = 'a model that transformers can load',  # for the error text
 ) -> dict[str, StoredTensor]:  # as `stored_tensors`
     "Stops at a folder that cannot be loaded, naming the file at fault; reads headers alone."
     folder = Path(folder)
@@ -272,7 +273,7 @@ def check_model_folder(
     for path in present:
         config = read_object(path)
         if path.name == 'config.json':
-            _check_config(path, config)
+            _check_config(path, config, want)
             _check_own_code(path, config, auto, trust_remote_code)
     tensors = stored_tensors(folder)
     if not tensors:

@@ -520,7 +520,7 @@ def tokenize_comparisons(
     rules = ReadingRules(form, max_length, long_pairs, rows, date)
     tokens, asides, _ = read_all(ds, tokenizer, rules, lenient, num_proc, progress)
     for reason, count in Counter(aside.reason for aside in asides).items():
-        _log.warning(f'{count} of {len(ds)} pairs set aside: {reason}')
+        _log.warning(f'{len(ds)} pairs: {count} dropped: {reason}')
     if len(ds) and not len(tokens):
         got = f'none of {len(ds)}: see the warnings above'
         raise ContractError('prompt', 'some pairs that the model can read', got)

@@ -379,7 +379,7 @@ def load_pretrained(
     source: dict[str, Any] = dict(revision=commit, trust_remote_code=trust)
     config = None
     if folder is not None:
-        stored = check_model_folder(folder, auto.__name__, trust_remote_code)
+        stored = check_model_folder(folder, auto.__name__, trust_remote_code, loadable)
         _check_adapter(folder)
         config = _load_config(folder, place, source)
         if config is not None and not (folder / 'adapter_config.json').is_file():
