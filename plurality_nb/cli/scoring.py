@@ -46,6 +46,7 @@ class ScoringOptions(ReadingOptions):
     "How one full model is loaded, and how it reads."
 
     revision: str | None = None
+    base: str | None = None
 
 
 # %% ../../nbs/cli/09_scoring.ipynb #score-steps

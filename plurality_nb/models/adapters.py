@@ -8,13 +8,21 @@ __all__ = ['AdapterSource', 'find_adapter', 'base_weights_id', 'find_base', 'loa
 
 # %% ../../nbs/models/09_adapters.ipynb #imports
 import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from plurality_nb.data.outputs import json_object
 from plurality_nb.errors import ContractError
 from plurality_nb.models.folders import looks_like_a_path
-from plurality_nb.models.weights import LoadedModel, check_finite_weights, weights_id
+from plurality_nb.models.weights import (
+    LoadedModel,
+    check_finite_weights,
+    load_failure,
+    weights_id,
+)
 
 
 # %% ../../nbs/models/09_adapters.ipynb #adapter-source
@@ -48,6 +56,18 @@ def _file_of(name: str, file: str, revision: str | None) -> Path | None:
     return Path(path) if path else None
 
 
+def _download_adapter(name: str, commit: str) -> None:
+    "Puts all files of an adapter into the Hub's cache."
+    from huggingface_hub import snapshot_download
+
+    patterns = ['*.json', '*.txt', '*.model', '*.jinja', _ADAPTER_WEIGHTS]
+    try:
+        snapshot_download(name, revision=commit, allow_patterns=patterns)
+    except Exception as error:  # whatever the Hub's client raises
+        raise load_failure(name, 'an adapter', error) from error
+
+
+# %% ../../nbs/models/09_adapters.ipynb #adapters-2
 def find_adapter(
     name: str | Path,  # folder, or Hub id
     revision: str | None = None,  # on the Hub
@@ -62,9 +82,8 @@ def find_adapter(
     folder = config.parent
     commit = None if is_folder else folder.name  # the Hub's cache names snapshots by commit
     if commit:
-        _file_of(str(name), _ADAPTER_WEIGHTS, commit)
-    note = _file_of(str(name), 'plurality.json', commit)
-    settings = json_object(note).get('settings') if note else None
+        _download_adapter(str(name), commit)
+    settings = json_object(folder / 'plurality.json').get('settings')
     base = settings.get('base') if isinstance(settings, dict) else None
     known = base if isinstance(base, dict) else {}
     return AdapterSource(str(name), folder, commit, json_object(config), known)
@@ -139,6 +158,22 @@ def _adapter_weights(adapter: AdapterSource) -> _AdapterWeights:
     return _AdapterWeights(names, rows)
 
 
+# %% ../../nbs/models/09_adapters.ipynb #quiet
+@contextmanager
+def _quiet() -> Iterator[None]:
+    "Hides what transformers and PEFT say of weights that this module checks itself."
+    from transformers.utils import logging as transformers_logging
+
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
 # %% ../../nbs/models/09_adapters.ipynb #base-failure
 def _base_revision(adapter: AdapterSource, base: str) -> str | None:
     "The revision on the Hub that the adapter names; None where its base is taken from elsewhere."
@@ -186,15 +221,16 @@ def _load_base(adapter: AdapterSource, base: str, dtype: str | None, trust: bool
     one_label = {} if weights.head_rows is None else dict(num_labels=1)
     revision = _base_revision(adapter, base)
     try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            base,
-            dtype=dtype or 'auto',
-            use_safetensors=True,
-            output_loading_info=True,
-            revision=revision,
-            trust_remote_code=trust,
-            **one_label,
-        )
+        with _quiet():  # a language model lacks the head and has one of its own, as it should
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                base,
+                dtype=dtype or 'auto',
+                use_safetensors=True,
+                output_loading_info=True,
+                revision=revision,
+                trust_remote_code=trust,
+                **one_label,
+            )
     except Exception as error:  # whatever transformers and the Hub's client raise
         raise _refuse_base(adapter, base, error) from error
     _check_base(adapter, base, sorted(report['missing_keys']), weights.names)
@@ -206,11 +242,11 @@ def _load_tokenizer(adapter: AdapterSource, base: str, trust: bool) -> Any:
     "The adapter's own tokenizer, or its base's."
     from transformers import AutoTokenizer
 
-    has_own = _file_of(adapter.name, 'tokenizer_config.json', adapter.commit)
-    revision = _base_revision(adapter, base)
-    place, commit = (adapter.name, adapter.commit) if has_own else (base, revision)
+    has_own = (adapter.folder / 'tokenizer_config.json').is_file()
+    place = str(adapter.folder) if has_own else base
+    revision = None if has_own else _base_revision(adapter, base)
     try:
-        return AutoTokenizer.from_pretrained(place, revision=commit, trust_remote_code=trust)
+        return AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=trust)
     except Exception as error:  # whatever transformers and the Hub's client raise
         reason = (str(error).strip() or 'no reason given').splitlines()[0]
         got = f'{place!r} ({type(error).__name__}: {reason})'
@@ -224,14 +260,16 @@ def _put_on(model: Any, adapter: AdapterSource) -> Any:
 
     names = _adapter_weights(adapter).names
     try:
-        adapted = PeftModel.from_pretrained(
-            model, str(adapter.folder), torch_device='cpu', autocast_adapter_dtype=False
-        )
+        with _quiet():
+            adapted = PeftModel.from_pretrained(
+                model, str(adapter.folder), torch_device='cpu', autocast_adapter_dtype=False
+            )
+            own = set(get_peft_model_state_dict(adapted))
     except Exception as error:  # whatever PEFT raises
         reason = (str(error).strip() or 'no reason given').splitlines()[0]
         got = f'{adapter.name!r} ({type(error).__name__}: {reason})'
         raise ContractError('model', 'an adapter that fits its base model', got) from error
-    different = sorted(names ^ set(get_peft_model_state_dict(adapted)))
+    different = sorted(names ^ own)
     if different:
         got = f'{adapter.name!r}, which differs in {different[0]}'
         raise ContractError('model', 'an adapter that fits its base model', got)
@@ -241,6 +279,7 @@ def _put_on(model: Any, adapter: AdapterSource) -> Any:
     return adapted
 
 
+# %% ../../nbs/models/09_adapters.ipynb #adapters-3
 def load_adapter(
     adapter: AdapterSource,
     base: str | Path | None = None,  # Hub id, or folder; None: what the adapter names

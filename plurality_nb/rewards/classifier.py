@@ -33,7 +33,13 @@ from plurality_nb.models.tokens import (
     read_all,
     reading_form,
 )
-from plurality_nb.models.weights import best_device, embedding_rows, load_pretrained, settle_padding
+from plurality_nb.models.weights import (
+    LoadedModel,
+    best_device,
+    embedding_rows,
+    load_pretrained,
+    settle_padding,
+)
 from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.baselines import PairOfRewards
 from plurality_nb.rewards.model import RewardModel
@@ -201,6 +207,33 @@ class Classifier(_ReadingClassifier):
 
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier
+def _load_any(
+    name: str | Path,
+    revision: str | None,
+    dtype: str | None,
+    trust_remote_code: bool,
+    base: str | Path | None,
+) -> LoadedModel:
+    "A whole model, or an adapter with its base."
+    from transformers import AutoModelForSequenceClassification  # loads much of transformers
+
+    adapter = find_adapter(name, revision)
+    if adapter:
+        return load_adapter(adapter, base, dtype, trust_remote_code)
+    if base:
+        raise ContractError('base', 'an adapter as the model', repr(str(name)), 'Leave it out')
+    return load_pretrained(
+        AutoModelForSequenceClassification,
+        name,
+        'a reward model',
+        'Its head is missing: train it with `plurality train`',
+        revision,
+        dtype,
+        trust_remote_code,
+    )
+
+
+# %% ../../nbs/rewards/06_classifier.ipynb #load-classifier-2
 def _load_classifier(
     name: str | Path,
     revision: str | None,
@@ -210,27 +243,10 @@ def _load_classifier(
     base: str | Path | None,
     settings: dict[str, Any],
 ) -> Classifier:
-    from transformers import AutoModelForSequenceClassification  # loads much of transformers
-
     device = device or best_device()
     if dtype is None and device == 'cpu':
         dtype = 'float32'  # the type that CPUs compute fastest
-    adapter = find_adapter(name, revision)
-    if adapter:
-        loaded = load_adapter(adapter, base, dtype, trust_remote_code)
-    elif base:
-        raise ContractError('base', 'an adapter as the model', repr(str(name)), 'Leave it out')
-    else:
-        loaded = load_pretrained(
-            AutoModelForSequenceClassification,
-            name,
-            'a reward model',
-            'Its head is missing: train it with `plurality train`',
-            revision,
-            dtype,
-            trust_remote_code,
-        )
-    model, tokenizer, identity = loaded
+    model, tokenizer, identity = _load_any(name, revision, dtype, trust_remote_code, base)
     training = read_training(name, identity.get('revision'))
     return Classifier(
         model=model.to(device),

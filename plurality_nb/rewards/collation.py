@@ -90,7 +90,8 @@ def _side_names(columns: Sequence[str]) -> tuple[str, str]:
     raise ContractError('train_dataset', want, f'{list(columns)}', hint)
 
 
-def _is_turn(turn: Any) -> bool:
+# %% ../../nbs/rewards/09_collation.ipynb #others-2
+def _is_role_turn(turn: Any) -> bool:
     return isinstance(turn, dict) and isinstance(turn.get('role'), str)
 
 
@@ -99,7 +100,7 @@ def _kind_of_side(value: Any, column: str, number: int) -> str:
     if isinstance(value, str):
         return 'text'
     is_filled = isinstance(value, list) and bool(value)
-    if is_filled and all(_is_turn(turn) for turn in value):
+    if is_filled and all(_is_role_turn(turn) for turn in value):
         return 'conversation'
     if is_filled and all(isinstance(token, int) for token in value):
         return 'tokens'
@@ -133,31 +134,32 @@ def _facts_of_others(settled: SettledTargets, rows: np.ndarray) -> dict[str, np.
     )
 
 
+# %% ../../nbs/rewards/09_collation.ipynb #others-3
 def _check_rows(ds: Dataset, names: Sequence[str]) -> None:
     shown = [*names, 'prompt'] if 'prompt' in ds.column_names else names
     for number, row in enumerate(ds.select_columns(list(shown)).with_format(None)):
         _check_sides(row, names, number)
 
 
+# %% ../../nbs/rewards/09_collation.ipynb #others-4
 def _checked_dataset(
     ds: Dataset, objective: str, missing: str, prior: float, training: bool
 ) -> Dataset:
     names = _side_names(ds.column_names)
     if names[0] == 'chosen':
         _check_rows(ds, names)
-    numbers = {
-        column: checked_column(ds, column, objective)
+    margin, share = (
+        checked_column(ds, column, objective)
         if column in ds.column_names
         else np.full(len(ds), np.nan)
         for column in ('margin', 'chosen_share')
-    }
-    settled = settle_missing(
-        np.ones(len(ds), dtype=bool), *numbers.values(), objective, missing, prior
     )
+    label = np.ones(len(ds), dtype=bool)
+    settled = settle_missing(label, margin, share, objective, missing, prior)
     rows = np.flatnonzero(settled.keep) if training else np.arange(len(ds))
     facts = _facts_of_others(settled, rows)
     if names[0] == 'ids_a':  # tokenised by this package, with the other facts
-        facts = {column: facts[column] for column in numbers}
+        facts = {column: facts[column] for column in ('margin', 'chosen_share')}
     replaced = [column for column in (*facts, 'row') if column in ds.column_names]
     kept = ds if len(rows) == len(ds) else ds.select(rows)
     kept = kept.remove_columns(replaced).add_column('row', rows)
@@ -192,7 +194,7 @@ class _StreamReader:
 
     def report(self, number: int) -> None:
         "Refuses a row that the objective cannot use, or says once that such rows are left out."
-        need = [n for n in OBJECTIVES[self.objective].needs if n != 'label'][0]
+        need = next(need for need in OBJECTIVES[self.objective].needs if need != 'label')
         column = dict(margin='margin', share='chosen_share')[need]
         if self.missing == 'raise':
             want = f'a number, for the objective {self.objective!r}'

@@ -60,7 +60,12 @@ def worst_pair(
     pairs = pairs[[name for name in shown if name in pairs]]
     is_finite = np.isfinite(pairs[['loss', 'chosen_reward', 'rejected_reward']]).all(axis=1)
     place = int(np.argmin(is_finite)) if not is_finite.all() else int(np.argmax(pairs['loss']))
-    return {name: float(pairs[name].iloc[place]) for name in pairs}
+    values = {str(name): float(pairs[name].iloc[place]) for name in pairs}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in ('margin', 'chosen_share') or not np.isnan(value)
+    }
 
 
 # %% ../../nbs/rewards/10_measures.ipynb #mean-of

@@ -40,7 +40,8 @@ from plurality_nb.votes.shares import vote_share, votes_of
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #ranges
-class _Range(NamedTuple):
+@dataclass
+class _Range:
     "Which numbers a column may hold."
 
     accepts: Callable[[np.ndarray], np.ndarray]
@@ -95,11 +96,11 @@ def checked_numbers(
     "The numbers of a column that an objective learns from; refuses the first bad one by its row."
     may_be_negative = column == 'margin' and objective != 'margin'
     kind = 'signed_margin' if may_be_negative else column
-    accepts, want = _RANGES.get(kind, _RANGES['votes'])
+    allowed = _RANGES.get(kind, _RANGES['votes'])
     numbers = [_as_number(value) for value in values]
     array = np.array([np.inf if number is None else number for number in numbers], dtype=float)
     is_text = np.array([number is None for number in numbers], dtype=bool)
-    bad = np.flatnonzero(is_text | (~np.isnan(array) & ~accepts(array)))
+    bad = np.flatnonzero(is_text | (~np.isnan(array) & ~allowed.accepts(array)))
     if not len(bad):
         return array
     first = bad[0]
@@ -107,9 +108,10 @@ def checked_numbers(
     hint = 'Correct it, or make it null: then nothing is known of the row'
     if kind == 'margin' and array[first] < 0:
         hint = "Train signed margins with the objective 'signed_margin'"
-    got = describe_value(values[first]) + others
+    value = values[first]
+    got = describe_value(value.item() if isinstance(value, np.generic) else value) + others
     name = f' (pair_id {pair_ids[first]})' if pair_ids is not None else ''
-    raise ContractError(column, want, got, hint, where=f'row {first_row + first}{name}')
+    raise ContractError(column, allowed.want, got, hint, where=f'row {first_row + first}{name}')
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #checked-column

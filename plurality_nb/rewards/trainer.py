@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+# %% ../../nbs/rewards/11_trainer.ipynb #part-2
 from plurality_nb import __version__
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
@@ -66,7 +67,7 @@ from plurality_nb.rewards.measures import (
     worst_pair,
 )
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
-from plurality_nb.rewards.saving import write_training
+from plurality_nb.rewards.saving import naming_file, write_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -188,6 +189,7 @@ def _known_facts(ds: Dataset, args: MarginConfig, training: bool) -> FactsOfPair
     return training_facts(ds, args.objective, args.votes, missing, args.prior)
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #part-3
 def _prepare_rows(
     ds: Dataset,
     tokenizer: 'PreTrainedTokenizerBase',
@@ -296,14 +298,9 @@ def _first_pairs(dataset: Any, count: int) -> list[Pair]:
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader
-class _ComparisonReader(RewardTrainer):
-    "TRL's trainer, reading comparisons."
+class _CheckingTrainer(RewardTrainer):
+    "TRL's trainer, with checked rows."
 
-    groups: frozenset[str] = frozenset()  # of the prompts it learns from
-    form: str | None = None  # in which comparisons are written for the model
-    _is_encoder = False
-    _vocabulary: int | None = None  # tokens that the model knows
-    _training_set_is_prepared = False
     _facts: FactsOfPairs | None = None  # of the rows to learn from, if they are comparisons
     _rows_given: Any = None  # what it learns from, for messages that name a row
 
@@ -319,6 +316,17 @@ class _ComparisonReader(RewardTrainer):
             self._facts = _known_facts(dataset, args, training=True)
         return dataset
 
+
+# %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader-2
+class _ComparisonReader(_CheckingTrainer):
+    "TRL's trainer, reading comparisons."
+
+    groups: frozenset[str] = frozenset()  # of the prompts it learns from
+    form: str | None = None  # in which comparisons are written for the model
+    _is_encoder = False
+    _vocabulary: int | None = None  # tokens that the model knows
+    _training_set_is_prepared = False
+
     def _prepare_dataset(
         self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
     ) -> Any:
@@ -328,6 +336,7 @@ class _ComparisonReader(RewardTrainer):
         columns = dataset.column_names or list(next(iter(dataset)))
         if not _is_comparisons(columns):
             if not training:
+                _check_trl_columns(columns, args.objective)
                 dataset = checked_pairs(dataset, args.objective, training=False)
             if 'ids_a' in columns:  # tokenised already
                 return dataset
@@ -481,6 +490,11 @@ def _without_exchange(accelerator: Any, model: nn.Module) -> Iterator[None]:
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #remedy
+_LARGEST_SENSIBLE_MARGIN = 1e4
+_REMEDY_FOR_MARGINS = (
+    'A margin is a gap in logits, a few units at most: correct it, or make it null. '
+    'Nothing was saved from this step on'
+)
 _REMEDY_FOR_DIVERGENCE = (
     'Lower the learning rate (`learning_rate`, --lr) and begin again, or train in a wider type '
     'than fp16. Nothing was saved from this step on'
@@ -526,8 +540,25 @@ class _StepTrainer(_PieceTrainer):
         return 6.0 * self._parameters * sum(piece['computed'] for piece in inputs['pieces'])
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #telling-trainer
+class _TellingTrainer(_StepTrainer):
+    "Knows what happened in other processes, and what a pair is called."
+
+    def _in_any_process(self, is_so: bool) -> bool:
+        if self.accelerator.num_processes == 1:
+            return is_so
+        flag = torch.tensor(float(is_so), device=self.args.device)
+        return bool(self.accelerator.reduce(flag, 'sum') > 0)
+
+    def _pair_name(self, row: int) -> str:
+        "A pair in words, by its number among the rows that were given."
+        given = self._rows_given
+        has_ids = isinstance(given, Dataset) and 'pair_id' in given.column_names
+        return f'row {row} (pair_id {given[row]["pair_id"]})' if has_ids else f'row {row}'
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #guarding-trainer
-class _GuardingTrainer(_StepTrainer):
+class _GuardingTrainer(_TellingTrainer):
     "Stops before a loss or gradient that is not finite reaches the weights."
 
     _step_passes: list[MeasuredPass]  # of the latest batch
@@ -549,12 +580,6 @@ class _GuardingTrainer(_StepTrainer):
             self._stop_unless_finite(torch.as_tensor(norm), 'gradient')
         return norm
 
-    def _in_any_process(self, is_so: bool) -> bool:
-        if self.accelerator.num_processes == 1:
-            return is_so
-        flag = torch.tensor(float(is_so), device=self.args.device)
-        return bool(self.accelerator.reduce(flag, 'sum') > 0)
-
     def _stop_unless_finite(self, value: Tensor, kind: str) -> None:
         if not self._in_any_process(not bool(value.isfinite().all())):
             return
@@ -563,13 +588,9 @@ class _GuardingTrainer(_StepTrainer):
         where = f'step {self.state.global_step + 1} of {self.state.max_steps}'
         got = f'{float(value):.3g} in {where}, {self._pair_name(int(pair.pop("row")))}, with '
         got += ', '.join(f'{name} {number:.3g}' for name, number in pair.items())
-        raise ContractError(kind, 'a finite number', got, _REMEDY_FOR_DIVERGENCE)
-
-    def _pair_name(self, row: int) -> str:
-        "A pair in words, by its number among the rows that were given."
-        given = self._rows_given
-        has_ids = isinstance(given, Dataset) and 'pair_id' in given.column_names
-        return f'row {row} (pair_id {given[row]["pair_id"]})' if has_ids else f'row {row}'
+        is_margin = abs(pair.get('margin', 0)) > _LARGEST_SENSIBLE_MARGIN
+        remedy = _REMEDY_FOR_MARGINS if is_margin else _REMEDY_FOR_DIVERGENCE
+        raise ContractError(kind, 'a finite number', got, remedy)
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #speed
@@ -698,9 +719,41 @@ _SETTINGS_SAVED = (
     'learning_rate num_train_epochs max_steps max_length long_pairs lenient seed'
 ).split()
 
-
 # %% ../../nbs/rewards/11_trainer.ipynb #saving-trainer
-class _SavingTrainer(_EvaluatingTrainer):
+#| export
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #finishing-trainer
+class _FinishingTrainer(_EvaluatingTrainer):
+    "Never ends or saves with weights that are spoilt."
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        output = super().train(*args, **kwargs)
+        if not self.state.global_step:
+            want, hint = 'rows for at least one step', 'Give rows, and more than 0 epochs or steps'
+            raise ContractError('train_dataset', want, 'none', hint)
+        self._stop_at_spoilt_weights()
+        return output
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        self._stop_at_spoilt_weights()
+        super().save_model(output_dir, _internal_call)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        with naming_file(self.args.output_dir):
+            super()._save_checkpoint(model, trial)
+
+    def _stop_at_spoilt_weights(self) -> None:
+        "Weights can become NaN in the last step, too, whose loss was finite."
+        spoilt = non_finite_weight(self.model, trained=True)
+        if self._in_any_process(bool(spoilt)):
+            got = f'NaN or infinity in {spoilt!r} after step {self.state.global_step}'
+            want = 'weights that are finite numbers'
+            raise ContractError('model', want, got, _REMEDY_FOR_DIVERGENCE)
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #part-4
+class _SavingTrainer(_FinishingTrainer):
     "Saves with a model how it was trained."
 
     note: dict  # what else to keep with the model
@@ -725,26 +778,6 @@ class _SavingTrainer(_EvaluatingTrainer):
             **dict(template_date=TEMPLATE_DATE) if writes_date(self.processing_class) else {},
             **self.note,
         )
-
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        output = super().train(*args, **kwargs)
-        if not self.state.global_step:
-            want, hint = 'rows for at least one step', 'Give rows, and more than 0 epochs or steps'
-            raise ContractError('train_dataset', want, 'none', hint)
-        self._stop_at_spoilt_weights()
-        return output
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        self._stop_at_spoilt_weights()
-        super().save_model(output_dir, _internal_call)
-
-    def _stop_at_spoilt_weights(self) -> None:
-        "Weights can become NaN in the last step, too, whose loss was finite."
-        spoilt = non_finite_weight(self.model, trained=True)
-        if self._in_any_process(bool(spoilt)):
-            got = f'NaN or infinity in {spoilt!r} after step {self.state.global_step}'
-            want = 'weights that are finite numbers'
-            raise ContractError('model', want, got, _REMEDY_FOR_DIVERGENCE)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)
@@ -784,6 +817,25 @@ def _architecture(model: str | nn.Module, args: MarginConfig) -> nn.Module:
         raise load_failure(model, 'a model to train', error) from error
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #place-of
+def _place_of(model: str | Path) -> str:
+    "A Hub id as it is; a folder as an absolute path, since an adapter notes where its base is."
+    return os.path.abspath(model) if Path(model).is_dir() else str(model)
+
+
+@contextmanager
+def _naming_model(model: str | nn.Module) -> Iterator[None]:
+    "Turns what transformers says of a model into an error that names it."
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        is_of_the_system = getattr(error, 'errno', None) is not None  # a full disk, for example
+        if is_of_the_system or not isinstance(model, str):
+            raise
+        raise load_failure(model, 'a model to train', error) from error
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #check-arguments
 def _check_arguments(args: Any, data_collator: Any) -> None:
     if not isinstance(args, MarginConfig):
         kind, hint = type(args).__name__, 'It has all settings of RewardConfig'
@@ -812,27 +864,16 @@ class MarginTrainer(_SavingTrainer):
         args = MarginConfig('trainer_output') if args is None else args
         _check_arguments(args, kwargs.get('data_collator'))
         if isinstance(model, str | Path):
-            # Absolute, since an adapter notes where its base model is.
-            model = os.path.abspath(model) if Path(model).is_dir() else str(model)
+            model = _place_of(model)
             args.model_init_kwargs = dict(use_safetensors=True) | dict(args.model_init_kwargs or {})
         train_dataset = self._check_rows(train_dataset, args)
         architecture = _architecture(model, args)
         self._is_encoder = not looks_back(architecture)
         self._vocabulary = embedding_rows(architecture)
         self.evaluated, self.note = {}, {}
-        try:
-            super().__init__(
-                model,
-                args,
-                train_dataset=train_dataset,
-                eval_dataset=eval_dataset,
-                processing_class=processing_class,
-                **kwargs,
-            )
-        except (OSError, SafetensorError) as error:
-            if not isinstance(model, str):
-                raise
-            raise load_failure(model, 'a model to train', error) from error
+        rows = dict(train_dataset=train_dataset, eval_dataset=eval_dataset)
+        with _naming_model(model):
+            super().__init__(model, args, processing_class=processing_class, **rows, **kwargs)
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
         settle_padding(self.model, self.processing_class)

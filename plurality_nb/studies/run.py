@@ -22,6 +22,7 @@ from plurality_nb.data.outputs import json_object, refuse_foreign, refuse_inputs
 from plurality_nb.data.saving import check_save, file_hash
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import plan_votes
+from plurality_nb.judges.safety import masked
 from plurality_nb.progress import progress_bar
 from plurality_nb.reports.page import check_report
 from plurality_nb.studies.config import JUDGE_KINDS, Study
@@ -68,7 +69,7 @@ def _contents_in(setting: object, key: str) -> object:
         return [_contents_in(inner, key) for inner in setting]
     if key in _NAMES_FILES and isinstance(setting, str) and setting:
         return _content_of(setting)
-    return setting
+    return masked(setting, key)
 
 
 # %% ../../nbs/studies/04_run.ipynb #changes

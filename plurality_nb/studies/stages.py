@@ -46,6 +46,7 @@ from plurality_nb.evaluation.disagreement import order_effects
 from plurality_nb.judges.collect import Asked, Budget, add_votes, ask_both_orders
 from plurality_nb.judges.prompts import Judge
 from plurality_nb.judges.registry import load_judge
+from plurality_nb.judges.safety import masked
 from plurality_nb.rewards.model import RewardModel
 from plurality_nb.rewards.probe import train_probe
 from plurality_nb.rewards.targets import decided, exclude_groups
@@ -324,7 +325,7 @@ def ask_judge(
     _refuse_stopped(asked.account)
     ds = add_votes(pairs, asked.votes)
     noted = {k: v for k, v in settings.items() if k != 'way'}
-    job.save(ds, dict(vote=noted), job.files('load pairs'))
+    job.save(ds, dict(vote=masked(noted)), job.files('load pairs'))
     return _votes_account(asked, ds, getattr(judge, 'ordered', True))
 
 

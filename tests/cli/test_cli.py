@@ -127,7 +127,7 @@ def test_exit_codes_and_messages(run, tmp_path):
     assert "Traceback" not in err
     code, _, err = run("score", "sample", "--model", "random", "--out", "x.xlsx")
     assert code == 1
-    assert "`path`: want a name that ends in" in err
+    assert "`--out`: want a name that ends in" in err
     assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError):
         run("--debug", "inspect", "nowhere.csv")

@@ -307,6 +307,7 @@ def test_a_folder_is_known_by_what_is_in_it(tokenizer, tmp_path, sample):
     )
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_known_by_its_commit(tokenizer, tmp_path):
     "A cache as the hub's client lays it out, read in a process that may not go online."
     commit = "0123456789abcdef0123456789abcdef01234567"
