@@ -38,6 +38,7 @@ class FullModelOptions:
     lora: Annotated[int, typer.Option(min=0)] = 0
     max_length: Annotated[int | None, typer.Option(min=1)] = None
     long_pairs: Literal['drop', 'truncate_prompt', 'error'] | None = None
+    lenient: Annotated[bool | None, typer.Option('--lenient')] = None
     center: Annotated[float | None, typer.Option(min=0)] = None
 
 

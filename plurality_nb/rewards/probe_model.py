@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from plurality_nb.data.outputs import json_object, replacing
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER, embed
+from plurality_nb.models.folders import check_weight_files
 from plurality_nb.models.tokens import prompt_text
-from plurality_nb.models.weights import check_finite_weights, check_weight_files
+from plurality_nb.models.weights import check_finite_weights
 from plurality_nb.rewards.baselines import PairOfRewards
 from plurality_nb.rewards.model import RewardModel
 from plurality_nb.rewards.saving import check_model, list_files, read_training, write_training

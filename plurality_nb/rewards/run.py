@@ -34,7 +34,7 @@ from plurality_nb.data.outputs import (
 )
 from plurality_nb.errors import ContractError
 from plurality_nb.models.adapters import base_weights_id
-from plurality_nb.models.weights import check_weight_files
+from plurality_nb.models.folders import check_weight_files
 from plurality_nb.rewards.saving import (
     check_model,
     check_space,

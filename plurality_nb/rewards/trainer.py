@@ -32,14 +32,24 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from plurality_nb import __version__
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
+from plurality_nb.models.folders import check_weight_files
 from plurality_nb.models.packing import MicroBatch, Pair, token_budget
 from plurality_nb.models.sharing import looks_back, may_share, packable, pair_rewards
+from plurality_nb.models.templates import (
+    TEMPLATE_DATE,
+    dated_template,
+    mark_pattern,
+    turn_marks,
+    without_marks,
+    writes_date,
+)
 from plurality_nb.models.tokens import LONG_PAIRS, has_types, reading_form, tokenize_comparisons
 from plurality_nb.models.weights import (
     check_finite_weights,
-    check_weight_files,
+    embedding_rows,
     load_failure,
     non_finite_weight,
+    settle_padding,
 )
 from plurality_nb.rewards.collation import (
     PAIR_FACTS,
@@ -109,6 +119,9 @@ class _MarginSettings(RewardConfig):
     )
     long_pairs: str = _setting(
         'drop', 'Pairs longer than `max_length`: `drop`, `truncate_prompt`, or `error`.'
+    )
+    lenient: bool = _setting(
+        False, 'Set comparisons aside that the chat template refuses, instead of stopping.'
     )
     per_device_train_batch_size: int = _setting(64, 'Pairs in a step, for each process.')
     per_device_eval_batch_size: int = _setting(64, 'Pairs in an evaluation step, for each process.')
@@ -184,6 +197,7 @@ def _prepare_rows(
     args: MarginConfig,
     training: bool,
     known: FactsOfPairs | None = None,  # None: not computed yet
+    vocabulary: int | None = None,  # tokens that the model knows; None: all
 ) -> _PreparedRows:
     "Tokens and facts of comparisons."
     usable, facts = known or _known_facts(ds, args, training)
@@ -198,6 +212,8 @@ def _prepare_rows(
         args.long_pairs,
         args.dataset_num_proc,
         not args.disable_tqdm,
+        args.lenient,
+        vocabulary,
     )
     rows = kept[tokens.with_format('numpy')['row'][:]]
     weight = usable[rows].astype(float)
@@ -236,9 +252,28 @@ def _check_dataset(dataset: Any) -> None:
         raise ContractError('train_dataset', 'rows to learn from', 'none')
 
 
+def _without_turn_marks(row: dict[str, Any], pattern: Any) -> dict[str, Any]:
+    "A row of TRL whose messages begin no turns of their own; texts are tokens already."
+    messages = [
+        name for name in ('prompt', 'chosen', 'rejected') if isinstance(row.get(name), list)
+    ]
+    return {
+        name: [
+            turn | dict(content=without_marks(turn['content'], pattern))
+            if isinstance(turn.get('content'), str)
+            else turn
+            for turn in row[name]
+        ]
+        for name in messages
+    }
+
+
 def _report_dropped(dataset: Any, prepared: Any, max_length: int | None) -> None:
     if not isinstance(prepared, Dataset):  # a stream has no length
         return
+    alike = sum(a == b for a, b in zip(prepared['chosen_ids'], prepared['rejected_ids']))
+    if alike:
+        _log.warning(f'{alike} of {len(prepared)} pairs differ in nothing that the model reads')
     dropped = len(dataset) - len(prepared)
     if dropped:
         _log.warning(
@@ -289,6 +324,7 @@ class _ComparisonReader(_CheckingTrainer):
     groups: frozenset[str] = frozenset()  # of the prompts it learns from
     form: str | None = None  # in which comparisons are written for the model
     _is_encoder = False
+    _vocabulary: int | None = None  # tokens that the model knows
     _training_set_is_prepared = False
 
     def _prepare_dataset(
@@ -304,19 +340,35 @@ class _ComparisonReader(_CheckingTrainer):
                 dataset = checked_pairs(dataset, args.objective, training=False)
             if 'ids_a' in columns:  # tokenised already
                 return dataset
-            prepared = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
-            _report_dropped(dataset, prepared, args.max_length)
-            return prepared
+            return self._prepare_trl_rows(dataset, processing_class, args, dataset_name)
         if not isinstance(dataset, Dataset):
             raise ContractError('train_dataset', 'comparisons as a Dataset', type(dataset).__name__)
         form = reading_form(processing_class, self._is_encoder)
         with PartialState().main_process_first():  # others find its tokens in the cache
             known = self._facts if training else None
-            prepared, rows = _prepare_rows(dataset, processing_class, form, args, training, known)
+            prepared, rows = _prepare_rows(
+                dataset, processing_class, form, args, training, known, self._vocabulary
+            )
         _log.info(f'{dataset_name}: {len(prepared)} of {len(dataset)} pairs, read as {form!r}')
         if training:
             self.groups = _training_groups(dataset, rows)
             self.form = form
+        return prepared
+
+    def _prepare_trl_rows(
+        self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
+    ) -> Any:
+        "TRL's own preparation, on a fixed day, and with no turn in a text that is one message."
+        template = processing_class.chat_template
+        pattern = mark_pattern(turn_marks(processing_class))
+        plain = dataset.map(_without_turn_marks, fn_kwargs=dict(pattern=pattern))
+        if isinstance(template, str):
+            processing_class.chat_template = dated_template(template)
+        try:
+            prepared = super()._prepare_dataset(plain, processing_class, args, dataset_name)
+        finally:
+            processing_class.chat_template = template
+        _report_dropped(dataset, prepared, args.max_length)
         return prepared
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -664,7 +716,7 @@ def _card_section(trained: dict[str, Any]) -> str:
 # %% ../../nbs/rewards/11_trainer.ipynb #saved-settings
 _SETTINGS_SAVED = (
     'objective votes missing weight prior smoothing_share center_rewards_coefficient '
-    'learning_rate num_train_epochs max_steps max_length long_pairs seed'
+    'learning_rate num_train_epochs max_steps max_length long_pairs lenient seed'
 ).split()
 
 # %% ../../nbs/rewards/11_trainer.ipynb #saving-trainer
@@ -723,6 +775,7 @@ class _SavingTrainer(_FinishingTrainer):
             sharing=self.data_collator.share,
             evaluation=self.evaluated,
             version=__version__,
+            **dict(template_date=TEMPLATE_DATE) if writes_date(self.processing_class) else {},
             **self.note,
         )
 
@@ -814,13 +867,16 @@ class MarginTrainer(_SavingTrainer):
             model = _place_of(model)
             args.model_init_kwargs = dict(use_safetensors=True) | dict(args.model_init_kwargs or {})
         train_dataset = self._check_rows(train_dataset, args)
-        self._is_encoder = not looks_back(_architecture(model, args))
+        architecture = _architecture(model, args)
+        self._is_encoder = not looks_back(architecture)
+        self._vocabulary = embedding_rows(architecture)
         self.evaluated, self.note = {}, {}
         rows = dict(train_dataset=train_dataset, eval_dataset=eval_dataset)
         with _naming_model(model):
             super().__init__(model, args, processing_class=processing_class, **rows, **kwargs)
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
+        settle_padding(self.model, self.processing_class)
         config = self.model.config.get_text_config()
         self.data_collator = ComparisonCollator(
             args.max_tokens_per_microbatch,  # type: ignore[arg-type]  # no longer None
