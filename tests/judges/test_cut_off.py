@@ -44,7 +44,7 @@ def test_unfinished_thought_about_a_crowd_is_no_vote():
     text = "Let me think. Perhaps A=7 B=2 tie=1, but response B is"
     with ChatServer(cut_off(text)) as server:
         judge = ChatJudge("m", base_url=server.url, mode="crowd")
-        came = ask_both_orders(load_sample().select(range(2)), judge, 1, progress=False)
+        came = ask_both_orders(load_sample().select(range(2)), judge, 2, progress=False)
     assert came.votes[..., :3].sum() == 0
 
 
