@@ -425,10 +425,12 @@ def _choice_answer(server: _Server, choice: Mapping, question: Question, **facts
         return Answer(error=without_secrets(raw.failure, server.secrets), raw='', **facts)
     if len(raw.text) > _LONGEST_ANSWER:
         return Answer(error=f'an answer of {len(raw.text):,} characters', raw='', **facts)
-    answer = judge.read(without_secrets(raw.text, server.secrets), question, **facts)
     is_cut_off = choice.get('finish_reason') == 'length' and not judge.reads_probabilities
+    if is_cut_off:  # then only its first words count
+        facts['cut_off'] = True
+    answer = judge.read(without_secrets(raw.text, server.secrets), question, **facts)
     if answer.error and is_cut_off:
-        error = f'{answer.error}, cut off at {judge.reply_tokens} tokens'
+        error = f'{answer.error} at {judge.reply_tokens} tokens'
         return answer._replace(error=error)
     return answer
 

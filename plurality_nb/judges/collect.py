@@ -486,8 +486,9 @@ def _read_again(
 ) -> Answer:
     "A new reading of stored words, which is stored in its turn."
     facts = {name: getattr(answer, name) for name in _KEPT_FACTS}
+    cut_off = dict(cut_off=True) if 'cut off' in (answer.error or '') else {}
     try:
-        again = judge.read(answer.raw or '', _question_for(pair, [vote]), **facts)
+        again = judge.read(answer.raw or '', _question_for(pair, [vote]), **facts, **cut_off)
     except _UNREADABLE as error:  # the words stay as they are in the store
         reason = f'cannot be read again ({type(error).__name__}: {str(error)[:60]})'
         return Answer(error=reason, raw=answer.raw, **facts)
