@@ -91,6 +91,7 @@ def file_fault(
     return ContractError('model', want, f'{str(path)!r}: {got}', hint)
 
 
+# %% ../../nbs/models/00_folders.ipynb #reading-file
 @contextmanager
 def reading_file(
     path: str | Path,  # what is read
@@ -163,6 +164,7 @@ def _tensors_in(path: Path) -> dict[str, StoredTensor]:
     return tensors
 
 
+# %% ../../nbs/models/00_folders.ipynb #stored-tensors-2
 def stored_tensors(
     folder: str | Path,  # of a model, or of an adapter
 ) -> dict[str, StoredTensor]:  # by name; empty where there is no file of safetensors

@@ -87,6 +87,7 @@ def mark_pattern(
     return re.compile(f'(?=[{first}])(?:{"|".join(map(re.escape, texts))})')
 
 
+# %% ../../nbs/models/03_templates.ipynb #without-marks
 def without_marks(
     text: str,
     pattern: re.Pattern[str] | None,  # of `mark_pattern`

@@ -206,16 +206,33 @@ def _without_oldest_tokens(
     )
 
 
-# %% ../../nbs/models/04_tokens.ipynb #pair-reader
+# %% ../../nbs/models/04_tokens.ipynb #pair-writer
 @dataclass
-class _PairReader:
-    "Turns pairs into tokens, within a limit on their length."
+class _PairWriter:
+    "Writes pairs as the texts that a tokenizer is given."
 
     tokenizer: 'PreTrainedTokenizerBase'
     rules: ReadingRules
 
     def __post_init__(self) -> None:
         self.marks = mark_pattern(turn_marks(self.tokenizer))
+
+    def written(
+        self, prompt: list[dict], response_a: str, response_b: str
+    ) -> list[tuple[str, ...]] | TemplateRefusal:
+        "Both sides as text, or why the template takes one of them not."
+        try:
+            return [
+                _written_text(prompt, response, self.tokenizer, self.rules, self.marks)
+                for response in (response_a, response_b)
+            ]
+        except TemplateRefusal as refusal:
+            return refusal
+
+
+# %% ../../nbs/models/04_tokens.ipynb #pair-reader
+class _PairReader(_PairWriter):
+    "Turns pairs into tokens, within a limit on their length."
 
     def read(
         self, prompts: Sequence[list[dict]], responses_a: list[str], responses_b: list[str]
@@ -233,18 +250,6 @@ class _PairReader:
             for prompt, texts in zip(prompts, written)
         ]
 
-    def written(
-        self, prompt: list[dict], response_a: str, response_b: str
-    ) -> list[tuple[str, ...]] | TemplateRefusal:
-        "Both sides as text, or why the template takes one of them not."
-        try:
-            return [
-                _written_text(prompt, response, self.tokenizer, self.rules, self.marks)
-                for response in (response_a, response_b)
-            ]
-        except TemplateRefusal as refusal:
-            return refusal
-
     def fit(self, prompt: list[dict], pair: _PairTokens) -> _PairTokens | None:
         "The pair, shortened where it is too long; None where it cannot be read."
         rows = self.rules.rows
@@ -255,8 +260,7 @@ class _PairReader:
             return pair
         if self.rules.long_pairs != 'truncate_prompt':
             return None
-        special = set(self.tokenizer.all_special_ids)
-        empty = self.with_empty_response(prompt)
+        special, empty = set(self.tokenizer.all_special_ids), self.with_empty_response(prompt)
         return _without_oldest_tokens(pair, empty, self.rules.max_length, special)
 
     def with_empty_response(self, prompt: list[dict]) -> list[int]:
@@ -305,6 +309,7 @@ def _bars_of_datasets(progress: bool) -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
+# %% ../../nbs/models/04_tokens.ipynb #tokens-path
 def _tokens_path(name: str, rows: int) -> str:
     "Where tokens are kept: in the cache for later runs, or for this process alone."
     cache = cache_folder() if rows >= _ROWS_WORTH_KEEPING else None
@@ -353,6 +358,7 @@ def _why_set_aside(row: int, pair: dict[str, Any], reader: _PairReader) -> SetAs
     return SetAside(row, 'long', reason, f'{max(map(len, ids))} tokens')
 
 
+# %% ../../nbs/models/04_tokens.ipynb #rows-set-aside
 def rows_set_aside(
     ds: Dataset,  # comparisons
     rows: Iterable[int],  # numbers of those that could not be read
@@ -390,6 +396,7 @@ def _stop_at_unreadable(asides: list[SetAside], ds: Dataset) -> None:
     )
 
 
+# %% ../../nbs/models/04_tokens.ipynb #stop-at-long
 def _stop_at_long(asides: list[SetAside], ds: Dataset, rules: ReadingRules) -> None:
     "Raises where long pairs are an error, or where nothing else is there."
     if not asides:
@@ -476,6 +483,7 @@ class ReadComparisons(NamedTuple):
     alike: np.ndarray  # numbers of the pairs whose tokens are the same on both sides
 
 
+# %% ../../nbs/models/04_tokens.ipynb #read-all
 def read_all(
     ds: Dataset,  # with `prompt`, `response_a`, `response_b`
     tokenizer: 'PreTrainedTokenizerBase',

@@ -395,6 +395,7 @@ def load_pretrained(
     return LoadedModel(model, tokenizer, _identity(folder, name, commit))
 
 
+# %% ../../nbs/models/01_weights.ipynb #identity
 def _identity(folder: Path | None, name: str | Path, commit: str | None) -> dict[str, Any]:
     if folder is None:
         return dict(model=str(name), revision=commit)

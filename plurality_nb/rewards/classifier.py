@@ -20,6 +20,7 @@ from accelerate.utils import send_to_device
 from datasets import Dataset
 from torch import nn
 
+# %% ../../nbs/rewards/06_classifier.ipynb #imports-2
 from plurality_nb.errors import ContractError
 from plurality_nb.models.adapters import find_adapter, load_adapter
 from plurality_nb.models.attention import tree_attention
@@ -61,8 +62,8 @@ def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier-fields
 @dataclass(kw_only=True)
-class _ReadingClassifier(RewardModel):
-    "A sequence classifier with one label, its tokenizer, and how it reads."
+class _ClassifierFields(RewardModel):
+    "What a classifier consists of."
 
     model: nn.Module = field(repr=False)
     tokenizer: 'PreTrainedTokenizerBase' = field(repr=False)
@@ -74,6 +75,12 @@ class _ReadingClassifier(RewardModel):
     lenient: bool = False  # set pairs aside that it cannot read; False: stop there
     date: str | None = None  # that templates take for today's; None: that of its training
     identity: dict = field(default_factory=dict, repr=False)  # which model it is
+
+
+# %% ../../nbs/rewards/06_classifier.ipynb #reading-classifier
+@dataclass(kw_only=True)
+class _ReadingClassifier(_ClassifierFields):
+    "A sequence classifier with one label, its tokenizer, and how it reads."
 
     def __post_init__(self) -> None:
         labels = self.config.num_labels

@@ -53,7 +53,6 @@ class RewardJudge:
         return np.stack([cast * share, cast * (1 - share), none, np.where(failed, votes, 0)], 1)
 
     def _share_of_first(self, model: RewardModel, pairs: Dataset) -> np.ndarray:
-        "(pairs,): nan where the model cannot read the pair."
         try:
             scored = model.score(pairs, progress=False)
         except NothingScored:

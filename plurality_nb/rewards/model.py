@@ -83,14 +83,20 @@ def check_scored(
 
 # %% ../../nbs/rewards/04_model.ipynb #rewardmodel
 @dataclass(kw_only=True)
-class RewardModel:
-    "A name, how the model was trained, and the prompts that it has learned from."
+class _ModelFacts:
+    "What is known about a reward model."
 
     name: str = 'reward model'
     settings: dict = field(default_factory=dict)  # how it was trained
     groups: frozenset[str] = field(default_factory=frozenset, repr=False)  # `group` of all its rows
     # Why pairs were not read when it last scored, to how many.
     set_aside: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+
+# %% ../../nbs/rewards/04_model.ipynb #rewardmodel-2
+@dataclass(kw_only=True)
+class RewardModel(_ModelFacts):
+    "A name, how the model was trained, and the prompts that it has learned from."
 
     def rewards(
         self,

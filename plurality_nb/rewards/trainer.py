@@ -51,6 +51,8 @@ from plurality_nb.models.weights import (
     non_finite_weight,
     settle_padding,
 )
+
+# %% ../../nbs/rewards/11_trainer.ipynb #imports-rewards
 from plurality_nb.rewards.collation import (
     PAIR_FACTS,
     ComparisonCollator,
@@ -95,6 +97,7 @@ def _setting(default: Any, help: str) -> Any:
     return field(default=default, metadata=dict(help=help))
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #margin-settings
 @dataclass
 class _MarginSettings(RewardConfig):
     objective: str = _setting('margin', f'Loss: one of {list(OBJECTIVES)}.')
@@ -239,6 +242,7 @@ def _check_trl_columns(columns: Sequence[str], objective: str) -> None:
             )
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #trl-rows-2
 def _is_comparisons(columns: Sequence[str]) -> bool:
     return {'prompt', 'response_a', 'response_b'} <= set(columns) and 'ids_a' not in columns
 
@@ -252,6 +256,7 @@ def _check_dataset(dataset: Any) -> None:
         raise ContractError('train_dataset', 'rows to learn from', 'none')
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #trl-rows-3
 def _without_turn_marks(row: dict[str, Any], pattern: Any) -> dict[str, Any]:
     "A row of TRL whose messages begin no turns of their own; texts are tokens already."
     messages = [
@@ -316,6 +321,22 @@ class _CheckingTrainer(RewardTrainer):
             self._facts = _known_facts(dataset, args, training=True)
         return dataset
 
+    def _prepare_trl_rows(
+        self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
+    ) -> Any:
+        "TRL's own preparation, on a fixed day, and with no turn in a text that is one message."
+        template = processing_class.chat_template
+        pattern = mark_pattern(turn_marks(processing_class))
+        plain = dataset.map(_without_turn_marks, fn_kwargs=dict(pattern=pattern))
+        if isinstance(template, str):
+            processing_class.chat_template = dated_template(template)
+        try:
+            prepared = super()._prepare_dataset(plain, processing_class, args, dataset_name)
+        finally:
+            processing_class.chat_template = template
+        _report_dropped(dataset, prepared, args.max_length)
+        return prepared
+
 
 # %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader-2
 class _ComparisonReader(_CheckingTrainer):
@@ -345,30 +366,12 @@ class _ComparisonReader(_CheckingTrainer):
             raise ContractError('train_dataset', 'comparisons as a Dataset', type(dataset).__name__)
         form = reading_form(processing_class, self._is_encoder)
         with PartialState().main_process_first():  # others find its tokens in the cache
-            known = self._facts if training else None
-            prepared, rows = _prepare_rows(
-                dataset, processing_class, form, args, training, known, self._vocabulary
-            )
+            known = (self._facts if training else None, self._vocabulary)
+            prepared, rows = _prepare_rows(dataset, processing_class, form, args, training, *known)
         _log.info(f'{dataset_name}: {len(prepared)} of {len(dataset)} pairs, read as {form!r}')
         if training:
             self.groups = _training_groups(dataset, rows)
             self.form = form
-        return prepared
-
-    def _prepare_trl_rows(
-        self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
-    ) -> Any:
-        "TRL's own preparation, on a fixed day, and with no turn in a text that is one message."
-        template = processing_class.chat_template
-        pattern = mark_pattern(turn_marks(processing_class))
-        plain = dataset.map(_without_turn_marks, fn_kwargs=dict(pattern=pattern))
-        if isinstance(template, str):
-            processing_class.chat_template = dated_template(template)
-        try:
-            prepared = super()._prepare_dataset(plain, processing_class, args, dataset_name)
-        finally:
-            processing_class.chat_template = template
-        _report_dropped(dataset, prepared, args.max_length)
         return prepared
 
     def _set_signature_columns_if_needed(self) -> None:
