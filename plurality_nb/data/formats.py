@@ -23,10 +23,16 @@ from plurality_nb.data.pairwise import PAIRWISE_FORMATS
 from plurality_nb.data.rankings import RANKING_FORMATS
 from plurality_nb.data.schema import pair_id
 from plurality_nb.data.verdicts import VERDICT_FORMATS
+from plurality_nb.data.vote_columns import VOTE_FORMATS, propose_votes, recognise_votes
 from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/16_formats.ipynb #formats-table
-FORMATS: dict[str, Format] = {**PAIRWISE_FORMATS, **RANKING_FORMATS, **VERDICT_FORMATS}
+FORMATS: dict[str, Format] = {
+    **PAIRWISE_FORMATS,
+    **RANKING_FORMATS,
+    **VERDICT_FORMATS,
+    **VOTE_FORMATS,
+}
 
 # %% ../../nbs/data/16_formats.ipynb #sheet
 _SHEET_VOTES: dict[str, str | None] = {
@@ -116,6 +122,9 @@ def _nearest_format(row: Mapping) -> str:
 
 def _unknown_columns(row: Mapping) -> ContractError:
     "The error for columns that no format has."
+    options = propose_votes(row)
+    if options:
+        return _votes_error(row, options)
     nearest = _nearest_format(row)
     columns = FORMATS[nearest].columns
     missing = [column for column in columns if column not in row]
@@ -129,6 +138,18 @@ def _unknown_columns(row: Mapping) -> ContractError:
         f'{list(row)}',
         f'The nearest is {nearest!r}, which also needs {missing}: say which columns they are '
         f'with `columns=`, `--map {mapping}`, or name another with `format=`, `--format`',
+        reason='unknown columns',
+    )
+
+
+# %% ../../nbs/data/16_formats.ipynb #votes-error
+def _votes_error(row: Mapping, options: str) -> ContractError:
+    "The error for votes beside texts whose columns have unknown names."
+    return ContractError(
+        'columns',
+        'those of a known format, or votes beside `prompt`, `response_a` and `response_b`',
+        f'{list(row)}',
+        f'It seems to have votes; if this is how to read it, add: {options}',
         reason='unknown columns',
     )
 
@@ -147,7 +168,9 @@ def detect_format(
     ]
     if not fitting:
         raise _unknown_columns(row)
-    return max(fitting, key=lambda name: len(FORMATS[name].columns))
+    name = max(fitting, key=lambda name: len(FORMATS[name].columns))
+    votes = recognise_votes(row) if name == 'comparisons' else None
+    return votes.format if votes else name
 
 
 # %% ../../nbs/data/16_formats.ipynb #reach

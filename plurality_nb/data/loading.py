@@ -10,7 +10,7 @@ __all__ = ['OddRows', 'find_odd_rows', 'Loaded', 'read_comparisons', 'load_compa
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -21,12 +21,19 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from plurality_nb.data.arrow import batches, take
-from plurality_nb.data.build import to_comparisons
+from plurality_nb.data.build import number_column, to_comparisons
 from plurality_nb.data.cells import Cell, type_cells
 from plurality_nb.data.files import read_rows
 from plurality_nb.data.formats import FORMATS, detect_format, rename_columns
 from plurality_nb.data.judgements import Format, SourceRow
-from plurality_nb.data.merging import merge_pairs, pair_codes
+from plurality_nb.data.merging import (
+    REPEATS,
+    RepeatedVotes,
+    merge_pairs,
+    once_a_row,
+    pair_codes,
+    repeated_votes,
+)
 from plurality_nb.data.opening import (
     Opened,
     _log,
@@ -36,7 +43,17 @@ from plurality_nb.data.opening import (
     rows_in_memory,
 )
 from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
+from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.data.split import PARTS, part_of
+from plurality_nb.data.vote_columns import (
+    ROWS_PEEKED,
+    VOTE_FORMATS,
+    complete_vote_columns,
+    unused_votes,
+    vote_reader,
+)
+from plurality_nb.data.vote_words import check_vote_words
+from plurality_nb.data.voters import Counting, VoterColumn, VoterKinds, voter_column
 from plurality_nb.errors import ContractError
 from plurality_nb.progress import progress_bar
 
@@ -50,6 +67,9 @@ class _RecognisedRows(NamedTuple):
     format: str  # key of `FORMATS`
     columns: Mapping  # a format's column to the source's
     has_cells: bool  # whether they come from a CSV
+    convert: Callable  # a row under the format's names to comparisons
+    kinds: VoterKinds
+    unused: str = ''  # which columns look like votes and are not used
 
 
 def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
@@ -67,23 +87,49 @@ def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
 
 
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
-_GENERAL_FORMATS = ('comparisons', 'trl', 'sheet')  # whose name does not say where rows come from
+_GENERAL_FORMATS = (
+    'comparisons',
+    'trl',
+    'sheet',
+    *VOTE_FORMATS,
+)  # whose name does not say where rows come from
 
 
-def _recognise(opened: Opened, format: str | None, columns: Mapping) -> _RecognisedRows:
+def _recognise(
+    opened: Opened, format: str | None, columns: Mapping, counting: Counting
+) -> _RecognisedRows:
     rows = iter(opened.rows)
+    texts = {name: column for name, column in columns.items() if name != 'raters'}
     try:
         first, head = _first_row(rows, opened.where)
+        known = rename_columns(first, texts) if texts else first
         name = format or opened.format
         if name is None:
-            name = detect_format(rename_columns(first, columns) if columns else first)
+            name = 'votes_wide' if 'raters' in columns else detect_format(known)
+        columns = complete_vote_columns(known, name, columns, bool(format or opened.format))
+        convert = FORMATS[name].convert
+        if name in VOTE_FORMATS:
+            head += itertools.islice(rows, ROWS_PEEKED)
+            convert = vote_reader(name, head, columns, check_vote_words(counting.vote_words))
     except ContractError as error:
         error.where = error.where or opened.where
         raise
     if name not in _GENERAL_FORMATS and not opened.source:
         opened = opened._replace(source=name)
     has_cells = any(isinstance(value, Cell) for value in first.values())
-    return _RecognisedRows(opened, itertools.chain(head, rows), name, columns, has_cells)
+    kinds = _kinds_of_voters(opened, voter_column(first, name, columns), counting)
+    columns.pop('raters', None)
+    unused = unused_votes(rename_columns(first, columns), name)
+    rows = itertools.chain(head, rows)
+    return _RecognisedRows(opened, rows, name, columns, has_cells, convert, kinds, unused)
+
+
+def _kinds_of_voters(opened: Opened, column: VoterColumn, counting: Counting) -> VoterKinds:
+    "Who is counted as a judge: as the user says, else as the source does."
+    annotators_are = counting.annotators_are
+    if annotators_are is None and not counting.judges:
+        annotators_are = opened.annotators_are
+    return VoterKinds(column, counting.judges, annotators_are)
 
 
 # %% ../../nbs/data/20_loading.ipynb #with-traits
@@ -105,8 +151,9 @@ class _RowConverter:
         self.has_cells = recognised.has_cells
         self.opened = recognised.opened
         self.required = set(self.format.columns)
-        additions = (self.opened.people, self.opened.source, self.opened.label_source)
-        self.completes = self.has_cells or bool(self.columns) or any(additions)
+        self.convert = recognised.convert
+        self.kinds = recognised.kinds
+        self.notes: Counter[str] = Counter()
 
     def __call__(self, row: SourceRow) -> dict | list[dict]:
         if self.columns:
@@ -115,9 +162,8 @@ class _RowConverter:
             column = next(c for c in self.format.columns if c not in row)
             want = 'a column in every row'
             raise ContractError(column, want, f'{list(row)}', reason=f'no `{column}`')
-        converted = self.format.convert(row)
-        if not self.completes:
-            return converted
+        converted = self.convert(row)
+        self.notes.update(self.format.remarks(row))
         return [
             self._complete(r) for r in (converted if isinstance(converted, list) else [converted])
         ]
@@ -132,7 +178,7 @@ class _RowConverter:
             row['source'] = self.opened.source
         if self.opened.people and row.get('ballots'):
             row['ballots'] = [_add_traits(b, self.opened.people) for b in row['ballots']]
-        return row
+        return self.kinds(row)
 
 
 # %% ../../nbs/data/20_loading.ipynb #named
@@ -229,7 +275,9 @@ def find_odd_rows(
 
 
 # %% ../../nbs/data/20_loading.ipynb #check-choices
-def _check_choices(format: str | None, part: str | None, limit: Any) -> None:
+def _check_choices(format: str | None, part: str | None, limit: Any, counting: Counting) -> None:
+    if counting.repeats not in REPEATS:
+        raise ContractError('repeats', f'one of {REPEATS}', repr(counting.repeats))
     if format is not None and format not in FORMATS:
         raise ContractError('format', f'one of {list(FORMATS)}', repr(format))
     if part is not None and part not in PARTS:
@@ -281,12 +329,13 @@ def _convert_all(
 ) -> Loaded:
     "The comparisons of all rows, before merging."
     where = recognised.opened.where
+    convert = _RowConverter(recognised)
     rows = _CountedRows(progress_bar(recognised.rows, f'reading {where}', progress, unit=' rows'))
     left_out: Counter[str] = Counter()
     with _Rejects(rejects) as set_aside:
         ds = to_comparisons(
             rows,
-            convert=_RowConverter(recognised),
+            convert=convert,
             reject=None if strict else set_aside,
             where=where,
             names={**FORMATS[recognised.format].names, **recognised.columns},
@@ -295,14 +344,78 @@ def _convert_all(
         )
     _warn_of_rows(where, 'set aside', set_aside.reasons)
     _warn_of_rows(where, 'left out', left_out)
+    notes = dict(convert.notes)
+    try:
+        assumed = recognised.kinds.finish()
+    except ContractError as error:
+        error.where = where
+        raise
+    notes |= dict.fromkeys([recognised.unused, *assumed], rows.count)
+    notes.pop('', None)
     account = dict(
         format=recognised.format,
         read=rows.count,
         rejected=dict(set_aside.reasons),
         rejected_rows=set_aside.rows,
         left_out=dict(left_out),
+        notes=notes,
     )
     return Loaded(ds, account)
+
+
+# %% ../../nbs/data/20_loading.ipynb #vote-notes
+_MANY_VOTES = 100_000  # of people on one pair; more are rather something else
+
+
+def _repeat_notes(counted: RepeatedVotes, counting: Counting, merge: bool) -> Iterator[str]:
+    "What is said of people who voted more than once on a pair, and of votes without a name."
+    if counted.votes:
+        rule = 'of each, ' + ('all count' if counting.repeats == 'all' else '')
+        if counting.repeats != 'all':
+            rule += f'the {counting.repeats} counts'
+            if counting.repeats == 'agreed':
+                rule = 'each counts once, or not at all where they differ'
+        yield (
+            f'{counted.votes} votes repeat a vote of the same person on the same pair '
+            f'({counted.people} people, {counted.pairs} pairs, up to {counted.most} votes of one '
+            f'person): {rule} (`repeats=`, --repeats)'
+        )
+    if counted.unnamed and merge:
+        yield (
+            f'{counted.unnamed} votes on repeated pairs name no annotator: all count, '
+            'also where somebody voted twice'
+        )
+
+
+def _large_counts(ds: Dataset) -> Iterator[str]:
+    counts = [number_column(ds, f'human_{outcome}') for outcome in OUTCOMES]
+    totals = np.nan_to_num(np.sum(counts, axis=0))
+    if (totals > _MANY_VOTES).any():
+        pairs = int((totals > _MANY_VOTES).sum())
+        yield (
+            f'{pairs} pairs have more than {_MANY_VOTES:,} votes of people, '
+            f'up to {totals.max():,.0f}: check that these are counts of votes'
+        )
+
+
+def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) -> Loaded:
+    "The comparisons with each person's vote once a pair, rows merged if asked for; notes say so."
+    ds, account = loaded
+    codes = pair_codes(ds).codes if merge else np.arange(len(ds))
+    counted = repeated_votes(ds, codes)
+    is_as_saved = not merge and account['format'] == 'comparisons'
+    if is_as_saved:
+        counting = counting._replace(repeats='all')
+    notes = [*_repeat_notes(counted, counting, merge)]
+    if merge:
+        ds = merge_pairs(ds, where, counting.repeats)
+    elif counting.repeats != 'all':
+        ds = once_a_row(ds, where, counting.repeats)
+    notes += _large_counts(ds)
+    account['notes'] |= dict.fromkeys(notes, account['read'])
+    for note in account['notes']:
+        _log.warning('%s: %s', where, note)
+    return Loaded(ds, account | dict(repeats=counted._asdict() | dict(of_pair=None)))
 
 
 # %% ../../nbs/data/20_loading.ipynb #keep
@@ -317,6 +430,9 @@ def _keep(ds: Dataset, part: str | None, limit: int | None, seed: int) -> Datase
 
 
 # %% ../../nbs/data/20_loading.ipynb #read-comparisons
+_AS_THE_DATA_SAY = Counting()
+
+
 def read_comparisons(
     data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
     split: str | None = None,  # of a data set that has several; None is `train`
@@ -330,16 +446,17 @@ def read_comparisons(
     people: str | Path | Iterable | None = None,  # who the annotators are: a file or rows
     part: str | None = None,  # `train`, `validation` or `test`, see `split_by_group`
     progress: bool = False,
+    counting: Counting = _AS_THE_DATA_SAY,  # whose votes count, and how often
 ) -> Loaded:  # comparisons, and the account
     "Comparisons, and an account of what happened to every row."
-    _check_choices(format, part, limit)
+    _check_choices(format, part, limit, counting)
     if rejects is not None:
         refuse_inputs(rejects, [data, people], 'rejects')
         refuse_foreign(rejects, _why_no_rejects, 'a file of rows set aside', 'rejects')
     opened = open_source(data, split)
     if people is not None:
         opened = opened._replace(people=_open_people(people))
-    recognised = _recognise(opened, format, columns or {})
+    recognised = _recognise(opened, format, columns or {}, counting)
     ds, account = _convert_all(recognised, strict, rejects, progress)
     odd = find_odd_rows(ds)
     repeated = odd['repeated'].rows
@@ -348,8 +465,7 @@ def read_comparisons(
     account['named'] = {
         oddity: odd_rows.pair_ids for oddity, odd_rows in odd.items() if odd_rows.pair_ids
     }
-    if merge and repeated:
-        ds = merge_pairs(ds, opened.where)
+    ds, account = _count_votes(Loaded(ds, account), counting, merge, opened.where)
     ds = _keep(ds, part, limit, seed)
     return Loaded(ds, account | dict(kept=len(ds)))
 
@@ -363,7 +479,12 @@ def load_comparisons(
     seed: int = 0,
     strict: bool = True,  # raise on bad rows; else set them aside, counted in a warning
     merge: bool = True,  # one row a pair
+    repeats: str = 'last',  # which of a person's votes on a pair count: last, first, agreed, all
+    judges: Collection[str] = (),  # annotators that are language models
+    annotators_are: str | None = None,  # `people` or `judges`; None: as the data say
+    vote_words: Mapping | None = None,  # the file's word for a vote to `a`, `b`, `tie`, `none`
     **kwargs: Any,  # `columns`, `people`, `part`, `progress`: see `read_comparisons`
 ) -> Dataset:  # comparisons
     "Comparisons from a named data set, the Hub, a file, a folder or rows in memory."
+    kwargs.setdefault('counting', Counting(repeats, judges, annotators_are, vote_words or {}))
     return read_comparisons(data, split, format, limit, seed, strict, merge, **kwargs).comparisons
