@@ -48,7 +48,10 @@ from plurality_nb.data.split import PARTS, part_of
 from plurality_nb.data.vote_columns import (
     ROWS_PEEKED,
     VOTE_FORMATS,
+    check_late_columns,
     complete_vote_columns,
+    joined_rows,
+    recognise_votes,
     unused_votes,
     vote_reader,
 )
@@ -69,6 +72,7 @@ class _RecognisedRows(NamedTuple):
     has_cells: bool  # whether they come from a CSV
     convert: Callable  # a row under the format's names to comparisons
     kinds: VoterKinds
+    seen: Collection[str]  # columns of the first rows, under the format's names
     unused: str = ''  # which columns look like votes and are not used
 
 
@@ -87,6 +91,7 @@ def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
 
 
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
+_CHARACTERS_PEEKED = 2**24
 _GENERAL_FORMATS = (
     'comparisons',
     'trl',
@@ -106,10 +111,11 @@ def _recognise(
         name = format or opened.format
         if name is None:
             name = 'votes_wide' if 'raters' in columns else detect_format(known)
-        columns = complete_vote_columns(known, name, columns, bool(format or opened.format))
+        if name in (*VOTE_FORMATS, 'comparisons'):
+            head += _peek(rows)
+        name, columns = _vote_columns(head, name, columns, bool(format or opened.format))
         convert = FORMATS[name].convert
         if name in VOTE_FORMATS:
-            head += itertools.islice(rows, ROWS_PEEKED)
             convert = vote_reader(name, head, columns, check_vote_words(counting.vote_words))
     except ContractError as error:
         error.where = error.where or opened.where
@@ -117,11 +123,41 @@ def _recognise(
     if name not in _GENERAL_FORMATS and not opened.source:
         opened = opened._replace(source=name)
     has_cells = any(isinstance(value, Cell) for value in first.values())
-    kinds = _kinds_of_voters(opened, voter_column(first, name, columns), counting)
+    seen = joined_rows(head)
+    kinds = _kinds_of_voters(opened, voter_column(seen, name, columns), counting)
     columns.pop('raters', None)
-    unused = unused_votes(rename_columns(first, columns), name)
+    known = rename_columns(seen, columns)
+    unused = unused_votes(known, name)
     rows = itertools.chain(head, rows)
-    return _RecognisedRows(opened, rows, name, columns, has_cells, convert, kinds, unused)
+    return _RecognisedRows(
+        opened, rows, name, columns, has_cells, convert, kinds, known.keys(), unused
+    )
+
+
+def _peek(rows: Iterator) -> list:
+    "The next rows, few enough to hold."
+    head = []
+    size = 0
+    for row in itertools.islice(rows, ROWS_PEEKED):
+        head.append(row)
+        if isinstance(row, Mapping):
+            size += sum(len(value) for value in row.values() if isinstance(value, str | list))
+        if size > _CHARACTERS_PEEKED:
+            break
+    return head
+
+
+def _vote_columns(
+    head: list, name: str, columns: Mapping, is_given: bool
+) -> tuple[str, dict[str, Any]]:
+    "The format, and all columns of votes of the first rows, of which a row may lack some."
+    texts = {column: path for column, path in columns.items() if column != 'raters'}
+    seen = joined_rows(head)
+    known = rename_columns(seen, texts) if texts else seen
+    if not is_given and name in (*VOTE_FORMATS, 'comparisons') and 'raters' not in columns:
+        layout = recognise_votes(known)
+        name = layout.format if layout else 'comparisons'
+    return name, complete_vote_columns(known, name, columns, is_given)
 
 
 def _kinds_of_voters(opened: Opened, column: VoterColumn, counting: Counting) -> VoterKinds:
@@ -153,6 +189,8 @@ class _RowConverter:
         self.required = set(self.format.columns)
         self.convert = recognised.convert
         self.kinds = recognised.kinds
+        self.name = recognised.format
+        self.seen = set(recognised.seen)
         self.notes: Counter[str] = Counter()
 
     def __call__(self, row: SourceRow) -> dict | list[dict]:
@@ -162,6 +200,9 @@ class _RowConverter:
             column = next(c for c in self.format.columns if c not in row)
             want = 'a column in every row'
             raise ContractError(column, want, f'{list(row)}', reason=f'no `{column}`')
+        if not self.seen.issuperset(row):
+            check_late_columns(row, row.keys() - self.seen, self.name)
+            self.seen.update(row)
         converted = self.convert(row)
         self.notes.update(self.format.remarks(row))
         return [

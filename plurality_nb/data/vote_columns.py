@@ -12,6 +12,8 @@ __all__ = [
     'VoteLayout',
     'recognise_votes',
     'complete_vote_columns',
+    'joined_rows',
+    'check_late_columns',
     'vote_reader',
     'propose_votes',
     'unused_votes',
@@ -20,7 +22,7 @@ __all__ = [
 # %% ../../nbs/data/15b_vote_columns.ipynb #imports
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -211,11 +213,9 @@ def _read_votes_long(row: SourceRow) -> dict:
 # %% ../../nbs/data/15b_vote_columns.ipynb #read-wide
 def _read_wide(row: SourceRow, words: VoteWords, raters: Sequence[str], are_named: bool) -> dict:
     "The votes of all raters of a row."
-    missing = [rater for rater in raters if rater not in row]
-    if missing:
-        raise ContractError(missing[0], 'a column in every row', f'{list(row)}')
     ballots = [
-        ballot(words.vote(row[rater], row, rater), rater if are_named else None) for rater in raters
+        ballot(words.vote(row.get(rater), row, rater), rater if are_named else None)
+        for rater in raters
     ]
     return dict(_without(row, raters), ballots=[b for b in ballots if b['vote']])
 
@@ -325,6 +325,40 @@ def complete_vote_columns(
     return complete
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #late-columns
+def joined_rows(
+    rows: Iterable[Any],  # the first ones of a file
+) -> dict[str, Any]:  # every column of theirs to its first value that is not blank
+    "Rows as one, to see all columns where a row may lack some."
+    joined: dict[str, Any] = {}
+    for row in rows:
+        if isinstance(row, Mapping):
+            for column, value in row.items():
+                if joined.get(column) in (None, ''):
+                    joined[column] = value
+    return joined
+
+
+def check_late_columns(
+    row: SourceRow,
+    new: Collection[str],  # columns of it that no earlier row has
+    format: str,  # that reads it
+) -> None:
+    "Refuses votes in columns that the first rows do not have, since nothing reads them."
+    if format not in VOTE_FORMATS:
+        return
+    like = vote_like_columns({column: row[column] for column in new})
+    late = [*like.votes, *like.annotators, *like.raters, *like.unnamed, *like.counts.values()]
+    if late:
+        raise ContractError(
+            late[0],
+            'all columns of votes in the first rows',
+            'one that begins here',
+            'Move a row that has it to the front, or give every row the same columns',
+            reason=f'`{late[0]}` is not in the first rows',
+        )
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #check-sides
 _SECOND = re.compile(r'(?:^|[_ ])(?:b|2|right|second)$|(?<=[a-z])2$', re.IGNORECASE)
 _FIRST = re.compile(r'(?:^|[_ ])(?:a|1|left|first)$|(?<=[a-z])1$', re.IGNORECASE)
@@ -381,7 +415,7 @@ def vote_reader(
 ) -> Callable[[SourceRow], dict]:  # converts a row under the format's names
     "A reader of the votes of one file, whose first rows show what its numbers mean."
     _check_sides(columns)
-    first = next((row for row in head if isinstance(row, Mapping)), {})
+    first = joined_rows(head)
     are_named = True
     if format == 'votes_wide':
         sources, are_named = _raters_of(first, columns)

@@ -139,9 +139,9 @@ class VoterKinds:
         if self.is_said:
             return []
         if self.column.says == 'nothing' and names:
-            raise self._question(names)
+            raise _kind_question(self.column.name, names, doubtful or names)
         if doubtful:
-            raise self._question(doubtful)
+            raise _kind_question(self.column.name, doubtful, doubtful)
         return [self._assumed(names)]
 
     def _check_judges(self) -> None:
@@ -150,9 +150,6 @@ class VoterKinds:
             known = sorted({str(name) for name in [*self.people, *self.moved] if name is not None})
             want = f'names of annotators: {", ".join(known[:20]) or "none here has a name"}'
             raise ContractError('judges', want, ', '.join(unknown), 'Correct `judges=`, --judges')
-
-    def _question(self, names: list[str]) -> ContractError:
-        return _kind_question(self.column.name, names)
 
     def _assumed(self, names: list[str]) -> str:
         who = f'{len(names)} annotators ({", ".join(names[:3])}{", ..." if names[3:] else ""})'
@@ -165,14 +162,14 @@ class VoterKinds:
 
 
 # %% ../../nbs/data/15c_voters.ipynb #move-votes
-def _kind_question(column: str, names: list[str]) -> ContractError:
+def _kind_question(column: str, names: list[str], doubtful: list[str]) -> ContractError:
     shown = ', '.join(names[:5]) + (f', and {len(names) - 5} more' if names[5:] else '')
     return ContractError(
         column,
         'annotators of whom it is known whether they are people or language models',
         shown,
         'Say so: --annotators-are people or --annotators-are judges (`annotators_are=`); '
-        f'where there are both: --judges {",".join(names[:3])} (`judges=`), and the others '
+        f'where there are both: --judges {",".join(doubtful[:3])} (`judges=`), and the others '
         'are people',
         reason='annotators that may be language models',
     )
