@@ -24,7 +24,7 @@ from plurality_nb.data.arrow import batches, take
 from plurality_nb.data.build import number_column, to_comparisons
 from plurality_nb.data.cells import Cell, type_cells
 from plurality_nb.data.files import read_rows
-from plurality_nb.data.formats import FORMATS, detect_format, rename_columns
+from plurality_nb.data.formats import FORMATS, NO_VOTE_GIVEN, detect_format, rename_columns
 from plurality_nb.data.judgements import Format, SourceRow
 from plurality_nb.data.merging import (
     REPEATS,
@@ -357,6 +357,46 @@ def _warn_of_rows(where: str, what: str, reasons: Counter[str]) -> None:
         _log.warning('%s: %s %s rows: %s', where, what, sum(reasons.values()), text)
 
 
+# %% ../../nbs/data/20_loading.ipynb #left-out
+class _LeftOut:
+    "Rows that a rule leaves out, by reason."
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.rows: dict[str, list[int]] = {}
+
+    def __call__(self, number: int, row: Any, error: ContractError) -> None:
+        self.rows.setdefault(error.reason, []).append(number)
+
+    def warn(self) -> None:
+        _warn_of_rows(self.where, 'left out', Counter({r: len(n) for r, n in self.rows.items()}))
+        unfilled = self.rows.get(NO_VOTE_GIVEN)
+        if unfilled:
+            _log.warning('%s: no vote in %s', self.where, _row_list(unfilled))
+
+    def __enter__(self) -> '_LeftOut':
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        "Says of a sheet without any vote what is missing, in place of the rows that it lacks."
+        unfilled = self.rows.get(NO_VOTE_GIVEN)
+        if unfilled and isinstance(error, ContractError) and error.reason == 'no rows':
+            raise ContractError(
+                'vote',
+                'a, b or tie in at least one row of the sheet',
+                f'none in {_row_list(unfilled)}',
+                'Fill in `vote`, and `annotator`',
+                where=self.where,
+            ) from None
+
+
+def _row_list(rows: list[int], most: int = 10) -> str:
+    "Numbers of rows, and the lines where a spreadsheet shows them, below the names."
+    more = f' and {len(rows) - most} more' if len(rows) > most else ''
+    lines = ', '.join(str(row + 2) for row in rows[:most])
+    return f'lines {lines}{more} of the spreadsheet'
+
+
 # %% ../../nbs/data/20_loading.ipynb #convert-all
 class Loaded(NamedTuple):
     "What loading returns."
@@ -372,8 +412,8 @@ def _convert_all(
     where = recognised.opened.where
     convert = _RowConverter(recognised)
     rows = _CountedRows(progress_bar(recognised.rows, f'reading {where}', progress, unit=' rows'))
-    left_out: Counter[str] = Counter()
-    with _Rejects(rejects) as set_aside:
+    left_out = _LeftOut(where)
+    with _Rejects(rejects) as set_aside, left_out:
         ds = to_comparisons(
             rows,
             convert=convert,
@@ -381,10 +421,10 @@ def _convert_all(
             where=where,
             names={**FORMATS[recognised.format].names, **recognised.columns},
             types=recognised.opened.types,
-            leave=lambda number, row, error: left_out.update([error.reason]),
+            leave=left_out,
         )
     _warn_of_rows(where, 'set aside', set_aside.reasons)
-    _warn_of_rows(where, 'left out', left_out)
+    left_out.warn()
     notes = dict(convert.notes)
     try:
         assumed = recognised.kinds.finish()
@@ -398,7 +438,7 @@ def _convert_all(
         read=rows.count,
         rejected=dict(set_aside.reasons),
         rejected_rows=set_aside.rows,
-        left_out=dict(left_out),
+        left_out={reason: len(rows) for reason, rows in left_out.rows.items()},
         notes=notes,
     )
     return Loaded(ds, account)
