@@ -473,8 +473,10 @@ def propose_votes(
     row: SourceRow,  # the first row, whose columns no format has
 ) -> str:  # options of a command; empty where there is nothing to propose
     "The options that would read a table's votes."
-    layout = _vote_mapping(vote_like_columns(row))
-    sides = _text_sides(row)
+    like = vote_like_columns(row)
+    layout = _vote_mapping(like)
+    votes = [*like.votes, *like.annotators, *like.raters, *like.unnamed, *like.counts.values()]
+    sides = _text_sides(_without(row, votes))
     if layout is None or (sides is None and not {'response_a', 'response_b'} <= row.keys()):
         return ''
     names = [c for c in _names('prompt') for column in row if str(column).casefold() == c]
@@ -492,9 +494,8 @@ def unused_votes(
     "Which columns look like votes and are read as nothing, and how to map them."
     if format not in ('comparisons', 'trl', 'hh', 'votes_long', 'votes_wide'):
         return ''  # these formats say what each of their columns is
-    like = vote_like_columns(_without(row, ('vote', 'annotator', 'label', *_CONTRACT_VOTES)))
-    if format == 'comparisons':
-        like = vote_like_columns(_without(row, ('label', *_CONTRACT_VOTES)))
+    used = ('vote', 'annotator') if format == 'votes_long' else ()
+    like = vote_like_columns(_without(row, ('label', *used, *_CONTRACT_VOTES)))
     if format == 'votes_wide':
         like = like._replace(raters=[], unnamed=[])
     columns = [*like.votes, *like.annotators, *like.raters, *like.unnamed]

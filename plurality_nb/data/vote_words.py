@@ -106,10 +106,10 @@ def number_meaning(
 ) -> Mapping[float, str]:  # number to `a`, `b` or `tie`
     "What the numbers of a column stand for; raises where that is not known."
     unexplained = {number for number in numbers if f'{number:g}' not in words}
-    if not unexplained:
-        return {}
     if 2 in unexplained:
         return _ONE_TWO_ZERO
+    if not unexplained & {0, 1}:
+        return {}  # so that any number is an error in its row
     if column == 'label':
         return _LABELS
     seen = sorted(f'{number:g}' for number in unexplained)

@@ -362,7 +362,9 @@ def arena_100k(winner, a, b, who, spell=json.dumps):
 
 
 def vote_of(who, word, flip=False):
-    sides = dict(response_a="No", response_b="Yes") if flip else dict(response_a="Yes", response_b="No")
+    sides = (
+        dict(response_a="No", response_b="Yes") if flip else dict(response_a="Yes", response_b="No")
+    )
     return dict(prompt="Tea?", **sides, annotator=who, vote=word)
 
 

@@ -608,9 +608,9 @@ def test_pandalm(real):
     n_votes = [sum(everything[f"human_{o}"][:]) for o in ("a", "b", "tie")]
     assert sum(n_votes) == 3 * len(good)
     merged = load_comparisons(path, strict=False)
-    assert {
-        sum(votes) for votes in zip(*(merged[f"human_{o}"][:] for o in ("a", "b", "tie")))
-    } == {3}
+    assert {sum(votes) for votes in zip(*(merged[f"human_{o}"][:] for o in ("a", "b", "tie")))} == {
+        3
+    }
     key = good.apply(
         lambda r: (r.instruction, r.input, *sorted([r.response1, r.response2])), axis=1
     )
