@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from plurality_nb.data.loading import load_comparisons, read_comparisons
 from plurality_nb.data.merging import REPEATS
+from plurality_nb.data.saving import save_comparisons
 from plurality_nb.data.voters import Counting
 from plurality_nb.errors import ContractError
 
@@ -54,7 +55,9 @@ def people_votes(ds):
     return votes
 
 
-quick = settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+quick = settings(
+    max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)
 
 cast = st.lists(
     st.tuples(
@@ -500,3 +503,88 @@ def test_labels_are_not_drawn_where_nobody_voted():
 
 def test_counting_holds_what_the_user_says():
     assert Counting("first").repeats == "first"
+
+
+FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "'=1", "''+1", "＝1"]
+
+
+def filled(sheet, votes, who="kim"):
+    with open(sheet, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row, vote in zip(rows, votes):
+        row |= dict(vote=vote, annotator=who if vote else "")
+    return write_csv(rows, sheet.with_name(f"{who}.csv"))
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_of_a_sheet_is_run_and_every_text_comes_back(text, tmp_path):
+    from plurality_nb.votes.selection import write_sheet
+
+    rows = [dict(prompt=text, response_a=text, response_b=f"{text}."), TEXTS]
+    ds = load_comparisons(rows)
+    path = write_sheet(ds, tmp_path / "sheet.csv")
+    with open(path, newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell[:1] and cell[0] in "=+-@\t\r＝"]
+    back = load_comparisons(filled(path, ["a", "b"]))
+    assert back["pair_id"][:] == ds["pair_id"][:]
+    sides = [{r["response_a"], r["response_b"]} for r in back]
+    assert sides == [{r["response_a"], r["response_b"]} for r in ds]
+    assert back["prompt"][:] == ds["prompt"][:]
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    rows = [dict(TEXTS, prompt=f"{i}?", judge_a=i, judge_b=3) for i in range(5)]
+    return save_comparisons(load_comparisons(rows), tmp_path / "pairs.parquet")
+
+
+def test_select_says_what_it_wants_and_which_rows_of_a_sheet_lack_a_vote(
+    pairs, tmp_path, command_line, caplog
+):
+    code, _, err = command_line("select", pairs, "--out", tmp_path / "x.parquet")
+    assert code == 2 and "--votes-from" in err and not (tmp_path / "x.parquet").exists()
+    sheet = tmp_path / "sheet.csv"
+    assert command_line("select", pairs, "-n", 5, "--out", sheet)[0] == 0
+    put_back = ["select", pairs, "--out", tmp_path / "x.parquet", "--votes-from"]
+    code, _, err = command_line(*put_back, sheet)
+    assert code == 1 and "none in lines 2, 3, 4, 5, 6" in err
+    assert not (tmp_path / "x.parquet").exists()
+    kim = filled(sheet, ["a", "", "tie", "", "b"])
+    code, _, err = command_line(*put_back, kim)
+    assert code == 0 and "no vote in lines 3, 5 of the spreadsheet" in err + caplog.text
+    code, _, err = command_line(*put_back, kim, "--votes-from", kim)
+    assert code == 0 and "3 votes of" in err and "voted on the pair already" in err
+    ds = load_comparisons(tmp_path / "x.parquet")
+    assert sum(sum(ds[f"human_{s}"][i] or 0 for s in SIDES) for i in range(5)) == 3
+
+
+def test_a_command_that_finds_no_votes_fails(pairs, tmp_path, command_line):
+    code, _, err = command_line(
+        "draw-labels", pairs, "--votes", "human", "--out", tmp_path / "x.parquet"
+    )
+    assert code == 1 and "--votes judge" in err
+    blank = write_csv([TEXTS], tmp_path / "blank.csv")
+    code, _, err = command_line("draw-labels", blank, "--out", tmp_path / "x.parquet")
+    assert code == 1 and "want votes in at least one row, got none" in err
+    code, _, err = command_line(
+        "select", pairs, "--votes-from", blank, "--out", tmp_path / "x.parquet"
+    )
+    assert code == 1 and "want pairs with people's votes, got none" in err
+    assert not (tmp_path / "x.parquet").exists()
+
+
+def test_options_of_the_command_line_count_votes(tmp_path, command_line):
+    rows = [TEXTS | dict(rater=who, choice=x) for who, x in [("kim", 0), ("kim", 1), ("gpt-4", 0)]]
+    path = write_csv(rows, tmp_path / "votes.csv")
+    code, _, err = command_line("inspect", path)
+    assert code == 1 and "--vote-words" in err
+    said = ["inspect", path, "--vote-words", "0=a,1=b", "--json"]
+    code, _, err = command_line(*said)
+    assert code == 1 and "--judges gpt-4" in err
+    for repeats, votes in [("last", 1), ("all", 2)]:
+        code, out, err = command_line(*said, "--judges", "gpt-4", "--repeats", repeats)
+        card = json.loads(out)
+        assert code == 0 and card["votes"]["human"]["votes"] == votes
+        assert card["votes"]["judge"]["votes"] == 1
+        assert card["loading"]["repeats"]["votes"] == 1
