@@ -113,9 +113,10 @@ def select_command(
     from plurality_nb.votes.selection import select_pairs
 
     sheets = votes_from or []
-    if number is None and not sheets:
+    if number is None and not sheets and not where and loading == LoadingOptions():
         want = '-n NUMBER, to choose pairs for people, or --votes-from FILE, to put votes on them'
-        raise typer.BadParameter(f'want {want}; got neither', param_hint='-n / --votes-from')
+        hint = 'or another option that selects, such as --where, --part or --limit'
+        raise typer.BadParameter(f'want {want}, {hint}; got none', param_hint='-n / --votes-from')
     as_sheet = number is not None and out.suffix == '.csv'
     keep_inputs(out, [data, loading.people, *sheets])
     _check_selected(out, as_sheet)

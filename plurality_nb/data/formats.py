@@ -54,6 +54,7 @@ def escape_formula(
     return f"'{text}" if _RUN_BY_SPREADSHEETS.match(text) else text
 
 
+# %% ../../nbs/data/16_formats.ipynb #unescaped-texts
 def unescaped_texts(
     cell: str,
 ) -> list[str]:  # what may have been written, the likeliest first

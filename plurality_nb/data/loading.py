@@ -45,6 +45,8 @@ from plurality_nb.data.opening import (
 from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.data.split import PARTS, part_of
+
+# %% ../../nbs/data/20_loading.ipynb #imports-votes
 from plurality_nb.data.vote_columns import (
     ROWS_PEEKED,
     VOTE_FORMATS,
@@ -91,7 +93,6 @@ def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
 
 
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
-_CHARACTERS_PEEKED = 2**24
 _GENERAL_FORMATS = (
     'comparisons',
     'trl',
@@ -132,6 +133,10 @@ def _recognise(
     return _RecognisedRows(
         opened, rows, name, columns, has_cells, convert, kinds, known.keys(), unused
     )
+
+
+# %% ../../nbs/data/20_loading.ipynb #peek
+_CHARACTERS_PEEKED = 2**24
 
 
 def _peek(rows: Iterator) -> list:
@@ -206,20 +211,23 @@ class _RowConverter:
         converted = self.convert(row)
         self.notes.update(self.format.remarks(row))
         return [
-            self._complete(r) for r in (converted if isinstance(converted, list) else [converted])
+            self.kinds(_completed(r, self.has_cells, self.opened))
+            for r in (converted if isinstance(converted, list) else [converted])
         ]
 
-    def _complete(self, row: dict) -> dict:
-        "A comparison with what is known beyond its row."
-        if self.has_cells:
-            row = type_cells(row)
-        if self.opened.label_source and row.get('label_source'):
-            row['label_source'] = self.opened.label_source
-        if self.opened.source and not row.get('source'):
-            row['source'] = self.opened.source
-        if self.opened.people and row.get('ballots'):
-            row['ballots'] = [_add_traits(b, self.opened.people) for b in row['ballots']]
-        return self.kinds(row)
+
+# %% ../../nbs/data/20_loading.ipynb #complete
+def _completed(row: dict, has_cells: bool, opened: Opened) -> dict:
+    "A comparison with what is known beyond its row."
+    if has_cells:
+        row = type_cells(row)
+    if opened.label_source and row.get('label_source'):
+        row['label_source'] = opened.label_source
+    if opened.source and not row.get('source'):
+        row['source'] = opened.source
+    if opened.people and row.get('ballots'):
+        row['ballots'] = [_add_traits(b, opened.people) for b in row['ballots']]
+    return row
 
 
 # %% ../../nbs/data/20_loading.ipynb #named
@@ -405,6 +413,7 @@ class Loaded(NamedTuple):
     account: dict  # what was read, set aside, left out, odd, merged and kept
 
 
+# %% ../../nbs/data/20_loading.ipynb #convert-rows-all
 def _convert_all(
     recognised: _RecognisedRows, strict: bool, rejects: str | Path | None, progress: bool
 ) -> Loaded:
@@ -468,6 +477,7 @@ def _repeat_notes(counted: RepeatedVotes, counting: Counting, merge: bool) -> It
         )
 
 
+# %% ../../nbs/data/20_loading.ipynb #count-votes
 def _large_counts(ds: Dataset) -> Iterator[str]:
     counts = [number_column(ds, f'human_{outcome}') for outcome in OUTCOMES]
     totals = np.nan_to_num(np.sum(counts, axis=0))

@@ -274,6 +274,7 @@ class RepeatedVotes(NamedTuple):
     of_pair: np.ndarray  # (pairs,): the first of these numbers, pair by pair
 
 
+# %% ../../nbs/data/19_merging.ipynb #count-repeated
 def _named_ballots(ds: Dataset, codes: np.ndarray) -> pd.DataFrame:
     "Pair and annotator of every vote that has a name."
     column = ds.select_columns(['ballots']).with_format('arrow')[:]['ballots'].combine_chunks()

@@ -55,6 +55,7 @@ class VoteLike(NamedTuple):
     maybe_counts: dict[str, str]  # the same, of names that may mean something else
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #rater-columns
 def _names(table: str) -> list[str]:
     return vote_table()['columns'][table]
 
@@ -103,17 +104,17 @@ def _count_columns(row: SourceRow, stems: Sequence[str], voters: str) -> dict[st
     return {}
 
 
-def _is_count(value: Any) -> bool:
+def _may_be_count(value: Any) -> bool:
     number = as_vote_number(value)
     return value in (None, '') or value != value or (number is not None and number >= 0)
 
 
-def _counts_of(row: SourceRow, tables: Mapping[str, str]) -> dict[str, str]:
+def _columns_of_counts(row: SourceRow, tables: Mapping[str, str]) -> dict[str, str]:
     counts: dict[str, str] = {}
     for table, voters in tables.items():
         found = _count_columns(row, _names(table), voters)
         own = all(contract == column for contract, column in found.items())
-        if not own and all(_is_count(row[column]) for column in found.values()):
+        if not own and all(_may_be_count(row[column]) for column in found.values()):
             counts |= found
     return counts
 
@@ -129,7 +130,7 @@ def vote_like_columns(
         return [column for column in names if column.casefold() in _names(table)]
 
     raters = _rater_columns(row, _names('raters'))
-    counts = _counts_of(row, dict(human_counts='human', judge_counts='judge'))
+    counts = _columns_of_counts(row, dict(human_counts='human', judge_counts='judge'))
     taken = {*counts.values()}
     return VoteLike(
         votes=[
@@ -145,7 +146,7 @@ def vote_like_columns(
             if column not in taken and _side_count(column)
         ],
         counts=counts,
-        maybe_counts={} if counts else _counts_of(row, dict(maybe_counts='human')),
+        maybe_counts={} if counts else _columns_of_counts(row, dict(maybe_counts='human')),
     )
 
 
@@ -156,7 +157,7 @@ def _side_count(column: str) -> bool:
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #vote-formats
 VOTE_FORMATS: dict[str, Format] = {}
-_TEXTS = ('prompt', 'response_a', 'response_b')
+_TEXT_COLUMNS = ('prompt', 'response_a', 'response_b')
 _STEMS = ('annotator', 'rater', 'worker', 'user', 'voter', 'participant', 'respondent')
 
 
@@ -205,7 +206,7 @@ def _not_by_columns_alone(row: SourceRow) -> bool:
     return False
 
 
-@register_format(VOTE_FORMATS, 'votes_long', *_TEXTS, 'vote', fits=_not_by_columns_alone)
+@register_format(VOTE_FORMATS, 'votes_long', *_TEXT_COLUMNS, 'vote', fits=_not_by_columns_alone)
 def _read_votes_long(row: SourceRow) -> dict:
     return _read_long(row, VoteWords())
 
@@ -220,7 +221,7 @@ def _read_wide(row: SourceRow, words: VoteWords, raters: Sequence[str], are_name
     return dict(_without(row, raters), ballots=[b for b in ballots if b['vote']])
 
 
-@register_format(VOTE_FORMATS, 'votes_wide', *_TEXTS, fits=_not_by_columns_alone)
+@register_format(VOTE_FORMATS, 'votes_wide', *_TEXT_COLUMNS, fits=_not_by_columns_alone)
 def _read_votes_wide(row: SourceRow) -> dict:
     return _read_wide(row, VoteWords(), *_raters_of(row, {}))
 
@@ -268,6 +269,7 @@ class VoteLayout(NamedTuple):
     columns: dict[str, Any]  # a format's column to the table's
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #recognise-votes
 def _long_columns(like: VoteLike, row: SourceRow) -> dict[str, str] | None:
     "The columns of a table with one row a vote; None where there is no vote, or more than one."
     votes = like.votes
@@ -287,7 +289,7 @@ def recognise_votes(
     row: SourceRow,  # the first row
 ) -> VoteLayout | None:  # None where no votes are recognised
     "How the votes of a table with the contract's texts are read."
-    if not set(_TEXTS) <= row.keys() or _CONTRACT_VOTES & row.keys():
+    if not set(_TEXT_COLUMNS) <= row.keys() or _CONTRACT_VOTES & row.keys():
         return None
     like = vote_like_columns(row)
     shapes: list[VoteLayout] = []
@@ -339,6 +341,7 @@ def joined_rows(
     return joined
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #check-late
 def check_late_columns(
     row: SourceRow,
     new: Collection[str],  # columns of it that no earlier row has
@@ -448,6 +451,7 @@ def _text_sides(row: SourceRow) -> tuple[str, str] | None:
     return longest[0] if longest else None
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #propose-votes
 def _map_text(columns: Mapping[str, Any]) -> str:
     pairs = []
     for name, column in columns.items():

@@ -55,6 +55,7 @@ def _side_pattern() -> re.Pattern:
 _COMPARED = re.compile(r'([ab]) ?(>+|<+|[=~]+) ?([ab])')
 
 
+# %% ../../nbs/data/15a_vote_words.ipynb #compared-side
 def _compared_side(first: str, sign: str, second: str) -> str | None:
     "Which side a comparison such as `A>B` prefers."
     if first == second:
@@ -83,10 +84,6 @@ def side_of_word(
 
 
 # %% ../../nbs/data/15a_vote_words.ipynb #number-meaning
-_ONE_TWO_ZERO = {1.0: 'a', 2.0: 'b', 0.0: 'tie'}
-_LABELS = {1.0: 'a', 0.0: 'b', 0.5: 'tie'}
-
-
 def as_vote_number(
     value: Any,  # anything
 ) -> float | None:  # None for anything but a number
@@ -97,6 +94,11 @@ def as_vote_number(
         return float(value)
     except (ValueError, OverflowError):
         return None
+
+
+# %% ../../nbs/data/15a_vote_words.ipynb #number-meaning-of
+_ONE_TWO_ZERO = {1.0: 'a', 2.0: 'b', 0.0: 'tie'}
+_LABELS = {1.0: 'a', 0.0: 'b', 0.5: 'tie'}
 
 
 def number_meaning(
@@ -142,6 +144,7 @@ _NAMED_SIDES = [
 ]
 
 
+# %% ../../nbs/data/15a_vote_words.ipynb #vote-words-class
 class VoteWords(NamedTuple):
     "How the words of one file are read."
 
@@ -182,6 +185,7 @@ class VoteWords(NamedTuple):
         return readings.pop()
 
 
+# %% ../../nbs/data/15a_vote_words.ipynb #unread-word
 def _unread_word(word: Any, readings: set[str], column: str) -> ContractError:
     got = repr(str(word) if isinstance(word, Cell) else word)[:60]
     if readings:

@@ -44,6 +44,7 @@ class VoterColumn(NamedTuple):
     says: str  # `kind`: people or judges; `name`: a name alone; `nothing`: not even which is likely
 
 
+# %% ../../nbs/data/15c_voters.ipynb #voter-column-of
 _OWN_TO_ARENAS = ('tstamp', 'judge_hash', 'anony')  # columns of data in which visitors vote
 _ARENAS = ('mt_bench', 'arena')
 
@@ -133,35 +134,29 @@ class VoterKinds:
 
     def finish(self) -> list[str]:
         "What was assumed; raises where it has to be said."
-        self._check_judges()
-        names = [str(name) for name in self.people if name is not None]
-        doubtful = [name for name in names if resembles_model(name)]
-        if self.is_said:
-            return []
-        if self.column.says == 'nothing' and names:
-            raise _kind_question(self.column.name, names, doubtful or names)
-        if doubtful:
-            raise _kind_question(self.column.name, doubtful, doubtful)
-        return [self._assumed(names)]
-
-    def _check_judges(self) -> None:
-        unknown = sorted(self.judges - {str(name) for name in self.moved})
-        if unknown and not self.all_judges:
-            known = sorted({str(name) for name in [*self.people, *self.moved] if name is not None})
-            want = f'names of annotators: {", ".join(known[:20]) or "none here has a name"}'
-            raise ContractError('judges', want, ', '.join(unknown), 'Correct `judges=`, --judges')
-
-    def _assumed(self, names: list[str]) -> str:
-        who = f'{len(names)} annotators ({", ".join(names[:3])}{", ..." if names[3:] else ""})'
-        if not names:
-            who = 'those who voted, of whom nothing is said,'
-        return (
-            f'`{self.column.name}`: {who} counted as people; '
-            'if they are language models: --annotators-are judges, or --judges NAME,NAME'
-        )
+        return _assumptions(self)
 
 
-# %% ../../nbs/data/15c_voters.ipynb #move-votes
+# %% ../../nbs/data/15c_voters.ipynb #kinds-said
+def _check_judges(judges: Collection[str], people: list[str], moved: list[str]) -> None:
+    "Refuses names of judges that no annotator has."
+    unknown = sorted(set(judges) - set(moved))
+    if unknown:
+        known = sorted({*people, *moved})
+        want = f'names of annotators: {", ".join(known[:20]) or "none here has a name"}'
+        raise ContractError('judges', want, ', '.join(unknown), 'Correct `judges=`, --judges')
+
+
+def _assumed_text(column: str, names: list[str]) -> str:
+    who = f'{len(names)} annotators ({", ".join(names[:3])}{", ..." if names[3:] else ""})'
+    if not names:
+        who = 'those who voted, of whom nothing is said,'
+    return (
+        f'`{column}`: {who} counted as people; '
+        'if they are language models: --annotators-are judges, or --judges NAME,NAME'
+    )
+
+
 def _kind_question(column: str, names: list[str], doubtful: list[str]) -> ContractError:
     shown = ', '.join(names[:5]) + (f', and {len(names) - 5} more' if names[5:] else '')
     return ContractError(
@@ -175,6 +170,22 @@ def _kind_question(column: str, names: list[str], doubtful: list[str]) -> Contra
     )
 
 
+def _assumptions(kinds: VoterKinds) -> list[str]:
+    names = [str(name) for name in kinds.people if name is not None]
+    if not kinds.all_judges:
+        _check_judges(kinds.judges, names, [str(name) for name in kinds.moved])
+    if kinds.is_said:
+        return []
+    doubtful = [name for name in names if resembles_model(name)]
+    column = kinds.column
+    if column.says == 'nothing' and names:
+        raise _kind_question(column.name, names, doubtful or names)
+    if doubtful:
+        raise _kind_question(column.name, doubtful, doubtful)
+    return [_assumed_text(column.name, names)]
+
+
+# %% ../../nbs/data/15c_voters.ipynb #move-votes
 def _sum_of(one: Any, other: Any) -> Any:
     if one is None or other is None:
         return one if other is None else other

@@ -319,7 +319,7 @@ def share_counts(
 
     Where both voted on some pairs, only these count."""
     groups = np.array(ds['group'][:], dtype=object)
-    table = []
+    table: list[dict] = []
     for voters, shares in _shares_by_voters(ds).items():
         voted = ~np.isnan(shares)
         pairs = int(voted.sum())
@@ -327,7 +327,7 @@ def share_counts(
         for k in range(bins):
             part = rate_interval(weights[:, k], np.ones(pairs), groups[voted], n_boot, seed, level)
             place = dict(votes=voters, left=k / bins, right=(k + 1) / bins)
-            table.append(dict(**place, **part, pairs=pairs, level=level))
+            table.append({**place, **part, 'pairs': pairs, 'level': level})
     return pd.DataFrame(table)
 
 

@@ -31,6 +31,7 @@ def _drawn_labels(votes: Votes, seed: int) -> np.ndarray:
     return np.select([np.isnan(draw), is_a, is_b], [np.nan, 1, 0], 0.5)
 
 
+# %% ../../nbs/votes/02_margins.ipynb #check-voted
 def _check_voted(cast: Votes, votes: str, ds: Dataset) -> None:
     "Fails where nobody voted; votes that are all ties are votes."
     if not np.isnan(decisiveness(*cast)).all():
@@ -42,6 +43,7 @@ def _check_voted(cast: Votes, votes: str, ds: Dataset) -> None:
     raise ContractError(f'{votes}_a', 'votes in at least one row', 'none', hint)
 
 
+# %% ../../nbs/votes/02_margins.ipynb #draw-one-label
 def draw_labels(
     ds: Dataset,  # comparisons with votes
     votes: str = 'judge',  # whose: `judge` or `human`
