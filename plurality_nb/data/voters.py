@@ -25,8 +25,10 @@ from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.data.vote_words import vote_table
 from plurality_nb.errors import ContractError
 
-
 # %% ../../nbs/data/15c_voters.ipynb #counting
+KINDS_OF_ANNOTATORS = ['people', 'judges']
+
+
 class Counting(NamedTuple):
     "What the user says about votes."
 
@@ -95,9 +97,6 @@ def resembles_model(
 
 
 # %% ../../nbs/data/15c_voters.ipynb #voter-kinds
-KINDS_OF_ANNOTATORS = ['people', 'judges']
-
-
 class VoterKinds:
     "Sorts the votes of one file into people's and judges', as the user or the file says."
 
@@ -170,6 +169,7 @@ def _kind_question(column: str, names: list[str], doubtful: list[str]) -> Contra
     )
 
 
+# %% ../../nbs/data/15c_voters.ipynb #assumptions
 def _assumptions(kinds: VoterKinds) -> list[str]:
     names = [str(name) for name in kinds.people if name is not None]
     if not kinds.all_judges:
