@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -54,6 +55,8 @@ from plurality_nb.data.vote_columns import (
     complete_vote_columns,
     joined_rows,
     recognise_votes,
+    signed_choice,
+    signing_column,
     unused_votes,
     vote_reader,
 )
@@ -112,7 +115,7 @@ def _recognise(
         name = format or opened.format
         if name is None:
             name = 'votes_wide' if 'raters' in columns else detect_format(known)
-        if name in (*VOTE_FORMATS, 'comparisons'):
+        if name in (*VOTE_FORMATS, 'comparisons', 'trl', 'hh'):
             head += _peek(rows)
         name, columns = _vote_columns(head, name, columns, bool(format or opened.format))
         convert = FORMATS[name].convert
@@ -124,14 +127,16 @@ def _recognise(
     if name not in _GENERAL_FORMATS and not opened.source:
         opened = opened._replace(source=name)
     has_cells = any(isinstance(value, Cell) for value in first.values())
-    seen = joined_rows(head)
-    kinds = _kinds_of_voters(opened, voter_column(seen, name, columns), counting)
-    columns.pop('raters', None)
-    known = rename_columns(seen, columns)
+    mapped = {column: path for column, path in columns.items() if column != 'raters'}
+    known = rename_columns(joined_rows(head), mapped)
+    kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
+    signed = signing_column(known, name)
+    if signed:
+        convert = partial(signed_choice, convert=convert, column=signed)
     unused = unused_votes(known, name)
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
-        opened, rows, name, columns, has_cells, convert, kinds, known.keys(), unused
+        opened, rows, name, mapped, has_cells, convert, kinds, known.keys(), unused
     )
 
 

@@ -9,6 +9,8 @@ __all__ = [
     'ROWS_PEEKED',
     'VoteLike',
     'vote_like_columns',
+    'signed_choice',
+    'signing_column',
     'VoteLayout',
     'recognise_votes',
     'complete_vote_columns',
@@ -26,6 +28,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import partial
 from typing import Any, NamedTuple
 
+from plurality_nb.data.checks import orient
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -56,6 +59,13 @@ class VoteLike(NamedTuple):
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #rater-columns
+_CONTRACT_VOTES = {
+    'ballots',
+    'label_source',
+    *(f'{voters}_{o}' for voters in ('human', 'judge') for o in ('a', 'b', 'tie')),
+}
+
+
 def _names(table: str) -> list[str]:
     return vote_table()['columns'][table]
 
@@ -81,7 +91,8 @@ def _rater_columns(row: SourceRow, stems: Sequence[str]) -> list[str]:
     if not found:  # `rater_kim`; beside `rater_1` such columns are traits
         has_vote = [c for c in columns if named.fullmatch(c) and _is_word(row[c], row)]
         found = has_vote if len(has_vote) > 1 else []
-    return [c for c in found if c.casefold() not in _names('annotator')]
+    taken = {*_names('annotator'), *_CONTRACT_VOTES}
+    return [c for c in found if c.casefold() not in taken]
 
 
 def _is_word(value: Any, row: SourceRow) -> bool:
@@ -183,6 +194,17 @@ def _is_turned(row: SourceRow, column: str) -> bool:
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #read-long
 _OPPOSITE = dict(a='b', b='a')
+
+
+def _annotator_name(value: Any) -> str | None:
+    "A name without spaces around it; a number that pandas made a float as the number it was."
+    if value is None or value != value:
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() or None
+
+
 _LONG_COLUMNS = {'vote', 'annotator', 'shown_turned', 'label', 'label_source'}
 
 
@@ -191,8 +213,7 @@ def _read_long(row: SourceRow, words: VoteWords) -> dict:
     vote = words.vote(row['vote'], row, 'vote')
     if 'shown_turned' in row and vote and _is_turned(row, 'shown_turned'):
         vote = _OPPOSITE.get(vote, vote)
-    annotator = row.get('annotator')
-    known = annotator if annotator == annotator and annotator not in (None, '') else None
+    known = _annotator_name(row.get('annotator'))
     traits = _traits(row)
     names = {f'annotator_{trait}' for trait in traits}
     return dict(
@@ -209,6 +230,34 @@ def _not_by_columns_alone(row: SourceRow) -> bool:
 @register_format(VOTE_FORMATS, 'votes_long', *_TEXT_COLUMNS, 'vote', fits=_not_by_columns_alone)
 def _read_votes_long(row: SourceRow) -> dict:
     return _read_long(row, VoteWords())
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #signed-choice
+def signed_choice(
+    row: SourceRow,  # with the annotator's column
+    convert: Callable[[SourceRow], Any],  # to `prompt`, `chosen`, `rejected`
+    column: str,  # of the annotator
+) -> dict:
+    "The choice of a named person as a ballot and a label."
+    name = _annotator_name(row.get(column))
+    converted = dict(convert(_without(row, [column])))
+    sides = orient(converted['prompt'], converted.pop('chosen'), converted.pop('rejected'))
+    return {**converted, **sides, **one_person('a' if sides['label'] else 'b', name)}
+
+
+_SIGNING = ('annotator', 'rater', 'worker', 'voter', 'participant', 'respondent', 'label', 'judge')
+
+
+def signing_column(
+    row: SourceRow,  # the first row
+    format: str,  # that reads it
+) -> str | None:
+    "The column that says who chose, in a table of chosen and rejected responses."
+    if format not in ('trl', 'hh') or _CONTRACT_VOTES & row.keys():
+        return None
+    like = vote_like_columns(row)
+    signed = [c for c in like.annotators if c.casefold().startswith(_SIGNING)]
+    return signed[0] if len(like.annotators) == len(signed) == 1 else None
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #read-wide
@@ -255,13 +304,6 @@ def _raters_of(row: SourceRow, columns: Mapping) -> tuple[list[str], bool]:
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #recognised
-_CONTRACT_VOTES = {
-    'ballots',
-    'label_source',
-    *(f'{voters}_{o}' for voters in ('human', 'judge') for o in ('a', 'b', 'tie')),
-}
-
-
 class VoteLayout(NamedTuple):
     "How the votes of a table are read."
 
@@ -498,8 +540,11 @@ def unused_votes(
     "Which columns look like votes and are read as nothing, and how to map them."
     if format not in ('comparisons', 'trl', 'hh', 'votes_long', 'votes_wide'):
         return ''  # these formats say what each of their columns is
-    used = ('vote', 'annotator') if format == 'votes_long' else ()
-    like = vote_like_columns(_without(row, ('label', *used, *_CONTRACT_VOTES)))
+    used: tuple[str | None, ...] = ('vote', 'annotator') if format == 'votes_long' else ()
+    if format in ('trl', 'hh'):
+        used = (signing_column(row, format),)
+    not_looked_at = [column for column in ('label', *used, *_CONTRACT_VOTES) if column]
+    like = vote_like_columns(_without(row, not_looked_at))
     if format == 'votes_wide':
         like = like._replace(raters=[], unnamed=[])
     columns = [*like.votes, *like.annotators, *like.raters, *like.unnamed]

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from plurality_nb.data.judgements import SourceRow
 from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.data.vote_columns import signing_column
 from plurality_nb.data.vote_words import vote_table
 from plurality_nb.errors import ContractError
 
@@ -69,6 +70,9 @@ def voter_column(
         raters = columns.get('raters') or ['raters']
         names = raters if isinstance(raters, list) else [raters]
         return VoterColumn(names[0], _what_names_say(names))
+    signed = signing_column(row, format)
+    if signed:
+        return VoterColumn(signed, _what_names_say([signed]))
     counts = [column for name, column in columns.items() if name.startswith('human_')]
     if counts:
         return VoterColumn(counts[0], 'name')

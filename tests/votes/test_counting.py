@@ -310,6 +310,7 @@ UNUSED = {
     "two columns of votes": (dict(winner="A", choice="B", rater="x"), "`winner`, `choice`"),
     "an annotator without a vote": (dict(annotator="kim"), "`annotator`"),
     "a winner that is no vote": (dict(winner="2024-01-01"), "--map vote=winner"),
+    "a winner in three columns": (dict(winner_a=1, winner_b=0, winner_tie=0), "`winner_tie`"),
     "votes beside counts of the contract": (dict(human_a=1, human_b=0, vote="A"), "`vote`"),
     "counts beside votes": (dict(votes_a=1, votes_b=0, winner="A"), "`votes_a`"),
 }
@@ -329,10 +330,43 @@ def test_other_columns_are_no_votes(extra):
     assert not account["notes"]
 
 
-def test_chosen_and_rejected_with_a_column_of_votes_names_it():
-    row = dict(prompt="Tea?", chosen="Yes", rejected="No", annotator="kim", votes_a=2, votes_b=1)
+CHOSEN = dict(prompt="Tea?", chosen="Yes", rejected="No")
+HUMAN = "\n\nHuman: Tea?\n\nAssistant: "
+
+
+def test_chosen_and_rejected_with_columns_of_votes_names_them():
+    row = CHOSEN | dict(user_id="kim", votes_a=2, votes_b=1)
     _, account = read_comparisons([row])
-    assert any("`annotator`" in note and "`votes_a`" in note for note in account["notes"])
+    assert any("`user_id`" in note and "`votes_a`" in note for note in account["notes"])
+
+
+@pytest.mark.parametrize("column", ["annotator", "rater_id", "worker", "labeler"])
+@pytest.mark.parametrize("row", [CHOSEN, dict(chosen=f"{HUMAN}Yes", rejected=f"{HUMAN}No")])
+def test_a_choice_with_an_annotator_is_a_vote_of_that_person(row, column):
+    turned = row | dict(chosen=row["rejected"], rejected=row["chosen"])
+    rows = [row | {column: who} for who in ("kim", "kim", "lou", "")]
+    assert people_votes(load_comparisons(rows)) == {"Tea?": {"Yes": 3}}
+    rows = [*rows, turned | {column: "kim"}]
+    ds, account = read_comparisons(rows)
+    assert people_votes(ds) == {"Tea?": {"Yes": 2, "No": 1}}
+    assert account["repeats"]["votes"] == 2
+    one = load_comparisons(rows[:1])
+    winner = "a" if one["label"][0] == 1 else "b"
+    assert one[f"response_{winner}"][0] == "Yes"
+    with pytest.raises(ContractError, match="--judges mixtral"):
+        load_comparisons([row | {column: "mixtral"}])
+
+
+@pytest.mark.parametrize("names", [(7, 7.0, "7"), ("kim", " kim", "kim\t")])
+def test_an_annotator_is_the_same_however_a_file_writes_it(names):
+    rows = [TEXTS | dict(annotator=name, vote="A") for name in names]
+    assert people_votes(load_comparisons(rows)) == {"Tea?": {"Yes": 1}}
+
+
+@pytest.mark.parametrize("stem", ["expert", "human_", "reviewer "])
+def test_people_by_other_names_are_raters(stem):
+    ds = load_comparisons([TEXTS | {f"{stem}1": "A", f"{stem}2": "tie"}])
+    assert people_votes(ds) == {"Tea?": {"Yes": 1, None: 1}}
 
 
 def test_a_column_of_votes_that_begins_late_is_refused():
