@@ -245,6 +245,7 @@ def signed_choice(
     return {**converted, **sides, **one_person('a' if sides['label'] else 'b', name)}
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #signing-column
 _SIGNING = ('annotator', 'rater', 'worker', 'voter', 'participant', 'respondent', 'label', 'judge')
 
 
