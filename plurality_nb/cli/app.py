@@ -90,8 +90,16 @@ def _set_common_options(
     _CommonOptions.debug = debug
 
 
+# What the command line calls an argument of Python, where that is another name.
+_OPTION_NAMES = dict(data='DATA', ds='DATA', path='--out', n_votes='--votes', any_size='--any-size')
+
+
 def _failure_message(error: Exception) -> str:
     "The message of a user's error; for unexpected errors also their type."
+    column = getattr(error, "column", "")
+    option = _OPTION_NAMES.get(column)
+    if option:
+        return f'error: {error}'.replace(f'`{column}`', f'`{option}`', 1)
     if isinstance(error, ValueError | OSError):
         return f'error: {error}'
     return f'error: {type(error).__name__}: {error} (--debug shows where)'

@@ -9,17 +9,23 @@ __all__ = [
     'NO_VOTE_GIVEN',
     'escape_formula',
     'unescaped_texts',
+    'describe_names',
     'detect_format',
+    'match_columns',
+    'source_columns',
     'rename_columns',
 ]
 
 # %% ../../nbs/data/16_formats.ipynb #imports
 import itertools
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from plurality_nb.data.cells import Cell
+from plurality_nb.data.checks import describe_value
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -30,7 +36,8 @@ from plurality_nb.data.judgements import (
 )
 from plurality_nb.data.pairwise import PAIRWISE_FORMATS
 from plurality_nb.data.rankings import RANKING_FORMATS
-from plurality_nb.data.schema import pair_id
+from plurality_nb.data.schema import FEATURES, pair_id
+from plurality_nb.data.trl import prompt_like_columns
 from plurality_nb.data.verdicts import VERDICT_FORMATS
 from plurality_nb.data.vote_columns import VOTE_FORMATS, propose_votes, recognise_votes
 from plurality_nb.errors import ContractError, LeftOut
@@ -124,44 +131,84 @@ def _stripped(value: Any) -> Any:
 
 
 # %% ../../nbs/data/16_formats.ipynb #guess-columns
+_SIDE_WORDS = ('response', 'answer', 'output', 'completion', 'candidate', 'reply', 'text')
 _OTHER_WORDS = dict(
-    prompt=('question', 'instruction', 'query', 'input', 'context'),
     chosen=('good', 'better', 'preferred', 'winner', 'accepted'),
     rejected=('bad', 'worse', 'loser', 'dispreferred'),
+    response_a=[f'{word}{end}' for end in ('_a', '_1', '1', '_0') for word in _SIDE_WORDS],
+    response_b=[f'{word}{end}' for end in ('_b', '_2', '2', '_1') for word in _SIDE_WORDS],
 )  # what people call a column, for the hint
 _CONTRACT_COLUMNS = {'pair_id', 'group', 'prompt', 'response_a', 'response_b'}
 
 
 def _similar_column(column: str, candidates: list[str]) -> str | None:
     "The candidate whose name is closest to what a column is called."
-    for word in (column, *_OTHER_WORDS.get(column, ())):
-        matches = get_close_matches(word, candidates, n=1, cutoff=0.7)
-        if matches:
-            return matches[0]
-    return None
+    words = (column, *_OTHER_WORDS.get(column, ()))
+    exact = next((word for word in words if word in candidates), None)
+    near = (get_close_matches(word, candidates, n=1, cutoff=0.75) for word in words[:9])
+    return exact or next((matches[0] for matches in near if matches), None)
 
 
-def _guess_columns(missing: list[str], candidates: list[str]) -> list[str]:
-    "`missing=candidate` for each missing column; a candidate is used once."
-    guesses = []
+def _guess_columns(missing: list[str], candidates: list[str], row: Mapping) -> dict[str, str]:
+    "Each missing column to a candidate, which is used once, or to COLUMN."
+    guesses: dict[str, str] = {}
     for column in missing:
-        guess = _similar_column(column, candidates)
-        guesses.append(f"{column}={guess or 'COLUMN'}")
-        candidates = [other for other in candidates if other != guess]
+        free = [other for other in candidates if other not in guesses.values()]
+        prompts = prompt_like_columns({name: row[name] for name in free})
+        guess = prompts[0] if column == 'prompt' and prompts else _similar_column(column, free)
+        guesses[column] = guess or 'COLUMN'
     return guesses
 
 
-# %% ../../nbs/data/16_formats.ipynb #unknown-columns
+# %% ../../nbs/data/16_formats.ipynb #nearest-format
 _LEAST_SHARED = 0.5  # of a format's columns, to be called the nearest
+_MUCH_SHARED = 0.75  # the same, where all columns of a general format can be guessed
 
 
 def _nearest_format(row: Mapping) -> str:
+    "The format that shares most columns, or the general one whose columns can be guessed."
     shared = {
         name: len(set(known.columns) & set(row)) / len(known.columns)
         for name, known in FORMATS.items()
     }
     nearest = max(shared, key=lambda name: shared[name])
-    return nearest if shared[nearest] >= _LEAST_SHARED else 'trl'
+    general = {name: [*_guesses(row, name).values()] for name in ('trl', 'comparisons')}
+    whole = next((name for name in general if 'COLUMN' not in general[name]), None)
+    if shared[nearest] >= (_LEAST_SHARED if whole is None else _MUCH_SHARED):
+        return nearest
+    n_guessed = {name: len(found) - found.count('COLUMN') for name, found in general.items()}
+    return whole or max(n_guessed, key=lambda name: n_guessed[name])
+
+
+def _guesses(row: Mapping, name: str) -> dict[str, str]:
+    "The columns that a format needs and a row lacks, each with what may be it."
+    columns = FORMATS[name].columns
+    missing = [column for column in columns if column not in row]
+    if name == 'trl' and 'prompt' not in row:  # which TRL's rows may lack, but few do
+        missing = ['prompt', *missing]
+    candidates = [column for column in row if isinstance(column, str) and column not in columns]
+    return _guess_columns(missing, candidates, row)
+
+
+# %% ../../nbs/data/16_formats.ipynb #unknown-columns
+_LONGEST_NAME = 60  # characters; a longer name is rather a cell of the first row
+
+
+def _shape_hint(row: Mapping) -> str:
+    "What a row without known columns seems to be instead, where that can be seen."
+    names = list(row)
+    rows_inside = [
+        name
+        for name, value in row.items()
+        if isinstance(value, list) and value and all(isinstance(x, Mapping) for x in value)
+    ]
+    if len(names) == 1 and rows_inside:
+        return f'. If the rows are the list in `{names[0]}`, save that list as the file'
+    if len(names) == 1 and isinstance(row[names[0]], Cell):
+        return '. If its cells are separated by an unusual character, give it: `--separator`'
+    if any(isinstance(name, str) and len(name) > _LONGEST_NAME for name in names):
+        return '. The first line of a CSV file must contain the names of the columns'
+    return ''
 
 
 def _unknown_columns(row: Mapping) -> ContractError:
@@ -170,18 +217,15 @@ def _unknown_columns(row: Mapping) -> ContractError:
     if options:
         return _votes_error(row, options)
     nearest = _nearest_format(row)
-    columns = FORMATS[nearest].columns
-    missing = [column for column in columns if column not in row]
-    if nearest == 'trl' and 'prompt' not in row:  # which TRL's rows may lack, but few do
-        missing = ['prompt', *missing]
-    candidates = [column for column in row if isinstance(column, str) and column not in columns]
-    mapping = ','.join(_guess_columns(missing, candidates))
+    guesses = _guesses(row, nearest)
+    mapping = ','.join(f'{column}={guess}' for column, guess in guesses.items())
     return ContractError(
         'columns',
         f"those of a known format ({', '.join(FORMATS)})",
-        f'{list(row)}',
-        f'The nearest is {nearest!r}, which also needs {missing}: say which columns they are '
-        f'with `columns=`, `--map {mapping}`, or name another with `format=`, `--format`',
+        describe_names(row),
+        f'The nearest is {nearest!r}, which also needs {list(guesses)}: say which columns they are '
+        f'with `columns=`, `--map {mapping}`, or name another with `format=`, `--format`'
+        f'{_shape_hint(row)}',
         reason='unknown columns',
     )
 
@@ -192,10 +236,23 @@ def _votes_error(row: Mapping, options: str) -> ContractError:
     return ContractError(
         'columns',
         'those of a known format, or votes beside `prompt`, `response_a` and `response_b`',
-        f'{list(row)}',
+        describe_names(row),
         f'It seems to have votes; if this is how to read it, add: {options}',
         reason='unknown columns',
     )
+
+
+# %% ../../nbs/data/16_formats.ipynb #describe-names
+_MOST_COLUMNS = 40  # that an error lists
+
+
+def describe_names(
+    row: Mapping,  # column to value
+) -> str:
+    "The names of a row's columns as error messages show them."
+    names = [name[:_LONGEST_NAME] if isinstance(name, str) else name for name in row]
+    more = f' and {len(names) - _MOST_COLUMNS} more' if len(names) > _MOST_COLUMNS else ''
+    return f'{names[:_MOST_COLUMNS]}{more}'
 
 
 # %% ../../nbs/data/16_formats.ipynb #detect-format
@@ -217,8 +274,40 @@ def detect_format(
     return votes.format if votes else name
 
 
+# %% ../../nbs/data/16_formats.ipynb #match-columns
+def _plain_name(name: Any) -> str:
+    return re.sub(r'[\W_]+', '', name.lower()) if isinstance(name, str) else ''
+
+
+def _known_names() -> dict[str, str]:
+    "Plain name to the name of a column that is known; ambiguous ones are left out."
+    names = {*FEATURES, 'chosen', 'rejected', *(c for f in FORMATS.values() for c in f.columns)}
+    counts = Counter(map(_plain_name, names))
+    return {_plain_name(name): name for name in names if counts[_plain_name(name)] == 1}
+
+
+def match_columns(
+    row: Mapping,  # a source's first row
+    mapped: Collection[str] = (),  # columns that the user mapped, which stay as they are
+) -> dict[str, str]:  # a column of the row to the known one that it is, where they differ
+    "The columns that are known ones in another spelling."
+    known = _known_names()
+    spelled: dict[str, str] = {}
+    for column in row:
+        name = known.get(_plain_name(column))
+        if name is None or name in row or column in mapped:
+            continue
+        other = next((c for c, n in spelled.items() if n == name), None)
+        if other is not None:
+            want = f'one column `{name}`'
+            hint = f'Say which it is: `--map {name}={column}` (`columns=`)'
+            raise ContractError('columns', want, f'{other!r} and {column!r}', hint)
+        spelled[column] = name
+    return spelled
+
+
 # %% ../../nbs/data/16_formats.ipynb #reach
-def _value_at(row: Mapping, path: str) -> Any:
+def _at_path(row: Mapping, path: str) -> Any:
     "The value of the column `path`, or at the end of a dotted path."
     value: Any = row
     for step in [path] if path in row else path.split('.'):
@@ -230,19 +319,41 @@ def _value_at(row: Mapping, path: str) -> Any:
             raise ContractError(
                 path,
                 'a column of every row',
-                f'{list(row)}',
+                describe_names(row),
                 'Correct `columns=`, `--map`',
                 reason=f'no `{path}`',
             )
     return value
 
 
+def _value_at(row: Mapping, path: str) -> Any:
+    "The value at a path; several paths with plus signs between them are texts that are joined."
+    if path in row or '+' not in path:
+        return _at_path(row, path)
+    parts = [_at_path(row, part) for part in path.split('+')]
+    texts = [part for part in parts if part is not None and part != '']
+    if not all(isinstance(text, str) for text in texts):
+        raise ContractError(path, 'texts to join', describe_value(parts), reason='not texts')
+    return texts[0] if len(texts) == 1 else '\n\n'.join(texts)
+
+
 # %% ../../nbs/data/16_formats.ipynb #rename-columns
+def source_columns(
+    row: Mapping,
+    columns: Mapping,  # a format's column to the row's, or to a path
+) -> set[str]:
+    "The row's columns that a mapping reads."
+    whole = [path for path in columns.values() if path in row]
+    parts = [part for path in columns.values() if path not in row for part in path.split('+')]
+    return {*whole, *(part if part in row else part.split('.')[0] for part in parts)}
+
+
+# %% ../../nbs/data/16_formats.ipynb #rename
 def rename_columns(
     row: Mapping,
     columns: Mapping,  # a format's column to the row's, or to a dotted path into it
 ) -> dict:  # without the columns that were mapped
     "A row under a format's names."
-    mapped = {path if path in row else path.split('.')[0] for path in columns.values()}
+    mapped = source_columns(row, columns)
     kept = {column: value for column, value in row.items() if column not in mapped}
     return kept | {column: _value_at(row, path) for column, path in columns.items()}

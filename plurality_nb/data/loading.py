@@ -9,6 +9,8 @@ __all__ = ['OddRows', 'find_odd_rows', 'Loaded', 'read_comparisons', 'load_compa
 # %% ../../nbs/data/20_loading.ipynb #imports
 import itertools
 import json
+import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -22,11 +24,21 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from plurality_nb.data.arrow import batches, take
-from plurality_nb.data.build import number_column, to_comparisons
+from plurality_nb.data.build import number_column, to_comparisons, warn_of_notes
 from plurality_nb.data.cells import Cell, type_cells
-from plurality_nb.data.files import read_rows
-from plurality_nb.data.formats import FORMATS, NO_VOTE_GIVEN, detect_format, rename_columns
+from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
+from plurality_nb.data.formats import (
+    FORMATS,
+    NO_VOTE_GIVEN,
+    describe_names,
+    detect_format,
+    match_columns,
+    rename_columns,
+    source_columns,
+)
 from plurality_nb.data.judgements import Format, SourceRow
+
+# %% ../../nbs/data/20_loading.ipynb #imports-votes
 from plurality_nb.data.merging import (
     REPEATS,
     RepeatedVotes,
@@ -35,19 +47,11 @@ from plurality_nb.data.merging import (
     pair_codes,
     repeated_votes,
 )
-from plurality_nb.data.opening import (
-    Opened,
-    _log,
-    open_source,
-    path_exists,
-    read_people,
-    rows_in_memory,
-)
+from plurality_nb.data.opening import Opened, open_source, path_exists, read_people, rows_in_memory
 from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
-from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.data.schema import FEATURES, OUTCOMES
 from plurality_nb.data.split import PARTS, part_of
-
-# %% ../../nbs/data/20_loading.ipynb #imports-votes
+from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
 from plurality_nb.data.vote_columns import (
     ROWS_PEEKED,
     VOTE_FORMATS,
@@ -75,6 +79,7 @@ class _RecognisedRows(NamedTuple):
     format: str  # key of `FORMATS`
     columns: Mapping  # a format's column to the source's
     has_cells: bool  # whether they come from a CSV
+    spelled: Mapping  # a source's column to the known one of which it is another spelling
     convert: Callable  # a row under the format's names to comparisons
     kinds: VoterKinds
     seen: Collection[str]  # columns of the first rows, under the format's names
@@ -95,6 +100,57 @@ def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
     raise AssertionError(f'{where}: comparisons without a row')
 
 
+# %% ../../nbs/data/20_loading.ipynb #refuse-guess
+_log = logging.getLogger(__name__)
+_LEAST_WORDS = 3  # of a text that may be a prompt under any name
+_ABOUT_RESPONSES = re.compile(
+    'reason|rational|critique|explan|comment|feedback|justif|chosen|reject'
+)
+
+
+def _wordy_columns(row: Mapping) -> list[str]:
+    "The columns with a text of some words that may be a prompt, whatever they are called."
+    return [
+        column
+        for column, value in row.items()
+        if isinstance(value, str)
+        and len(value.split(None, _LEAST_WORDS)) >= _LEAST_WORDS
+        and column not in FEATURES
+        and not _ABOUT_RESPONSES.search(str(column).lower())
+    ]
+
+
+def _refuse_guess(row: Mapping, is_named: bool) -> None:
+    "Fails for texts without a prompt beside a column that may be it; `is_named`: by `--format`."
+    sides = [row.get('chosen'), row.get('rejected')]
+    if row.get('prompt') is not None or not all(isinstance(side, str) for side in sides):
+        return
+    named = prompt_like_columns(row)
+    wordy = [] if is_named else _wordy_columns(row)
+    if named or wordy:
+        error = lost_prompt_error(row, named or wordy)
+        if not named:
+            error.hint = error.hint.partition('; if not')[0] + _TAKE_BEGINNING
+        raise error
+
+
+_TAKE_BEGINNING = '; if not, `--format trl` takes the beginning that both texts share'
+
+
+# %% ../../nbs/data/20_loading.ipynb #spellings
+def _as_spelled(row: Mapping, spelled: Mapping) -> Mapping:
+    "A row under the names that its columns are other spellings of."
+    return {spelled.get(name, name): value for name, value in row.items()} if spelled else row
+
+
+def _own_spelling(path: str, row: Mapping) -> str:
+    "A column as the row spells it; the path itself where none is alike."
+    if path in row or not isinstance(path, str):
+        return path
+    alike = [name for name in row if str(name).strip().lower() == path.strip().lower()]
+    return alike[0] if len(alike) == 1 else path
+
+
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
 _GENERAL_FORMATS = (
     'comparisons',
@@ -104,6 +160,19 @@ _GENERAL_FORMATS = (
 )  # whose name does not say where rows come from
 
 
+def _has_cells(row: Mapping) -> bool:
+    return any(isinstance(value, Cell) for value in row.values())
+
+
+def _known_format(row: Mapping, format: str | None, own: str | None) -> str:
+    "The format that is asked for, that a named source has, or that a row's columns show."
+    name = format or own or detect_format(row)
+    if name == 'trl':
+        _refuse_guess(row, is_named=format is not None)
+    return name
+
+
+# %% ../../nbs/data/20_loading.ipynb #recognise-all
 def _recognise(
     opened: Opened, format: str | None, columns: Mapping, counting: Counting
 ) -> _RecognisedRows:
@@ -111,24 +180,30 @@ def _recognise(
     texts = {name: column for name, column in columns.items() if name != 'raters'}
     try:
         first, head = _first_row(rows, opened.where)
-        known = rename_columns(first, texts) if texts else first
-        name = format or opened.format
-        if name is None:
-            name = 'votes_wide' if 'raters' in columns else detect_format(known)
+        texts = {column: _own_spelling(path, first) for column, path in texts.items()}
+        spelled = match_columns(first, source_columns(first, texts))
+        known = _as_spelled(first, spelled)
+        known = rename_columns(known, texts) if texts else known
+        name = 'votes_wide' if 'raters' in columns and not (format or opened.format) else None
+        name = name or _known_format(known, format, opened.format)
         if name in (*VOTE_FORMATS, 'comparisons', 'trl', 'hh'):
             head += _peek(rows)
-        name, columns = _vote_columns(head, name, columns, bool(format or opened.format))
+        looked_at = [_as_spelled(row, spelled) for row in head if isinstance(row, Mapping)]
+        given = {**columns, **texts}
+        name, columns = _vote_columns(looked_at, name, given, bool(format or opened.format))
         convert = FORMATS[name].convert
         if name in VOTE_FORMATS:
-            convert = vote_reader(name, head, columns, check_vote_words(counting.vote_words))
+            words = check_vote_words(counting.vote_words)
+            convert = vote_reader(name, looked_at, columns, words)
     except ContractError as error:
         error.where = error.where or opened.where
         raise
+    if spelled:
+        _log.info('%s: columns read as %s', opened.where, spelled)
     if name not in _GENERAL_FORMATS and not opened.source:
         opened = opened._replace(source=name)
-    has_cells = any(isinstance(value, Cell) for value in first.values())
     mapped = {column: path for column, path in columns.items() if column != 'raters'}
-    known = rename_columns(joined_rows(head), mapped)
+    known = rename_columns(joined_rows(looked_at), mapped)
     kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
     signed = signing_column(known, name)
     if signed:
@@ -136,7 +211,7 @@ def _recognise(
     unused = unused_votes(known, name)
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
-        opened, rows, name, mapped, has_cells, convert, kinds, known.keys(), unused
+        opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, unused
     )
 
 
@@ -187,38 +262,57 @@ def _add_traits(ballot: dict, people: Mapping) -> dict:
     return {**ballot, 'traits': {**people.get(ballot.get('annotator'), {}), **own}}
 
 
+# %% ../../nbs/data/20_loading.ipynb #trl-notes
+def _trl_notes(row: SourceRow, converted: Any) -> list[str]:
+    "What was taken for granted in reading texts as a prompt and two responses."
+    if not isinstance(row['chosen'], str):
+        return []
+    if row.get('prompt') is None:
+        return ['no `prompt`: the beginning that both texts share is taken as the prompt']
+    if len(converted['chosen']) < len(row['chosen']) and not isinstance(row['chosen'], Cell):
+        return ['both texts begin with the prompt, which is taken once']
+    return []
+
+
+# %% ../../nbs/data/20_loading.ipynb #no-column
+def _no_column_error(columns: Iterable[str], row: Mapping) -> ContractError:
+    column = next(c for c in columns if c not in row)
+    want = 'a column in every row'
+    return ContractError(column, want, describe_names(row), reason=f'no `{column}`')
+
+
 # %% ../../nbs/data/20_loading.ipynb #row-converter
 class _RowConverter:
     "Converts a source's row to comparisons that say where they come from."
 
     def __init__(self, recognised: _RecognisedRows) -> None:
         self.format: Format = FORMATS[recognised.format]
+        self.is_trl = recognised.format == 'trl'
+        self.notes: Counter[str] = Counter()
+        self.spelled = recognised.spelled
         self.columns = recognised.columns
-        self.has_cells = recognised.has_cells
-        self.opened = recognised.opened
+        self.has_cells, self.opened = recognised.has_cells, recognised.opened
         self.required = set(self.format.columns)
         self.convert = recognised.convert
         self.kinds = recognised.kinds
         self.name = recognised.format
         self.seen = set(recognised.seen)
-        self.notes: Counter[str] = Counter()
 
     def __call__(self, row: SourceRow) -> dict | list[dict]:
+        row = _as_spelled(row, self.spelled)
         if self.columns:
             row = rename_columns(row, self.columns)
         if not self.required <= row.keys():
-            column = next(c for c in self.format.columns if c not in row)
-            want = 'a column in every row'
-            raise ContractError(column, want, f'{list(row)}', reason=f'no `{column}`')
+            raise _no_column_error(self.format.columns, row)
         if not self.seen.issuperset(row):
             check_late_columns(row, row.keys() - self.seen, self.name)
             self.seen.update(row)
         converted = self.convert(row)
         self.notes.update(self.format.remarks(row))
-        return [
-            self.kinds(_completed(r, self.has_cells, self.opened))
-            for r in (converted if isinstance(converted, list) else [converted])
-        ]
+        if self.is_trl and 'chosen' in converted:
+            self.notes.update(_trl_notes(row, converted))
+        every = converted if isinstance(converted, list) else [converted]
+        return [self.kinds(_completed(c, self.has_cells, self.opened)) for c in every]
 
 
 # %% ../../nbs/data/20_loading.ipynb #complete
@@ -418,6 +512,20 @@ class Loaded(NamedTuple):
     account: dict  # what was read, set aside, left out, odd, merged and kept
 
 
+# %% ../../nbs/data/20_loading.ipynb #names-in-source
+def _names_in_source(recognised: _RecognisedRows) -> dict[str, str]:
+    "A column of the contract to the source's name for it, for messages."
+    spelled = {known: name for name, known in recognised.spelled.items()}
+    return {**FORMATS[recognised.format].names, **spelled, **recognised.columns}
+
+
+# %% ../../nbs/data/20_loading.ipynb #tell
+def _tell(where: str, notes: Iterable[str]) -> None:
+    "Logs what is true of a whole file."
+    for note in notes:
+        _log.warning('%s: %s', where, note)
+
+
 # %% ../../nbs/data/20_loading.ipynb #convert-rows-all
 def _convert_all(
     recognised: _RecognisedRows, strict: bool, rejects: str | Path | None, progress: bool
@@ -433,20 +541,23 @@ def _convert_all(
             convert=convert,
             reject=None if strict else set_aside,
             where=where,
-            names={**FORMATS[recognised.format].names, **recognised.columns},
+            names=_names_in_source(recognised),
             types=recognised.opened.types,
             leave=left_out,
+            notes=convert.notes,
         )
     _warn_of_rows(where, 'set aside', set_aside.reasons)
     left_out.warn()
+    warn_of_notes(where, convert.notes)
     notes = dict(convert.notes)
     try:
         assumed = recognised.kinds.finish()
     except ContractError as error:
         error.where = where
         raise
-    notes |= dict.fromkeys([recognised.unused, *assumed], rows.count)
-    notes.pop('', None)
+    told = [note for note in (recognised.unused, *assumed) if note]
+    _tell(where, told)
+    notes |= dict.fromkeys(told, rows.count)
     account = dict(
         format=recognised.format,
         read=rows.count,
@@ -509,8 +620,7 @@ def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) ->
         ds = once_a_row(ds, where, counting.repeats)
     notes += _large_counts(ds)
     account['notes'] |= dict.fromkeys(notes, account['read'])
-    for note in account['notes']:
-        _log.warning('%s: %s', where, note)
+    _tell(where, notes)
     return Loaded(ds, account | dict(repeats=counted._asdict() | dict(of_pair=None)))
 
 
@@ -543,13 +653,14 @@ def read_comparisons(
     part: str | None = None,  # `train`, `validation` or `test`, see `split_by_group`
     progress: bool = False,
     counting: Counting = _AS_THE_DATA_SAY,  # whose votes count, and how often
+    reading: Reading = AS_IT_SAYS,  # how a file is to be read: its encoding, its separator
 ) -> Loaded:  # comparisons, and the account
     "Comparisons, and an account of what happened to every row."
     _check_choices(format, part, limit, counting)
     if rejects is not None:
         refuse_inputs(rejects, [data, people], 'rejects')
         refuse_foreign(rejects, _why_no_rejects, 'a file of rows set aside', 'rejects')
-    opened = open_source(data, split)
+    opened = open_source(data, split, reading)
     if people is not None:
         opened = opened._replace(people=_open_people(people))
     recognised = _recognise(opened, format, columns or {}, counting)
@@ -579,8 +690,12 @@ def load_comparisons(
     judges: Collection[str] = (),  # annotators that are language models
     annotators_are: str | None = None,  # `people` or `judges`; None: as the data say
     vote_words: Mapping | None = None,  # the file's word for a vote to `a`, `b`, `tie`, `none`
+    encoding: str | None = None,  # of a file; None is UTF-8, or what a byte-order mark shows
+    separator: str | None = None,  # of the cells of a CSV file; None finds it in the header
+    any_size: bool = False,  # read a compressed file however large it grows
     **kwargs: Any,  # `columns`, `people`, `part`, `progress`: see `read_comparisons`
 ) -> Dataset:  # comparisons
     "Comparisons from a named data set, the Hub, a file, a folder or rows in memory."
     kwargs.setdefault('counting', Counting(repeats, judges, annotators_are, vote_words or {}))
+    kwargs.setdefault('reading', Reading(encoding, separator, any_size))
     return read_comparisons(data, split, format, limit, seed, strict, merge, **kwargs).comparisons

@@ -8,12 +8,14 @@ __all__ = [
     'cache_folder',
     'json_object',
     'remove_folder',
+    'put_in_place',
     'replacing',
     'refuse_inputs',
     'refuse_foreign',
 ]
 
 # %% ../../nbs/data/09_outputs.ipynb #imports
+import ctypes
 import json
 import os
 import shutil
@@ -60,6 +62,37 @@ def remove_folder(
     shutil.rmtree(hidden, ignore_errors=True)
 
 
+# %% ../../nbs/data/09_outputs.ipynb #put-in-place
+def _exchange_names(one: Path, other: Path) -> bool:
+    "Exchanges two names in one step, where the system can (Linux); whether it did."
+    rename = getattr(ctypes.CDLL(None), 'renameat2', None) if os.name == 'posix' else None
+    if rename is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
+
+
+def put_in_place(
+    new: str | Path,  # file or folder that is complete
+    path: str | Path,  # the name it gets, in the same folder; what is there is replaced
+) -> None:
+    "Renames what is new, so that at every moment the old or the new is there, whole."
+    new, path = Path(new), Path(path)
+    if not (new.is_dir() and path.is_dir()):
+        os.replace(new, path)
+    elif _exchange_names(new.absolute(), path.absolute()):
+        shutil.rmtree(new, ignore_errors=True)  # the old folder, which has this name now
+    else:
+        old = path.with_name(f'.{path.name}.{os.getpid()}.gone')
+        os.replace(path, old)
+        try:
+            os.replace(new, path)
+        except BaseException:
+            os.replace(old, path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
 # %% ../../nbs/data/09_outputs.ipynb #replacing
 @contextmanager
 def replacing(
@@ -71,9 +104,7 @@ def replacing(
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
-        if temporary.is_dir():
-            remove_folder(path)
-        os.replace(temporary, path)
+        put_in_place(temporary, path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)

@@ -410,7 +410,7 @@ _SECOND = re.compile(r'(?:^|[_ ])(?:b|2|right|second)$|(?<=[a-z])2$', re.IGNOREC
 _FIRST = re.compile(r'(?:^|[_ ])(?:a|1|left|first)$|(?<=[a-z])1$', re.IGNORECASE)
 
 
-def _check_sides(columns: Mapping) -> None:
+def _check_side_order(columns: Mapping) -> None:
     "Refuses sides that are mapped the other way round, in which `left` would no longer be A."
     side_a = str(columns.get('response_a', ''))
     side_b = str(columns.get('response_b', ''))
@@ -445,7 +445,7 @@ def _check_shown(row: SourceRow, columns: Mapping, column: str, values: Iterable
 ROWS_PEEKED = 10_000  # rows that are looked at to learn what numbers mean
 
 
-def _cells(rows: Iterable[Any], columns: Sequence[str]) -> Iterator[Any]:
+def _vote_cells(rows: Iterable[Any], columns: Sequence[str]) -> Iterator[Any]:
     "The values of some columns that are not blank."
     for row in rows:
         if isinstance(row, Mapping):
@@ -460,14 +460,14 @@ def vote_reader(
     words: Mapping[str, str | None] = {},  # of `check_vote_words`
 ) -> Callable[[SourceRow], dict]:  # converts a row under the format's names
     "A reader of the votes of one file, whose first rows show what its numbers mean."
-    _check_sides(columns)
+    _check_side_order(columns)
     first = joined_rows(head)
     are_named = True
     if format == 'votes_wide':
         sources, are_named = _raters_of(first, columns)
     else:
         sources = [columns.get('vote', 'vote')]
-    values = [value for value in _cells(head, sources) if str(value).strip() not in words]
+    values = [value for value in _vote_cells(head, sources) if str(value).strip() not in words]
     _check_shown(first, columns, sources[0], values)
     numbers = {number for number in map(as_vote_number, values) if number is not None}
     reader = VoteWords(words, number_meaning(numbers, sources[0], words))

@@ -108,19 +108,27 @@ class AlikeClassifier:
         self.trees.fit(features, pairs.alike)
         # (pairs,): by trees that had not seen the prompt
         self.unseen = self.calibration.predict_proba(uncalibrated)[:, 1]
-        sides = zip(pairs.response_a, pairs.response_b)
-        self.known = dict(zip(map(frozenset, sides), self.unseen))
+        # The same two responses may be alike as answers to one prompt and not to another.
+        self.known = {
+            (prompt, frozenset([a.strip(), b.strip()])): unseen
+            for prompt, a, b, unseen in zip(
+                pairs.prompt, pairs.response_a, pairs.response_b, self.unseen
+            )
+        }
 
     def probability(
         self,
         features: pd.DataFrame,  # (pairs, features)
         a: Sequence[str],  # responses A
         b: Sequence[str],  # responses B
+        prompts: Sequence[str] | None = None,  # theirs; None: pairs without any
     ) -> np.ndarray:  # (pairs,): that readers would call the two the same, in [0, 1]
         "For pairs that it was fitted on, the prediction of trees without that prompt."
         uncalibrated = self.trees.predict_proba(features)[:, 1:]
         fitted = self.calibration.predict_proba(uncalibrated)[:, 1]
-        return np.array([self.known.get(frozenset(pair), p) for pair, p in zip(zip(a, b), fitted)])
+        sides = [frozenset([x.strip(), y.strip()]) for x, y in zip(a, b)]
+        pairs = zip(prompts or [''] * len(sides), sides)
+        return np.array([self.known.get(pair, p) for pair, p in zip(pairs, fitted)])
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #fitting-inputs
@@ -225,5 +233,5 @@ def score_indistinguishability(
     features = _classifier_inputs(
         texts_a, texts_b, open_prompts, encoder, entailment, progress, batch_size
     )
-    scores[open_rows] = classifier.probability(features, texts_a, texts_b)
+    scores[open_rows] = classifier.probability(features, texts_a, texts_b, open_prompts)
     return scores
