@@ -8,6 +8,7 @@ __all__ = [
     'SourceOptions',
     'LoadingOptions',
     'parse_pairs',
+    'counting_of',
     'load_data',
     'load_foreign',
     'load_stage',
@@ -29,6 +30,8 @@ from plurality_nb.cli.messages import command_line, show_message, shows_progress
 if TYPE_CHECKING:
     from datasets import Dataset  # imported by the functions that use it: it takes seconds
 
+    from plurality_nb.data.voters import Counting
+
 
 # %% ../../nbs/cli/02_comparisons.ipynb #source-options
 @dataclass(kw_only=True)
@@ -44,6 +47,10 @@ class SourceOptions:
     any_size: Annotated[bool, typer.Option('--any-size')] = False
     part: Literal['train', 'validation', 'test'] | None = None
     limit: Annotated[int | None, typer.Option(min=1)] = None
+    judges: Annotated[str | None, typer.Option(metavar='NAME,...')] = None
+    annotators_are: Literal['people', 'judges'] | None = None
+    repeats: Literal['last', 'first', 'agreed', 'all'] | None = None
+    vote_words: Annotated[str | None, typer.Option(metavar='WORD=a|b|tie|none,...')] = None
 
 
 # %% ../../nbs/cli/02_comparisons.ipynb #loading-options
@@ -84,6 +91,21 @@ def _show_account(data: str | Path, account: dict, rejects: Path | None) -> None
         show_message(f'set aside: {rejects}')
 
 
+# %% ../../nbs/cli/02_comparisons.ipynb #counting-of
+def counting_of(
+    source: SourceOptions,
+) -> 'Counting':
+    "What the options say about votes."
+    from plurality_nb.data.voters import Counting
+
+    return Counting(
+        repeats=source.repeats or 'last',
+        judges=[name.strip() for name in (source.judges or '').split(',') if name.strip()],
+        annotators_are=source.annotators_are,
+        vote_words=parse_pairs(source.vote_words, '--vote-words'),
+    )
+
+
 # %% ../../nbs/cli/02_comparisons.ipynb #load-data
 def load_data(
     data: str | Path,  # source, file, folder or Hub id
@@ -111,6 +133,7 @@ def load_data(
         people=source.people,
         part=source.part,
         progress=shows_progress(),
+        counting=counting_of(source),
         reading=Reading(source.encoding, source.separator, source.any_size),
     )
     _show_account(data, account, rejects)

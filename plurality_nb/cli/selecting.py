@@ -67,17 +67,22 @@ def _check_selected(out: Path, as_sheet: bool) -> None:
         check_save(out)
 
 
-def _add_sheets(ds: 'Dataset', sheets: list[Path], data: str) -> 'Dataset':
+def _add_sheets(ds: 'Dataset', sheets: list[Path], data: str, repeats: str) -> 'Dataset':
     "Adds people's votes to their pairs."
     from plurality_nb.data.loading import load_comparisons
     from plurality_nb.votes.selection import add_people
 
     for sheet in sheets:
-        ds, lost = add_people(ds, load_comparisons(sheet))
+        ds, lost, repeated = add_people(ds, load_comparisons(sheet, repeats=repeats), repeats)
         if lost:
             show_message(
                 f'warning: {lost} pairs of {sheet} are not in {Path(data).name}; '
                 'their votes are left out'
+            )
+        if repeated:
+            show_message(
+                f'warning: {repeated} votes of {sheet} are by people who voted on the pair already: '
+                f'of each, the {repeats} counts (--repeats)'
             )
     return ds
 
@@ -108,11 +113,15 @@ def select_command(
     from plurality_nb.votes.selection import select_pairs
 
     sheets = votes_from or []
+    if number is None and not sheets and not where and loading == LoadingOptions():
+        want = '-n NUMBER, to choose pairs for people, or --votes-from FILE, to put votes on them'
+        hint = 'or another option that selects, such as --where, --part or --limit'
+        raise typer.BadParameter(f'want {want}, {hint}; got none', param_hint='-n / --votes-from')
     as_sheet = number is not None and out.suffix == '.csv'
     keep_inputs(out, [data, loading.people, *sheets])
     _check_selected(out, as_sheet)
     ds, _ = load_foreign(data, loading, out, seed)
-    ds = restrict_voters(_add_sheets(ds, sheets, data), where)
+    ds = restrict_voters(_add_sheets(ds, sheets, data, loading.repeats or 'last'), where)
     if number is not None:
         ds = select_pairs(ds, number, by, voted, seed)
         if len(ds) < number:

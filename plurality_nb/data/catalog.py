@@ -30,6 +30,7 @@ class Source(NamedTuple):
     split_column: bool = False  # whether rows name their split in a column `split`
     subsets: tuple[str, ...] = ()  # for NAME:SUBSET
     people: str | None = None  # configuration that describes the annotators
+    judge_splits: tuple[str, ...] = ()  # splits whose annotators are language models
     judges: tuple[str, ...] = ()  # folders beside `files` with judges' logits, for NAME:JUDGE
     label_source: str | None = None  # `label_source` of its labels, if other than the format's
     reason: str | None = None  # why the rule is as it is, where that is not obvious

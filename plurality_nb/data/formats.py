@@ -6,6 +6,9 @@ format in ten lines."""
 # %% auto #0
 __all__ = [
     'FORMATS',
+    'NO_VOTE_GIVEN',
+    'escape_formula',
+    'unescaped_texts',
     'describe_names',
     'detect_format',
     'match_columns',
@@ -14,6 +17,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/data/16_formats.ipynb #imports
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -35,43 +39,80 @@ from plurality_nb.data.rankings import RANKING_FORMATS
 from plurality_nb.data.schema import FEATURES, pair_id
 from plurality_nb.data.trl import prompt_like_columns
 from plurality_nb.data.verdicts import VERDICT_FORMATS
+from plurality_nb.data.vote_columns import VOTE_FORMATS, propose_votes, recognise_votes
 from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/16_formats.ipynb #formats-table
-FORMATS: dict[str, Format] = {**PAIRWISE_FORMATS, **RANKING_FORMATS, **VERDICT_FORMATS}
+FORMATS: dict[str, Format] = {
+    **PAIRWISE_FORMATS,
+    **RANKING_FORMATS,
+    **VERDICT_FORMATS,
+    **VOTE_FORMATS,
+}
+
+# %% ../../nbs/data/16_formats.ipynb #escape-formula
+_RUN_BY_SPREADSHEETS = re.compile(r"'*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+
+
+def escape_formula(
+    text: str,  # of a cell
+) -> str:  # with an apostrophe in front where a spreadsheet would run it
+    "A text as a cell that no spreadsheet runs."
+    return f"'{text}" if _RUN_BY_SPREADSHEETS.match(text) else text
+
+
+# %% ../../nbs/data/16_formats.ipynb #unescaped-texts
+def unescaped_texts(
+    cell: str,
+) -> list[str]:  # what may have been written, the likeliest first
+    "The texts that a cell of a sheet may stand for: a spreadsheet may have dropped an apostrophe."
+    is_escaped = cell.startswith("'") and _RUN_BY_SPREADSHEETS.match(cell)
+    return [cell[1:], cell] if is_escaped else [cell, f"'{cell}"]
+
 
 # %% ../../nbs/data/16_formats.ipynb #sheet
+NO_VOTE_GIVEN = 'no vote given'  # why a row of a sheet is left out
+
 _SHEET_VOTES: dict[str, str | None] = {
     spelling: vote for vote in ('a', 'b', 'tie') for spelling in (vote, vote.upper(), vote.title())
 } | {'': None}
 
 
-def _check_sheet_texts(row: SourceRow, prompt: Any) -> None:
-    expected = pair_id(prompt, row['response_a'], row['response_b'])
-    if expected != row['pair_id']:
-        raise ContractError(
-            'pair_id',
-            f'{expected}, the hash of the texts',
-            repr(row['pair_id'])[:40],
-            'The texts were changed since the sheet was written',
-            reason='texts of a sheet changed',
-        )
+def _sheet_texts(row: SourceRow, prompt: Any) -> tuple[str, str]:
+    "The two responses as they were when the sheet was written."
+    sides = [unescaped_texts(row[f'response_{side}']) for side in 'ab']
+    for response_a, response_b in itertools.product(*sides):
+        if pair_id(prompt, response_a, response_b) == row['pair_id']:
+            return response_a, response_b
+    raise ContractError(
+        'pair_id',
+        f'{pair_id(prompt, sides[0][0], sides[1][0])}, the hash of the texts',
+        repr(row['pair_id'])[:40],
+        'The texts were changed since the sheet was written',
+        reason='texts of a sheet changed',
+    )
 
 
 # %% ../../nbs/data/16_formats.ipynb #read-sheet
+def _unsigned(row: SourceRow) -> list[str]:
+    text = 'a vote without `annotator`, of which nobody can tell whether that person voted before'
+    return [] if _stripped(row['annotator']) else [text]
+
+
 @register_format(
     FORMATS,
     'sheet',
     *('pair_id', 'conversation', 'response_a', 'response_b', 'vote', 'annotator'),
+    remarks=_unsigned,
     prompt='conversation',
 )
 def _read_sheet(row: SourceRow) -> dict:
     word = row['vote']
-    vote = as_vote(word.strip() if isinstance(word, str) else word, _SHEET_VOTES, 'vote')
+    vote = as_vote(_stripped(word), _SHEET_VOTES, 'vote')
     if vote is None:
-        raise LeftOut('no vote given')
+        raise LeftOut(NO_VOTE_GIVEN)
     prompt = nested_column(row, 'conversation')
-    _check_sheet_texts(row, prompt)
+    response_a, response_b = _sheet_texts(row, prompt)
     traits = {
         column.removeprefix('annotator_'): value
         for column, value in row.items()
@@ -79,10 +120,14 @@ def _read_sheet(row: SourceRow) -> dict:
     }
     return dict(
         prompt=prompt,
-        response_a=row['response_a'],
-        response_b=row['response_b'],
-        ballots=[ballot(vote, row['annotator'] or None, traits)],
+        response_a=response_a,
+        response_b=response_b,
+        ballots=[ballot(vote, _stripped(row['annotator']) or None, traits)],
     )
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 # %% ../../nbs/data/16_formats.ipynb #guess-columns
@@ -168,6 +213,9 @@ def _shape_hint(row: Mapping) -> str:
 
 def _unknown_columns(row: Mapping) -> ContractError:
     "The error for columns that no format has."
+    options = propose_votes(row)
+    if options:
+        return _votes_error(row, options)
     nearest = _nearest_format(row)
     guesses = _guesses(row, nearest)
     mapping = ','.join(f'{column}={guess}' for column, guess in guesses.items())
@@ -178,6 +226,18 @@ def _unknown_columns(row: Mapping) -> ContractError:
         f'The nearest is {nearest!r}, which also needs {list(guesses)}: say which columns they are '
         f'with `columns=`, `--map {mapping}`, or name another with `format=`, `--format`'
         f'{_shape_hint(row)}',
+        reason='unknown columns',
+    )
+
+
+# %% ../../nbs/data/16_formats.ipynb #votes-error
+def _votes_error(row: Mapping, options: str) -> ContractError:
+    "The error for votes beside texts whose columns have unknown names."
+    return ContractError(
+        'columns',
+        'those of a known format, or votes beside `prompt`, `response_a` and `response_b`',
+        describe_names(row),
+        f'It seems to have votes; if this is how to read it, add: {options}',
         reason='unknown columns',
     )
 
@@ -209,7 +269,9 @@ def detect_format(
     ]
     if not fitting:
         raise _unknown_columns(row)
-    return max(fitting, key=lambda name: len(FORMATS[name].columns))
+    name = max(fitting, key=lambda name: len(FORMATS[name].columns))
+    votes = recognise_votes(row) if name == 'comparisons' else None
+    return votes.format if votes else name
 
 
 # %% ../../nbs/data/16_formats.ipynb #match-columns

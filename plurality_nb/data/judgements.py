@@ -36,6 +36,10 @@ def _fits_any(row: SourceRow) -> bool:
     return True
 
 
+def _nothing_odd(row: SourceRow) -> list[str]:
+    return []
+
+
 class Format(NamedTuple):
     "How one schema becomes comparisons."
 
@@ -43,6 +47,7 @@ class Format(NamedTuple):
     convert: _Convert  # a row to `prompt`, `response_a`, `response_b`, ..., or a list of such
     names: Mapping[str, str] = {}  # the contract's column to the source's
     fits: Callable[[SourceRow], bool] = _fits_any  # tells apart formats with the same columns
+    remarks: Callable[[SourceRow], list[str]] = _nothing_odd  # what is odd in a row, to be counted
 
 
 # %% ../../nbs/data/12_judgements.ipynb #register-format
@@ -51,12 +56,13 @@ def register_format(
     name: str,
     *columns: str,  # that every row has
     fits: Callable[[SourceRow], bool] = _fits_any,  # tells apart formats with the same columns
+    remarks: Callable[[SourceRow], list[str]] = _nothing_odd,  # what is odd in a row
     **names: str,  # the contract's column to the source's, for messages
 ) -> Callable[[_AnyConvert], _AnyConvert]:
     "A decorator that adds a function to a table of formats and returns it unchanged."
 
     def register(convert: _AnyConvert) -> _AnyConvert:
-        formats[name] = Format(columns, convert, names, fits)
+        formats[name] = Format(columns, convert, names, fits, remarks)
         return convert
 
     return register

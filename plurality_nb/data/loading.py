@@ -12,8 +12,9 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -23,11 +24,12 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from plurality_nb.data.arrow import batches, take
-from plurality_nb.data.build import to_comparisons, warn_of_notes
+from plurality_nb.data.build import number_column, to_comparisons, warn_of_notes
 from plurality_nb.data.cells import Cell, type_cells
 from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
 from plurality_nb.data.formats import (
     FORMATS,
+    NO_VOTE_GIVEN,
     describe_names,
     detect_format,
     match_columns,
@@ -35,12 +37,35 @@ from plurality_nb.data.formats import (
     source_columns,
 )
 from plurality_nb.data.judgements import Format, SourceRow
-from plurality_nb.data.merging import merge_pairs, pair_codes
+
+# %% ../../nbs/data/20_loading.ipynb #imports-votes
+from plurality_nb.data.merging import (
+    REPEATS,
+    RepeatedVotes,
+    merge_pairs,
+    once_a_row,
+    pair_codes,
+    repeated_votes,
+)
 from plurality_nb.data.opening import Opened, open_source, path_exists, read_people, rows_in_memory
 from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
-from plurality_nb.data.schema import FEATURES
+from plurality_nb.data.schema import FEATURES, OUTCOMES
 from plurality_nb.data.split import PARTS, part_of
 from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
+from plurality_nb.data.vote_columns import (
+    ROWS_PEEKED,
+    VOTE_FORMATS,
+    check_late_columns,
+    complete_vote_columns,
+    joined_rows,
+    recognise_votes,
+    signed_choice,
+    signing_column,
+    unused_votes,
+    vote_reader,
+)
+from plurality_nb.data.vote_words import check_vote_words
+from plurality_nb.data.voters import Counting, VoterColumn, VoterKinds, voter_column
 from plurality_nb.errors import ContractError
 from plurality_nb.progress import progress_bar
 
@@ -55,6 +80,10 @@ class _RecognisedRows(NamedTuple):
     columns: Mapping  # a format's column to the source's
     has_cells: bool  # whether they come from a CSV
     spelled: Mapping  # a source's column to the known one of which it is another spelling
+    convert: Callable  # a row under the format's names to comparisons
+    kinds: VoterKinds
+    seen: Collection[str]  # columns of the first rows, under the format's names
+    unused: str = ''  # which columns look like votes and are not used
 
 
 def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
@@ -123,7 +152,16 @@ def _own_spelling(path: str, row: Mapping) -> str:
 
 
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
-_GENERAL_FORMATS = ('comparisons', 'trl', 'sheet')  # whose name does not say where rows come from
+_GENERAL_FORMATS = (
+    'comparisons',
+    'trl',
+    'sheet',
+    *VOTE_FORMATS,
+)  # whose name does not say where rows come from
+
+
+def _has_cells(row: Mapping) -> bool:
+    return any(isinstance(value, Cell) for value in row.values())
 
 
 def _known_format(row: Mapping, format: str | None, own: str | None) -> str:
@@ -134,16 +172,29 @@ def _known_format(row: Mapping, format: str | None, own: str | None) -> str:
     return name
 
 
-def _recognise(opened: Opened, format: str | None, columns: Mapping) -> _RecognisedRows:
+# %% ../../nbs/data/20_loading.ipynb #recognise-all
+def _recognise(
+    opened: Opened, format: str | None, columns: Mapping, counting: Counting
+) -> _RecognisedRows:
     rows = iter(opened.rows)
+    texts = {name: column for name, column in columns.items() if name != 'raters'}
     try:
         first, head = _first_row(rows, opened.where)
-        columns = {name: _own_spelling(path, first) for name, path in columns.items()}
-        spelled = match_columns(first, source_columns(first, columns))
+        texts = {column: _own_spelling(path, first) for column, path in texts.items()}
+        spelled = match_columns(first, source_columns(first, texts))
         known = _as_spelled(first, spelled)
-        name = _known_format(
-            rename_columns(known, columns) if columns else known, format, opened.format
-        )
+        known = rename_columns(known, texts) if texts else known
+        name = 'votes_wide' if 'raters' in columns and not (format or opened.format) else None
+        name = name or _known_format(known, format, opened.format)
+        if name in (*VOTE_FORMATS, 'comparisons', 'trl', 'hh'):
+            head += _peek(rows)
+        looked_at = [_as_spelled(row, spelled) for row in head if isinstance(row, Mapping)]
+        given = {**columns, **texts}
+        name, columns = _vote_columns(looked_at, name, given, bool(format or opened.format))
+        convert = FORMATS[name].convert
+        if name in VOTE_FORMATS:
+            words = check_vote_words(counting.vote_words)
+            convert = vote_reader(name, looked_at, columns, words)
     except ContractError as error:
         error.where = error.where or opened.where
         raise
@@ -151,8 +202,55 @@ def _recognise(opened: Opened, format: str | None, columns: Mapping) -> _Recogni
         _log.info('%s: columns read as %s', opened.where, spelled)
     if name not in _GENERAL_FORMATS and not opened.source:
         opened = opened._replace(source=name)
-    has_cells = any(isinstance(value, Cell) for value in first.values())
-    return _RecognisedRows(opened, itertools.chain(head, rows), name, columns, has_cells, spelled)
+    mapped = {column: path for column, path in columns.items() if column != 'raters'}
+    known = rename_columns(joined_rows(looked_at), mapped)
+    kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
+    signed = signing_column(known, name)
+    if signed:
+        convert = partial(signed_choice, convert=convert, column=signed)
+    unused = unused_votes(known, name)
+    rows = itertools.chain(head, rows)
+    return _RecognisedRows(
+        opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, unused
+    )
+
+
+# %% ../../nbs/data/20_loading.ipynb #peek
+_CHARACTERS_PEEKED = 2**24
+
+
+def _peek(rows: Iterator) -> list:
+    "The next rows, few enough to hold."
+    head = []
+    size = 0
+    for row in itertools.islice(rows, ROWS_PEEKED):
+        head.append(row)
+        if isinstance(row, Mapping):
+            size += sum(len(value) for value in row.values() if isinstance(value, str | list))
+        if size > _CHARACTERS_PEEKED:
+            break
+    return head
+
+
+def _vote_columns(
+    head: list, name: str, columns: Mapping, is_given: bool
+) -> tuple[str, dict[str, Any]]:
+    "The format, and all columns of votes of the first rows, of which a row may lack some."
+    texts = {column: path for column, path in columns.items() if column != 'raters'}
+    seen = joined_rows(head)
+    known = rename_columns(seen, texts) if texts else seen
+    if not is_given and name in (*VOTE_FORMATS, 'comparisons') and 'raters' not in columns:
+        layout = recognise_votes(known)
+        name = layout.format if layout else 'comparisons'
+    return name, complete_vote_columns(known, name, columns, is_given)
+
+
+def _kinds_of_voters(opened: Opened, column: VoterColumn, counting: Counting) -> VoterKinds:
+    "Who is counted as a judge: as the user says, else as the source does."
+    annotators_are = counting.annotators_are
+    if annotators_are is None and not counting.judges:
+        annotators_are = opened.annotators_are
+    return VoterKinds(column, counting.judges, annotators_are)
 
 
 # %% ../../nbs/data/20_loading.ipynb #with-traits
@@ -195,8 +293,10 @@ class _RowConverter:
         self.columns = recognised.columns
         self.has_cells, self.opened = recognised.has_cells, recognised.opened
         self.required = set(self.format.columns)
-        additions = (self.opened.people, self.opened.source, self.opened.label_source)
-        self.completes = self.has_cells or bool(self.columns) or any(additions)
+        self.convert = recognised.convert
+        self.kinds = recognised.kinds
+        self.name = recognised.format
+        self.seen = set(recognised.seen)
 
     def __call__(self, row: SourceRow) -> dict | list[dict]:
         row = _as_spelled(row, self.spelled)
@@ -204,25 +304,29 @@ class _RowConverter:
             row = rename_columns(row, self.columns)
         if not self.required <= row.keys():
             raise _no_column_error(self.format.columns, row)
-        converted = self.format.convert(row)
-        if self.is_trl:
+        if not self.seen.issuperset(row):
+            check_late_columns(row, row.keys() - self.seen, self.name)
+            self.seen.update(row)
+        converted = self.convert(row)
+        self.notes.update(self.format.remarks(row))
+        if self.is_trl and 'chosen' in converted:
             self.notes.update(_trl_notes(row, converted))
-        if not self.completes:
-            return converted
         every = converted if isinstance(converted, list) else [converted]
-        return [self._complete(comparison) for comparison in every]
+        return [self.kinds(_completed(c, self.has_cells, self.opened)) for c in every]
 
-    def _complete(self, row: dict) -> dict:
-        "A comparison with what is known beyond its row."
-        if self.has_cells:
-            row = type_cells(row)
-        if self.opened.label_source and row.get('label_source'):
-            row['label_source'] = self.opened.label_source
-        if self.opened.source and not row.get('source'):
-            row['source'] = self.opened.source
-        if self.opened.people and row.get('ballots'):
-            row['ballots'] = [_add_traits(b, self.opened.people) for b in row['ballots']]
-        return row
+
+# %% ../../nbs/data/20_loading.ipynb #complete
+def _completed(row: dict, has_cells: bool, opened: Opened) -> dict:
+    "A comparison with what is known beyond its row."
+    if has_cells:
+        row = type_cells(row)
+    if opened.label_source and row.get('label_source'):
+        row['label_source'] = opened.label_source
+    if opened.source and not row.get('source'):
+        row['source'] = opened.source
+    if opened.people and row.get('ballots'):
+        row['ballots'] = [_add_traits(b, opened.people) for b in row['ballots']]
+    return row
 
 
 # %% ../../nbs/data/20_loading.ipynb #named
@@ -319,7 +423,9 @@ def find_odd_rows(
 
 
 # %% ../../nbs/data/20_loading.ipynb #check-choices
-def _check_choices(format: str | None, part: str | None, limit: Any) -> None:
+def _check_choices(format: str | None, part: str | None, limit: Any, counting: Counting) -> None:
+    if counting.repeats not in REPEATS:
+        raise ContractError('repeats', f'one of {REPEATS}', repr(counting.repeats))
     if format is not None and format not in FORMATS:
         raise ContractError('format', f'one of {list(FORMATS)}', repr(format))
     if part is not None and part not in PARTS:
@@ -358,6 +464,46 @@ def _warn_of_rows(where: str, what: str, reasons: Counter[str]) -> None:
         _log.warning('%s: %s %s rows: %s', where, what, sum(reasons.values()), text)
 
 
+# %% ../../nbs/data/20_loading.ipynb #left-out
+class _LeftOut:
+    "Rows that a rule leaves out, by reason."
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.rows: dict[str, list[int]] = {}
+
+    def __call__(self, number: int, row: Any, error: ContractError) -> None:
+        self.rows.setdefault(error.reason, []).append(number)
+
+    def warn(self) -> None:
+        _warn_of_rows(self.where, 'left out', Counter({r: len(n) for r, n in self.rows.items()}))
+        unfilled = self.rows.get(NO_VOTE_GIVEN)
+        if unfilled:
+            _log.warning('%s: no vote in %s', self.where, _row_list(unfilled))
+
+    def __enter__(self) -> '_LeftOut':
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        "Says of a sheet without any vote what is missing, in place of the rows that it lacks."
+        unfilled = self.rows.get(NO_VOTE_GIVEN)
+        if unfilled and isinstance(error, ContractError) and error.reason == 'no rows':
+            raise ContractError(
+                'vote',
+                'a, b or tie in at least one row of the sheet',
+                f'none in {_row_list(unfilled)}',
+                'Fill in `vote`, and `annotator`',
+                where=self.where,
+            ) from None
+
+
+def _row_list(rows: list[int], most: int = 10) -> str:
+    "Numbers of rows, and the lines where a spreadsheet shows them, below the names."
+    more = f' and {len(rows) - most} more' if len(rows) > most else ''
+    lines = ', '.join(str(row + 2) for row in rows[:most])
+    return f'lines {lines}{more} of the spreadsheet'
+
+
 # %% ../../nbs/data/20_loading.ipynb #convert-all
 class Loaded(NamedTuple):
     "What loading returns."
@@ -373,6 +519,14 @@ def _names_in_source(recognised: _RecognisedRows) -> dict[str, str]:
     return {**FORMATS[recognised.format].names, **spelled, **recognised.columns}
 
 
+# %% ../../nbs/data/20_loading.ipynb #tell
+def _tell(where: str, notes: Iterable[str]) -> None:
+    "Logs what is true of a whole file."
+    for note in notes:
+        _log.warning('%s: %s', where, note)
+
+
+# %% ../../nbs/data/20_loading.ipynb #convert-rows-all
 def _convert_all(
     recognised: _RecognisedRows, strict: bool, rejects: str | Path | None, progress: bool
 ) -> Loaded:
@@ -380,8 +534,8 @@ def _convert_all(
     where = recognised.opened.where
     convert = _RowConverter(recognised)
     rows = _CountedRows(progress_bar(recognised.rows, f'reading {where}', progress, unit=' rows'))
-    left_out: Counter[str] = Counter()
-    with _Rejects(rejects) as set_aside:
+    left_out = _LeftOut(where)
+    with _Rejects(rejects) as set_aside, left_out:
         ds = to_comparisons(
             rows,
             convert=convert,
@@ -389,21 +543,85 @@ def _convert_all(
             where=where,
             names=_names_in_source(recognised),
             types=recognised.opened.types,
-            leave=lambda number, row, error: left_out.update([error.reason]),
+            leave=left_out,
             notes=convert.notes,
         )
     _warn_of_rows(where, 'set aside', set_aside.reasons)
-    _warn_of_rows(where, 'left out', left_out)
+    left_out.warn()
     warn_of_notes(where, convert.notes)
+    notes = dict(convert.notes)
+    try:
+        assumed = recognised.kinds.finish()
+    except ContractError as error:
+        error.where = where
+        raise
+    told = [note for note in (recognised.unused, *assumed) if note]
+    _tell(where, told)
+    notes |= dict.fromkeys(told, rows.count)
     account = dict(
         format=recognised.format,
         read=rows.count,
         rejected=dict(set_aside.reasons),
         rejected_rows=set_aside.rows,
-        left_out=dict(left_out),
-        notes=dict(convert.notes),
+        left_out={reason: len(rows) for reason, rows in left_out.rows.items()},
+        notes=notes,
     )
     return Loaded(ds, account)
+
+
+# %% ../../nbs/data/20_loading.ipynb #vote-notes
+_MANY_VOTES = 100_000  # of people on one pair; more are rather something else
+
+
+def _repeat_notes(counted: RepeatedVotes, counting: Counting, merge: bool) -> Iterator[str]:
+    "What is said of people who voted more than once on a pair, and of votes without a name."
+    if counted.votes:
+        rule = 'of each, ' + ('all count' if counting.repeats == 'all' else '')
+        if counting.repeats != 'all':
+            rule += f'the {counting.repeats} counts'
+            if counting.repeats == 'agreed':
+                rule = 'each counts once, or not at all where they differ'
+        yield (
+            f'{counted.votes} votes repeat a vote of the same person on the same pair '
+            f'({counted.people} people, {counted.pairs} pairs, up to {counted.most} votes of one '
+            f'person): {rule} (`repeats=`, --repeats)'
+        )
+    if counted.unnamed and merge:
+        yield (
+            f'{counted.unnamed} votes on repeated pairs name no annotator: all count, '
+            'also where somebody voted twice'
+        )
+
+
+# %% ../../nbs/data/20_loading.ipynb #count-votes
+def _large_counts(ds: Dataset) -> Iterator[str]:
+    counts = [number_column(ds, f'human_{outcome}') for outcome in OUTCOMES]
+    totals = np.nan_to_num(np.sum(counts, axis=0))
+    if (totals > _MANY_VOTES).any():
+        pairs = int((totals > _MANY_VOTES).sum())
+        yield (
+            f'{pairs} pairs have more than {_MANY_VOTES:,} votes of people, '
+            f'up to {totals.max():,.0f}: check that these are counts of votes'
+        )
+
+
+def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) -> Loaded:
+    "The comparisons with each person's vote once a pair, rows merged if asked for; notes say so."
+    ds, account = loaded
+    codes = pair_codes(ds).codes if merge else np.arange(len(ds))
+    counted = repeated_votes(ds, codes)
+    is_as_saved = not merge and account['format'] == 'comparisons'
+    if is_as_saved:
+        counting = counting._replace(repeats='all')
+    notes = [*_repeat_notes(counted, counting, merge)]
+    if merge:
+        ds = merge_pairs(ds, where, counting.repeats)
+    elif counting.repeats != 'all':
+        ds = once_a_row(ds, where, counting.repeats)
+    notes += _large_counts(ds)
+    account['notes'] |= dict.fromkeys(notes, account['read'])
+    _tell(where, notes)
+    return Loaded(ds, account | dict(repeats=counted._asdict() | dict(of_pair=None)))
 
 
 # %% ../../nbs/data/20_loading.ipynb #keep
@@ -418,6 +636,9 @@ def _keep(ds: Dataset, part: str | None, limit: int | None, seed: int) -> Datase
 
 
 # %% ../../nbs/data/20_loading.ipynb #read-comparisons
+_AS_THE_DATA_SAY = Counting()
+
+
 def read_comparisons(
     data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
     split: str | None = None,  # of a data set that has several; None is `train`
@@ -431,17 +652,18 @@ def read_comparisons(
     people: str | Path | Iterable | None = None,  # who the annotators are: a file or rows
     part: str | None = None,  # `train`, `validation` or `test`, see `split_by_group`
     progress: bool = False,
+    counting: Counting = _AS_THE_DATA_SAY,  # whose votes count, and how often
     reading: Reading = AS_IT_SAYS,  # how a file is to be read: its encoding, its separator
 ) -> Loaded:  # comparisons, and the account
     "Comparisons, and an account of what happened to every row."
-    _check_choices(format, part, limit)
+    _check_choices(format, part, limit, counting)
     if rejects is not None:
         refuse_inputs(rejects, [data, people], 'rejects')
         refuse_foreign(rejects, _why_no_rejects, 'a file of rows set aside', 'rejects')
     opened = open_source(data, split, reading)
     if people is not None:
         opened = opened._replace(people=_open_people(people))
-    recognised = _recognise(opened, format, columns or {})
+    recognised = _recognise(opened, format, columns or {}, counting)
     ds, account = _convert_all(recognised, strict, rejects, progress)
     odd = find_odd_rows(ds)
     repeated = odd['repeated'].rows
@@ -450,8 +672,7 @@ def read_comparisons(
     account['named'] = {
         oddity: odd_rows.pair_ids for oddity, odd_rows in odd.items() if odd_rows.pair_ids
     }
-    if merge and repeated:
-        ds = merge_pairs(ds, opened.where)
+    ds, account = _count_votes(Loaded(ds, account), counting, merge, opened.where)
     ds = _keep(ds, part, limit, seed)
     return Loaded(ds, account | dict(kept=len(ds)))
 
@@ -465,11 +686,16 @@ def load_comparisons(
     seed: int = 0,
     strict: bool = True,  # raise on bad rows; else set them aside, counted in a warning
     merge: bool = True,  # one row a pair
+    repeats: str = 'last',  # which of a person's votes on a pair count: last, first, agreed, all
+    judges: Collection[str] = (),  # annotators that are language models
+    annotators_are: str | None = None,  # `people` or `judges`; None: as the data say
+    vote_words: Mapping | None = None,  # the file's word for a vote to `a`, `b`, `tie`, `none`
     encoding: str | None = None,  # of a file; None is UTF-8, or what a byte-order mark shows
     separator: str | None = None,  # of the cells of a CSV file; None finds it in the header
     any_size: bool = False,  # read a compressed file however large it grows
     **kwargs: Any,  # `columns`, `people`, `part`, `progress`: see `read_comparisons`
 ) -> Dataset:  # comparisons
     "Comparisons from a named data set, the Hub, a file, a folder or rows in memory."
+    kwargs.setdefault('counting', Counting(repeats, judges, annotators_are, vote_words or {}))
     kwargs.setdefault('reading', Reading(encoding, separator, any_size))
     return read_comparisons(data, split, format, limit, seed, strict, merge, **kwargs).comparisons

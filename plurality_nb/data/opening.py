@@ -283,6 +283,7 @@ class Opened(NamedTuple):
     label_source: str | None = None
     types: Mapping = {}  # of a saved file's own columns
     people: Mapping | None = None  # annotator to traits
+    annotators_are: str | None = None  # `people` or `judges`, of a named source
 
 
 # %% ../../nbs/data/18_opening.ipynb #path-exists
@@ -343,6 +344,7 @@ def _open_named(data: str, named: _NamedSource, split: str | None) -> Opened:
         source=None if named.name == 'sample' else named.name,
         label_source=source.label_source,
         people=people,
+        annotators_are='judges' if split in source.judge_splits else 'people',
     )
 
 

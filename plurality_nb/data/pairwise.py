@@ -24,7 +24,6 @@ from plurality_nb.data.judgements import (
     as_vote,
     ballot,
     binary_label,
-    judge_vote,
     nested_column,
     one_person,
     register_format,
@@ -249,11 +248,8 @@ _ARENA_WINNERS = {
 
 
 def _arena_vote(row: SourceRow, judge: object) -> dict:
-    "The vote of a person, or of a language model if the judge is one."
-    vote = as_vote(row['winner'], _ARENA_WINNERS, 'winner')
-    if 'gpt' in str(judge).lower():
-        return judge_vote(vote)
-    return one_person(vote, judge)
+    "The vote of whoever is named; loading moves it where that is a language model."
+    return one_person(as_vote(row['winner'], _ARENA_WINNERS, 'winner'), judge)
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #mt-bench

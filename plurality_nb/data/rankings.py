@@ -23,6 +23,7 @@ from plurality_nb.data.judgements import (
     register_format,
     score_vote,
 )
+from plurality_nb.data.vote_words import as_vote_number
 
 # %% ../../nbs/data/14_rankings.ipynb #ranking-formats
 RANKING_FORMATS: dict[str, Format] = {}
@@ -47,17 +48,50 @@ def _judge_prefers(scores: Sequence, column: str, i: int, j: int) -> dict:
     return judge_vote(score_vote(scores[i], scores[j], column))
 
 
+_LEAST_OF_A_TEN = 4  # mean of the fine-grained scores, 1 to 5, above which a 10 is believed
+
+
+def _fine_grained(completion: Mapping) -> float | None:
+    "The mean of a completion's fine-grained scores; None where there are none."
+    ratings = []
+    for aspect in (parse_nested(completion.get('annotations')) or {}).values():
+        rating = as_vote_number(aspect.get('Rating')) if isinstance(aspect, Mapping) else None
+        if rating is not None:
+            ratings.append(rating)
+    if ratings:
+        return sum(ratings) / len(ratings)
+    return as_vote_number(completion.get('fine-grained_score'))
+
+
+def _believed_score(completion: Mapping) -> Any:
+    "The overall score; None for a 10 that may have been a 1."
+    score = completion.get('overall_score')
+    if as_vote_number(score) != 10:
+        return score
+    mean = _fine_grained(completion)
+    return score if mean is None or mean > _LEAST_OF_A_TEN else None
+
+
+def _doubtful_tens(row: SourceRow) -> list[str]:
+    completions = nested_column(row, 'completions') or []
+    doubtful = [c for c in completions if c.get('overall_score') and _believed_score(c) is None]
+    text = 'an `overall_score` of 10 with low fine-grained scores may be a 1: no vote on its pairs'
+    return [text] if doubtful else []
+
+
+# %% ../../nbs/data/14_rankings.ipynb #read-ultrafeedback
 @register_format(
     RANKING_FORMATS,
     'ultrafeedback',
     *('instruction', 'completions'),
+    remarks=_doubtful_tens,
     prompt='instruction',
     response_a='completions',
     response_b='completions',
 )
 def _read_ultrafeedback(row: SourceRow) -> list[dict]:
     completions = nested_column(row, 'completions') or []
-    scores = [completion.get('overall_score') for completion in completions]
+    scores = [_believed_score(completion) for completion in completions]
     return _pairs_of_responses(
         [completion['response'] for completion in completions],
         partial(_judge_prefers, scores, 'overall_score'),

@@ -314,12 +314,12 @@ def share_counts(
     n_boot: int = 1000,  # resamples of prompts
     seed: int = 0,  # of the resamples
     level: float = 0.95,  # of the intervals, over prompts
-) -> pd.DataFrame:  # `votes`, `left`, `right`; part of the pairs `value`, `low`, `high`; `pairs`
+) -> pd.DataFrame:  # `votes`, `left`, `right`; part `value`, `low`, `high`; `pairs`, `level`
     """How A's share of the votes is distributed: one row per bin for `human` and `judge`.
 
     Where both voted on some pairs, only these count."""
     groups = np.array(ds['group'][:], dtype=object)
-    table = []
+    table: list[dict] = []
     for voters, shares in _shares_by_voters(ds).items():
         voted = ~np.isnan(shares)
         pairs = int(voted.sum())
@@ -327,7 +327,7 @@ def share_counts(
         for k in range(bins):
             part = rate_interval(weights[:, k], np.ones(pairs), groups[voted], n_boot, seed, level)
             place = dict(votes=voters, left=k / bins, right=(k + 1) / bins)
-            table.append(dict(**place, **part, pairs=pairs))
+            table.append({**place, **part, 'pairs': pairs, 'level': level})
     return pd.DataFrame(table)
 
 
@@ -355,7 +355,7 @@ def plot_shares(
             label=f"{'people' if name == 'human' else name} (n={part.pairs.iloc[0]} pairs)",
         )
     ax.set(xlim=(-0.01, 1.01), xlabel="A's share of the votes", xticks=np.linspace(0, 1, 6))
-    ax.set(ylabel='part of the pairs (95% interval)')
+    ax.set(ylabel=f'part of the pairs ({_interval_level(counts) * 100:.3g}% interval)')
     _add_legend(ax, ncols=2)
     return ax
 
@@ -551,7 +551,9 @@ def plot_order_effects(
     ax.axvline(0.5, color=_GREY, lw=0.8, ls=':', zorder=0)
     ax.invert_yaxis()
     ax.set_yticks(range(len(judges)), judges, fontsize=8)
-    ax.set(xlim=(0, 1), xlabel='rate (95% interval over prompts)')
+    ax.set(
+        xlim=(0, 1), xlabel=f'rate ({_interval_level(effects) * 100:.3g}% interval over prompts)'
+    )
     _add_legend(ax)
     return ax
 

@@ -31,6 +31,19 @@ def _drawn_labels(votes: Votes, seed: int) -> np.ndarray:
     return np.select([np.isnan(draw), is_a, is_b], [np.nan, 1, 0], 0.5)
 
 
+# %% ../../nbs/votes/02_margins.ipynb #check-voted
+def _check_voted(cast: Votes, votes: str, ds: Dataset) -> None:
+    "Fails where nobody voted; votes that are all ties are votes."
+    if not np.isnan(decisiveness(*cast)).all():
+        return
+    other = 'human' if votes == 'judge' else 'judge'
+    hint = 'Collect votes first (`plurality vote`), or add those of people (`plurality select`)'
+    if not np.isnan(decisiveness(*votes_of(ds, other))).all():
+        hint = f"There are votes under {other!r}: choose votes={other!r}, `--votes {other}`"
+    raise ContractError(f'{votes}_a', 'votes in at least one row', 'none', hint)
+
+
+# %% ../../nbs/votes/02_margins.ipynb #draw-one-label
 def draw_labels(
     ds: Dataset,  # comparisons with votes
     votes: str = 'judge',  # whose: `judge` or `human`
@@ -41,6 +54,7 @@ def draw_labels(
     if how not in ('draw', 'majority'):
         raise ContractError('how', "'draw' or 'majority'", repr(how))
     cast = votes_of(ds, votes)
+    _check_voted(cast, votes, ds)
     if how == 'majority':
         label = _majority_labels(cast)
         source = 'majority'
@@ -83,11 +97,5 @@ def add_margins(
     if not (np.isfinite(scale) and scale >= 0):
         raise ContractError('scale', 'a finite number >= 0', repr(scale))
     cast = votes_of(ds, votes)
-    if np.isnan(decisiveness(*cast)).all():
-        raise ContractError(
-            f'{votes}_a',
-            'votes in at least one row',
-            'none',
-            f'Collect votes first, or choose other `votes` than {votes!r}',
-        )
+    _check_voted(cast, votes, ds)
     return with_columns(ds, margin=scale * _unit_margins(ds, kind, cast, seed))

@@ -29,6 +29,8 @@ from datasets import Dataset
 
 from plurality_nb.data.arrow import batches, take
 from plurality_nb.data.build import number_column, with_columns
+from plurality_nb.data.formats import escape_formula
+from plurality_nb.data.merging import count_once
 from plurality_nb.data.orientation import turn_ballots
 from plurality_nb.data.outputs import refuse_foreign, replacing
 from plurality_nb.data.schema import OUTCOMES
@@ -185,7 +187,8 @@ def _sheet_row(pair: Mapping, turned: bool) -> list[str]:
     if turned:
         responses.reverse()
     conversation = json.dumps(pair['prompt'], ensure_ascii=False)
-    return [pair['pair_id'], _prompt_text(pair['prompt']), conversation, *responses, '', '']
+    texts = map(escape_formula, [_prompt_text(pair['prompt']), conversation, *responses])
+    return [pair['pair_id'], *texts, '', '']
 
 
 def write_sheet(
@@ -213,6 +216,7 @@ class PeopleAdded(NamedTuple):
 
     comparisons: Dataset  # the pairs in their order, with the new votes and ballots added
     unmatched: int  # pairs that were voted on but are not among them
+    repeated: int = 0  # votes that do not count, since their annotator voted on the pair already
 
 
 def _votes_oriented(row: Mapping, response_a: str) -> tuple[list[int], list[dict] | None]:
@@ -231,20 +235,34 @@ def _voted_rows(voted: Dataset) -> dict[str, Mapping]:
 
 
 # %% ../../nbs/votes/05_selection.ipynb #add-people
+def _counts_of(ballots: Sequence[Mapping]) -> np.ndarray:
+    cast = [ballot['vote'] for ballot in ballots]
+    return np.array([cast.count(outcome) for outcome in OUTCOMES])
+
+
 def add_people(
     ds: Dataset,  # comparisons
     voted: Dataset,  # comparisons with people's votes, each pair once
+    repeats: str = 'last',  # which of a person's votes counts, as for `merge_pairs`
 ) -> PeopleAdded:
     "People's votes added to the pairs that they are about."
     new = _voted_rows(voted)
+    if not new:
+        want = "pairs with people's votes"
+        raise ContractError('voted', want, 'none', 'Fill in `vote` in the sheet')
     votes = np.stack(votes_of(ds), 1)
     ballots = ds['ballots'][:]
+    repeated = 0
     for i, (pair_id, response_a) in enumerate(zip(ds['pair_id'], ds['response_a'])):
         if pair_id not in new:
             continue
         new_counts, new_ballots = _votes_oriented(new[pair_id], response_a)
-        votes[i] = np.nan_to_num(votes[i]) + new_counts
-        ballots[i] = (ballots[i] or []) + (new_ballots or []) or None
+        cast = [*(ballots[i] or []), *(new_ballots or [])]
+        kept = count_once(cast, repeats)
+        dropped = _counts_of(cast) - _counts_of(kept)
+        repeated += int(dropped.sum())
+        votes[i] = np.nan_to_num(votes[i]) + new_counts - dropped
+        ballots[i] = kept or None
     columns = {f'human_{outcome}': votes[:, k] for k, outcome in enumerate(OUTCOMES)}
     unmatched = len(new.keys() - set(ds['pair_id']))
-    return PeopleAdded(with_columns(ds, ballots=ballots, **columns), unmatched)
+    return PeopleAdded(with_columns(ds, ballots=ballots, **columns), unmatched, repeated)

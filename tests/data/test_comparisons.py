@@ -147,7 +147,10 @@ def test_merging_does_not_depend_on_the_order_of_rows(rows, order, turn):
     ]
     mixed = rows[:]
     order.shuffle(mixed)
-    one, two = ({r["pair_id"]: r for r in merge_pairs(to_comparisons(rs))} for rs in (rows, mixed))
+    one, two = (
+        {r["pair_id"]: r for r in merge_pairs(to_comparisons(rs), repeats="all")}
+        for rs in (rows, mixed)
+    )
     assert one == two
     for w in ("human", "judge"):
         cast = {

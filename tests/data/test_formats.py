@@ -12,6 +12,7 @@ from plurality_nb.data import opening as sources
 from plurality_nb.data.catalog import SOURCES
 from plurality_nb.data.formats import FORMATS, detect_format
 from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.data.voters import Counting
 from plurality_nb.errors import ContractError
 
 
@@ -360,6 +361,16 @@ def arena_100k(winner, a, b, who, spell=json.dumps):
     )
 
 
+def vote_of(who, word, flip=False):
+    sides = (
+        dict(response_a="No", response_b="Yes") if flip else dict(response_a="Yes", response_b="No")
+    )
+    return dict(prompt="Tea?", **sides, annotator=who, vote=word)
+
+
+# Formats whose columns do not say who is a language model: what the user says.
+SAID = {"mt_bench": dict(judges=["gpt-4"])}
+
 # format: rows in its schema, then what must come of them:
 # (A's text, B's text) to label and votes of people (a, b, tie) or of judges
 N = (None, None, None)
@@ -418,6 +429,23 @@ CASES = {
             mt_bench("model_b", "expert_1", turn=2),
         ],
         {("Hello", "Hey"): (None, (1, 1, 1), (0, 1, 0))},
+    ),
+    "votes_long": (
+        [
+            vote_of("kim", "A"),
+            vote_of("lou", "model_b"),
+            vote_of("max", "left", flip=True),
+            vote_of("kim", "both"),
+            vote_of("eve", ""),
+        ],
+        {("Yes", "No"): (None, (0, 2, 1), N)},
+    ),
+    "votes_wide": (
+        [
+            dict(prompt="Tea?", response_a="Yes", response_b="No", rater_1=1, rater_2=2, rater_3=0),
+            dict(prompt="Tea?", response_a="No", response_b="Yes", rater_1=1, rater_2=None),
+        ],
+        {("Yes", "No"): (None, (0, 2, 1), N)},
     ),
     "arena": (
         [
@@ -573,7 +601,7 @@ def test_votes_counted_by_hand(name, tmp_path):
     assert detect_format(rows[0]) == name.split()[0]
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in rows))
-    ds = load_comparisons(path)
+    ds = load_comparisons(path, **SAID.get(name, {}))
     assert len(ds) == len(want)
     for (a, b), (label, human, judge) in want.items():
         row = next(r for r in ds if {r["response_a"], r["response_b"]} == {a, b})
@@ -587,6 +615,8 @@ def test_votes_counted_by_hand(name, tmp_path):
         "summaries",
         "alpaca_farm",
         "mt_bench",
+        "votes_long",
+        "votes_wide",
     )
     if keeps_order:  # the source's own order, whoever won
         assert [(r["response_a"], r["response_b"]) for r in ds] == list(want)
@@ -619,7 +649,8 @@ def test_a_csv_holds_the_same_votes(name, spelling, tmp_path):
     pd.DataFrame([{c: spell(x) for c, x in r.items()} for r in rows]).to_csv(
         tmp_path / "x.csv", index=False
     )
-    ds, want = load_comparisons(tmp_path / "x.csv"), load_comparisons(rows)
+    said = SAID.get(name, {})
+    ds, want = load_comparisons(tmp_path / "x.csv", **said), load_comparisons(rows, **said)
     for c in FEATURES:
         assert ds[c][:] == want[c][:], c
 
@@ -654,7 +685,7 @@ def test_webgpt_prefers_the_higher_score_and_the_prompt_is_kept():
     won = [r["response_a"] if r["label"] == 1 else r["response_b"] for r in ds]
     assert won == ["Light scatters.", "Another."]
     for name, rows in [(k, v[0]) for k, v in CASES.items() if k != "sheet"]:
-        for prompt in load_comparisons(rows)["prompt"]:
+        for prompt in load_comparisons(rows, **SAID.get(name, {}))["prompt"]:
             assert prompt[-1]["role"] == "user" and prompt[-1]["content"].strip(), name
 
 
@@ -701,7 +732,9 @@ def test_who_voted():
 
 
 def test_rules_leave_rows_out_and_say_so(caplog):
-    ds, account = read_comparisons([mt_bench("model_a", "x"), mt_bench("model_a", "x", turn=2)])
+    people = Counting(annotators_are="people")
+    rows = [mt_bench("model_a", "x"), mt_bench("model_a", "x", turn=2)]
+    ds, account = read_comparisons(rows, counting=people)
     assert (
         account["left_out"] == {"a later turn, before which the sides differ": 1} and len(ds) == 1
     )
@@ -730,6 +763,8 @@ BAD = {
     "arena_llm_judges": dict(logits=[1, 2]),
     "hh": dict(chosen="\n\nHuman: x\n\nAssistant: 1\n\nHuman: y\n\nAssistant: 2"),
     "trl": dict(rejected=7),
+    "votes_long": dict(vote="good"),
+    "votes_wide": dict(rater_2="maybe"),
     "ultrafeedback_binarized": dict(score_chosen="9"),
 }
 
@@ -741,7 +776,8 @@ def test_bad_rows_of_each_schema_are_named(name):
     rows = [other, row | BAD[name]]
     with pytest.raises(ContractError, match="row 1: "):
         load_comparisons(rows)
-    ds, account = read_comparisons(rows, strict=False)
+    people = Counting(annotators_are="people")
+    ds, account = read_comparisons(rows, strict=False, counting=people)
     assert account["rejected_rows"] == [1] and len(ds) >= 1
 
 

@@ -604,10 +604,13 @@ def test_pandalm(real):
     votes = good[["annotator1", "annotator2", "annotator3"]]
     for column, value in [("human_a", 1), ("human_b", 2), ("human_tie", 0)]:
         assert ds[column][:] == (votes == value).sum(axis=1).tolist()
+    everything = load_comparisons(path, strict=False, repeats="all")
+    n_votes = [sum(everything[f"human_{o}"][:]) for o in ("a", "b", "tie")]
+    assert sum(n_votes) == 3 * len(good)
     merged = load_comparisons(path, strict=False)
-    assert sum(merged["human_a"]) + sum(merged["human_b"]) + sum(merged["human_tie"]) == 3 * len(
-        good
-    )
+    assert {sum(votes) for votes in zip(*(merged[f"human_{o}"][:] for o in ("a", "b", "tie")))} == {
+        3
+    }
     key = good.apply(
         lambda r: (r.instruction, r.input, *sorted([r.response1, r.response2])), axis=1
     )

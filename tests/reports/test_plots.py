@@ -92,6 +92,10 @@ def test_shares_are_counted_once_and_mirrored(ds):
         "people (n=256 pairs)",
         "judge (n=256 pairs)",
     ]
+    assert ax.get_ylabel() == "part of the pairs (95% interval)"
+    for level, shown in [(0.8, "80%"), (0.5, "50%"), (0.999, "99.9%")]:
+        ax = plots.plot_shares(plots.share_counts(half, n_boot=20, level=level))
+        assert ax.get_ylabel() == f"part of the pairs ({shown} interval)"
     with pytest.raises(ContractError, match="comparisons with votes"):
         plots.share_counts(load_sample())
 
