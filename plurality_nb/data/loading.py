@@ -172,6 +172,13 @@ def _known_format(row: Mapping, format: str | None, own: str | None) -> str:
     return name
 
 
+# %% ../../nbs/data/20_loading.ipynb #naming-voters
+def _naming_voters(convert: Callable, known: Mapping, name: str) -> Callable:
+    "Takes an annotator next to a single choice for the person who made it."
+    column = signing_column(known, name)
+    return partial(signed_choice, convert=convert, column=column) if column else convert
+
+
 # %% ../../nbs/data/20_loading.ipynb #recognise-all
 def _recognise(
     opened: Opened, format: str | None, columns: Mapping, counting: Counting
@@ -205,9 +212,7 @@ def _recognise(
     mapped = {column: path for column, path in columns.items() if column != 'raters'}
     known = rename_columns(joined_rows(looked_at), mapped)
     kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
-    signed = signing_column(known, name)
-    if signed:
-        convert = partial(signed_choice, convert=convert, column=signed)
+    convert = _naming_voters(convert, known, name)
     unused = unused_votes(known, name)
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
@@ -526,6 +531,20 @@ def _tell(where: str, notes: Iterable[str]) -> None:
         _log.warning('%s: %s', where, note)
 
 
+# %% ../../nbs/data/20_loading.ipynb #tell-of-votes
+def _tell_of_votes(recognised: _RecognisedRows) -> list[str]:
+    "Logs, and returns, which votes were not used and who was taken for a person or a judge."
+    where = recognised.opened.where
+    try:
+        assumed = recognised.kinds.finish()
+    except ContractError as error:
+        error.where = where
+        raise
+    notes = [note for note in (recognised.unused, *assumed) if note]
+    _tell(where, notes)
+    return notes
+
+
 # %% ../../nbs/data/20_loading.ipynb #convert-rows-all
 def _convert_all(
     recognised: _RecognisedRows, strict: bool, rejects: str | Path | None, progress: bool
@@ -550,14 +569,7 @@ def _convert_all(
     left_out.warn()
     warn_of_notes(where, convert.notes)
     notes = dict(convert.notes)
-    try:
-        assumed = recognised.kinds.finish()
-    except ContractError as error:
-        error.where = where
-        raise
-    told = [note for note in (recognised.unused, *assumed) if note]
-    _tell(where, told)
-    notes |= dict.fromkeys(told, rows.count)
+    notes |= dict.fromkeys(_tell_of_votes(recognised), rows.count)
     account = dict(
         format=recognised.format,
         read=rows.count,

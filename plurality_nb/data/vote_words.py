@@ -52,11 +52,11 @@ def _side_pattern() -> re.Pattern:
     )
 
 
-_COMPARED = re.compile(r'([ab]) ?(>+|<+|[=~]+) ?([ab])')
+_COMPARED_WORDS = re.compile(r'([ab]) ?(>+|<+|[=~]+) ?([ab])')
 
 
 # %% ../../nbs/data/15a_vote_words.ipynb #compared-side
-def _compared_side(first: str, sign: str, second: str) -> str | None:
+def _side_by_sign(first: str, sign: str, second: str) -> str | None:
     "Which side a comparison such as `A>B` prefers."
     if first == second:
         return None
@@ -73,9 +73,9 @@ def side_of_word(
     words = vote_table()['words']
     if plain in words['tie']:
         return 'tie'
-    compared = _COMPARED.fullmatch(plain)
+    compared = _COMPARED_WORDS.fullmatch(plain)
     if compared:
-        return _compared_side(*compared.groups())
+        return _side_by_sign(*compared.groups())
     match = _side_pattern().fullmatch(plain)
     if not match:
         return None

@@ -24,13 +24,13 @@ _log = logging.getLogger(__name__)
 
 # %% ../../nbs/judges/04b_wire.ipynb #page-text
 _PAGE = re.compile(r'\s*(?:<\?xml|<!doctype|<html|<head|<body)', re.I)
-_UNSEEN = re.compile(r'<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>', re.I | re.S)
+_HIDDEN_MARKUP = re.compile(r'<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>', re.I | re.S)
 _LONGEST_BODY = 20_000  # characters of a complaint that are looked at
 
 
 def _page_text(text: str) -> str:
     "What people see of a page."
-    return html.unescape(_UNSEEN.sub(' ', text)) if _PAGE.match(text) else text
+    return html.unescape(_HIDDEN_MARKUP.sub(' ', text)) if _PAGE.match(text) else text
 
 
 # %% ../../nbs/judges/04b_wire.ipynb #leaves
