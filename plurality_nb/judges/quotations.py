@@ -329,7 +329,7 @@ def _drop_announced(lines: Sequence[str]) -> list[str]:
 # %% ../../nbs/judges/00_quotations.ipynb #sentences
 # Not behind an ellipsis or an abbreviation, which the sentence goes on after.
 _SENTENCE_BREAK = re.compile(
-    r'(?<=[.!?])(?<!\.\.\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bviz\.)(?<!\bcf\.)\s+|(?<=[。！？])|\n+'
+    r'(?<=[.!?])(?<!\.\.\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bviz\.)(?<!\bcf\.)(?<!^\d\.)\s+|(?<=[。！？])|\n+'
 )
 
 

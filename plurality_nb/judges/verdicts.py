@@ -45,6 +45,8 @@ _TIE_ALONE = rule_pattern('whole_answer', 'tie_alone')
 _LABEL_ELSEWHERE = rule_pattern('whole_answer', 'label_elsewhere')
 _ORDINAL = rule_pattern('whole_answer', 'ordinal')
 _COMPARISON = rule_pattern('whole_answer', 'comparison')
+_QUOTED_FIRST = re.compile(r'\s*[>|]|\W*“\s*”')  # a quoted line, or a quotation that was blanked
+_SMALL_LETTER = re.compile(r'\W*(?i:answer|verdict|choice|winner)\W*[:=]\W*([ab])\W*')
 _BRACKETED = dict(A='first', B='second', C='tie')
 
 
@@ -64,6 +66,8 @@ def _label_side(text: str) -> str | None:
         return _BRACKETED[match['bare']]
     if match := _ORDINAL.fullmatch(text):
         return match['ordinal'].lower()
+    if match := _SMALL_LETTER.fullmatch(text):
+        return _BRACKETED[match[1].upper()]
     match = _COMPARISON.fullmatch(text)
     return _compared_side(match) if match else None
 
@@ -73,7 +77,7 @@ def lone_verdict(
     longest: int = 80,  # characters; a longer text says something else too
 ) -> str | None:  # `first`, `second`, `tie`
     "The verdict of a text that is nothing but a verdict."
-    if len(text) > longest or text.lstrip()[:1] in ('>', '|'):  # a quoted line
+    if len(text) > longest or _QUOTED_FIRST.match(text):
         return None
     return _label_side(text) or ('tie' if _TIE_ALONE.fullmatch(text) else None)
 
@@ -367,7 +371,7 @@ _DISOWNED = rule_pattern('setting', 'disowned')
 
 def _goes_on(lines: Sequence[str]) -> bool:
     "Whether the second line goes on with the first one's sentence."
-    return len(lines) > 1 and bool(re.match(r'\s*[a-z,;:–—-]+(?:\s|\Z)', lines[1]))
+    return len(lines) > 1 and bool(re.match(r'\s*(?:[a-z]+\b|[,;:]|[–—-]{1,2}\s)', lines[1]))
 
 
 def _opening_label(lines: Sequence[str]) -> str | None:
@@ -401,6 +405,7 @@ def _opening_claim(lines: Sequence[str]) -> str | None:
 
 
 # %% ../../nbs/judges/01_verdicts.ipynb #announced
+_COMMAND = rule_pattern('setting', 'command')
 _ANNOUNCEMENT = rule_pattern('setting', 'announcement')
 _GOES_ON = rule_pattern('setting', 'goes_on')
 _FINISHED = re.compile(r'(?:(?<!\.\.)[.!?。！？]|“\s*”?)[*_)”"’\s]*\Z')
@@ -414,7 +419,7 @@ def is_announced(
     if not before.strip() or is_own_heading(before) or lone_verdict(before):
         return False
     last = sentences(before)[-1][-_LONGEST_SENTENCE:]
-    if _ANNOUNCEMENT.search(last):
+    if _ANNOUNCEMENT.search(last) or _COMMAND.match(last):
         return True
     if _FINISHED.search(before):
         return False
@@ -554,6 +559,7 @@ def _form_line(inner: str) -> str | None:
 
 # %% ../../nbs/judges/01_verdicts.ipynb #never-ends
 _OPEN_ELEMENT = re.compile(r'<([A-Za-z][\w:-]{0,40})(?:\s[^<>]{0,100})?>')
+_LAYOUT_TAG = re.compile(r'</?(?:b|i|u|p|em|strong|div|span|br|h[1-6])\s{0,9}/?>', re.I)
 _LAYOUT = set(
     'b i u s p em strong span div br hr code pre center h1 h2 h3 h4 mark ul ol li'.split()
 )
@@ -575,11 +581,12 @@ def read_verdict(
 ) -> str | None:  # `first`, `second`, `tie`; None where there is no plain verdict
     "Which response the judge calls better; A is the first."
     answer = without_reasoning(text)
-    if answer in ('a', 'b', 'c'):  # an article, where more words follow
-        answer = answer.upper()
+    bare = answer.strip(' .()*')
+    if bare in ('a', 'b', 'c'):  # an article, where more words follow
+        return _BRACKETED[bare.upper()]
     if cut_off and re.search(r'\b(?:better|wins)\Z', answer):
         return None  # in which respect, and under which condition, was cut off
-    if side := lone_verdict(answer):
+    if side := lone_verdict(_LAYOUT_TAG.sub('', answer) if len(answer) < 160 else answer):
         return side
     answer = plain_forms(answer, _form_line)
     if side := lone_verdict(answer):

@@ -161,7 +161,7 @@ def test_what_stands_around_a_verdict():
     settings = {rule.name: rule.example for rule in rules_of("setting")}
     assert read_verdict(f"{settings['own_heading']}\nB") == "second"
     assert read_verdict(f"It is short.\n\n{settings['own_heading']}\n\nB") == "second"
-    for name in ("somebody_elses", "announcement", "goes_on"):
+    for name in ("somebody_elses", "announcement", "command", "goes_on"):
         assert read_verdict(f"{settings[name]}\nB") is None, name
         assert read_verdict(f"{settings[name]}\n\nResponse B is better.") is None, name
     assert read_verdict(f"{CLAIM}. {settings['disowned']}") is None
