@@ -20,12 +20,16 @@ def _look_alikes() -> dict[int, str]:
 
 
 _PLAIN = _look_alikes()
-_UNSEEN = ('Cf', 'Mn', 'Me')  # Unicode's categories of format characters and combining marks
+_INVISIBLE_KINDS = (
+    'Cf',
+    'Mn',
+    'Me',
+)  # Unicode's categories of format characters and combining marks
 
 
 def _folded_character(character: str) -> str:
     "What a character looks like, in lower case; nothing for what is invisible."
-    if unicodedata.category(character) in _UNSEEN:
+    if unicodedata.category(character) in _INVISIBLE_KINDS:
         return ''
     plain = unicodedata.normalize('NFKC', character.translate(_PLAIN)).lower()
     return plain if len(plain) == 1 else character

@@ -39,7 +39,7 @@ def _named_side(match: re.Match) -> str:
     return 'first' if letter in 'Aa1' else 'second'
 
 
-# %% ../../nbs/judges/01_verdicts.ipynb #lone-verdict
+# %% ../../nbs/judges/01_verdicts.ipynb #label-side
 _LABEL_ALONE = rule_pattern('whole_answer', 'label_alone')
 _TIE_ALONE = rule_pattern('whole_answer', 'tie_alone')
 _LABEL_ELSEWHERE = rule_pattern('whole_answer', 'label_elsewhere')
@@ -72,6 +72,7 @@ def _label_side(text: str) -> str | None:
     return _compared_side(match) if match else None
 
 
+# %% ../../nbs/judges/01_verdicts.ipynb #lone-verdict
 def lone_verdict(
     text: str,
     longest: int = 80,  # characters; a longer text says something else too

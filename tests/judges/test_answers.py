@@ -1141,7 +1141,7 @@ def corpus():
         yield pytest.param(raw, mode, bool(cut_off), vote, id=f"{raw[:40]!r}, {why}")
 
 
-@pytest.mark.parametrize("raw, mode, cut_off, vote", corpus())
+@pytest.mark.parametrize("raw, mode, cut_off, vote", list(corpus()))
 def test_real_shapes_are_read_as_they_were_meant(raw, mode, cut_off, vote):
     answer = read_answer(raw, mode, ties=True, cut_off=cut_off)
     assert bool(vote) == (answer.error is None)
