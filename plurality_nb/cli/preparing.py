@@ -13,7 +13,14 @@ import typer
 
 from plurality_nb.cli.comparisons import load_stage, save_result
 from plurality_nb.cli.messages import print_facts
-from plurality_nb.cli.options import DataArgument, JsonOption, OutOption, SeedOption, VotesOption
+from plurality_nb.cli.options import (
+    DataArgument,
+    JsonOption,
+    OutOption,
+    OverwriteOption,
+    SeedOption,
+    VotesOption,
+)
 from plurality_nb.cli.voting import judge_spread
 
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate
@@ -43,25 +50,30 @@ def calibrate_command(
     method: _MethodOption = 'logistic',
     folds: _FoldsOption = 5,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     "Map a judge's votes to people's shares, learned from some pairs that people rated."
-    _calibrate(data, out, rated, as_json, dict(method=method, folds=folds, seed=seed))
+    from plurality_nb.data.saving import check_save
+
+    check_save(out, [data, rated], overwrite)
+    settings = dict(method=method, folds=folds, seed=seed)
+    _calibrate(data, out, rated, overwrite, as_json, settings)
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate-steps
-def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings: dict) -> None:
+def _calibrate(
+    data: str, out: Path, rated: Path | None, overwrite: bool, as_json: bool, settings: dict
+) -> None:
     from plurality_nb.data.loading import load_comparisons
-    from plurality_nb.data.saving import check_save
     from plurality_nb.votes.calibration import calibrate_votes
 
-    check_save(out, [data, rated])
     before = load_stage(data)
     learned_from = load_comparisons(rated, strict=False) if rated else None
     after = calibrate_votes(before, rated=learned_from, **settings)
     inputs: list[str | Path] = [data, rated] if rated else [data]
     noted = dict(rated=str(rated) if rated else None, **settings)
-    save_result(after, out, dict(calibrate=noted), inputs, settings['seed'])
+    save_result(after, out, dict(calibrate=noted), inputs, settings['seed'], overwrite)
     tables = {
         f'disagreement {when}': table
         for when, ds in [('before', before), ('after', after)]
@@ -80,15 +92,16 @@ def draw_labels_command(
     ] = 'draw',
     votes: VotesOption = 'judge',
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     "Make one binary label a pair from its votes."
     from plurality_nb.data.saving import check_save
     from plurality_nb.votes.margins import draw_labels
 
-    check_save(out, [data])
+    check_save(out, [data], overwrite)
     labelled = draw_labels(load_stage(data), votes, how, seed)
     settings = dict(label=dict(how=how, votes=votes, seed=seed))
-    save_result(labelled, out, settings, [data], seed)
+    save_result(labelled, out, settings, [data], seed, overwrite)
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #margin
@@ -102,12 +115,13 @@ def margin_command(
     scale: Annotated[float, typer.Option(help='Margin at full agreement, logits.', min=0)] = 1.0,
     votes: VotesOption = 'judge',
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     "Turn votes into the gap that training demands between chosen and rejected."
     from plurality_nb.data.saving import check_save
     from plurality_nb.votes.margins import add_margins
 
-    check_save(out, [data])
+    check_save(out, [data], overwrite)
     ds = add_margins(load_stage(data), kind, scale, votes, seed)
     settings = dict(margin=dict(kind=kind, scale=scale, votes=votes, seed=seed))
-    save_result(ds, out, settings, [data], seed)
+    save_result(ds, out, settings, [data], seed, overwrite)

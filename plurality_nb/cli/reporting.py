@@ -21,6 +21,7 @@ from plurality_nb.cli.options import (
     ByOption,
     IncludeSeenOption,
     NBootOption,
+    OverwriteOption,
     SeedOption,
     VotesOption,
     given_options,
@@ -179,8 +180,8 @@ _TestedOption = Annotated[
 _PageOption = Annotated[
     Path,
     typer.Option(
-        help='The page to write; a .json goes beside it. An earlier report there is replaced, '
-        'and nothing else.'
+        help='The page to write, .html; a .json goes beside it. An earlier report there is '
+        'replaced, and nothing else without --overwrite.'
     ),
 ]
 _ComparedOption = Annotated[
@@ -200,6 +201,7 @@ def _write_page(
     title: str,
     inputs: list[str],
     measuring: Mapping,
+    overwrite: bool,
 ) -> Path:
     from plurality_nb.studies.evaluate import write_report
 
@@ -216,6 +218,7 @@ def _write_page(
         votes=measuring['votes'],
         include_seen=measuring['include_seen'],
         seed=measuring['seed'],
+        overwrite=overwrite,
     )
 
 
@@ -228,18 +231,19 @@ def _report(
     source: ReportSourceOptions,
     reading: ReadingOptions,
     measuring: dict[str, Any],
+    overwrite: bool,
 ) -> None:
     from plurality_nb.reports.page import check_report
     from plurality_nb.simulation.users import SIMULATED, is_simulated
 
     people = [source.people] if source.people else []
-    check_report(out, [*data, *people])
+    check_report(out, [*data, *models, *people], overwrite)
     if models:
         evaluated = _evaluate_data(data, models, out, source, reading, measuring)
     else:
         _refuse_options(source, reading)
         evaluated = _evaluate_scored([Path(file) for file in data], measuring)
-    page = _write_page(evaluated, out, title, [*data, *models], measuring)
+    page = _write_page(evaluated, out, title, [*data, *models], measuring, overwrite)
     if any(map(is_simulated, evaluated.evaluation['models'].values())):
         show_message(f'warning: {SIMULATED}')
     if models:
@@ -263,6 +267,7 @@ def report_command(
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
     include_seen: IncludeSeenOption = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Test reward models on people's votes: the table here, and a page (HTML) and numbers (JSON)
     to send on.
@@ -285,4 +290,4 @@ def report_command(
         seed=seed,
         include_seen=include_seen,
     )
-    _report(data, model or [], out, title, source, reading, measuring)
+    _report(data, model or [], out, title, source, reading, measuring, overwrite)

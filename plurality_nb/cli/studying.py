@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from plurality_nb.cli.messages import command_line, print_json, show_message, shows_progress
-from plurality_nb.cli.options import JsonOption, NBootOption, SeedOption
+from plurality_nb.cli.options import JsonOption, NBootOption, OverwriteOption, SeedOption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,7 @@ def demo_command(
     ),
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Go through all stages on the authored sample with simulated users: no network, under two
     minutes."""
@@ -38,7 +39,12 @@ def demo_command(
     from plurality_nb.studies.demo import run_demo
 
     result = run_demo(
-        out, n_boot=n_boot, seed=seed, progress=shows_progress(), command=command_line()
+        out,
+        n_boot=n_boot,
+        seed=seed,
+        progress=shows_progress(),
+        command=command_line(),
+        overwrite=overwrite,
     )
     print(f"{SIMULATED}\n\nspearman correlation with 20 users' share [95% interval]")
     print(side_by_side(result['table']).to_string())
@@ -49,7 +55,7 @@ def demo_command(
 
 # %% ../../nbs/cli/12_studying.ipynb #init-study
 def init_study_command(
-    path: Annotated[
+    new_file: Annotated[
         Path, typer.Argument(metavar='FILE', help='TOML file to write; must not exist.')
     ],
 ) -> None:
@@ -57,8 +63,8 @@ def init_study_command(
     from plurality_nb.studies.config import write_template
 
     show_message(
-        f'wrote {write_template(path)}: read it; '
-        f'`plurality study run {path} --out DIR --dry-run` tells what it would do'
+        f'wrote {write_template(new_file)}: read it; '
+        f'`plurality study run {new_file} --out DIR --dry-run` tells what it would do'
     )
 
 

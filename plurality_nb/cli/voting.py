@@ -31,6 +31,7 @@ from plurality_nb.cli.messages import print_facts, print_json, show_message, sho
 from plurality_nb.cli.options import (
     DataArgument,
     JsonOption,
+    OverwriteOption,
     SeedOption,
     given_options,
     with_option_groups,
@@ -214,6 +215,7 @@ def _write_votes(
     out: Path,
     settings: dict,  # of the command
     inputs: list[str],
+    overwrite: bool,
 ) -> dict[str, Any]:  # what to print
     "Adds the votes that were given and writes the comparisons."
     from plurality_nb.evaluation.disagreement import order_effects
@@ -230,17 +232,19 @@ def _write_votes(
         **account,
         **_known_rates(effects),
     )
-    save_result(ds, out, dict(vote=note), inputs, settings['seed'])
+    save_result(ds, out, dict(vote=note), inputs, settings['seed'], overwrite)
     return dict(account, order=effects, **judge_spread(ds))
 
 
 # %% ../../nbs/cli/04_voting.ipynb #check-vote-file
-def _check_vote_file(out: Path | None, inputs: list[str | Path | None], dry_run: bool) -> None:
+def _check_vote_file(
+    out: Path | None, inputs: list[str | Path | None], dry_run: bool, overwrite: bool
+) -> None:
     "Stops before anything is asked where the votes could not be written."
     from plurality_nb.data.saving import check_save
 
     if out is not None:
-        check_save(out, inputs)
+        check_save(out, inputs, overwrite)
     elif not dry_run:
         raise typer.BadParameter('a file to write, or --dry-run', param_hint='--out')
 
@@ -280,15 +284,15 @@ def vote_command(
     out: _VoteFileOption = None,
     votes: _VoteCountOption = 10,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     "Add a judge's synthetic votes, asked in both orders."
     from plurality_nb.judges.collect import plan_votes
 
     keep_inputs(out, [data, loading.people])
-    _check_vote_file(
-        out, [data, asking.examples, voting.personas, judge.partition(':')[2]], voting.dry_run
-    )
+    inputs = [data, asking.examples, voting.personas, voting.store, judge]
+    _check_vote_file(out, inputs, voting.dry_run, overwrite)
     opened = open_judge(judge, given_options(asking, server, local), seed)
     how = dict(voting.settings(), seed=seed, progress=shows_progress())
     ds, _ = load_foreign(data, loading, out, seed)
@@ -301,7 +305,7 @@ def vote_command(
     asked = _ask(ds, opened, votes, how)
     settings = dict(judge=judge, votes=votes, seed=seed, personas=len(how['personas']))
     settings['corrected'] = voting.correct_order
-    print_facts(_write_votes(ds, opened, asked, out, settings, [data]), as_json)
+    print_facts(_write_votes(ds, opened, asked, out, settings, [data], overwrite), as_json)
 
 
 # %% ../../nbs/cli/04_voting.ipynb #store

@@ -56,8 +56,9 @@ def svg(
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # names may be in scripts that the font lacks
         warnings.filterwarnings('ignore', 'Glyph .* missing')
+        metadata = {'Date': None, 'Creator': 'plurality_nb'}
         fig.savefig(
-            out, format='svg', bbox_inches='tight', metadata={'Date': None}, transparent=transparent
+            out, format='svg', bbox_inches='tight', metadata=metadata, transparent=transparent
         )
     plt.close(fig)
     text = out.getvalue()

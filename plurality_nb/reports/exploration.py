@@ -27,7 +27,7 @@ from datasets import Dataset
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import with_columns
-from plurality_nb.data.saving import read_settings, save_comparisons
+from plurality_nb.data.saving import check_save, read_settings, save_comparisons
 from plurality_nb.data.schema import OUTCOMES, QUADRANTS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import Measure
@@ -204,14 +204,14 @@ def _quadrant_counts(state: ViewState) -> pd.DataFrame:
     return counts[['pairs', 'split', 'tie_rate']]
 
 
-def _check_replaceable(path: str | Path) -> None:
-    "Stop at a file that is not an earlier selection."
-    if Path(path).exists() and 'explore' not in read_settings(path):
+def _refuse_other_stages(path: str | Path) -> None:
+    "Stop at a file that another stage wrote."
+    if Path(path).is_file() and 'explore' not in read_settings(path):
         raise ContractError(
             'path',
             'a new file, or a selection to replace',
             f'a file of something else: {path}',
-            'Name another',
+            'Name another, or `overwrite=True` to replace it',
         )
 
 
@@ -247,11 +247,20 @@ class Exploration(ViewState):
             columns['tags'] = [', '.join(entry['tags']) or None for entry in entries]
         return with_columns(self.selection, **columns) if columns else self.selection
 
-    def save(self, path: str | Path, quadrants: bool = False, notes: bool = False) -> Path:
+    def save(
+        self,
+        path: str | Path,  # .parquet, .jsonl or .csv, the last two also .gz
+        quadrants: bool = False,  # write the current ones, not those of the data
+        notes: bool = False,  # write columns `note` and `tags` as well
+        overwrite: bool = False,  # whether a file that is no selection may be replaced
+    ) -> Path:  # the file
         "Write the selection as comparisons, and the view into a note next to the file."
-        _check_replaceable(path)
+        check_save(path, overwrite=overwrite)
+        if not overwrite:
+            _refuse_other_stages(path)
         settings = dict(explore=dict(asdict(self.view), new_quadrants=quadrants))
-        return save_comparisons(self.select(quadrants, notes), path, settings=settings)
+        selected = self.select(quadrants, notes)
+        return save_comparisons(selected, path, settings=settings, overwrite=overwrite)
 
 
 # %% ../../nbs/reports/08_exploration.ipynb #voice

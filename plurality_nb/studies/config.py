@@ -32,7 +32,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from plurality_nb.data.outputs import replacing
+from plurality_nb.data.outputs import refuse_foreign, replacing
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import Budget
 from plurality_nb.judges.registry import JUDGES
@@ -400,10 +400,7 @@ def write_template(
 ) -> Path:  # the file
     "Writes the paper's study as a file with comments."
     path = Path(path)
-    if path.exists():
-        raise ContractError(
-            'path', 'a file that does not exist yet', str(path), 'Give another name'
-        )
+    refuse_foreign(path, lambda _: 'a file', 'an empty file', argument='new_file')
     template = files('plurality_nb') / 'resources' / 'study.toml'
     with replacing(path) as tmp:
         tmp.write_text(template.read_text(encoding='utf-8'), encoding='utf-8')

@@ -191,7 +191,7 @@ def write_report(
     **how: Any,  # of `write_page`
 ) -> Path:  # the page
     "Writes the page and the JSON on some models."
-    check_report(path, inputs)
+    check_report(path, inputs, how.get('overwrite', False))
     further = {k: evaluation[k] for k in ['scores', 'ceilings', 'matched'] if k in evaluation}
     hashes = [dict(path=str(p), sha256=file_hash(p)) for p in inputs if Path(p).exists()]
     return write_page(
