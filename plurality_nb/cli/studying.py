@@ -79,6 +79,15 @@ def _print_stages(plan: 'pd.DataFrame') -> None:
         print(f'{row.stage} {row.step}: {row.why}')
 
 
+def _show_problems(plan: 'pd.DataFrame') -> None:
+    "Says on stderr what would stop the run; exit code 1 where anything would."
+    problems = plan[plan.problem != '']
+    for row in problems.itertuples():
+        show_message(f'would fail: {row.stage} {row.step}: {row.problem}')
+    if len(problems):
+        raise typer.Exit(1)
+
+
 def _print_questions(asking: 'pd.DataFrame') -> None:
     "Prints what each step would ask, and the sums; ? where it is not known yet."
     columns = ['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']
@@ -196,6 +205,7 @@ def _plan_study(study: 'Study', out: Path, as_json: bool) -> None:
         print_json(json.loads(plan.to_json(orient='records')))
     else:
         print_plan(plan)
+    _show_problems(plan)
 
 
 # %% ../../nbs/cli/12_studying.ipynb #run-study

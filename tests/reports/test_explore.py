@@ -294,7 +294,7 @@ def test_selection_goes_out_as_shown(ds, tmp_path):
     assert settings["sort"] == "split of people" and settings["quadrants"] == ["none"]
     other = tmp_path / "other.csv"
     other.write_text("mine")
-    with pytest.raises(ContractError, match="Name another"):
+    with pytest.raises(ContractError, match="another name"):
         e.save(other)
     assert e.save(tmp_path / "s.jsonl").exists() and other.read_text() == "mine"
     e.show(tag="a", quadrants=[])
