@@ -53,7 +53,10 @@ def print_json(
 def _interval_text(row: Any) -> str:
     if row.value != row.value:  # nan
         return 'unknown: nothing decided, or no order recorded'
-    return f'{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]'
+    if row.low != row.low:
+        return f'{row.value:.3f} [no interval: too few prompts, or undefined in some resamples]'
+    width = ' no width: every resample gives the same' if row.low == row.high else ''
+    return f'{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]{width}'
 
 
 def _print_fact(name: str, fact: Any) -> None:

@@ -211,11 +211,13 @@ def interval_cell(
     digits: int = 2,
 ) -> TableCell:  # a dash where there is no value, with its reason
     "A value, and below it the interval."
+    reason = row.get('reason', '')
+    reason = reason if isinstance(reason, str) else ''
     if np.isnan(row.value):
-        reason = row.get('reason', '')
-        return TableCell('–', reason if isinstance(reason, str) else '')
+        return TableCell('–', reason)
     interval = '' if np.isnan(row.low) else f'[{numbers_text(row.low, row.high, digits=digits)}]'
-    return TableCell(numbers_text(row.value, digits=digits), interval)
+    lines = [line for line in (interval, reason) if line]
+    return TableCell(numbers_text(row.value, digits=digits), '\n'.join(lines))
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #tested-cell
