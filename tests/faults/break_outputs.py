@@ -1,13 +1,15 @@
 """Breaks whatever writes files: outputs that are inputs or somebody else's, full disks, kills.
 
 Files are harmed through the events that Python announces before it opens, renames or removes one:
-at a chosen event the disk is full, or the process ends as by SIGKILL.
+at a chosen event the disk is full, or the process ends as by SIGKILL. A limit on the size of files
+does the same in the middle of a write, to every library that writes.
 """
 
 import contextlib
 import io
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -35,7 +37,6 @@ class Command:
     inputs: tuple[str, ...] = ("rated.jsonl",)  # that it reads
     changed: str = "--seed 1"  # options that give another result
     overwrites: bool = True  # whether it has --overwrite
-    slow: bool = False  # takes seconds: only at full size
     in_place: bool = False  # adds to a database, whose bytes do not repeat
 
     @property
@@ -54,7 +55,7 @@ COMMANDS = {
     "sources": Command("sources", inputs=()),
     "formats": Command("formats", inputs=()),
     "taxonomy": Command(
-        "taxonomy rated.jsonl --prompts responses --out {out}", changed="--alike-at 0.6", slow=True
+        "taxonomy rated.jsonl --prompts responses --out {out}", changed="--alike-at 0.6"
     ),
     "vote": Command("vote rated.jsonl --judge recorded:voted.parquet --votes 4 --out {out}"),
     "calibrate": Command("calibrate voted.parquet --folds 2 --out {out}", inputs=VOTED),
@@ -65,7 +66,6 @@ COMMANDS = {
         out="model",
         inputs=("labelled.parquet",),
         overwrites=False,
-        slow=True,
     ),
     "score": Command("score rated.jsonl --model random --out {out}"),
     "select": Command("select rated.jsonl --n 4 --by random --voted --out {out}"),
@@ -78,9 +78,8 @@ COMMANDS = {
         out="page.html",
         inputs=("scored.parquet",),
         changed="--title Other",
-        slow=True,
     ),
-    "demo": Command("demo --n-boot 0 --out {out}", out="demo", inputs=(), slow=True),
+    "demo": Command("demo --n-boot 0 --out {out}", out="demo", inputs=()),
     "store show": Command("store show one.sqlite", inputs=("one.sqlite",)),
     "store merge": Command(
         "store merge one.sqlite --out {out}",
@@ -99,9 +98,11 @@ COMMANDS = {
         inputs=("labelled.parquet",),
         changed="",
         overwrites=False,
-        slow=True,
     ),
 }
+
+
+QUICK = ["vote", "margin", "select sheet", "store merge", "study init"]  # at small size
 
 
 class _Faults:
@@ -176,22 +177,30 @@ def run(words: list[str]) -> tuple[int, str]:
     return code, said.getvalue()
 
 
-def run_and_die(words: list[str], root: Path, at: int) -> bool:
-    "Runs a command in a fork that dies at an event; whether it got that far."
+def run_in_fork(words: list[str], root: Path, at: int = -1, limit: int = 0) -> int:
+    """Runs a command in a fork that is killed at an event, or at a size of files; its exit code, or
+    the signal below zero."""
     child = os.fork()
     if child == 0:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (abs(limit), resource.RLIM_INFINITY))
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL if limit < 0 else signal.SIG_IGN)
         with faults().harming(root, at, end_process):
-            run(words)
-        os._exit(0)
+            code, _ = run(words)
+        os._exit(code)
+    return _wait(child)
+
+
+def _wait(child: int) -> int:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return os.WIFSIGNALED(status)
+            return os.waitstatus_to_exitcode(status)
         time.sleep(0.01)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return True
+    return -signal.SIGKILL
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -345,27 +354,41 @@ def _back_to_earlier(root: Path) -> None:
     os.chdir(root)
 
 
+def _interrupted(bench: Bench, command: Command, how: str, number: int) -> str:
+    "What went wrong in a run that is harmed in some way; empty where nothing did."
+    words = command.words()
+    if how == "disk full at event":
+        with faults().harming(bench.root, number, fill_disk):
+            code, said = run(words)
+        return said if "(--debug shows where)" in said else ""
+    if how == "killed at event":
+        run_in_fork(words, bench.root, at=number)
+        return ""
+    deadly = how == "killed at bytes"
+    code = run_in_fork(words, bench.root, limit=-number if deadly else number)
+    return "" if code else "exit code 0"
+
+
 def interruptions(bench: Bench, name: str, command: Command, most: int) -> Iterator[Trial]:
     "A full disk or a kill at some of the events of a run that replaces an earlier output."
     before, golden, events = _after(bench, command)
-    step = max(1, events // most)
-    for at in range(0, events, step):
-        for what, harm in [("disk full", fill_disk), ("killed", end_process)]:
-            _back_to_earlier(bench.root)
-            if harm is end_process:
-                run_and_die(command.words(), bench.root, at)
-            else:
-                with faults().harming(bench.root, at, harm):
-                    _, said = run(command.words())
-            what_happened = ""
-            if not command.in_place:
-                what_happened = _harm_done(before, contents(bench.root), golden)
-            if not what_happened and harm is fill_disk and "Traceback" in said:
-                what_happened = said
-            code, said = run(command.words())
-            if not what_happened and code and name != "study init":
-                what_happened = f"the next run was refused: {said[-300:]}"
-            yield Trial(KIND, f"{name}: {what} at event {at}", not what_happened, what_happened)
+    harms = [
+        (how, number)
+        for number in range(0, events, max(1, events // most))
+        for how in ("disk full at event", "killed at event")
+    ]
+    for size in (20, 700)[:most]:
+        harms += [("disk full at bytes", size), ("killed at bytes", size)]
+    for how, number in harms:
+        _back_to_earlier(bench.root)
+        what_happened = _interrupted(bench, command, how, number)
+        if not command.in_place:
+            harm = _harm_done(before, contents(bench.root), golden)
+            what_happened = harm or what_happened
+        code, said = run(command.words())
+        if not what_happened and code and name != "study init":
+            what_happened = f"the next run was refused: {said[-300:]}"
+        yield Trial(KIND, f"{name}: {how} {number}", not what_happened, what_happened)
 
 
 def trials(size: str) -> Iterator[Trial]:
@@ -374,11 +397,11 @@ def trials(size: str) -> Iterator[Trial]:
         bench = Bench(Path(folder))
         try:
             for name, command in COMMANDS.items():
-                if not command.writes or (size == "small" and command.slow):
+                if not command.writes or (size == "small" and name not in QUICK):
                     continue
                 if name != "store merge":
                     yield from refusals(bench, name, command)
-                most = 2 if size == "small" else 12
+                most = 2 if size == "small" else 8
                 yield from interruptions(bench, name, command, most)
         finally:
             os.chdir(here)
