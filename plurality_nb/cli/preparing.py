@@ -7,12 +7,12 @@ __all__ = ['calibrate_command', 'draw_labels_command', 'margin_command']
 
 # %% ../../nbs/cli/06_preparing.ipynb #imports
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from plurality_nb.cli.comparisons import load_stage, save_result
-from plurality_nb.cli.messages import print_facts
+from plurality_nb.cli.messages import check_done, print_facts
 from plurality_nb.cli.options import (
     DataArgument,
     JsonOption,
@@ -22,6 +22,9 @@ from plurality_nb.cli.options import (
     VotesOption,
 )
 from plurality_nb.cli.voting import judge_spread
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate
 _RatedOption = Annotated[
@@ -83,6 +86,17 @@ def _calibrate(
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels
+def _check_votes(ds: 'Dataset', column: str, votes: str) -> None:
+    "Stops where no pair was given a label or a margin, for want of votes."
+    done = sum(value is not None for value in ds[column])
+    hint = f'They have no {votes} votes: `plurality vote` collects them'
+    if column == 'margin':
+        hint += ', and `--kind signed` needs a label: `plurality draw-labels`'
+    if votes == 'judge' and not all(value is None for value in ds['human_a']):
+        hint += ", or use people's with `--votes human`"
+    check_done(done, len(ds), column, hint)
+
+
 def draw_labels_command(
     data: DataArgument,
     out: OutOption,
@@ -100,6 +114,7 @@ def draw_labels_command(
 
     check_save(out, [data], overwrite)
     labelled = draw_labels(load_stage(data), votes, how, seed)
+    _check_votes(labelled, 'label', votes)
     settings = dict(label=dict(how=how, votes=votes, seed=seed))
     save_result(labelled, out, settings, [data], seed, overwrite)
 
@@ -123,5 +138,6 @@ def margin_command(
 
     check_save(out, [data], overwrite)
     ds = add_margins(load_stage(data), kind, scale, votes, seed)
+    _check_votes(ds, 'margin', votes)
     settings = dict(margin=dict(kind=kind, scale=scale, votes=votes, seed=seed))
     save_result(ds, out, settings, [data], seed, overwrite)

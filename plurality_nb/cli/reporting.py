@@ -146,19 +146,18 @@ def _recorded_thresholds(taxonomy_settings: Mapping) -> dict[str, float]:
 # %% ../../nbs/cli/11_reporting.ipynb #print-report
 def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     "Prints correlations, what the votes allow, and differences, and where the page is."
-    from plurality_nb.evaluation.correlation import side_by_side
+    from plurality_nb.evaluation.correlation import printed_table
 
     whose = "people's" if votes == 'human' else "the judge's"
     print(f'spearman correlation with {whose} share [95% interval]')
-    print(side_by_side(evaluation['correlation']).to_string())
+    print(printed_table(evaluation['correlation']))
     ceilings = evaluation['ceilings']
-    allowed = side_by_side(ceilings[ceilings.model == 'noise ceiling'])['noise ceiling']
-    print(f'\nwhat these votes allow\n{allowed.to_string()}')
+    print(f"\nwhat these votes allow\n{printed_table(ceilings[ceilings.model == 'noise ceiling'])}")
     differences = evaluation['differences']
     baseline = differences.baseline.iloc[0]
-    shown = side_by_side(differences).drop(columns=['n', 'groups', 'tie_rate', 'split'])
+    shown = printed_table(differences, drop=['n', 'groups', 'tie_rate', 'split'])
     print(f'\ndifference of spearman from {baseline}, p corrected over the slices')
-    print(f'{shown.to_string()}\n\n{page}')
+    print(f'{shown}\n\n{page}')
 
 
 # %% ../../nbs/cli/11_reporting.ipynb #report-options

@@ -39,14 +39,38 @@ from plurality_nb.reports.view import (
     Facts,
     View,
     found_threshold,
+    joined_difference,
     optional_numbers,
     rows_in_view,
 )
 from plurality_nb.simulation.users import is_simulated
 from plurality_nb.votes.shares import Votes, tie_rate, vote_split
 
-
 # %% ../../nbs/reports/08_exploration.ipynb #compared-models
+_COMPARED_COLUMNS = ['group', 'label', 'label_source', 'seen']
+
+
+def _check_columns(ds: Dataset, voters: str) -> None:
+    "Stops where the data lack a column of the contract that correlations need."
+    needed = [*_COMPARED_COLUMNS, *(f'{voters}_{outcome}' for outcome in OUTCOMES)]
+    missing = [column for column in needed if column not in ds.column_names]
+    if missing:
+        hint = 'Load them with `load_comparisons`, which adds the columns of the contract'
+        raise ContractError(missing[0], 'a column of the comparisons', 'none', hint)
+
+
+def _on_rows_of(base: Dataset, ds: Dataset) -> Dataset:
+    "The rows of other comparisons with a model's rewards, where it scored them."
+    difference = joined_difference(ds, base)
+    seen = dict(zip(ds['pair_id'], ds['seen']))
+    return with_columns(
+        base,
+        reward_a=difference,
+        reward_b=0 * difference,
+        seen=[bool(seen.get(pair)) for pair in base['pair_id']],
+    )
+
+
 def _compared_models(models: Mapping[str, Dataset], voters: str) -> Mapping[str, Dataset]:
     "The models that are scored; if there are none, the judge's votes turned into rewards."
     scored = {
@@ -54,9 +78,10 @@ def _compared_models(models: Mapping[str, Dataset], voters: str) -> Mapping[str,
         for name, ds in models.items()
         if not np.isnan(optional_numbers(ds, 'reward_a')).all()
     }
-    if scored:
-        return scored
     base = next(iter(models.values()))
+    if scored:
+        first, ds = next(iter(scored.items()))
+        return scored if ds is base else scored | {first: _on_rows_of(base, ds)}
     judge = Votes(*(optional_numbers(base, f'judge_{outcome}') for outcome in OUTCOMES))
     log_odds = vote_log_odds(*judge)
     if voters == 'judge' or np.isnan(log_odds).all():
@@ -77,6 +102,8 @@ class ComparedRows(NamedTuple):
 
 
 def _compared_rows(models: Mapping[str, Dataset], voters: str) -> ComparedRows:
+    for ds in models.values():
+        _check_columns(ds, voters)
     compared = _compared_models(models, voters)
     rows, left_out = rows_that_count(compared, None, voters)
     kept = {*compared, 'judge'}

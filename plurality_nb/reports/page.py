@@ -30,7 +30,7 @@ from plurality_nb.data.outputs import (
     replacing,
 )
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.tables import said_once
+from plurality_nb.evaluation.tables import said_once, supported
 from plurality_nb.reports.sections import ReportInput, report_sections
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.votes.inspection import data_card
@@ -178,9 +178,9 @@ def write_page(
     run = dict(command=command, seed=seed, versions=versions())
     report = ReportInput(
         models,
-        table,
-        differences,
-        further or {},
+        supported(table),
+        None if differences is None else supported(differences),
+        {name: supported(more) for name, more in (further or {}).items()},
         account,
         training,
         order,

@@ -63,7 +63,14 @@ def check_inputs(
     voters: str,  # whose votes to measure against: `human` or `judge`
 ) -> None:
     "Fail on invalid inputs before anything expensive is computed."
-    a, b, _ = votes_of(ds, voters)
+    a, b, tie = votes_of(ds, voters)
+    if np.nansum(a + b) == 0 and np.nansum(tie) > 0:
+        raise ContractError(
+            column=f'{voters}_tie',
+            want='votes for A or for B on some pairs',
+            got=f'only ties, {np.nansum(tie):g} of them, on {len(ds)} pairs',
+            hint='Where nobody takes a side, there is nothing for a model to follow',
+        )
     if np.nansum(a + b) == 0:
         raise _no_votes_error(ds, voters)
     if not models:

@@ -55,7 +55,7 @@ COMMANDS = {
     "sources": Command("sources", inputs=()),
     "formats": Command("formats", inputs=()),
     "taxonomy": Command(
-        "taxonomy rated.jsonl --prompts responses --out {out}", changed="--alike-at 0.6"
+        "taxonomy sample --limit 8 --out {out}", inputs=(), changed="--alike-at 0.6"
     ),
     "vote": Command("vote rated.jsonl --judge recorded:voted.parquet --votes 4 --out {out}"),
     "calibrate": Command("calibrate voted.parquet --folds 2 --out {out}", inputs=VOTED),
