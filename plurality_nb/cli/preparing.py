@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from plurality_nb.cli.comparisons import load_stage, save_result
-from plurality_nb.cli.messages import check_done, print_facts
+from .comparisons import load_stage, save_result
+from .messages import check_done, print_facts
 from plurality_nb.cli.options import (
     DataArgument,
     JsonOption,
@@ -21,7 +21,7 @@ from plurality_nb.cli.options import (
     SeedOption,
     VotesOption,
 )
-from plurality_nb.cli.voting import judge_spread
+from .voting import judge_spread
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -63,7 +63,6 @@ def calibrate_command(
     settings = dict(method=method, folds=folds, seed=seed)
     _calibrate(data, out, rated, overwrite, as_json, settings)
 
-
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate-steps
 def _calibrate(
     data: str, out: Path, rated: Path | None, overwrite: bool, as_json: bool, settings: dict
@@ -84,9 +83,8 @@ def _calibrate(
     }
     print_facts(tables, as_json)
 
-
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels
-def _check_votes(ds: 'Dataset', column: str, votes: str) -> None:
+def _check_any_done(ds: 'Dataset', column: str, votes: str) -> None:
     "Stops where no pair was given a label or a margin, for want of votes."
     done = sum(value is not None for value in ds[column])
     hint = f'They have no {votes} votes: `plurality vote` collects them'
@@ -114,10 +112,9 @@ def draw_labels_command(
 
     check_save(out, [data], overwrite)
     labelled = draw_labels(load_stage(data), votes, how, seed)
-    _check_votes(labelled, 'label', votes)
+    _check_any_done(labelled, 'label', votes)
     settings = dict(label=dict(how=how, votes=votes, seed=seed))
     save_result(labelled, out, settings, [data], seed, overwrite)
-
 
 # %% ../../nbs/cli/06_preparing.ipynb #margin
 def margin_command(
@@ -138,6 +135,6 @@ def margin_command(
 
     check_save(out, [data], overwrite)
     ds = add_margins(load_stage(data), kind, scale, votes, seed)
-    _check_votes(ds, 'margin', votes)
+    _check_any_done(ds, 'margin', votes)
     settings = dict(margin=dict(kind=kind, scale=scale, votes=votes, seed=seed))
     save_result(ds, out, settings, [data], seed, overwrite)

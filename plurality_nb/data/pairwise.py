@@ -31,12 +31,11 @@ from plurality_nb.data.judgements import (
     sign_vote,
     winner_column,
 )
-from plurality_nb.data.trl import split_dialogues, trl_row
-from plurality_nb.errors import ContractError, LeftOut
+from .trl import split_dialogues, trl_row
+from ..errors import ContractError, LeftOut
 
 # %% ../../nbs/data/13_pairwise.ipynb #pairwise-formats
 PAIRWISE_FORMATS: dict[str, Format] = {}
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #comparisons
 @register_format(PAIRWISE_FORMATS, 'comparisons', 'prompt', 'response_a', 'response_b')
@@ -53,7 +52,6 @@ def _with_conversations(row: SourceRow) -> SourceRow:
     if looks_like_conversation(row.get('prompt')):
         columns = (*columns, 'prompt')
     return {**row, **{column: as_conversation(row[column], column) for column in columns}}
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #transcript-turns
 _TRANSCRIPT_TURN = re.compile(r'\n\n(Human|Assistant):(?: |$)?')
@@ -77,7 +75,6 @@ def transcript_turns(
         for speaker, content in zip(parts[::2], parts[1::2])
     ]
 
-
 # %% ../../nbs/data/13_pairwise.ipynb #trl
 def _is_transcript(row: SourceRow) -> bool:
     return isinstance(row['chosen'], str) and row['chosen'].startswith('\n\nHuman:')
@@ -98,7 +95,6 @@ def _read_hh(row: SourceRow) -> dict:
         transcript_turns(row['chosen']), transcript_turns(row['rejected'])
     )
     return dict(row, prompt=prompt, chosen=chosen, rejected=rejected, label_source='annotator')
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt
 @register_format(
@@ -122,7 +118,6 @@ def _read_webgpt(row: SourceRow) -> dict:
         score_b=as_number(row['score_1']),
     )
 
-
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt-raw
 @register_format(
     PAIRWISE_FORMATS,
@@ -144,7 +139,6 @@ def _read_webgpt_raw(row: SourceRow) -> dict:
             score_1=second['score'],
         )
     )
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #summaries
 def _summarised_post(info: Mapping) -> str:
@@ -175,7 +169,6 @@ def _read_summaries(row: SourceRow) -> dict:
         batch=row.get('batch'),
     )
 
-
 # %% ../../nbs/data/13_pairwise.ipynb #shp
 @register_format(
     PAIRWISE_FORMATS,
@@ -197,7 +190,6 @@ def _read_shp(row: SourceRow) -> dict:
         upvotes_b=as_number(row.get('score_B')),
         domain=row.get('domain'),
     )
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #first-turns
 def _message_content(content: object) -> object:
@@ -235,7 +227,6 @@ def _first_turns(side_a: list[dict], side_b: list[dict]) -> dict:
         response_b=side_b[start]['content'],
     )
 
-
 # %% ../../nbs/data/13_pairwise.ipynb #arena-vote
 _ARENA_WINNERS = {
     'model_a': 'a',
@@ -254,7 +245,6 @@ def _arena_vote(row: SourceRow, judge: object) -> dict:
     if 'gpt' in str(judge).lower():
         return judge_vote(vote)
     return one_person(vote, judge)
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #mt-bench
 def _has_no_timestamp(row: SourceRow) -> bool:
@@ -281,7 +271,6 @@ def _read_mt_bench(row: SourceRow) -> dict:
         model_b=row['model_b'],
     )
 
-
 # %% ../../nbs/data/13_pairwise.ipynb #arena
 @register_format(
     PAIRWISE_FORMATS,
@@ -301,7 +290,6 @@ def _read_arena(row: SourceRow) -> dict:
         language=row.get('language'),
     )
 
-
 # %% ../../nbs/data/13_pairwise.ipynb #arena-55k
 @register_format(
     PAIRWISE_FORMATS,
@@ -320,7 +308,6 @@ def _read_arena_55k(row: SourceRow) -> dict:
         model_a=row.get('model_a'),
         model_b=row.get('model_b'),
     )
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #pandalm
 def _instruction(row: SourceRow) -> str:
@@ -356,7 +343,6 @@ def _read_pandalm(row: SourceRow) -> dict:
         ],
     )
 
-
 # %% ../../nbs/data/13_pairwise.ipynb #alpaca-farm
 @register_format(
     PAIRWISE_FORMATS,
@@ -374,7 +360,6 @@ def _read_alpaca_farm(row: SourceRow) -> dict:
         response_a=row['output_1'],
         response_b=row['output_2'],
     )
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #multipref
 _MULTIPREF_VOTES = {
@@ -397,7 +382,6 @@ def _multipref_ballots(row: SourceRow, expertise: str) -> list[dict]:
         for annotation in annotations
     ]
 
-
 # %% ../../nbs/data/13_pairwise.ipynb #read-multipref
 @register_format(
     PAIRWISE_FORMATS,
@@ -418,7 +402,6 @@ def _read_multipref(row: SourceRow) -> dict:
         model_b=row.get('model_b'),
         category=row.get('category'),
     )
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #helpsteer2
 @register_format(
@@ -441,7 +424,6 @@ def _read_helpsteer2(row: SourceRow) -> dict:
         label_source='majority',
         split=row.get('split'),
     )
-
 
 # %% ../../nbs/data/13_pairwise.ipynb #helpsteer3
 @register_format(
