@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .messages import print_json, show_message
+from plurality_nb.cli.messages import print_json, show_message
 from plurality_nb.cli.options import (
     ByOption,
     IncludeSeenOption,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from plurality_nb.studies.measure import Measurement
 
+
 # %% ../../nbs/cli/10_correlating.ipynb #load-scored
 def load_scored(
     files: list[Path],  # that `plurality score` wrote
@@ -44,6 +45,7 @@ def load_scored(
         want = 'models or files of different names'
         raise ContractError('SCORED', want, f'{names}', 'Rename a file')
     return {name: load_comparisons(file, merge=False) for name, file in zip(names, files)}
+
 
 # %% ../../nbs/cli/10_correlating.ipynb #statistic
 Statistic = Literal[
@@ -69,6 +71,7 @@ Statistic = Literal[
     'disattenuated',
 ]
 
+
 # %% ../../nbs/cli/10_correlating.ipynb #print-tables
 def _compared_statistics(statistic: str) -> list[str]:
     "The statistics of differences: the printed one, if it can be compared, and the usual ones."
@@ -93,6 +96,7 @@ def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
     table = printed_table(pd.concat(tables, ignore_index=True), statistic)
     print(f'{heading} [95% interval]\n{table}')
 
+
 # %% ../../nbs/cli/10_correlating.ipynb #print-differences
 def _print_differences(differences: 'pd.DataFrame', statistic: str, baseline: str) -> None:
     from plurality_nb.evaluation.correlation import printed_table
@@ -114,11 +118,13 @@ def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
     left_out = rows_left_out(measurement.models, measurement.votes, measurement.include_seen)
     print_json(dict(**records, left_out=left_out, simulated=simulated))
 
+
 # %% ../../nbs/cli/10_correlating.ipynb #correlate-options
 _BaselineOption = Annotated[
     str | None, typer.Option(help='Also give the difference of every model from this one.')
 ]
 _StatisticOption = Annotated[Statistic, typer.Option(help='To print; --json has all.')]
+
 
 # %% ../../nbs/cli/10_correlating.ipynb #correlate
 def correlate_command(

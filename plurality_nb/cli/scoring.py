@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
-from .messages import show_message, shows_progress
+from plurality_nb.cli.comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
+from plurality_nb.cli.messages import show_message, shows_progress
 from plurality_nb.cli.options import (
     DataArgument,
     OutOption,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from plurality_nb.rewards.model import RewardModel
 
+
 # %% ../../nbs/cli/09_scoring.ipynb #reading-options
 @dataclass(kw_only=True)
 class ReadingOptions:
@@ -38,12 +39,14 @@ class ReadingOptions:
     dtype: str | None = None
     trust_remote_code: Annotated[bool | None, typer.Option('--trust-remote-code')] = None
 
+
 # %% ../../nbs/cli/09_scoring.ipynb #scoring-options
 @dataclass(kw_only=True)
 class ScoringOptions(ReadingOptions):
     "How one full model is loaded, and how it reads."
 
     revision: str | None = None
+
 
 # %% ../../nbs/cli/09_scoring.ipynb #score-steps
 def _load_scorer(model: str, options: dict[str, Any]) -> 'str | RewardModel':
@@ -76,6 +79,7 @@ def _warn_seen(scored: 'Dataset', name: str) -> None:
             f'warning: {unscored} of {len(scored)} pairs have no reward: '
             'their responses alone are longer than the model reads'
         )
+
 
 # %% ../../nbs/cli/09_scoring.ipynb #score
 @with_option_groups

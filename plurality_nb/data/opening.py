@@ -17,14 +17,14 @@ import pandas as pd
 from datasets import Dataset, DatasetDict, load_dataset
 from huggingface_hub import hf_hub_download
 
-from .arrow import scratch
-from .catalog import HUB_DATASETS, SOURCES, Source, is_hub_id
-from .files import READABLE, dataset_rows, pick_split, read_rows, rows_of_split
-from .outputs import cache_folder, replacing
-from .sample import load_sample
-from .saving import note_types
-from .schema import digest
-from ..errors import ContractError
+from plurality_nb.data.arrow import scratch
+from plurality_nb.data.catalog import HUB_DATASETS, SOURCES, Source, is_hub_id
+from plurality_nb.data.files import READABLE, dataset_rows, pick_split, read_rows, rows_of_split
+from plurality_nb.data.outputs import cache_folder, replacing
+from plurality_nb.data.sample import load_sample
+from plurality_nb.data.saving import note_types
+from plurality_nb.data.schema import digest
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/18_opening.ipynb #log
 _log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def _load_from_hub(
             where=id,
         ) from error
     return pick_split(loaded, split, id) if isinstance(loaded, DatasetDict) else loaded
+
 
 # %% ../../nbs/data/18_opening.ipynb #fetch
 def _download_file(url: str, path: Path) -> Path:
@@ -89,6 +90,7 @@ def _fetch(url: str) -> Path:
             where=url,
         ) from error
 
+
 # %% ../../nbs/data/18_opening.ipynb #check-request
 def _is_one_file(name: str, source: Source) -> bool:
     "Whether a source has a single split and nothing in its rows that names one."
@@ -114,6 +116,7 @@ def _check_request(name: str, subset: str | None, split: str | None) -> None:
     only_split = source.split or 'train'
     if _is_one_file(name, source) and split not in (None, only_split):
         raise ContractError('split', f'{only_split!r}, the only one of {name}', repr(split))
+
 
 # %% ../../nbs/data/18_opening.ipynb #rows-of-files
 def _judge_logits(url: str) -> dict:
@@ -148,6 +151,7 @@ def _rows_of_files(source: Source, subset: str | None) -> Iterable:
     )
     return _with_logits(rows, source, subset) if source.judges and subset else rows
 
+
 # %% ../../nbs/data/18_opening.ipynb #rows-of-source
 def _rows_of_source(name: str, subset: str | None, split: str | None) -> Iterable:
     "The rows of a named source."
@@ -162,6 +166,7 @@ def _rows_of_source(name: str, subset: str | None, split: str | None) -> Iterabl
         folder = subset or source.data_dir
         rows = dataset_rows(_load_from_hub(source.id, source.config, hub_split, folder))
     return rows_of_split(rows, split or 'train') if source.split_column else rows
+
 
 # %% ../../nbs/data/18_opening.ipynb #in-memory
 def _frame_rows(table: pd.DataFrame, size: int = 1000) -> Iterator[dict]:
@@ -190,6 +195,7 @@ def rows_in_memory(
         )
     return data
 
+
 # %% ../../nbs/data/18_opening.ipynb #person-column
 _PERSON_COLUMNS = ('annotator_id', 'user_id', 'annotator')
 _LONGEST_TRAIT = 80  # characters; longer texts divide nobody into groups
@@ -215,6 +221,7 @@ def _flat_traits(row: Mapping, prefix: str = '') -> Iterator[tuple[str, Any]]:
             yield from _flat_traits(value, f'{prefix}{name}.')
         elif isinstance(value, str | int | float) and value == value and value != '':
             yield f'{prefix}{name}', value
+
 
 # %% ../../nbs/data/18_opening.ipynb #read-people
 def _check_person(row: Any, number: int) -> Mapping:
@@ -242,6 +249,7 @@ def read_people(
         }
     return people
 
+
 # %% ../../nbs/data/18_opening.ipynb #opened
 class Opened(NamedTuple):
     "Rows, and what is known about them before reading."
@@ -254,6 +262,7 @@ class Opened(NamedTuple):
     types: Mapping = {}  # of a saved file's own columns
     people: Mapping | None = None  # annotator to traits
 
+
 # %% ../../nbs/data/18_opening.ipynb #path-exists
 def path_exists(
     path: str | Path,  # anything that a user gave
@@ -263,6 +272,7 @@ def path_exists(
         return Path(path).exists()
     except (OSError, ValueError):
         return False
+
 
 # %% ../../nbs/data/18_opening.ipynb #find-source
 class _NamedSource(NamedTuple):
@@ -296,6 +306,7 @@ def _find_source(data: str) -> _NamedSource | None:
         return _NamedSource(known, subset)
     return None
 
+
 # %% ../../nbs/data/18_opening.ipynb #open-named
 def _open_named(data: str, named: _NamedSource, split: str | None) -> Opened:
     source = SOURCES[named.name]
@@ -311,6 +322,7 @@ def _open_named(data: str, named: _NamedSource, split: str | None) -> Opened:
         label_source=source.label_source,
         people=people,
     )
+
 
 # %% ../../nbs/data/18_opening.ipynb #check-name
 def check_name(
@@ -329,11 +341,13 @@ def check_name(
             'No such file here',
         )
 
+
 # %% ../../nbs/data/18_opening.ipynb #open-hub
 def _open_hub(data: str, split: str | None) -> Opened:
     check_name(data)
     name, _, config = data.partition(':')
     return Opened(dataset_rows(_load_from_hub(name, config or None, split)), data, source=name)
+
 
 # %% ../../nbs/data/18_opening.ipynb #open-source
 def open_source(

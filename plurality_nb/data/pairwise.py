@@ -31,11 +31,12 @@ from plurality_nb.data.judgements import (
     sign_vote,
     winner_column,
 )
-from .trl import split_dialogues, trl_row
-from ..errors import ContractError, LeftOut
+from plurality_nb.data.trl import split_dialogues, trl_row
+from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/13_pairwise.ipynb #pairwise-formats
 PAIRWISE_FORMATS: dict[str, Format] = {}
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #comparisons
 @register_format(PAIRWISE_FORMATS, 'comparisons', 'prompt', 'response_a', 'response_b')
@@ -52,6 +53,7 @@ def _with_conversations(row: SourceRow) -> SourceRow:
     if looks_like_conversation(row.get('prompt')):
         columns = (*columns, 'prompt')
     return {**row, **{column: as_conversation(row[column], column) for column in columns}}
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #transcript-turns
 _TRANSCRIPT_TURN = re.compile(r'\n\n(Human|Assistant):(?: |$)?')
@@ -75,6 +77,7 @@ def transcript_turns(
         for speaker, content in zip(parts[::2], parts[1::2])
     ]
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #trl
 def _is_transcript(row: SourceRow) -> bool:
     return isinstance(row['chosen'], str) and row['chosen'].startswith('\n\nHuman:')
@@ -95,6 +98,7 @@ def _read_hh(row: SourceRow) -> dict:
         transcript_turns(row['chosen']), transcript_turns(row['rejected'])
     )
     return dict(row, prompt=prompt, chosen=chosen, rejected=rejected, label_source='annotator')
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt
 @register_format(
@@ -118,6 +122,7 @@ def _read_webgpt(row: SourceRow) -> dict:
         score_b=as_number(row['score_1']),
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt-raw
 @register_format(
     PAIRWISE_FORMATS,
@@ -139,6 +144,7 @@ def _read_webgpt_raw(row: SourceRow) -> dict:
             score_1=second['score'],
         )
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #summaries
 def _summarised_post(info: Mapping) -> str:
@@ -169,6 +175,7 @@ def _read_summaries(row: SourceRow) -> dict:
         batch=row.get('batch'),
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #shp
 @register_format(
     PAIRWISE_FORMATS,
@@ -190,6 +197,7 @@ def _read_shp(row: SourceRow) -> dict:
         upvotes_b=as_number(row.get('score_B')),
         domain=row.get('domain'),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #first-turns
 def _message_content(content: object) -> object:
@@ -227,6 +235,7 @@ def _first_turns(side_a: list[dict], side_b: list[dict]) -> dict:
         response_b=side_b[start]['content'],
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #arena-vote
 _ARENA_WINNERS = {
     'model_a': 'a',
@@ -245,6 +254,7 @@ def _arena_vote(row: SourceRow, judge: object) -> dict:
     if 'gpt' in str(judge).lower():
         return judge_vote(vote)
     return one_person(vote, judge)
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #mt-bench
 def _has_no_timestamp(row: SourceRow) -> bool:
@@ -271,6 +281,7 @@ def _read_mt_bench(row: SourceRow) -> dict:
         model_b=row['model_b'],
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #arena
 @register_format(
     PAIRWISE_FORMATS,
@@ -290,6 +301,7 @@ def _read_arena(row: SourceRow) -> dict:
         language=row.get('language'),
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #arena-55k
 @register_format(
     PAIRWISE_FORMATS,
@@ -308,6 +320,7 @@ def _read_arena_55k(row: SourceRow) -> dict:
         model_a=row.get('model_a'),
         model_b=row.get('model_b'),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #pandalm
 def _instruction(row: SourceRow) -> str:
@@ -343,6 +356,7 @@ def _read_pandalm(row: SourceRow) -> dict:
         ],
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #alpaca-farm
 @register_format(
     PAIRWISE_FORMATS,
@@ -360,6 +374,7 @@ def _read_alpaca_farm(row: SourceRow) -> dict:
         response_a=row['output_1'],
         response_b=row['output_2'],
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #multipref
 _MULTIPREF_VOTES = {
@@ -382,6 +397,7 @@ def _multipref_ballots(row: SourceRow, expertise: str) -> list[dict]:
         for annotation in annotations
     ]
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #read-multipref
 @register_format(
     PAIRWISE_FORMATS,
@@ -402,6 +418,7 @@ def _read_multipref(row: SourceRow) -> dict:
         model_b=row.get('model_b'),
         category=row.get('category'),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #helpsteer2
 @register_format(
@@ -424,6 +441,7 @@ def _read_helpsteer2(row: SourceRow) -> dict:
         label_source='majority',
         split=row.get('split'),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #helpsteer3
 @register_format(

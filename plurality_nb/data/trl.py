@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from datasets import Dataset, Features
 
-from .arrow import Spool, batches, take
-from .build import ROWS_AT_ONCE, number_column, to_comparisons
-from .checks import as_messages, describe_value
-from .schema import FEATURES, flat_turns
-from ..errors import ContractError
+from plurality_nb.data.arrow import Spool, batches, take
+from plurality_nb.data.build import ROWS_AT_ONCE, number_column, to_comparisons
+from plurality_nb.data.checks import as_messages, describe_value
+from plurality_nb.data.schema import FEATURES, flat_turns
+from plurality_nb.errors import ContractError
+
 
 # %% ../../nbs/data/06_trl.ipynb #preference
 class Preference(NamedTuple):
@@ -27,6 +28,7 @@ class Preference(NamedTuple):
     prompt: str | list[dict]  # a text, or a conversation of `role`, `content`
     chosen: str
     rejected: str
+
 
 # %% ../../nbs/data/06_trl.ipynb #split-dialogues
 def _n_shared_turns(one: list[dict], other: list[dict]) -> int:
@@ -55,6 +57,7 @@ def split_dialogues(
             reason='sides differ before the last turn',
         )
     return Preference(chosen[:shared], chosen[-1]['content'], rejected[-1]['content'])
+
 
 # %% ../../nbs/data/06_trl.ipynb #trl-row
 def _split_texts(chosen: str, rejected: str) -> Preference:
@@ -91,6 +94,7 @@ def trl_row(
         raise _mixed_sides_error(chosen, rejected)
     return {'label_source': 'annotator', **row, **preference._asdict()}
 
+
 # %% ../../nbs/data/06_trl.ipynb #from-trl
 def from_trl(
     rows: Iterable[Mapping],  # a `Dataset` or rows in any of TRL's preference forms
@@ -98,6 +102,7 @@ def from_trl(
 ) -> Dataset:  # comparisons
     "Comparisons from TRL's preference data."
     return to_comparisons(rows, trl_row, **kwargs)
+
 
 # %% ../../nbs/data/06_trl.ipynb #trl-columns
 _log = logging.getLogger(__name__)
@@ -119,6 +124,7 @@ def _trl_columns(columns: Mapping[str, list]) -> dict[str, list]:
     if 'margin' in columns:
         trl_columns['margin'] = columns['margin']
     return trl_columns
+
 
 # %% ../../nbs/data/06_trl.ipynb #to-trl
 def to_trl(

@@ -21,19 +21,22 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from ..errors import ContractError
-from .parsing import Answer
-from .prompts import Asking, Judge, Question, WayOfAsking
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Asking, Judge, Question, WayOfAsking
 
 _log = logging.getLogger(__name__)
+
 
 # %% ../../nbs/judges/05_chat.ipynb #judgeerror
 class JudgeError(OSError):
     "A judge that cannot be asked, whatever the question."
 
+
 # %% ../../nbs/judges/05_chat.ipynb #unanswered
 class Unanswered(Exception):
     "A question that got no answer, after all retries."
+
 
 # %% ../../nbs/judges/05_chat.ipynb #scrubbed
 _KEYLIKE = re.compile(r'\b(?:sk|pk|rk|hf|gsk|xai|key|api|token)[-_][\w*.\-]{6,}|(?i:bearer)\s+\S+')
@@ -49,6 +52,7 @@ def scrubbed(
         if isinstance(secret, str) and len(secret) > 3:
             text = text.replace(secret, '***')
     return _KEYLIKE.sub('***', ' '.join(text.split()))[:longest]
+
 
 # %% ../../nbs/judges/05_chat.ipynb #loop-in-thread
 _Closing = Callable[[], Awaitable[None]]
@@ -77,6 +81,7 @@ def _loop_in_thread(closing: _Closing | None) -> Iterator[asyncio.AbstractEventL
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
 
 # %% ../../nbs/judges/05_chat.ipynb #pooled
 _ServerRequest = TypeVar('_ServerRequest')
@@ -107,6 +112,7 @@ def pooled(
                 if error is not None:  # raised only after the other results were taken
                     raise error
 
+
 # %% ../../nbs/judges/05_chat.ipynb #host-of
 def host_of(
     url: str,  # base URL of a server
@@ -116,6 +122,7 @@ def host_of(
     port = f':{address.port}' if address.port else ''
     return (address.hostname or '?') + port
 
+
 # %% ../../nbs/judges/05_chat.ipynb #is-local
 def is_local(
     url: str,  # base URL of a server
@@ -123,6 +130,7 @@ def is_local(
     "Whether a server is on this machine."
     host = urlsplit(url).hostname or ''
     return host in ('localhost', '::1') or host.startswith('127.')
+
 
 # %% ../../nbs/judges/05_chat.ipynb #open-client
 def _open_client(base_url: str | None, timeout: float, retries: int) -> Any:
@@ -154,6 +162,7 @@ def _open_client(base_url: str | None, timeout: float, retries: int) -> Any:
             'name a server of your own with `base_url`, `--base-url`',
         ) from error
 
+
 # %% ../../nbs/judges/05_chat.ipynb #check-settings
 _LEAST_SETTINGS = dict(
     concurrency=1,
@@ -171,6 +180,7 @@ def _check_chat_settings(judge: Judge) -> None:
         value = getattr(judge, name)
         if not value >= least:
             raise ContractError(name, f'a number >= {least}', repr(value))
+
 
 # %% ../../nbs/judges/05_chat.ipynb #chat-settings
 class _ChatSettings(Judge):
@@ -210,6 +220,7 @@ class _ChatSettings(Judge):
         self.per_request = votes_per_request if self.samples and self.temperature > 0 else 1
         _check_chat_settings(self)
 
+
 # %% ../../nbs/judges/05_chat.ipynb #chat-facts
 class _ChatFacts(_ChatSettings):
     "What is known about a chat judge before it is asked."
@@ -246,6 +257,7 @@ class _ChatFacts(_ChatSettings):
         written = 1 if self.reads_probabilities else self.reply_tokens * question.votes
         return n_bytes // 4 + 8, written
 
+
 # %% ../../nbs/judges/05_chat.ipynb #refusal
 _TOO_MUCH = re.compile(
     r'context.{0,20}(?:length|window|size)|maximum context|too (?:long|large|many tokens)'
@@ -275,6 +287,7 @@ def _refusal(error: Any, judge: _ChatFacts, key: str) -> str:
     if is_bad_request and _TOO_MUCH.search(f'{error.code} {reason}'):
         return f'refused by the server: {reason}'
     raise Unanswered(reason)
+
 
 # %% ../../nbs/judges/05_chat.ipynb #server
 class _Server:
@@ -314,6 +327,7 @@ class _Server:
             return True
         return False
 
+
 # %% ../../nbs/judges/05_chat.ipynb #one-by-one
 def _ask_one_by_one(judge: _ChatFacts, verb: str) -> None:
     "Settles for one answer a request, for the rest of the judge's life."
@@ -323,6 +337,7 @@ def _ask_one_by_one(judge: _ChatFacts, verb: str) -> None:
             'from now on each is asked for by itself'
         )
     judge.per_request = 1
+
 
 # %% ../../nbs/judges/05_chat.ipynb #send
 async def _send(server: _Server, question: Question) -> dict | str:
@@ -342,6 +357,7 @@ async def _send(server: _Server, question: Question) -> dict | str:
     except openai.APIConnectionError as error:
         cause = type(error.__cause__ or error).__name__
         raise Unanswered(f'no connection ({cause})') from None
+
 
 # %% ../../nbs/judges/05_chat.ipynb #raw-answer
 class _RawAnswer(NamedTuple):
@@ -374,6 +390,7 @@ def _raw_answer(choice: Mapping, judge: _ChatFacts) -> _RawAnswer:
         return _RawAnswer(_token_probabilities(choice, judge))
     return _RawAnswer(message.get('content') or '')
 
+
 # %% ../../nbs/judges/05_chat.ipynb #read-choice
 def _choice_answer(choice: Mapping, question: Question, judge: _ChatFacts, **facts: Any) -> Answer:
     raw = _raw_answer(choice, judge)
@@ -403,6 +420,7 @@ def _read_body(body: dict, question: Question, judge: _ChatFacts, seconds: float
     first = _choice_answer(choices[0], question, judge, **first_facts)
     return [first, *(_choice_answer(choice, question, judge, **facts) for choice in choices[1:])]
 
+
 # %% ../../nbs/judges/05_chat.ipynb #ask-patiently
 _NO_ANSWER = (LookupError, TypeError, AttributeError, ValueError)  # from bodies of another shape
 
@@ -423,6 +441,7 @@ async def _ask_patiently(server: _Server, question: Question) -> list[Answer]:
         except _NO_ANSWER as error:
             reason = f'no whole answer ({type(error).__name__}: {str(error)[:60]})'
     raise Unanswered(reason)
+
 
 # %% ../../nbs/judges/05_chat.ipynb #talk
 class _Talk:
@@ -456,6 +475,7 @@ class _Talk:
                 f'{self.judge.host}: {self.n_missed} questions in a row got no answer, '
                 f'the last one: {error}'
             ) from None
+
 
 # %% ../../nbs/judges/05_chat.ipynb #chatjudge
 class ChatJudge(_ChatFacts):

@@ -18,11 +18,12 @@ from typing import Any, NamedTuple, NoReturn, Self
 import pandas as pd
 import psutil
 
-from .. import __version__
-from ..data.schema import digest, group_id
-from ..errors import ContractError
-from .parsing import Answer
-from .prompts import Question
+from plurality_nb import __version__
+from plurality_nb.data.schema import digest, group_id
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Question
+
 
 # %% ../../nbs/judges/04_store.ipynb #judge-key
 def judge_key(
@@ -30,6 +31,7 @@ def judge_key(
 ) -> str:  # 16 hexadecimal digits
     "Hash of all that could change a judge's answers."
     return digest(sorted((k, json.dumps(v, sort_keys=True)) for k, v in identity.items()))
+
 
 # %% ../../nbs/judges/04_store.ipynb #answer-keys
 def answer_keys(
@@ -40,6 +42,7 @@ def answer_keys(
     "What the answers for the votes of one question are stored under, counted from vote 0."
     asked = digest([judge, group_id(question.prompt), question.first, question.second])
     return [digest([asked, persona, vote]) for vote, persona in enumerate(personas)]
+
 
 # %% ../../nbs/judges/04_store.ipynb #schema
 _STORE_FORMAT = 0x706C7574  # SQLite's `application_id`, by which a store is recognised
@@ -74,6 +77,7 @@ def _placeholders(values: Iterable) -> str:
     "A question mark for each value, as SQL wants them."
     return ','.join('?' for _ in values)
 
+
 # %% ../../nbs/judges/04_store.ipynb #processes
 def _claim_owner() -> str:
     "A name for one store that this process has open."
@@ -88,6 +92,7 @@ def _is_running(owner: str) -> bool:
         return f'{psutil.Process(int(pid)).create_time():.2f}' == started
     except psutil.Error:
         return False
+
 
 # %% ../../nbs/judges/04_store.ipynb #create-tables
 def _is_foreign(db: sqlite3.Connection) -> bool:
@@ -108,6 +113,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.commit()
     db.execute('pragma journal_mode=wal')
     db.execute('pragma synchronous=normal')
+
 
 # %% ../../nbs/judges/04_store.ipynb #store-file
 class _StoreFile:
@@ -150,6 +156,7 @@ class _StoreFile:
         want, remedy = 'a file that this package wrote votes to, or a new one', 'Give another name'
         raise ContractError('store', want, got, remedy, where=str(self.path)) from None
 
+
 # %% ../../nbs/judges/04_store.ipynb #stored-answer
 class StoredAnswer(NamedTuple):
     "An answer, and the version of the reader that read it."
@@ -160,6 +167,7 @@ class StoredAnswer(NamedTuple):
 
 _KEYS_AT_ONCE = 500  # SQLite limits the placeholders in one statement
 _SELECT_ANSWERS = f'select key, reader, {", ".join(Answer._fields)} from answers where key in'
+
 
 # %% ../../nbs/judges/04_store.ipynb #answers-table
 class _AnswerTable(_StoreFile):
@@ -196,11 +204,13 @@ class _AnswerTable(_StoreFile):
         identity = [judge_key(judge), json.dumps(judge, sort_keys=True)]
         self.db.execute('insert or ignore into judges values (?, ?)', identity)
 
+
 # %% ../../nbs/judges/04_store.ipynb #answer-row
 def _answer_row(answer: Answer) -> dict[str, Any]:
     "The facts of an answer; shares may be numbers of NumPy, which SQLite does not know."
     shares = {side: float(getattr(answer, side)) for side in ('first', 'second', 'tie')}
     return answer._asdict() | shares
+
 
 # %% ../../nbs/judges/04_store.ipynb #put
 class _WritableStore(_AnswerTable):
@@ -242,6 +252,7 @@ class _WritableStore(_AnswerTable):
     def __exit__(self, *error: object) -> None:
         self.close()
 
+
 # %% ../../nbs/judges/04_store.ipynb #votestore
 class VoteStore(_WritableStore):
     "Answers of judges in a SQLite file."
@@ -276,6 +287,7 @@ class VoteStore(_WritableStore):
         statement = f'delete from claims where owner=? and key in ({_placeholders(keys)})'
         with self.db:
             self.db.execute(statement, [self.owner, *keys])
+
 
 # %% ../../nbs/judges/04_store.ipynb #merge-stores
 def _check_store(path: Path) -> None:
@@ -316,6 +328,7 @@ def merge_stores(
                 n_changed += _add_answers(store.db)
             store.db.execute('detach other')
     return n_changed
+
 
 # %% ../../nbs/judges/04_store.ipynb #store-summary
 _SUMMARY_QUERY = '''

@@ -19,11 +19,13 @@ from plurality_nb.judges.quotations import (
     without_reasoning,
 )
 
+
 # %% ../../nbs/judges/01_verdicts.ipynb #named-side
 def _named_side(match: re.Match) -> str:
     "Which response the label in a match names."
     letter = match['after_noun'] or match['in_brackets'] or match['bare']
     return 'first' if letter in 'Aa1' else 'second'
+
 
 # %% ../../nbs/judges/01_verdicts.ipynb #lone-verdict
 _LABEL_ALONE = rule_pattern('whole_answer', 'label_alone')
@@ -44,6 +46,7 @@ def lone_verdict(
         return _named_side(match)
     return 'tie' if _TIE_ALONE.fullmatch(text) else None
 
+
 # %% ../../nbs/judges/01_verdicts.ipynb #parts
 _CLAUSE_BREAK = rule_pattern('clause', 'clause_break')
 _COLON = rule_pattern('clause', 'colon')
@@ -55,6 +58,7 @@ def _parts(sentence: str) -> Iterator[tuple[str, str]]:
         starts = [0, *(colon.end() for colon in _COLON.finditer(clause))]
         for start, end in pairwise([*starts, len(clause)]):
             yield clause[:start], clause[start:end]
+
 
 # %% ../../nbs/judges/01_verdicts.ipynb #claim-matches
 _LABEL_THEN_CLAIM = [re.compile(rule.pattern) for rule in rules_of('label_then_claim')]
@@ -72,6 +76,7 @@ def _claim_matches(part: str) -> list[re.Match]:
     ]
     label_last = [match for pattern in _CLAIM_THEN_LABEL for match in pattern.finditer(part)]
     return label_first + label_last
+
 
 # %% ../../nbs/judges/01_verdicts.ipynb #retracted
 _NEGATION = rule_pattern('clause', 'negation')
@@ -95,6 +100,7 @@ def _claims_tie(before: str, part: str) -> bool:
         return False
     return not introduces_report(before + part[: match.start()])
 
+
 # %% ../../nbs/judges/01_verdicts.ipynb #claimed-sides
 def claimed_sides(
     sentence: str,
@@ -110,6 +116,7 @@ def claimed_sides(
         if not matches and _claims_tie(before, part):
             sides.add('tie')
     return sides
+
 
 # %% ../../nbs/judges/01_verdicts.ipynb #ends
 _LABEL_AS_HEADING = rule_pattern('opening', 'label_as_heading')
@@ -139,6 +146,7 @@ def _closing_verdict(lines: Sequence[str]) -> str | None:
     sentence = sentences(lines[-1])[-1]
     return None if claimed_sides(sentence) else lone_verdict(sentence)
 
+
 # %% ../../nbs/judges/01_verdicts.ipynb #settle
 _CONCLUSION = rule_pattern('clause', 'conclusion')
 
@@ -154,6 +162,7 @@ def _claims_in(lines: Sequence[str]) -> tuple[set[str], set[str]]:
             if claims and _CONCLUSION.match(sentence):
                 concluded = claims
     return sides, concluded
+
 
 # %% ../../nbs/judges/01_verdicts.ipynb #read-verdict
 def read_verdict(

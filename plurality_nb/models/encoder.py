@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..data.outputs import cache_folder
-from ..errors import ContractError
+from plurality_nb.data.outputs import cache_folder
+from plurality_nb.errors import ContractError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -57,6 +57,7 @@ def encoder_folder(
         return _download_encoder(name)
     return Path(get_model_path())
 
+
 # %% ../../nbs/models/01_encoder.ipynb #weights-id
 @lru_cache(maxsize=4)
 def _encoder_id(folder: Path) -> str:
@@ -72,12 +73,14 @@ def _load_encoder(folder: Path) -> 'SentenceTransformer':
 
     return SentenceTransformer(str(folder), model_kwargs=dict(use_safetensors=True))
 
+
 # %% ../../nbs/models/01_encoder.ipynb #text-windows
 class TextWindows(NamedTuple):
     "A text in pieces that fit the encoder."
 
     pieces: list[str]
     sizes: list[int]  # tokens in each piece, >= 1
+
 
 # %% ../../nbs/models/01_encoder.ipynb #windows
 def windows(
@@ -99,6 +102,7 @@ def windows(
         sizes.append(len(window))
     return TextWindows(pieces, sizes)
 
+
 # %% ../../nbs/models/01_encoder.ipynb #encode
 def _batches_by_length(sizes: Sequence[int] | np.ndarray, budget: int = 2048) -> list[list[int]]:
     "Indices of the pieces, in batches of similar length and of about `budget` tokens."
@@ -115,6 +119,7 @@ def _batches_by_length(sizes: Sequence[int] | np.ndarray, budget: int = 2048) ->
         else:
             batches.append([piece])
     return batches
+
 
 # %% ../../nbs/models/01_encoder.ipynb #encode-texts
 def _encode_texts(
@@ -145,6 +150,7 @@ def _encode_texts(
     means = [np.average(v, axis=0, weights=text.sizes) for v, text in zip(by_text, split)]
     mean = np.stack(means)
     return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
+
 
 # %% ../../nbs/models/01_encoder.ipynb #cache
 class _VectorCache:
@@ -181,6 +187,7 @@ class _VectorCache:
     def close(self) -> None:
         self.database.close()
 
+
 # %% ../../nbs/models/01_encoder.ipynb #embed
 _TEXTS_KEPT_AT_ONCE = 2000  # so an interrupted run loses little
 
@@ -205,6 +212,7 @@ def _vectors_by_key(text_of: dict[str, str], folder: Path, progress: bool) -> di
     finally:
         cache.close()
     return vectors
+
 
 # %% ../../nbs/models/01_encoder.ipynb #embed-texts
 def embed(

@@ -18,19 +18,20 @@ from accelerate.utils import send_to_device
 from datasets import Dataset
 from torch import nn
 
-from ..errors import ContractError
-from ..models.attention import tree_attention
-from ..models.packing import Pair, micro_batches, token_budget
-from ..models.sharing import may_share, packable, pair_rewards
-from ..models.tokens import has_types, reading_form, tokenize_comparisons
-from ..models.weights import best_device, load_pretrained
-from ..progress import progress_bar
-from .baselines import PairOfRewards
-from .model import RewardModel
-from .saving import read_training
+from plurality_nb.errors import ContractError
+from plurality_nb.models.attention import tree_attention
+from plurality_nb.models.packing import Pair, micro_batches, token_budget
+from plurality_nb.models.sharing import may_share, packable, pair_rewards
+from plurality_nb.models.tokens import has_types, reading_form, tokenize_comparisons
+from plurality_nb.models.weights import best_device, load_pretrained
+from plurality_nb.progress import progress_bar
+from plurality_nb.rewards.baselines import PairOfRewards
+from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.saving import read_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #settle
 def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
@@ -49,6 +50,7 @@ def _settle_padding_token(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> i
         candidates = [tokenizer.pad_token_id, tokenizer.eos_token_id, 0]
         config.pad_token_id = next(token for token in candidates if token is not None)
     return config.pad_token_id
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier-fields
 @dataclass(kw_only=True)
@@ -83,6 +85,7 @@ class _ReadingClassifier(RewardModel):
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+
 # %% ../../nbs/rewards/06_classifier.ipynb #score-pairs
 _PAIRS_PACKED_TOGETHER = 2048
 
@@ -108,6 +111,7 @@ def _score_pairs(
             scores = pair_rewards(classifier.model, moved).float().cpu().numpy()
             rewards[:, piece['pairs'].numpy()] = scores
     return rewards
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier
 @dataclass(kw_only=True)
@@ -147,6 +151,7 @@ class Classifier(_ReadingClassifier):
                 self.share = may_share(self.model, pairs[:4], self.pad, self.max_length, brief=True)
             rewards[:, part['row']] = _score_pairs(self, pairs, part['type_0'])
         return PairOfRewards(rewards[0], rewards[1])
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier
 def _load_classifier(

@@ -21,7 +21,7 @@ from datasets import Dataset
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-from ..data.arrow import contents_id
+from plurality_nb.data.arrow import contents_id
 from plurality_nb.data.outputs import (
     json_object,
     refuse_foreign,
@@ -29,15 +29,16 @@ from plurality_nb.data.outputs import (
     remove_folder,
     replacing,
 )
-from ..errors import ContractError
-from .saving import check_model, list_files
-from .targets import exclude_groups
-from .trainer import MarginConfig, MarginTrainer
+from plurality_nb.errors import ContractError
+from plurality_nb.rewards.saving import check_model, list_files
+from plurality_nb.rewards.targets import exclude_groups
+from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 
 if TYPE_CHECKING:
     from peft import LoraConfig
 
 _log = logging.getLogger(__name__)
+
 
 # %% ../../nbs/rewards/12_run.ipynb #whole-checkpoint
 def _last_complete_checkpoint(run: Path) -> str | None:
@@ -52,6 +53,7 @@ def _last_complete_checkpoint(run: Path) -> str | None:
         else:
             return str(checkpoint)
     return None
+
 
 # %% ../../nbs/rewards/12_run.ipynb #progress-line
 _SHOWN_LOGS = (
@@ -91,6 +93,7 @@ class _ProgressLine(TrainerCallback):
         text = ', '.join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
         _log.info(f'step {state.global_step} of {state.max_steps}: {text}')
 
+
 # %% ../../nbs/rewards/12_run.ipynb #check-training
 _RUN_NOTE = 'run.json'  # the settings and data that a run was begun with
 # What transformers' trainer and its loggers write into a run.
@@ -123,6 +126,7 @@ def check_training(
     refuse_inputs(_run_folder(out), read, folder=True)  # a run's folder is removed at the end
     refuse_foreign(_run_folder(out), _not_a_run, 'the checkpoints of a killed run', folder=True)
 
+
 # %% ../../nbs/rewards/12_run.ipynb #same-run
 def _begin_or_continue(run: Path, inputs: dict[str, Any], restart: bool) -> None:
     "Makes the run's folder, or checks that it was begun with the same settings and data."
@@ -143,6 +147,7 @@ def _begin_or_continue(run: Path, inputs: dict[str, Any], restart: bool) -> None
             f'other {", ".join(different)}',
             'Give another name, or begin again with `restart`, --restart',
         )
+
 
 # %% ../../nbs/rewards/12_run.ipynb #run-settings
 _COLUMNS_LEARNED_FROM = (
@@ -172,6 +177,7 @@ def _run_settings(run: Path, settings: dict[str, Any], progress: bool) -> Margin
     )
     return MarginConfig(str(run), **defaults | settings)
 
+
 # %% ../../nbs/rewards/12_run.ipynb #lora-config
 def _lora_config(rank: int) -> 'LoraConfig':
     from peft import LoraConfig  # the extra `peft`
@@ -185,6 +191,7 @@ def _lora_config(rank: int) -> 'LoraConfig':
         exclude_modules=heads,
         modules_to_save=heads,
     )
+
 
 # %% ../../nbs/rewards/12_run.ipynb #save-trained
 def _was_just_evaluated(trainer: MarginTrainer) -> bool:
@@ -207,6 +214,7 @@ def _save_trained(trainer: MarginTrainer, out: Path, run: Path) -> None:
     remove_folder(out)
     os.replace(unfinished, out)
     remove_folder(run)
+
 
 # %% ../../nbs/rewards/12_run.ipynb #train-model
 def train_model(

@@ -9,10 +9,11 @@ __all__ = ['MARGINS', 'draw_labels', 'add_margins']
 import numpy as np
 from datasets import Dataset
 
-from ..data.build import number_column, with_columns
-from ..data.orientation import chosen_sign
-from ..errors import ContractError
-from .shares import Votes, decisiveness, vote_share, votes_of
+from plurality_nb.data.build import number_column, with_columns
+from plurality_nb.data.orientation import chosen_sign
+from plurality_nb.errors import ContractError
+from plurality_nb.votes.shares import Votes, decisiveness, vote_share, votes_of
+
 
 # %% ../../nbs/votes/02_margins.ipynb #draw-labels
 def _majority_labels(votes: Votes) -> np.ndarray:
@@ -49,6 +50,7 @@ def draw_labels(
     sources = [None if np.isnan(value) else source for value in label]
     return with_columns(ds, label=label, label_source=sources)
 
+
 # %% ../../nbs/votes/02_margins.ipynb #unit-margins
 MARGINS = ['decisiveness', 'signed', 'constant', 'permuted']
 
@@ -65,6 +67,7 @@ def _unit_margins(ds: Dataset, kind: str, votes: Votes, seed: int) -> np.ndarray
     if kind == 'permuted':
         margin[voted] = np.random.default_rng(seed).permutation(margin[voted])
     return margin
+
 
 # %% ../../nbs/votes/02_margins.ipynb #add-margins
 def add_margins(
