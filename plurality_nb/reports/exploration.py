@@ -279,8 +279,7 @@ class Exploration(ViewState):
             want = 'at least one pair that passes the filters'
             raise ContractError('view', want, 'none', 'Clear a filter')
         columns: dict[str, Any] = dict(quadrant=self.quadrant[self.rows]) if quadrants else {}
-        if notes:
-            columns |= _note_columns(self)
+        columns |= _note_columns(self) if notes else {}
         return with_columns(self.selection, **columns) if columns else self.selection
 
     def save(
@@ -288,13 +287,13 @@ class Exploration(ViewState):
         path: str | Path,
         quadrants: bool = False,
         notes: bool = False,
-        overwrite: bool = False,  # whether a file that is no selection may be replaced
+        overwrite: bool = False,  # replace a file that is no selection
     ) -> Path:
         "Write the selection as comparisons, and the view into a note next to the file."
         _check_selection(path, overwrite)
         settings = dict(explore=dict(asdict(self.view), new_quadrants=quadrants))
-        selected = self.select(quadrants, notes)
-        return save_comparisons(selected, path, settings=settings, overwrite=overwrite)
+        how: dict[str, Any] = dict(settings=settings, overwrite=overwrite)
+        return save_comparisons(self.select(quadrants, notes), path, **how)
 
 
 # %% ../../nbs/reports/08_exploration.ipynb #voice
