@@ -276,9 +276,8 @@ class Exploration(ViewState):
     def select(self, quadrants: bool = False, notes: bool = False) -> Dataset:
         "The selection, with the current quadrants and with `note` and `tags`, if asked."
         if not len(self):
-            want = 'at least one pair that passes the filters'
-            raise ContractError('view', want, 'none', 'Clear a filter')
-        columns: dict[str, Any] = dict(quadrant=self.quadrant[self.rows]) if quadrants else {}
+            raise ContractError('view', 'at least one pair', 'none', 'Clear a filter')
+        columns = dict(quadrant=self.quadrant[self.rows].tolist()) if quadrants else {}
         columns |= _note_columns(self) if notes else {}
         return with_columns(self.selection, **columns) if columns else self.selection
 
@@ -292,8 +291,7 @@ class Exploration(ViewState):
         "Write the selection as comparisons, and the view into a note next to the file."
         _check_selection(path, overwrite)
         settings = dict(explore=dict(asdict(self.view), new_quadrants=quadrants))
-        how: dict[str, Any] = dict(settings=settings, overwrite=overwrite)
-        return save_comparisons(self.select(quadrants, notes), path, **how)
+        return save_comparisons(self.select(quadrants, notes), path, settings, overwrite=overwrite)
 
 
 # %% ../../nbs/reports/08_exploration.ipynb #voice
