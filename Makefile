@@ -23,7 +23,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test proofs lab sync check docs figure execute experiments clean
+.PHONY: demo test proofs lab sync check check-pages check-code docs figure execute experiments clean
 
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -39,7 +39,7 @@ demo: $(READY)
 ALONE := tests/test_package.py tests/test_docs.py
 
 test: $(READY) check
-	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=120 nbdev_test --n_workers 2 --do_print
+	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 2 --do_print
 	python -m pytest -q -m "not slow" $(ALONE)
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
 
@@ -48,12 +48,17 @@ proofs: $(READY)
 	OMP_NUM_THREADS=1 python -m pytest -q tests/browser
 
 check: $(READY)
+	$(MAKE) --no-print-directory -j 2 --output-sync=target check-pages check-code
+
+check-pages:
+	OMP_NUM_THREADS=1 python .ci/docs.py
+
+check-code:
 	ruff format --check .
 	ruff check .
-	mypy
 	python .ci/readability.py
 	python .ci/sync.py --check
-	OMP_NUM_THREADS=1 python .ci/docs.py
+	mypy
 
 sync: $(READY)
 	python .ci/sync.py --write

@@ -23,7 +23,6 @@ import re
 import shutil
 import sys
 import tempfile
-import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +34,8 @@ from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
 sys.path.insert(0, str(Path(__file__).parent))
+from pages import notebooks, process
+
 MARKDOWN = MarkdownIt("commonmark", dict(html=True)).enable("table")
 NAME = re.compile(r"(?:[A-Za-z_]\w*)(?:\.[A-Za-z_]\w*)*(?:\(\))?")
 KNOWN = {  # other people's names that prose mentions and no code of ours does
@@ -103,34 +104,6 @@ def rendered(text: str) -> str:
     return MARKDOWN.render(
         re.sub(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n`]+(?<=\S)\$(?!\d)", " ", text, flags=re.S)
     )
-
-
-def process(root: Path, out: Path) -> dict:
-    "Runs nbdev's processors on each notebook in `root` into `out`: path to what went wrong."
-    from nbdev import serve_drv
-    from nbdev.processors import FilterDefaults
-
-    failed, here = {}, os.getcwd()
-    os.chdir(root)
-    try:
-        for nb in notebooks(root):
-            to = out / nb
-            to.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    serve_drv.main((root / "nbs" / nb, to, FilterDefaults))
-            except Exception as e:
-                failed[nb] = f"{e.__cause__ or e!r}; in: {' '.join(str(e).split())[:160]}"
-    finally:
-        os.chdir(here)
-    return failed
-
-
-def notebooks(root: Path) -> list:
-    "Of the site, relative to nbs/."
-    found = (p.relative_to(root / "nbs") for p in (root / "nbs").rglob("*.ipynb"))
-    return sorted(str(p) for p in found if not any(x.startswith((".", "_")) for x in p.parts))
 
 
 def with_attachments(source: str, attachments: dict) -> str:

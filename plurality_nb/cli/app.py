@@ -88,10 +88,10 @@ def _named_files(name: str, value: Any) -> Iterator[Path]:
 
 def _require_data(name: str, value: Any) -> None:
     "Stops where DATA is the name of a file that does not exist."
-    from plurality_nb.data.opening import check_name
+    from plurality_nb.data.opening import refuse_missing
 
     for data in [value] if isinstance(value, str) else value:
-        check_name(data)
+        refuse_missing(data)
 
 
 def _require_inputs(context: Any) -> None:

@@ -39,6 +39,9 @@ class SourceOptions:
     format: str | None = None
     map: Annotated[str | None, typer.Option(metavar='COLUMN=NAME,...')] = None
     people: Path | None = None
+    encoding: str | None = None
+    separator: str | None = None
+    any_size: Annotated[bool, typer.Option('--any-size')] = False
     part: Literal['train', 'validation', 'test'] | None = None
     limit: Annotated[int | None, typer.Option(min=1)] = None
 
@@ -91,6 +94,7 @@ def load_data(
     seed: int = 0,
 ) -> 'tuple[Dataset, dict]':  # comparisons, and the account of `read_comparisons`
     "Reads comparisons, and says on stderr what was read."
+    from plurality_nb.data.files import Reading
     from plurality_nb.data.loading import read_comparisons
 
     rejects = Path(f'{out}.rejects.jsonl') if out and lenient else None
@@ -107,6 +111,7 @@ def load_data(
         people=source.people,
         part=source.part,
         progress=shows_progress(),
+        reading=Reading(source.encoding, source.separator, source.any_size),
     )
     _show_account(data, account, rejects)
     return ds, account
@@ -136,12 +141,16 @@ def keep_inputs(
     out: Path | None,  # what will be written
     inputs: Iterable[str | Path | None],  # what is read
 ) -> None:
-    "Stops if a command would overwrite an input with its file or with the note next to it."
+    "Stops if an input is missing, or if a command would overwrite one with its file or its note."
+    from plurality_nb.data.opening import refuse_missing
     from plurality_nb.data.outputs import refuse_inputs
 
+    given = list(inputs)
+    for source in given:
+        if source is not None:
+            refuse_missing(source)
     if out is None:
         return
-    given = list(inputs)
     for path in [out, Path(f'{out}.json')]:
         refuse_inputs(path, given)
 

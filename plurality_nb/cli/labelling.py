@@ -22,6 +22,7 @@ from plurality_nb.cli.options import (
     with_option_groups,
 )
 from plurality_nb.cli.voting import open_judge
+from plurality_nb.errors import refuse_ranks
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -137,6 +138,7 @@ def taxonomy_command(
     from plurality_nb.models.encoder import ENCODER
     from plurality_nb.taxonomy.quadrants import label_taxonomy
 
+    refuse_ranks('label all pairs', 'Start it without torchrun, accelerate launch or srun')
     keep_inputs(out, [data, loading.people])
     check_save(out, [data, asking.store], overwrite)
     settings: dict[str, Any] = dict(

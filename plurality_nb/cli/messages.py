@@ -38,8 +38,11 @@ def shows_progress() -> bool:
 
 # %% ../../nbs/cli/01_messages.ipynb #command-line
 def command_line() -> str:
-    "The command as it was typed, for the notes next to files."
-    return ' '.join(['plurality', *map(shlex.quote, sys.argv[1:])])
+    "The command as it was typed, but for keys, for the notes next to files."
+    from plurality_nb.judges.safety import masked_argument
+
+    arguments = map(masked_argument, sys.argv[1:])
+    return ' '.join(['plurality', *map(shlex.quote, arguments)])
 
 
 # %% ../../nbs/cli/01_messages.ipynb #print-json

@@ -28,6 +28,7 @@ from plurality_nb.cli.options import (
     with_option_groups,
 )
 from plurality_nb.cli.scoring import ReadingOptions
+from plurality_nb.errors import refuse_ranks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,9 +115,8 @@ def _evaluate_data(
     ds, account = load_data(
         data[0], source, lenient=not source.strict, out=out, seed=measuring['seed']
     )
-    evaluation = evaluate_models(
-        ds, models, progress=shows_progress(), **measuring, **given_options(reading)
-    )
+    loading = given_options(reading) | dict(lenient=not source.strict)
+    evaluation = evaluate_models(ds, models, progress=shows_progress(), **measuring, **loading)
     settings = read_settings(data[0]) if Path(data[0]).is_file() else {}
     return _Evaluated(evaluation, settings, settings, account)
 
@@ -235,6 +235,7 @@ def _report(
     from plurality_nb.reports.page import check_report
     from plurality_nb.simulation.users import SIMULATED, is_simulated
 
+    refuse_ranks('make the whole report', 'Start it without torchrun, accelerate launch or srun')
     people = [source.people] if source.people else []
     check_report(out, [*data, *models, *people], overwrite)
     if models:

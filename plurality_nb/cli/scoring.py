@@ -21,6 +21,7 @@ from plurality_nb.cli.options import (
     given_options,
     with_option_groups,
 )
+from plurality_nb.errors import refuse_ranks
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -46,6 +47,7 @@ class ScoringOptions(ReadingOptions):
     "How one full model is loaded, and how it reads."
 
     revision: str | None = None
+    base: str | None = None
 
 
 # %% ../../nbs/cli/09_scoring.ipynb #score-steps
@@ -66,22 +68,22 @@ def _scorer_record(scorer: 'str | RewardModel') -> dict:
 
 
 def _warn_seen(scored: 'Dataset', name: str) -> None:
-    "Warns of pairs that the model was trained on, and of pairs that it could not score."
+    "Warns of pairs that the model was trained on."
     seen = sum(scored['seen'])
     if seen:
         show_message(
             f'warning: {name} was trained on the prompts of {seen} of {len(scored)} pairs; '
             'they are marked in `seen` and left out of statistics'
         )
-    unscored = sum(reward is None for reward in scored['reward_a'])
-    if unscored:
-        show_message(
-            f'warning: {unscored} of {len(scored)} pairs have no reward: '
-            'their responses alone are longer than the model reads'
-        )
 
 
 # %% ../../nbs/cli/09_scoring.ipynb #score
+_ONE_PROCESS = (
+    'Start it without torchrun, accelerate launch or srun; for several devices, score parts of the '
+    'data, each in a process with a device of its own (CUDA_VISIBLE_DEVICES)'
+)
+
+
 @with_option_groups
 def score_command(
     data: DataArgument,
@@ -102,10 +104,11 @@ def score_command(
     from plurality_nb.data.saving import check_save
     from plurality_nb.rewards.model import score
 
+    refuse_ranks('score all pairs', _ONE_PROCESS)
     keep_inputs(out, [data, loading.people])
     check_save(out, [data, model], overwrite)
     ds, _ = load_foreign(data, loading, out, seed)
-    scorer = _load_scorer(model, given_options(scoring))
+    scorer = _load_scorer(model, given_options(scoring) | dict(lenient=loading.lenient))
     scored = score(ds, scorer, seed, shows_progress())
     record = _scorer_record(scorer)
     _warn_seen(scored, record['model'])

@@ -38,6 +38,7 @@ class FullModelOptions:
     lora: Annotated[int, typer.Option(min=0)] = 0
     max_length: Annotated[int | None, typer.Option(min=1)] = None
     long_pairs: Literal['drop', 'truncate_prompt', 'error'] | None = None
+    lenient: Annotated[bool | None, typer.Option('--lenient')] = None
     center: Annotated[float | None, typer.Option(min=0)] = None
 
 
@@ -151,11 +152,15 @@ def _refuse_full_options(full: FullModelOptions, memory: MemoryOptions) -> None:
 def _train_probe(ds: 'Dataset', out: Path, common: dict[str, Any]) -> dict:  # its settings
     "Trains a probe and writes it."
     from plurality_nb.rewards.probe import train_probe
+    from plurality_nb.rewards.saving import hold_output, is_first_process
 
+    if not is_first_process():  # a probe takes seconds: the first process trains it alone
+        sys.exit(0)
     settings = {k: v for k, v in common.items() if k != 'note'}
-    probe = train_probe(ds, name=out.name, progress=shows_progress(), **settings)
-    probe.settings |= common['note']
-    show_message(f'wrote {probe.save(out)}')
+    with hold_output(out):
+        probe = train_probe(ds, name=out.name, progress=shows_progress(), **settings)
+        probe.settings |= common['note']
+        show_message(f'wrote {probe.save(out)}')
     return probe.settings
 
 
@@ -242,6 +247,8 @@ def train_command(
     """
     from plurality_nb.data.saving import read_settings
 
+    if model == 'probe':
+        _refuse_full_options(full, memory)
     _check_model_folder(out, model, [data, full.eval_data, *(exclude or [])])
     ds = load_stage(data)
     common = dict(
@@ -253,7 +260,6 @@ def train_command(
         note=dict(data=read_settings(data), command=command_line()),
     )
     if model == 'probe':
-        _refuse_full_options(full, memory)
         record = _train_probe(ds, out, common)
     else:
         record = _train_full(ds, model, out, full, memory, common)

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
 
-    from plurality_nb.judges.collect import Asked
-    from plurality_nb.judges.prompts import Judge
+    from plurality_nb.judges.collect import Asked, Budget
+    from plurality_nb.judges.prompts import AnyJudge, Judge
 
 
 # %% ../../nbs/cli/04_voting.ipynb #asking-options
@@ -120,7 +120,8 @@ def _parse_extra(text: str) -> dict:
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError):
-        raise ContractError('extra', 'a JSON object', repr(text)) from None
+        got = f'{len(text)} characters that are none'  # not shown: they may hold a key
+        raise ContractError('extra', 'a JSON object', got) from None
 
 
 def open_judge(
@@ -161,6 +162,20 @@ def take_shard(
     return take(ds, np.array(numbers) == int(part) - 1)
 
 
+def _refuse_launch(shard: str | None) -> None:
+    "Stops where every process of a launch would ask the same."
+    from plurality_nb.errors import launch_ranks, refuse_ranks
+
+    rank, processes = launch_ranks()
+    part = f'{rank + 1}/{processes}'
+    if shard != part:
+        refuse_ranks(
+            'ask all questions, and pay for them',
+            'Start it once, with more `--concurrency` if need be; or start every process with a '
+            f'part of its own, here `--shard {part}`, and with its own `--store` and `--out`',
+        )
+
+
 def _load_personas(personas: str | None) -> list[str]:
     from plurality_nb.judges.prompts import load_personas
 
@@ -169,23 +184,93 @@ def _load_personas(personas: str | None) -> list[str]:
     return load_personas(None if personas == 'neutral' else personas)
 
 
+# %% ../../nbs/cli/04_voting.ipynb #answers-file
+def _answers_file(store: Path | None, out: Path | None, judge: 'AnyJudge') -> Path | None:
+    "Where the answers are kept; without --store next to the votes, until they are all there."
+    if store or out is None or not hasattr(judge, 'answers'):
+        return store
+    kept = Path(f'{out}.answers.sqlite')
+    if kept.exists():
+        show_message(f'{kept}: the answers of an unfinished run count')
+    _check_store(kept, out, [])
+    return kept
+
+
+def _check_store(store: Path | None, out: Path | None, inputs: list[str | Path | None]) -> None:
+    "Stops before anything is asked where the answers could not be kept."
+    from plurality_nb.data.outputs import refuse_inputs
+    from plurality_nb.errors import ContractError
+    from plurality_nb.judges.store import check_store
+
+    if store is None:
+        return
+    refuse_inputs(store, inputs, 'store')
+    written = [] if out is None else [out, Path(f'{out}.json')]
+    if store.resolve() in [path.resolve() for path in written]:
+        remedy = 'Votes and answers are different files: give another name'
+        raise ContractError('store', "a name that is not that of --out", repr(str(store)), remedy)
+    check_store(store)
+
+
+def _end_answers_file(kept: Path | None, store: Path | None, account: Mapping[str, Any]) -> None:
+    "Removes answers that were kept for the length of a run, once the run is complete."
+    if kept is None or kept == store:
+        return
+    if account['unasked'] or account['unanswered']:
+        show_message(f'the answers are kept in {kept}: the same command goes on from there')
+        return
+    kept.unlink(missing_ok=True)
+
+
+# %% ../../nbs/cli/04_voting.ipynb #failing
+def _limit_message(account: Mapping[str, Any], budget: 'Budget') -> str:
+    "By which limit a run ended, and what counted towards it."
+    name = account['stopped']
+    text = f'stopped by --{name.replace("_", "-")}: {account["unasked"]} answers not asked for'
+    tokens = sum(account[f'tokens_{way}'] for way in ('in', 'out'))
+    estimated = sum(account[f'tokens_{way}_estimated'] for way in ('in', 'out'))
+    counted = dict(
+        max_tokens=(tokens, estimated), max_cost=(account['cost'], account['cost_estimated'])
+    )
+    if name not in counted:
+        return text
+    used, guessed = counted[name]
+    text += f'; {used:,.6g} of {getattr(budget, name):,.10g} counted, one more might exceed it'
+    if guessed:
+        text += f'; {guessed:,.6g} of it estimated, since the server reported no usage'
+    return text
+
+
+def _refuse_no_votes(asked: 'Asked', store: Path | None) -> None:
+    "A run without a single vote has failed, and replaces no file."
+    from plurality_nb.errors import ContractError
+
+    if asked.votes[:, :, :3].sum() > 0 or not len(asked.votes):
+        return
+    account = asked.account
+    reasons = '; '.join(f'{n} {reason}' for reason, n in account.get('reasons', {}).items())
+    n_came = account['asked'] + account.get('stored', 0)
+    got = f'none in {n_came} answers ({reasons or "nothing was asked"})'
+    remedy = 'Nothing was written'
+    if store and n_came:
+        remedy += f'; the answers are kept in {store}, and --retry-failed asks again'
+    raise ContractError('judge', 'votes', got, remedy)
+
+
 # %% ../../nbs/cli/04_voting.ipynb #ask
-def _ask(ds: 'Dataset', judge: 'Judge', votes: int, how: dict) -> 'Asked':
+def _ask(ds: 'Dataset', judge: 'AnyJudge', votes: int, how: dict) -> 'Asked':
     "Asks for the votes; after Ctrl-C or a limit, says what was kept."
     from plurality_nb.judges.collect import ask_both_orders
 
     try:
         asked = ask_both_orders(ds, judge, votes, **how)
     except KeyboardInterrupt:
-        kept = 'nothing is kept without --store'
-        if how['store']:
-            kept = f'the answers so far are in {how["store"]}: the same command continues'
-        show_message(f'stopped; {kept}')
+        kept = 'the answers so far are in {store}: the same command continues'
+        show_message(f'stopped; {kept.format(**how)}' if how['store'] else 'stopped')
         raise typer.Exit(130) from None
-    limit = asked.account.get('stopped')
-    if limit:
-        flag = f'--{limit.replace("_", "-")}'
-        show_message(f'stopped by {flag}: {asked.account["unasked"]} answers not asked for')
+    if asked.account.get('stopped'):
+        show_message(_limit_message(asked.account, how['budget']))
+    _refuse_no_votes(asked, how['store'])
     return asked
 
 
@@ -208,6 +293,15 @@ def judge_spread(
 
 
 # %% ../../nbs/cli/04_voting.ipynb #write-votes
+_RARE_FACTS = {  # shown only where there is something to show
+    'failed_stored',
+    'damaged',
+    'tokens_in_estimated',
+    'tokens_out_estimated',
+    'cost_estimated',
+}
+
+
 def _write_votes(
     ds: 'Dataset',
     judge: 'Judge',
@@ -225,10 +319,15 @@ def _write_votes(
     effects = order_effects(asked.votes, ds['group'][:], getattr(judge, 'ordered', True))
     votes = correct_order(asked.votes) if settings['corrected'] else asked.votes
     ds = add_votes(ds, votes)
-    account = {k: v for k, v in asked.account.items() if v is not None}
+    account = {
+        fact: value
+        for fact, value in asked.account.items()
+        if value or (value is not None and fact not in _RARE_FACTS)
+    }
     note = settings | dict(
         host=getattr(judge, 'host', None),
         identity=judge.identity() if hasattr(judge, 'identity') else {},
+        server=getattr(judge, 'server_facts', dict)(),
         **account,
         **_known_rates(effects),
     )
@@ -290,11 +389,14 @@ def vote_command(
     "Add a judge's synthetic votes, asked in both orders."
     from plurality_nb.judges.collect import plan_votes
 
-    keep_inputs(out, [data, loading.people])
-    inputs = [data, asking.examples, voting.personas, voting.store, judge]
-    _check_vote_file(out, inputs, voting.dry_run, overwrite)
-    opened = open_judge(judge, given_options(asking, server, local), seed)
+    _refuse_launch(voting.shard)
     how = dict(voting.settings(), seed=seed, progress=shows_progress())
+    keep_inputs(out, [data, loading.people])
+    inputs = [data, loading.people, asking.examples, voting.personas]
+    _check_vote_file(out, [*inputs, judge], voting.dry_run, overwrite)
+    _check_store(voting.store, out, inputs)
+    opened = open_judge(judge, given_options(asking, server, local), seed)
+    how['store'] = _answers_file(voting.store, out, opened)
     ds, _ = load_foreign(data, loading, out, seed)
     if voting.shard:
         ds = take_shard(ds, voting.shard)
@@ -306,6 +408,7 @@ def vote_command(
     settings = dict(judge=judge, votes=votes, seed=seed, personas=len(how['personas']))
     settings['corrected'] = voting.correct_order
     print_facts(_write_votes(ds, opened, asked, out, settings, [data], overwrite), as_json)
+    _end_answers_file(how['store'], voting.store, asked.account)
 
 
 # %% ../../nbs/cli/04_voting.ipynb #store

@@ -44,12 +44,17 @@ def as_json(
 
 
 # %% ../../nbs/data/00_arrow.ipynb #storable
-def _is_storable(kind: pa.DataType) -> bool:
+_DEEPEST = 32  # levels of a column's type; Arrow passes on at most 64
+
+
+def _is_storable(kind: pa.DataType, depth: int = 0) -> bool:
     "Whether every file format can hold the type: none holds a struct without fields."
+    if depth > _DEEPEST:
+        return False
     if pa.types.is_struct(kind):
-        return kind.num_fields > 0 and all(_is_storable(field.type) for field in kind)
+        return kind.num_fields > 0 and all(_is_storable(field.type, depth + 1) for field in kind)
     if pa.types.is_list(kind):
-        return _is_storable(kind.value_type)
+        return _is_storable(kind.value_type, depth + 1)
     return not pa.types.is_union(kind)
 
 

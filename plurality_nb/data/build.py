@@ -9,6 +9,7 @@ __all__ = [
     'from_rows',
     'with_columns',
     'number_column',
+    'warn_of_notes',
     'to_comparisons',
     'validate',
 ]
@@ -16,10 +17,12 @@ __all__ = [
 # %% ../../nbs/data/03_build.ipynb #imports
 import gc
 import logging
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,8 +30,15 @@ import pyarrow as pa
 from datasets import Dataset, Features, concatenate_datasets
 
 from plurality_nb.data.arrow import Spool, batches, take
-from plurality_nb.data.checks import check_columns, check_text, describe_value, rows_to_columns
-from plurality_nb.data.schema import FEATURES
+from plurality_nb.data.checks import (
+    as_turns,
+    check_columns,
+    check_text,
+    check_values,
+    describe_value,
+    rows_to_columns,
+)
+from plurality_nb.data.schema import FEATURES, QUADRANTS
 from plurality_nb.errors import ContractError, LeftOut
 
 
@@ -43,6 +53,14 @@ def from_rows(
 
 
 # %% ../../nbs/data/03_build.ipynb #with-columns
+def _new_values(name: str, values: Any, n_rows: int) -> list:
+    "A new column's values, one a row; those of the contract are checked."
+    plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
+    if len(plain) != n_rows:
+        raise ContractError(name, f'a value for each of {n_rows} rows', f'{len(plain)}')
+    return check_values(name, plain)
+
+
 def with_columns(
     ds: Dataset,  # comparisons
     **columns: Any,  # new values: (rows,) each; nan becomes null
@@ -52,12 +70,11 @@ def with_columns(
     order = [*FEATURES, *(name for name in names if name not in FEATURES)]
     kept = take(ds).remove_columns([name for name in columns if name in ds.column_names])
     spool = Spool(Features({name: FEATURES[name] for name in columns if name in FEATURES}))
-    spool.add(
-        {
-            name: values.tolist() if isinstance(values, np.ndarray) else list(values)
-            for name, values in columns.items()
-        }
-    )
+    spool.add({name: _new_values(name, values, len(ds)) for name, values in columns.items()})
+    if not len(ds):  # `datasets` joins no tables without rows
+        added = spool.dataset()
+        types = {field.name: field.type for t in (kept, added) for field in t.features.arrow_schema}
+        return Dataset(pa.schema([(name, types[name]) for name in order]).empty_table())
     return concatenate_datasets([kept, spool.dataset()], axis=1).select_columns(order)
 
 
@@ -155,6 +172,90 @@ def _row_batches(source_rows: Iterable[_SourceRow]) -> Iterator[list[_SourceRow]
         yield batch
 
 
+# %% ../../nbs/data/03_build.ipynb #own-columns
+_MAY_BE_OWN = (
+    *('pair_id', 'group', 'label_source', 'source', 'quadrant', 'seen', 'margin'),
+    *('plurality', 'indistinguishability', 'reward_a', 'reward_b'),
+)
+_OUR_ID = re.compile('[0-9a-f]{16}')
+_MEANT_AS_NUMBER = re.compile(r'\s*[-+]?(nan|inf(inity)?|[\d.,\s]+(e[-+]?\d+)?)\s*', re.IGNORECASE)
+
+
+def _is_given(value: Any) -> bool:
+    is_nan = isinstance(value, float) and value != value
+    return value is not None and not is_nan and not (isinstance(value, str) and not value)
+
+
+def _has_kind_of(column: str, value: Any) -> bool:
+    "Whether a value is of the kind that a column of the contract has, be it valid or not."
+    kind = FEATURES[column].dtype
+    if kind == 'bool':
+        return isinstance(value, bool)
+    if kind != 'string':
+        is_number = isinstance(value, Number) and not isinstance(value, bool)
+        return is_number or (isinstance(value, str) and bool(_MEANT_AS_NUMBER.fullmatch(value)))
+    if column in ('pair_id', 'group'):
+        return isinstance(value, str) and _OUR_ID.fullmatch(value) is not None
+    return isinstance(value, str) and (column != 'quadrant' or value in QUADRANTS)
+
+
+# %% ../../nbs/data/03_build.ipynb #own-names
+def _own_names(comparisons: Sequence[Mapping]) -> dict[str, str]:
+    "New names for the columns of which no value is of the contract's kind."
+    columns = rows_to_columns(comparisons)
+    names = {}
+    for column in _MAY_BE_OWN:
+        given = [value for value in columns.get(column, ()) if _is_given(value)]
+        if given and not any(_has_kind_of(column, value) for value in given):
+            names[column] = _free_name(column, columns)
+    return names
+
+
+def _free_name(column: str, taken: Collection[str]) -> str:
+    "`own_` before a name, and as many underlines after it as it takes."
+    name = f'own_{column}'
+    while name in taken:
+        name += '_'
+    return name
+
+
+# %% ../../nbs/data/03_build.ipynb #rename-own
+def _rename_own(comparison: Mapping, names: Mapping[str, str]) -> Mapping:
+    "A comparison with its own columns under other names; `label` where `chosen` says who won."
+    if 'label' in comparison and 'chosen' in comparison and 'response_a' not in comparison:
+        names = {**names, 'label': _free_name('label', comparison)}
+    if names.keys().isdisjoint(comparison):
+        return comparison
+    return {names.get(column, column): value for column, value in comparison.items()}
+
+
+# %% ../../nbs/data/03_build.ipynb #system-turn
+_SYSTEM_COLUMNS = ('system', 'system_prompt', 'system_message')
+
+
+def _system_column(comparison: Mapping) -> str | None:
+    "The column with the system's turn: some words, since one word is rather a model's name."
+    for column in _SYSTEM_COLUMNS:
+        text = comparison.get(column)
+        if isinstance(text, str) and len(text.split(None, 1)) == 2:
+            return column
+    return None
+
+
+def _with_system_turn(comparison: Mapping, column: str) -> Mapping | None:
+    "The comparison with the turn in its prompt; None where the prompt has another one."
+    prompt = comparison.get('prompt')
+    turns = as_turns(dict(role='user', content=prompt) if isinstance(prompt, str) else prompt)
+    text = str(comparison[column])
+    rest = {name: value for name, value in comparison.items() if name != column}
+    own = [turn['content'] for turn in turns if turn['role'] == 'system']
+    if not any(turn['content'].strip() for turn in turns):
+        return comparison  # without a prompt, which the checks refuse
+    if not own:
+        return {**rest, 'prompt': [dict(role='system', content=text), *turns]}
+    return {**rest, 'prompt': turns} if any(t.split() == text.split() for t in own) else None
+
+
 # %% ../../nbs/data/03_build.ipynb #check-batch
 def _check_into(spool: Spool, rows: Sequence[Mapping]) -> None:
     spool.add(check_columns(rows_to_columns(rows), len(rows)))
@@ -199,25 +300,61 @@ def _collector_paused() -> Iterator[None]:
 
 
 # %% ../../nbs/data/03_build.ipynb #intake
-def _invalid_rows_error(
-    shown: Sequence[ContractError], n_invalid: int, n_rows: int, where: str
-) -> ContractError:
-    "One error for all invalid rows, the first of them in full."
-    lines = [f'\n  {error}' for error in shown]
-    if n_invalid > len(shown):
-        lines.append(f'\n  ... and {n_invalid - len(shown)} more')
+_SHOWN_OF_A_KIND = 3  # where there are more invalid rows than a message lists
+
+
+@dataclass
+class _InvalidRows:
+    "What a message says of the invalid rows: the first ones, and those of each kind."
+
+    most: int
+    first: list[ContractError] = field(default_factory=list)
+    of_kind: dict[str, list[ContractError]] = field(default_factory=dict)
+    counts: Counter = field(default_factory=Counter)
+
+    def add(self, error: ContractError) -> None:
+        if len(self.first) < self.most:
+            self.first.append(error)
+        if error.reason not in self.counts and len(self.counts) >= self.most:
+            self.counts['other reasons'] += 1
+            return
+        self.counts[error.reason] += 1
+        examples = self.of_kind.setdefault(error.reason, [])
+        if len(examples) < _SHOWN_OF_A_KIND:
+            examples.append(error)
+
+    def lines(self) -> list[str]:
+        if self.counts.total() <= self.most:
+            return [str(error) for error in self.first]
+        lines = []
+        for reason, count in self.counts.items():
+            examples = self.of_kind.get(reason, [])
+            lines += [str(error) for error in examples]
+            if count > len(examples):
+                lines.append(f'... and {count - len(examples)} more: {reason}')
+        return lines
+
+
+# %% ../../nbs/data/03_build.ipynb #intake-errors
+def _invalid_rows_error(invalid: _InvalidRows, n_rows: int, where: str) -> ContractError:
+    "One error for all invalid rows."
+    n_invalid = invalid.counts.total()
+    listed = ''.join(f'\n  {line}' for line in invalid.lines())
     rows = 'row' if n_invalid == 1 else 'rows'
     return ContractError(
         'rows',
         f'a comparison in each of {n_rows} rows',
-        f'{n_invalid} invalid {rows}:{"".join(lines)}\n',
+        f'{n_invalid} invalid {rows}:{listed}\n',
         'Fix them, or load leniently (`strict=False`, `--lenient`) to set them aside',
         where=where,
     )
 
 
-def _no_rows_error(n_rows: int, where: str) -> ContractError:
-    got = f'none in {n_rows} rows'
+def _no_rows_error(intake: '_RowIntake', where: str) -> ContractError:
+    reasons = [*intake.left_out.items(), *intake.invalid.counts.items()]
+    why = ''.join(f'\n  {count} x {reason}' for reason, count in reasons)
+    examples = ''.join(f'\n  {error}' for error in intake.invalid.first[:1])
+    got = f'none in {intake.n_rows} rows{why and ":"}{why}{examples}'
     return ContractError('rows', 'at least one comparison', got, reason='no rows', where=where)
 
 
@@ -230,12 +367,12 @@ class _RowIntake:
     reject: Callable | None
     leave: Callable | None
     names: Mapping[str, str]
-    most: int
     spool: Spool
+    invalid: _InvalidRows
+    notes: Counter
     n_rows: int = 0
-    n_invalid: int = 0
     has_valid: bool = False
-    shown: list[ContractError] = field(default_factory=list)
+    own_names: dict[str, str] | None = None  # None before the first batch
     left_out: Counter = field(default_factory=Counter)
     checked_names: set[str] = field(default_factory=set)
 
@@ -244,6 +381,7 @@ class _RowIntake:
             self.n_rows += 1
             try:
                 comparisons = _convert_row(row, self.convert, self.checked_names)
+                comparisons = [_take_system(self.notes, c) for c in comparisons]
             except ContractError as error:
                 self.refuse(number, row, error)
                 continue
@@ -251,10 +389,10 @@ class _RowIntake:
 
     def add(self, batch: Sequence[_SourceRow]) -> None:
         # After an invalid row, strict loading goes on only to find the others.
-        spool = Spool(FEATURES) if self.shown else self.spool
-        if _add_valid_rows(spool, batch, self.refuse):
+        is_hopeless = self.reject is None and self.invalid.first
+        spool = Spool(FEATURES) if is_hopeless else self.spool
+        if _add_valid_rows(spool, _take_own(self, batch), self.refuse):
             self.has_valid = True
-        del self.shown[self.most :]
 
     def refuse(self, number: int, row: Any, error: ContractError) -> None:
         "Count a row that is invalid or left out, or pass it to the callback for such rows."
@@ -262,19 +400,64 @@ class _RowIntake:
 
 
 # %% ../../nbs/data/03_build.ipynb #refuse-row
+_KEEP_OWN_LABEL = '`--map own_label=label` keeps a `label` of your own that is not the winner'
+
+
 def _refuse_row(intake: _RowIntake, number: int, row: Any, error: ContractError) -> None:
+    if error.column == 'label' and not error.hint:
+        error.hint = _KEEP_OWN_LABEL
     error.column = intake.names.get(error.column, error.column)
     error.where = f'row {number}'
     if error.fatal:
-        intake.n_invalid += 1
-        if intake.reject is None:
-            intake.shown.append(error)
-        else:
+        intake.invalid.add(error)
+        if intake.reject is not None:
             intake.reject(number, row, error)
-    elif intake.leave is None:
-        intake.left_out[error.reason] += 1
-    else:
+        return
+    intake.left_out[error.reason] += 1
+    if intake.leave is not None:
         intake.leave(number, row, error)
+
+
+# %% ../../nbs/data/03_build.ipynb #take-own
+def _take_system(notes: Counter, comparison: Mapping) -> Mapping:
+    "A comparison with its `system` as a turn, which a note tells."
+    column = _system_column(comparison)
+    if column is None or 'prompt' not in comparison:
+        return comparison
+    changed = _with_system_turn(comparison, column)
+    if changed is comparison:
+        return comparison
+    if changed is None:
+        notes[f'`{column}` stays a column, since the prompt has another system turn'] += 1
+        return comparison
+    notes[f'`{column}` is read as the system turn (`--map my_{column}={column}` keeps it)'] += 1
+    return changed
+
+
+def _take_own(intake: _RowIntake, batch: Sequence[_SourceRow]) -> list[_SourceRow]:
+    "The batch with a source's own columns under other names, which notes tell."
+    if intake.own_names is None:
+        intake.own_names = _own_names([c for row in batch for c in row.comparisons])
+    renamed = []
+    for row in batch:
+        comparisons = [_rename_own(c, intake.own_names) for c in row.comparisons]
+        changed = [pair for pair in zip(row.comparisons, comparisons) if pair[0] is not pair[1]]
+        for before, after in changed:
+            for column in before.keys() - after.keys():
+                shown = intake.names.get(column, column)
+                intake.notes[f'`{shown}` is kept as `{_free_name(column, before)}`'] += 1
+        renamed.append(row._replace(comparisons=comparisons))
+    return renamed
+
+
+# %% ../../nbs/data/03_build.ipynb #warn-of-notes
+def warn_of_notes(
+    where: str,  # name of the file or source
+    notes: Mapping[str, int],  # what was done to how many rows
+) -> None:
+    "Logs what loading did to rows."
+    for note, count in notes.items():
+        _log.warning('%s: %s rows: %s', where, count, note)
 
 
 # %% ../../nbs/data/03_build.ipynb #to-comparisons
@@ -287,23 +470,28 @@ def to_comparisons(
     names: Mapping[str, str] | None = None,  # column of the contract to the source's name for it
     types: Mapping[str, pa.DataType] | None = None,  # of a source's own columns, to try first
     leave: Callable | None = None,  # as `reject`, for rows that a rule leaves out; None logs counts
-    most: int = 20,  # invalid rows that a message lists
+    most: int = 20,  # invalid rows that a message lists; of more, the first three of each kind
+    notes: Counter | None = None,  # counts what was done to rows; None logs it
 ) -> Dataset:  # the comparisons of the valid rows, in order
     "The comparisons in `rows`, every one checked; row numbers count from 0."
     if isinstance(rows, Dataset):
         rows = (row for batch in batches(rows, size=ROWS_AT_ONCE) for row in batch.to_pylist())
-    intake = _RowIntake(convert, reject, leave, names or {}, most, Spool(FEATURES, types))
+    told: Counter = Counter() if notes is None else notes
+    spool, invalid = Spool(FEATURES, types), _InvalidRows(most)
+    intake = _RowIntake(convert, reject, leave, names or {}, spool, invalid, told)
     with _collector_paused():
         for batch in _row_batches(intake.read(rows)):
             intake.add(batch)
             gc.collect(0)
-    if intake.n_invalid and reject is None:
-        raise _invalid_rows_error(intake.shown, intake.n_invalid, intake.n_rows, where)
-    if intake.left_out:
+    if invalid.counts and reject is None:
+        raise _invalid_rows_error(invalid, intake.n_rows, where)
+    if intake.left_out and leave is None:
         counts = ', '.join(f'{n} x {reason}' for reason, n in intake.left_out.items())
         _log.warning('%s: left out %s', where, counts)
     if not intake.has_valid:
-        raise _no_rows_error(intake.n_rows, where)
+        raise _no_rows_error(intake, where)
+    if notes is None:
+        warn_of_notes(where, told)
     return intake.spool.dataset()
 
 

@@ -83,7 +83,11 @@ def parse_nested(
 
 
 # %% ../../nbs/data/08_cells.ipynb #as-conversation
-_CONVERSATION_START = re.compile(r"""\s*\[\s*\{[^{}]*?['"](?:role|content)['"]\s*:""")
+_CONVERSATION_START = re.compile(
+    r"""\s*\[\s*\{[^{}]*?['"](?:role|content|from|value)['"]\s*:"""
+    r"""|\s*\{\s*['"](?:role|from)['"]\s*:.*['"](?:content|value)['"]\s*:""",
+    re.DOTALL,
+)  # a list of turns, or one turn
 
 
 def looks_like_conversation(
@@ -94,7 +98,8 @@ def looks_like_conversation(
 
 
 def _is_turn(value: object) -> bool:
-    return isinstance(value, dict) and {'role', 'content'} <= value.keys()
+    keys = value.keys() if isinstance(value, dict) else set()
+    return {'role', 'content'} <= keys or {'from', 'value'} <= keys
 
 
 # %% ../../nbs/data/08_cells.ipynb #read-conversation
@@ -104,6 +109,8 @@ def as_conversation(
 ) -> list[dict]:  # (turns,): `role`, `content`
     "The conversation in a cell; raises `ContractError` where it is not complete."
     turns = parse_nested(cell)
+    if _is_turn(turns):
+        return [turns]
     if isinstance(turns, list) and all(map(_is_turn, turns)):
         return turns
     raise ContractError(

@@ -6,7 +6,9 @@
 __all__ = [
     'describe_value',
     'check_text',
+    'as_turns',
     'as_messages',
+    'check_values',
     'check_columns',
     'rows_to_columns',
     'check_row',
@@ -30,7 +32,7 @@ from plurality_nb.data.schema import (
     frame_texts,
     text_hash,
 )
-from plurality_nb.errors import ContractError
+from plurality_nb.errors import ContractError, LeftOut
 
 
 # %% ../../nbs/data/02_checks.ipynb #describe-value
@@ -65,32 +67,71 @@ def check_text(
     return value
 
 
-# %% ../../nbs/data/02_checks.ipynb #as-messages
+# %% ../../nbs/data/02_checks.ipynb #text-blocks
 _PROMPT_FORM = 'text, or a list of {role, content} with text in both'
+_TEXT_BLOCKS = ('text', 'input_text', 'output_text')
+_SHAREGPT_ROLES = dict(
+    human='user',
+    user='user',
+    gpt='assistant',
+    assistant='assistant',
+    chatgpt='assistant',
+    system='system',
+    tool='tool',
+    observation='tool',
+)
 
 
-def _check_turn(turn: Any) -> dict[str, str]:
+def _joined_blocks(content: Any, column: str) -> str:
+    "The text of a message that consists of typed blocks."
+    blocks = [content] if isinstance(content, Mapping) else content
+    for block in blocks:
+        if not isinstance(block, Mapping):
+            want = 'a content of text, or of {type, text} blocks'
+            raise ContractError(column, want, describe_value(block))
+        if (block.get('type') or 'text') not in _TEXT_BLOCKS:
+            raise LeftOut('contains more than text')
+    return '\n'.join(check_text(block.get('text'), column) for block in blocks)
+
+
+# %% ../../nbs/data/02_checks.ipynb #as-turns
+def _check_turn(turn: Any, column: str) -> dict[str, str]:
     if not isinstance(turn, Mapping):
-        raise ContractError('prompt', _PROMPT_FORM, describe_value(turn))
+        raise ContractError(column, _PROMPT_FORM, describe_value(turn))
     role, content = turn.get('role'), turn.get('content')
+    if role is None and content is None and isinstance(turn.get('from'), str):
+        role, content = _SHAREGPT_ROLES.get(turn['from'].lower()), turn.get('value')
+    if isinstance(content, list | tuple | np.ndarray | Mapping):
+        content = _joined_blocks(content, column)
     if not (isinstance(role, str) and isinstance(content, str)):
-        raise ContractError('prompt', _PROMPT_FORM, describe_value(turn))
-    return dict(role=check_text(role, 'prompt'), content=check_text(content, 'prompt'))
+        raise ContractError(column, _PROMPT_FORM, describe_value(turn))
+    return dict(role=check_text(role, column), content=check_text(content, column))
 
 
+def as_turns(
+    value: Any,  # a list of turns, or one turn
+    column: str = 'prompt',  # its name, for the message
+) -> list[dict]:  # (turns,): `role`, `content`
+    "A conversation as turns; raises `ContractError` for anything else."
+    turns = [value] if isinstance(value, Mapping) else value
+    if not isinstance(turns, (list, tuple)):
+        raise ContractError(column, _PROMPT_FORM, describe_value(value))
+    return [_check_turn(turn, column) for turn in turns]
+
+
+# %% ../../nbs/data/02_checks.ipynb #as-messages
 def as_messages(
-    prompt: str | list[dict],  # a user's text, or a conversation of `role`, `content`
+    prompt: str | list[dict],  # a user's text, or a conversation, as `as_turns` reads it
+    column: str = 'prompt',  # its name, for the message
 ) -> list[dict]:  # (turns,): at least one
     "The prompt as a conversation; raises `ContractError` for anything else."
     if prompt is None:
-        raise ContractError('prompt', _PROMPT_FORM, 'none', reason='no prompt')
+        raise ContractError(column, _PROMPT_FORM, 'none', reason='no prompt')
     turns = [dict(role='user', content=prompt)] if isinstance(prompt, str) else prompt
-    if not isinstance(turns, (list, tuple)):
-        raise ContractError('prompt', _PROMPT_FORM, describe_value(prompt))
-    messages = [_check_turn(turn) for turn in turns]
+    messages = as_turns(turns, column)
     if not any(message['content'].strip() for message in messages):
         want = 'at least one turn with text'
-        raise ContractError('prompt', want, describe_value(turns), reason='no prompt')
+        raise ContractError(column, want, describe_value(turns), reason='no prompt')
     return messages
 
 
@@ -210,7 +251,7 @@ def _check_ballots(value: Any, column: str) -> list[dict] | None:
 
 # %% ../../nbs/data/02_checks.ipynb #checks
 def _check_prompt(value: Any, column: str) -> list[dict]:
-    return as_messages(value)
+    return as_messages(value, column)
 
 
 _CHECKS: dict[str, Callable[[Any, str], Any]] = {
@@ -232,6 +273,16 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
 for _outcome in OUTCOMES:
     _CHECKS[f'human_{_outcome}'] = _NumberCheck(_is_count, 'a whole number >= 0')
     _CHECKS[f'judge_{_outcome}'] = _NumberCheck(_is_weight, 'a finite number >= 0')
+
+
+# %% ../../nbs/data/02_checks.ipynb #check-values
+def check_values(
+    column: str,  # its name
+    values: Sequence,  # (rows,)
+) -> list:  # (rows,); a column that is not in the contract as it is
+    "A column's values, each checked; raises `ContractError` at the first bad one."
+    check = _CHECKS.get(column)
+    return list(values) if check is None else [check(value, column) for value in values]
 
 
 # %% ../../nbs/data/02_checks.ipynb #check-votes
@@ -277,8 +328,25 @@ def _pair_ids(groups: Sequence[str], responses: Sequence[str], others: Sequence[
     ]
 
 
+_OF_SIDES = [f'{voters}_{side}' for voters in VOTERS for side in 'ab'] + ['reward_a', 'reward_b']
+
+
+def _refuse_sides(columns: Mapping[str, Sequence]) -> None:
+    "Fails for votes for A and B where it is unknown which response is which."
+    for name in [*_OF_SIDES, 'ballots']:
+        if any(value is not None for value in columns.get(name, ())):
+            raise ContractError(
+                name,
+                'nothing about A and B beside `chosen` and `rejected`, which do not say who is A',
+                'values',
+                'If A is the chosen one: `--map response_a=chosen,response_b=rejected` (`columns=`)',
+                reason=f'`{name}` beside `chosen` and `rejected`',
+            )
+
+
 def _orient_columns(columns: dict[str, list]) -> None:
     "Put A and B in place of `chosen` and `rejected`, in an order that does not depend on who won."
+    _refuse_sides(columns)
     chosen = columns.pop('chosen')
     rejected = columns.pop('rejected')
     pair_ids = _pair_ids(columns['group'], chosen, rejected)

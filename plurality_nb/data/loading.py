@@ -9,6 +9,8 @@ __all__ = ['OddRows', 'find_odd_rows', 'Loaded', 'read_comparisons', 'load_compa
 # %% ../../nbs/data/20_loading.ipynb #imports
 import itertools
 import json
+import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -21,22 +23,24 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from plurality_nb.data.arrow import batches, take
-from plurality_nb.data.build import to_comparisons
+from plurality_nb.data.build import to_comparisons, warn_of_notes
 from plurality_nb.data.cells import Cell, type_cells
-from plurality_nb.data.files import read_rows
-from plurality_nb.data.formats import FORMATS, detect_format, rename_columns
+from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
+from plurality_nb.data.formats import (
+    FORMATS,
+    describe_names,
+    detect_format,
+    match_columns,
+    rename_columns,
+    source_columns,
+)
 from plurality_nb.data.judgements import Format, SourceRow
 from plurality_nb.data.merging import merge_pairs, pair_codes
-from plurality_nb.data.opening import (
-    Opened,
-    _log,
-    open_source,
-    path_exists,
-    read_people,
-    rows_in_memory,
-)
+from plurality_nb.data.opening import Opened, open_source, path_exists, read_people, rows_in_memory
 from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
+from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.split import PARTS, part_of
+from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
 from plurality_nb.errors import ContractError
 from plurality_nb.progress import progress_bar
 
@@ -50,6 +54,7 @@ class _RecognisedRows(NamedTuple):
     format: str  # key of `FORMATS`
     columns: Mapping  # a format's column to the source's
     has_cells: bool  # whether they come from a CSV
+    spelled: Mapping  # a source's column to the known one of which it is another spelling
 
 
 def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
@@ -66,24 +71,88 @@ def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
     raise AssertionError(f'{where}: comparisons without a row')
 
 
+# %% ../../nbs/data/20_loading.ipynb #refuse-guess
+_log = logging.getLogger(__name__)
+_LEAST_WORDS = 3  # of a text that may be a prompt under any name
+_ABOUT_RESPONSES = re.compile(
+    'reason|rational|critique|explan|comment|feedback|justif|chosen|reject'
+)
+
+
+def _wordy_columns(row: Mapping) -> list[str]:
+    "The columns with a text of some words that may be a prompt, whatever they are called."
+    return [
+        column
+        for column, value in row.items()
+        if isinstance(value, str)
+        and len(value.split(None, _LEAST_WORDS)) >= _LEAST_WORDS
+        and column not in FEATURES
+        and not _ABOUT_RESPONSES.search(str(column).lower())
+    ]
+
+
+def _refuse_guess(row: Mapping, is_named: bool) -> None:
+    "Fails for texts without a prompt beside a column that may be it; `is_named`: by `--format`."
+    sides = [row.get('chosen'), row.get('rejected')]
+    if row.get('prompt') is not None or not all(isinstance(side, str) for side in sides):
+        return
+    named = prompt_like_columns(row)
+    wordy = [] if is_named else _wordy_columns(row)
+    if named or wordy:
+        error = lost_prompt_error(row, named or wordy)
+        if not named:
+            error.hint = error.hint.partition('; if not')[0] + _TAKE_BEGINNING
+        raise error
+
+
+_TAKE_BEGINNING = '; if not, `--format trl` takes the beginning that both texts share'
+
+
+# %% ../../nbs/data/20_loading.ipynb #spellings
+def _as_spelled(row: Mapping, spelled: Mapping) -> Mapping:
+    "A row under the names that its columns are other spellings of."
+    return {spelled.get(name, name): value for name, value in row.items()} if spelled else row
+
+
+def _own_spelling(path: str, row: Mapping) -> str:
+    "A column as the row spells it; the path itself where none is alike."
+    if path in row or not isinstance(path, str):
+        return path
+    alike = [name for name in row if str(name).strip().lower() == path.strip().lower()]
+    return alike[0] if len(alike) == 1 else path
+
+
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
 _GENERAL_FORMATS = ('comparisons', 'trl', 'sheet')  # whose name does not say where rows come from
+
+
+def _known_format(row: Mapping, format: str | None, own: str | None) -> str:
+    "The format that is asked for, that a named source has, or that a row's columns show."
+    name = format or own or detect_format(row)
+    if name == 'trl':
+        _refuse_guess(row, is_named=format is not None)
+    return name
 
 
 def _recognise(opened: Opened, format: str | None, columns: Mapping) -> _RecognisedRows:
     rows = iter(opened.rows)
     try:
         first, head = _first_row(rows, opened.where)
-        name = format or opened.format
-        if name is None:
-            name = detect_format(rename_columns(first, columns) if columns else first)
+        columns = {name: _own_spelling(path, first) for name, path in columns.items()}
+        spelled = match_columns(first, source_columns(first, columns))
+        known = _as_spelled(first, spelled)
+        name = _known_format(
+            rename_columns(known, columns) if columns else known, format, opened.format
+        )
     except ContractError as error:
         error.where = error.where or opened.where
         raise
+    if spelled:
+        _log.info('%s: columns read as %s', opened.where, spelled)
     if name not in _GENERAL_FORMATS and not opened.source:
         opened = opened._replace(source=name)
     has_cells = any(isinstance(value, Cell) for value in first.values())
-    return _RecognisedRows(opened, itertools.chain(head, rows), name, columns, has_cells)
+    return _RecognisedRows(opened, itertools.chain(head, rows), name, columns, has_cells, spelled)
 
 
 # %% ../../nbs/data/20_loading.ipynb #with-traits
@@ -95,32 +164,53 @@ def _add_traits(ballot: dict, people: Mapping) -> dict:
     return {**ballot, 'traits': {**people.get(ballot.get('annotator'), {}), **own}}
 
 
+# %% ../../nbs/data/20_loading.ipynb #trl-notes
+def _trl_notes(row: SourceRow, converted: Any) -> list[str]:
+    "What was taken for granted in reading texts as a prompt and two responses."
+    if not isinstance(row['chosen'], str):
+        return []
+    if row.get('prompt') is None:
+        return ['no `prompt`: the beginning that both texts share is taken as the prompt']
+    if len(converted['chosen']) < len(row['chosen']) and not isinstance(row['chosen'], Cell):
+        return ['both texts begin with the prompt, which is taken once']
+    return []
+
+
+# %% ../../nbs/data/20_loading.ipynb #no-column
+def _no_column_error(columns: Iterable[str], row: Mapping) -> ContractError:
+    column = next(c for c in columns if c not in row)
+    want = 'a column in every row'
+    return ContractError(column, want, describe_names(row), reason=f'no `{column}`')
+
+
 # %% ../../nbs/data/20_loading.ipynb #row-converter
 class _RowConverter:
     "Converts a source's row to comparisons that say where they come from."
 
     def __init__(self, recognised: _RecognisedRows) -> None:
         self.format: Format = FORMATS[recognised.format]
+        self.is_trl = recognised.format == 'trl'
+        self.notes: Counter[str] = Counter()
+        self.spelled = recognised.spelled
         self.columns = recognised.columns
-        self.has_cells = recognised.has_cells
-        self.opened = recognised.opened
+        self.has_cells, self.opened = recognised.has_cells, recognised.opened
         self.required = set(self.format.columns)
         additions = (self.opened.people, self.opened.source, self.opened.label_source)
         self.completes = self.has_cells or bool(self.columns) or any(additions)
 
     def __call__(self, row: SourceRow) -> dict | list[dict]:
+        row = _as_spelled(row, self.spelled)
         if self.columns:
             row = rename_columns(row, self.columns)
         if not self.required <= row.keys():
-            column = next(c for c in self.format.columns if c not in row)
-            want = 'a column in every row'
-            raise ContractError(column, want, f'{list(row)}', reason=f'no `{column}`')
+            raise _no_column_error(self.format.columns, row)
         converted = self.format.convert(row)
+        if self.is_trl:
+            self.notes.update(_trl_notes(row, converted))
         if not self.completes:
             return converted
-        return [
-            self._complete(r) for r in (converted if isinstance(converted, list) else [converted])
-        ]
+        every = converted if isinstance(converted, list) else [converted]
+        return [self._complete(comparison) for comparison in every]
 
     def _complete(self, row: dict) -> dict:
         "A comparison with what is known beyond its row."
@@ -276,31 +366,42 @@ class Loaded(NamedTuple):
     account: dict  # what was read, set aside, left out, odd, merged and kept
 
 
+# %% ../../nbs/data/20_loading.ipynb #names-in-source
+def _names_in_source(recognised: _RecognisedRows) -> dict[str, str]:
+    "A column of the contract to the source's name for it, for messages."
+    spelled = {known: name for name, known in recognised.spelled.items()}
+    return {**FORMATS[recognised.format].names, **spelled, **recognised.columns}
+
+
 def _convert_all(
     recognised: _RecognisedRows, strict: bool, rejects: str | Path | None, progress: bool
 ) -> Loaded:
     "The comparisons of all rows, before merging."
     where = recognised.opened.where
+    convert = _RowConverter(recognised)
     rows = _CountedRows(progress_bar(recognised.rows, f'reading {where}', progress, unit=' rows'))
     left_out: Counter[str] = Counter()
     with _Rejects(rejects) as set_aside:
         ds = to_comparisons(
             rows,
-            convert=_RowConverter(recognised),
+            convert=convert,
             reject=None if strict else set_aside,
             where=where,
-            names={**FORMATS[recognised.format].names, **recognised.columns},
+            names=_names_in_source(recognised),
             types=recognised.opened.types,
             leave=lambda number, row, error: left_out.update([error.reason]),
+            notes=convert.notes,
         )
     _warn_of_rows(where, 'set aside', set_aside.reasons)
     _warn_of_rows(where, 'left out', left_out)
+    warn_of_notes(where, convert.notes)
     account = dict(
         format=recognised.format,
         read=rows.count,
         rejected=dict(set_aside.reasons),
         rejected_rows=set_aside.rows,
         left_out=dict(left_out),
+        notes=dict(convert.notes),
     )
     return Loaded(ds, account)
 
@@ -330,13 +431,14 @@ def read_comparisons(
     people: str | Path | Iterable | None = None,  # who the annotators are: a file or rows
     part: str | None = None,  # `train`, `validation` or `test`, see `split_by_group`
     progress: bool = False,
+    reading: Reading = AS_IT_SAYS,  # how a file is to be read: its encoding, its separator
 ) -> Loaded:  # comparisons, and the account
     "Comparisons, and an account of what happened to every row."
     _check_choices(format, part, limit)
     if rejects is not None:
         refuse_inputs(rejects, [data, people], 'rejects')
         refuse_foreign(rejects, _why_no_rejects, 'a file of rows set aside', 'rejects')
-    opened = open_source(data, split)
+    opened = open_source(data, split, reading)
     if people is not None:
         opened = opened._replace(people=_open_people(people))
     recognised = _recognise(opened, format, columns or {})
@@ -363,7 +465,11 @@ def load_comparisons(
     seed: int = 0,
     strict: bool = True,  # raise on bad rows; else set them aside, counted in a warning
     merge: bool = True,  # one row a pair
+    encoding: str | None = None,  # of a file; None is UTF-8, or what a byte-order mark shows
+    separator: str | None = None,  # of the cells of a CSV file; None finds it in the header
+    any_size: bool = False,  # read a compressed file however large it grows
     **kwargs: Any,  # `columns`, `people`, `part`, `progress`: see `read_comparisons`
 ) -> Dataset:  # comparisons
     "Comparisons from a named data set, the Hub, a file, a folder or rows in memory."
+    kwargs.setdefault('reading', Reading(encoding, separator, any_size))
     return read_comparisons(data, split, format, limit, seed, strict, merge, **kwargs).comparisons

@@ -8,7 +8,7 @@ __all__ = [
     'cache_folder',
     'json_object',
     'remove_folder',
-    'put_folder',
+    'put_in_place',
     'replacing',
     'refuse_inputs',
     'refuse_foreign',
@@ -16,6 +16,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/data/09_outputs.ipynb #imports
+import ctypes
 import errno
 import json
 import os
@@ -72,24 +73,35 @@ def remove_folder(
     shutil.rmtree(hidden, ignore_errors=True)
 
 
-# %% ../../nbs/data/09_outputs.ipynb #put-folder
-def put_folder(
-    finished: str | Path,  # a folder that is complete
-    path: str | Path,  # its place; a folder there is replaced without a check
+# %% ../../nbs/data/09_outputs.ipynb #put-in-place
+def _exchange_names(one: Path, other: Path) -> bool:
+    "Exchanges two names in one step, where the system can (Linux); whether it did."
+    rename = getattr(ctypes.CDLL(None), 'renameat2', None) if os.name == 'posix' else None
+    if rename is None:
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
+
+
+def put_in_place(
+    new: str | Path,  # file or folder that is complete
+    path: str | Path,  # the name it gets, in the same folder; what is there is replaced
 ) -> None:
-    "Renames a folder into its place; its predecessor is deleted only afterwards."
-    path = Path(path)
-    if not path.is_dir():
-        os.replace(finished, path)
-        return
-    predecessor = _hidden_name(path, 'gone')
-    os.replace(path, predecessor)
-    try:
-        os.replace(finished, path)
-    except OSError:
-        os.replace(predecessor, path)
-        raise
-    shutil.rmtree(predecessor, ignore_errors=True)
+    "Renames what is new, so that at every moment the old or the new is there, whole."
+    new, path = Path(new), Path(path)
+    if not (new.is_dir() and path.is_dir()):
+        os.replace(new, path)
+    elif _exchange_names(new.absolute(), path.absolute()):
+        shutil.rmtree(new, ignore_errors=True)  # the old folder, which has this name now
+    else:
+        old = _hidden_name(path, 'gone')
+        os.replace(path, old)
+        try:
+            os.replace(new, path)
+        except BaseException:
+            os.replace(old, path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 # %% ../../nbs/data/09_outputs.ipynb #full-disk
@@ -121,10 +133,7 @@ def replacing(
     try:
         with _full_disk_named(path):
             yield temporary
-        if temporary.is_dir():
-            put_folder(temporary, path)
-        else:
-            os.replace(temporary, path)
+        put_in_place(temporary, path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
@@ -150,7 +159,7 @@ def _named_paths(given: object) -> Iterator[Path]:
 
 
 # %% ../../nbs/data/09_outputs.ipynb #refuse-long-name
-_LONGEST_NAME = 255  # bytes, on all usual file systems
+_NAME_BYTES = 255  # bytes, on all usual file systems
 
 
 def _cannot_write(path: Path, argument: str, reason: str) -> ContractError:
@@ -159,8 +168,8 @@ def _cannot_write(path: Path, argument: str, reason: str) -> ContractError:
 
 
 def _refuse_long_name(path: Path, argument: str) -> None:
-    if any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
-        raise _cannot_write(path, argument, f'a name of more than {_LONGEST_NAME} bytes')
+    if any(len(os.fsencode(part)) > _NAME_BYTES for part in path.parts):
+        raise _cannot_write(path, argument, f'a name of more than {_NAME_BYTES} bytes')
 
 
 # %% ../../nbs/data/09_outputs.ipynb #refuse-inputs

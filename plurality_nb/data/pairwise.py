@@ -16,6 +16,7 @@ from plurality_nb.data.cells import (
     looks_like_conversation,
     parse_nested,
 )
+from plurality_nb.data.checks import as_turns
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -31,7 +32,7 @@ from plurality_nb.data.judgements import (
     sign_vote,
     winner_column,
 )
-from plurality_nb.data.trl import split_dialogues, trl_row
+from plurality_nb.data.trl import trl_row
 from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/13_pairwise.ipynb #pairwise-formats
@@ -62,12 +63,13 @@ _TRANSCRIPT_ROLES = dict(Human='user', Assistant='assistant')
 
 def transcript_turns(
     text: str,  # "\n\nHuman: ...\n\nAssistant: ..."
+    column: str = 'chosen',  # its name, for the message
 ) -> list[dict]:  # (turns,): `role`, `content`
     "The turns of a transcript in the form of HH-RLHF."
     head, *parts = _TRANSCRIPT_TURN.split(text)
     if head.strip() or not parts:
         raise ContractError(
-            'chosen',
+            column,
             r"a transcript that starts with '\n\nHuman:'",
             repr(text[:40]),
             reason='no transcript',
@@ -87,17 +89,27 @@ def _is_no_transcript(row: SourceRow) -> bool:
     return not _is_transcript(row)
 
 
+def _transcript_prompt(text: str) -> list[dict]:
+    "The turns of a prompt in the form of HH-RLHF, without the empty one that it ends with."
+    turns = transcript_turns(text, 'prompt')
+    return turns[:-1] if len(turns) > 1 and not turns[-1]['content'].strip() else turns
+
+
 @register_format(PAIRWISE_FORMATS, 'trl', 'chosen', 'rejected', fits=_is_no_transcript)
 def _read_trl(row: SourceRow) -> dict:
+    prompt = row.get('prompt')
+    if isinstance(prompt, str) and prompt.startswith('\n\nHuman:'):
+        row = {**row, 'prompt': _transcript_prompt(prompt)}
     return trl_row(_with_conversations(row))
 
 
 @register_format(PAIRWISE_FORMATS, 'hh', 'chosen', 'rejected', fits=_is_transcript)
 def _read_hh(row: SourceRow) -> dict:
-    prompt, chosen, rejected = split_dialogues(
-        transcript_turns(row['chosen']), transcript_turns(row['rejected'])
-    )
-    return dict(row, prompt=prompt, chosen=chosen, rejected=rejected, label_source='annotator')
+    sides = {side: transcript_turns(row[side], side) for side in ('chosen', 'rejected')}
+    prompt = row.get('prompt')
+    if isinstance(prompt, str) and prompt.strip().startswith('Human:'):
+        sides['prompt'] = _transcript_prompt(f'\n\n{prompt.strip()}')
+    return trl_row({**row, **sides})
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt
@@ -200,21 +212,9 @@ def _read_shp(row: SourceRow) -> dict:
 
 
 # %% ../../nbs/data/13_pairwise.ipynb #first-turns
-def _message_content(content: object) -> object:
-    "Text of a message; newer arenas write a list of typed blocks."
-    if not isinstance(content, list):
-        return content
-    if any(block.get('type') != 'text' for block in content):
-        raise LeftOut('contains more than text')
-    return '\n'.join(block['text'] for block in content)
-
-
 def _conversation(row: SourceRow, column: str) -> list[dict]:
-    "The messages of one side, which some sets write as text."
-    return [
-        dict(role=message['role'], content=_message_content(message['content']))
-        for message in nested_column(row, column)
-    ]
+    "The turns of one side, which some sets write as text."
+    return as_turns(nested_column(row, column), column)
 
 
 def _first_turns(side_a: list[dict], side_b: list[dict]) -> dict:

@@ -113,7 +113,8 @@ def read_settings(
     path: str | Path,  # a file that `save_comparisons` wrote
 ) -> dict:  # stage to its settings; empty for a foreign file
     "How the columns of a file were made."
-    return _read_note(path).get('settings', {})
+    settings = _read_note(path).get('settings', {})
+    return settings if isinstance(settings, dict) else {}
 
 
 # %% ../../nbs/data/10_saving.ipynb #note-types
@@ -124,9 +125,15 @@ def note_types(
     columns = _read_note(path).get('columns') or {}
     try:
         features = Features.from_dict(columns)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise _broken_note(path, 'columns', 'types of columns', columns) from None
-    return {field.name: field.type for field in features.arrow_schema} if features else {}
+        return {field.name: field.type for field in features.arrow_schema} if features else {}
+    except Exception as error:  # a note that somebody changed may fail in any way
+        raise ContractError(
+            'columns',
+            'the types of a table, as the note next to it had them',
+            f'{type(error).__name__}: {str(error)[:100]}',
+            'Restore the note, or remove it to read the file as a foreign one',
+            where=str(_note_path(path)),
+        ) from error
 
 
 # %% ../../nbs/data/10_saving.ipynb #own-columns

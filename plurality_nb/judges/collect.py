@@ -16,11 +16,14 @@ __all__ = [
 
 # %% ../../nbs/judges/07_collect.ipynb #imports
 import logging
+import math
 import os
+import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -33,11 +36,20 @@ from tqdm.auto import tqdm
 from plurality_nb.data.arrow import batches, scratch
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.schema import OUTCOMES
-from plurality_nb.errors import ContractError
+from plurality_nb.errors import ContractError, launch_ranks, refuse_ranks
 from plurality_nb.judges.chat import JudgeError
 from plurality_nb.judges.parsing import Answer
 from plurality_nb.judges.prompts import AnyJudge, Judge, Question, answer_votes, draw_persona
-from plurality_nb.judges.store import StoredAnswer, VoteStore, answer_keys, judge_key
+from plurality_nb.judges.store import (
+    Server,
+    StoredAnswer,
+    StoredAnswers,
+    VoteStore,
+    answer_keys,
+    check_store,
+    is_possible,
+    judge_key,
+)
 from plurality_nb.progress import progress_bar
 
 _log = logging.getLogger(__name__)
@@ -181,6 +193,27 @@ def _open_store(path: str | Path | None, judge: Judge) -> VoteStore:
     return VoteStore(path, dict(host=judge.host))
 
 
+@contextmanager
+def _stored_answers(path: str | Path | None) -> Iterator[StoredAnswers | None]:
+    "The store at a path, for reading alone; None where there is none yet."
+    if path is None:
+        yield None
+        return
+    check_store(path)
+    if not Path(path).exists():
+        yield None
+        return
+    with StoredAnswers(path) as answers:
+        yield answers
+        _report_damaged(answers, 'would be asked again')
+
+
+def _report_damaged(answers: StoredAnswers, what_follows: str) -> None:
+    if answers.damaged:
+        n_damaged = len(answers.damaged)
+        _log.warning(f'{answers.path}: {n_damaged} damaged answers are not used and {what_follows}')
+
+
 def _votes_to_ask(
     pair: OrderedPair, stored: dict[str, StoredAnswer], retry_failed: bool
 ) -> list[int]:
@@ -195,9 +228,9 @@ def _votes_to_ask(
 # %% ../../nbs/judges/07_collect.ipynb #plan-votes
 def plan_votes(
     ds: Dataset,  # comparisons
-    judge: Judge,
+    judge: AnyJudge,
     n_votes: int = 10,  # a pair, even
-    store: str | Path | None = None,  # with answers from earlier runs
+    store: str | Path | None = None,  # with answers from earlier runs; read, never written
     personas: Sequence[str] = (),
     seed: int = 0,
     retry_failed: bool = False,  # as in `ask_both_orders`
@@ -206,19 +239,58 @@ def plan_votes(
 ) -> dict:  # `questions`, `stored`; `tokens_in`, about; `tokens_out` and `cost`, at most; `host`
     "What `ask_both_orders` would ask."
     plan = dict(questions=0, stored=0, tokens_in=0, tokens_out=0)
+    if not hasattr(judge, 'answers'):
+        _check_plain_judge(judge, store=store, personas=personas)
+        questions = 2 * len(ds) if _votes_an_order(n_votes) else 0
+        return plan | dict(questions=questions, cost=None, host=None)
+    judge = cast(Judge, judge)
     pairs = progress_bar(ordered_pairs(ds, judge, n_votes, personas, seed), 'counting', progress)
-    with _open_store(store if store and Path(store).exists() else None, judge) as answers:
+    with _stored_answers(store) as answers:
         for chunk in _in_chunks(pairs, _PAIRS_AT_ONCE):
-            stored = answers.get([key for pair in chunk for key in pair.keys])
+            keys = [key for pair in chunk for key in pair.keys]
+            stored = answers.get(keys) if answers else {}
             for pair in chunk:
-                votes = _votes_to_ask(pair, stored, retry_failed)
-                plan['questions'] += len(votes)
-                plan['stored'] += len(pair.keys) - len(votes)
-                for request in _split_into_requests(pair, votes, judge.per_request):
-                    tokens_in, tokens_out = judge.estimate(_question_for(pair, request))
-                    plan['tokens_in'] += tokens_in
-                    plan['tokens_out'] += tokens_out
+                _add_to_plan(plan, judge, pair, _votes_to_ask(pair, stored, retry_failed))
     return plan | dict(cost=budget.cost(plan['tokens_in'], plan['tokens_out']), host=judge.host)
+
+
+def _add_to_plan(plan: dict[str, int], judge: Judge, pair: OrderedPair, votes: list[int]) -> None:
+    plan['questions'] += len(votes)
+    plan['stored'] += len(pair.keys) - len(votes)
+    for request in _split_into_requests(pair, votes, judge.per_request):
+        tokens_in, tokens_out = judge.estimate(_question_for(pair, request))
+        plan['tokens_in'] += tokens_in
+        plan['tokens_out'] += tokens_out
+
+
+# %% ../../nbs/judges/07_collect.ipynb #accepted-answer
+_MOST_TOKENS_REPORTED = 10_000_000  # of one answer; a report of more is a mistake
+
+
+def _plausible(count: Any, most: float) -> Any:
+    "A count as reported; 0 where it cannot be one."
+    is_number = isinstance(count, int | float | np.number)
+    return count if is_number and 0 <= count <= most else 0
+
+
+def _whole_text(text: Any) -> str | None:
+    "Without half characters, which cannot be stored."
+    return None if text is None else str(text).encode('utf-8', 'backslashreplace').decode()
+
+
+def _accepted(answer: Answer) -> Answer:
+    "An answer as it can be counted and stored."
+    answer = answer._replace(
+        tokens_in=int(_plausible(answer.tokens_in, _MOST_TOKENS_REPORTED)),
+        tokens_out=int(_plausible(answer.tokens_out, _MOST_TOKENS_REPORTED)),
+        seconds=float(_plausible(answer.seconds, 1e9)),
+    )
+    answer = answer._replace(raw=_whole_text(answer.raw), error=_whole_text(answer.error))
+    if is_possible(answer):
+        return answer
+    shares = ', '.join(str(share)[:20] for share in answer[:3])
+    reason = answer.error or f'impossible shares of a vote: {shares}'
+    return answer._replace(first=0.0, second=0.0, tie=0.0, error=reason)
 
 
 # %% ../../nbs/judges/07_collect.ipynb #counts
@@ -229,17 +301,12 @@ class _RunCounts:
     stored: int = 0  # by earlier runs
     asked: int = 0  # answered in this run
     failed: int = 0  # without a readable vote, before or now
+    failed_stored: int = 0  # of these, by earlier runs, and not asked again
     unanswered: int = 0  # asked for, but never received
     tokens_in: int = 0
     tokens_out: int = 0
-
-    def add_request(self, answers: Sequence[Answer]) -> None:
-        "Counts what came of a request; an answer without `raw` never came."
-        n_answered = sum(answer.raw is not None for answer in answers)
-        self.asked += n_answered
-        self.unanswered += len(answers) - n_answered
-        self.tokens_in += sum(answer.tokens_in for answer in answers)
-        self.tokens_out += sum(answer.tokens_out for answer in answers)
+    tokens_in_estimated: int = 0  # of `tokens_in`, since the server did not report them
+    tokens_out_estimated: int = 0
 
 
 class _Cost(NamedTuple):
@@ -248,6 +315,70 @@ class _Cost(NamedTuple):
     answers: int
     tokens_in: int
     tokens_out: int
+
+
+# %% ../../nbs/judges/07_collect.ipynb #usage
+# What a server refuses, and what never reached it, is not charged for.
+_NOT_CHARGED = re.compile(
+    r'refused by the server|unanswered: (?:no connection|status \d|Error code)'
+    r'|\d+ tokens, the model reads'
+)
+
+
+def _is_charged(answer: Answer) -> bool:
+    return not _NOT_CHARGED.match(answer.error or '')
+
+
+def _add_request(counts: _RunCounts, answers: Sequence[Answer], estimate: _Cost) -> None:
+    """Counts what came of a request; an answer without `raw` never came.
+
+    The estimate counts for tokens that are not reported; the first answer has all tokens read."""
+    n_answered = sum(answer.raw is not None for answer in answers)
+    counts.asked += n_answered
+    counts.unanswered += len(answers) - n_answered
+    charged = [answer for answer in answers if _is_charged(answer)]
+    n_silent = sum(not answer.tokens_out for answer in charged)
+    tokens_in = sum(answer.tokens_in for answer in answers)
+    tokens_in_estimated = estimate.tokens_in if charged and not tokens_in else 0
+    tokens_out_estimated = -(-estimate.tokens_out * n_silent // max(1, len(answers)))
+    counts.tokens_in += tokens_in + tokens_in_estimated
+    counts.tokens_out += sum(answer.tokens_out for answer in answers) + tokens_out_estimated
+    counts.tokens_in_estimated += tokens_in_estimated
+    counts.tokens_out_estimated += tokens_out_estimated
+
+
+# %% ../../nbs/judges/07_collect.ipynb #reservations
+class _Reservations:
+    """What the requests under way take at most, by what has been seen.
+
+    A server may count more tokens than the estimate, so estimates grow with the largest excess.
+    Where tokens are limited, no more requests are under way than have been answered, and one:
+    else all of the first ones would be sent before anything is known of what they take."""
+
+    def __init__(self, limits_tokens: bool):
+        self.limits_tokens = limits_tokens
+        self.held = np.zeros(3)  # as in `_Cost`, of all requests together
+        self.n_under_way = 0
+        self.n_ended = 0
+        self.excess = np.ones(3)  # used over estimated, at least 1
+
+    def cost(self, estimate: _Cost) -> _Cost:
+        return _Cost(*(math.ceil(amount) for amount in estimate * self.excess))
+
+    def begin(self, cost: _Cost) -> None:
+        self.held += cost
+        self.n_under_way += 1
+
+    def end(self, cost: _Cost, estimate: _Cost, used: np.ndarray) -> None:
+        self.held -= cost
+        self.n_under_way -= 1
+        self.n_ended += 1
+        excess = used / np.maximum(1, estimate)
+        self.excess[1:] = np.maximum(self.excess, excess)[1:]
+
+    @property
+    def must_wait(self) -> bool:
+        return self.limits_tokens and self.n_under_way > self.n_ended
 
 
 # %% ../../nbs/judges/07_collect.ipynb #tally
@@ -261,7 +392,13 @@ class _Tally:
         self.progress = progress
         self.counts = _RunCounts()
         self.reasons: Counter[str] = Counter()  # why answers failed or did not come
-        self.under_way = np.zeros(3)  # as in `_Cost`, of all requests together
+        limits_tokens = budget.max_tokens is not None or budget.max_cost is not None
+        self.under_way = _Reservations(limits_tokens)
+
+    @property
+    def used(self) -> np.ndarray:  # as in `_Cost`
+        counts = self.counts
+        return np.array([counts.asked, counts.tokens_in, counts.tokens_out])
 
     def add(self, pair: OrderedPair, answer: Answer) -> None:
         "Adds an answer's vote, for both orders where they are the same question."
@@ -275,20 +412,15 @@ class _Tally:
             self.reasons[answer.error[:100]] += 1
         self.progress.update()
 
-    def begin(self, cost: _Cost) -> None:
-        self.under_way += cost
-
-    def end(self, cost: _Cost, answers: Sequence[Answer]) -> None:
+    def end(self, request: '_Request', answers: Sequence[Answer]) -> None:
         "Counts what came of a request."
-        self.under_way -= cost
-        self.counts.add_request(answers)
-        self._show()
+        before = self.used
+        _add_request(self.counts, answers, request.estimate)
+        self.under_way.end(request.cost, request.estimate, self.used - before)
+        _show_counts(self.progress, self.counts, self.cost())
 
     def cost(self) -> float | None:
         return self.budget.cost(self.counts.tokens_in, self.counts.tokens_out)
-
-    def _show(self) -> None:
-        _show_counts(self.progress, self.counts, self.cost())
 
 
 # %% ../../nbs/judges/07_collect.ipynb #show-counts
@@ -297,25 +429,6 @@ def _show_counts(progress: tqdm, counts: _RunCounts, cost: float | None) -> None
     if cost is not None:
         shown['cost'] = f'{cost:.2f}'
     progress.set_postfix(shown, refresh=False)
-
-
-# %% ../../nbs/judges/07_collect.ipynb #limits
-def _within_limit(tally: _Tally, votes: list[int]) -> list[int]:
-    """As many of the votes as the limit of questions leaves, but at least one.
-
-    The one too many is refused by `_limit_exceeded`, which also says by which limit."""
-    most = tally.budget.max_questions
-    if most is None:
-        return votes
-    left = int(most - tally.counts.asked - tally.under_way[0])
-    return votes[: max(1, left)]
-
-
-def _limit_exceeded(tally: _Tally, cost: _Cost) -> str | None:
-    "The limit that one more request would exceed."
-    counts = tally.counts
-    used = np.array([counts.asked, counts.tokens_in, counts.tokens_out])
-    return tally.budget.exceeded(*(used + tally.under_way + cost))
 
 
 # %% ../../nbs/judges/07_collect.ipynb #requests-under-way
@@ -327,10 +440,112 @@ class _WantedVotes(NamedTuple):
     def keys(self) -> list[str]:
         return [self.pair.keys[vote] for vote in self.votes]
 
+    def divided(self, n: int) -> tuple['_WantedVotes', '_WantedVotes']:
+        "The first votes, and the others."
+        return self._replace(votes=self.votes[:n]), self._replace(votes=self.votes[n:])
+
 
 class _Request(NamedTuple):
     wanted: _WantedVotes
-    cost: _Cost
+    question: Question
+    estimate: _Cost
+    cost: _Cost  # that is reserved: the estimate, or more where more was seen
+
+
+def _request_for(judge: Judge, tally: _Tally, wanted: _WantedVotes) -> _Request:
+    question = _question_for(wanted.pair, wanted.votes)
+    estimate = _Cost(len(wanted.votes), *judge.estimate(question))
+    return _Request(wanted, question, estimate, tally.under_way.cost(estimate))
+
+
+_MARGIN = 2  # by which the tokens of several requests may turn out to be more than was seen so far
+
+
+def _limit_exceeded(tally: _Tally, cost: _Cost) -> str | None:
+    "The limit that one more request would exceed, or might exceed together with others."
+    taken = tally.under_way.held + cost
+    if tally.under_way.n_under_way:
+        taken[1:] *= _MARGIN
+    return tally.budget.exceeded(*(tally.used + taken))
+
+
+# %% ../../nbs/judges/07_collect.ipynb #unreadable
+_KEPT_FACTS = ('tokens_in', 'tokens_out', 'seconds')
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def _read_again(
+    judge: Judge, store: VoteStore, pair: OrderedPair, vote: int, answer: Answer
+) -> Answer:
+    "A new reading of stored words, which is stored in its turn."
+    facts = {name: getattr(answer, name) for name in _KEPT_FACTS}
+    cut_off = dict(cut_off=True) if 'cut off' in (answer.error or '') else {}
+    try:
+        again = judge.read(answer.raw or '', _question_for(pair, [vote]), **facts, **cut_off)
+    except _UNREADABLE as error:  # the words stay as they are in the store
+        reason = f'cannot be read again ({type(error).__name__}: {str(error)[:60]})'
+        return Answer(error=reason, raw=answer.raw, **facts)
+    again = _accepted(again)
+    store.reread(pair.keys[vote], again, judge.reader)
+    return again
+
+
+# %% ../../nbs/judges/07_collect.ipynb #fitting
+def _fitting_request(feed: '_QuestionFeed', wanted: _WantedVotes) -> _Request | None:
+    "A request within the limits, for fewer votes if need be; None where none is now."
+    run, tally = feed.run, feed.run.tally
+    for n in range(len(wanted.votes), 0, -1):
+        part, others = wanted.divided(n)
+        request = _request_for(run.judge, tally, part)
+        limit = _limit_exceeded(tally, request.cost)
+        if limit is None:
+            feed.held += [others] if others.votes else []
+            return request
+        if tally.under_way.n_under_way:
+            feed.held.append(wanted)  # what is under way may take less than was reserved
+            return None
+    run.limit = limit
+    return None
+
+
+# %% ../../nbs/judges/07_collect.ipynb #question-feed
+class _QuestionFeed:
+    """The questions that are not answered yet, one by one.
+
+    `next` raises StopIteration also where a question must wait for those under way, and may yield
+    again afterwards: a judge with several under way asks for more after each answer, and any
+    other ends its answers and is called again."""
+
+    def __init__(self, run: '_Collection', todo: Iterable[_WantedVotes]):
+        self.run = run
+        self.rest = run.without_stored(todo)
+        self.held: list[_WantedVotes] = []  # that are to come before the rest
+        self.numbers = count()  # a judge counts the questions of each call anew
+        self.is_over = False
+
+    def __iter__(self) -> Iterator[Question]:
+        return self
+
+    def __next__(self) -> Question:
+        while not self.is_over:
+            if self.run.tally.under_way.must_wait:
+                raise StopIteration
+            wanted = self.held.pop() if self.held else next(self.rest, None)
+            request = _fitting_request(self, wanted) if wanted else None
+            if request is None:
+                self.is_over = wanted is None or self.run.limit is not None
+                raise StopIteration
+            if self.run.claim(request):
+                self.run.under_way[next(self.numbers)] = request
+                return request.question
+        raise StopIteration
 
 
 # %% ../../nbs/judges/07_collect.ipynb #stored-votes
@@ -358,18 +573,52 @@ class _StoredVotes:
             return False
         answer = stored.answer
         if answer.raw and stored.reader != self.judge.reader:
-            answer = self._read_again(pair, vote, answer)
+            answer = _read_again(self.judge, self.store, pair, vote, answer)
         if answer.error and self.retry_failed:
             return False
         self.tally.add(pair, answer)
         self.tally.counts.stored += 1
+        self.tally.counts.failed_stored += answer.error is not None
         return True
 
-    def _read_again(self, pair: OrderedPair, vote: int, answer: Answer) -> Answer:
-        facts = {name: getattr(answer, name) for name in ('tokens_in', 'tokens_out', 'seconds')}
-        again = self.judge.read(answer.raw or '', _question_for(pair, [vote]), **facts)
-        self.store.reread(pair.keys[vote], again, self.judge.reader)
-        return again
+
+# %% ../../nbs/judges/07_collect.ipynb #server-of
+def _server_of(judge: Judge) -> Server:
+    "What the server says it is; several names where it has answered under several."
+    server_facts = getattr(judge, 'server_facts', dict)
+    facts: dict[str, list[str]] = server_facts()
+    names = {name: ', '.join(map(str, facts.get(name) or [])) or None for name in facts}
+    return Server(names.get('model'), names.get('system_fingerprint'))
+
+
+def _server_text(server: Server) -> str:
+    parts = [server.model, server.fingerprint and f'fingerprint {server.fingerprint}']
+    return ', '.join(part for part in parts if part)
+
+
+# %% ../../nbs/judges/07_collect.ipynb #server-watch
+class _ServerWatch:
+    "Says so once where another server answers than the one that gave the stored answers."
+
+    def __init__(self, judge: Judge, store: VoteStore):
+        self.judge = judge
+        self.known = store.servers(judge_key(judge.identity()))
+
+    def now(self) -> Server:
+        "Who answers now."
+        server = _server_of(self.judge)
+        if server != Server() and server not in self.known:
+            if self.known:
+                self._warn(server)
+            self.known.add(server)
+        return server
+
+    def _warn(self, server: Server) -> None:
+        before = '; '.join(sorted(map(_server_text, self.known)))
+        _log.warning(
+            f'{self.judge.name} answers as {_server_text(server)}, the answers in the store are '
+            f'by {before}: `judge_id`, `--judge-id`, keeps their answers apart'
+        )
 
 
 # %% ../../nbs/judges/07_collect.ipynb #collector
@@ -382,42 +631,50 @@ class _Collection(_StoredVotes):
         self.claimed: set[str] = set()  # keys of what is under way
         self.postponed: list[_WantedVotes] = []  # what another process is asking
         self.limit: str | None = None  # that ended the run
+        self.servers = _ServerWatch(judge, store)
 
     def run(self, pairs: Iterable[OrderedPair]) -> None:
         "Asks until all answers are there, or a limit is reached."
         todo: Iterable[_WantedVotes] = (_WantedVotes(p, range(len(p.keys))) for p in pairs)
         while True:
-            for number, answers in self.judge.answers(self._questions(todo)):
-                _keep_answers(self, self.under_way.pop(number), answers)
+            _ask_all(self, _QuestionFeed(self, todo))
             if self.limit or not self.postponed:
                 return
             todo, self.postponed = self.postponed, []
             time.sleep(0.5)  # the other process may answer them, or end
 
-    def _questions(self, todo: Iterable[_WantedVotes]) -> Iterator[Question]:
-        "The questions that are not answered yet, one by one."
-        numbers = count()
-        for pair, votes in self.without_stored(todo):
-            wanted = _WantedVotes(pair, _within_limit(self.tally, list(votes)))
-            question = _question_for(pair, wanted.votes)
-            cost = _Cost(len(wanted.votes), *self.judge.estimate(question))
-            self.limit = _limit_exceeded(self.tally, cost)
-            if self.limit:
-                return
-            is_claimed_here = not self.claimed.isdisjoint(wanted.keys)
-            if is_claimed_here or not self.store.claim(wanted.keys, self.retry_failed):
-                self.postponed.append(wanted)
-                continue
-            self.under_way[next(numbers)] = _Request(wanted, cost)
-            self.claimed.update(wanted.keys)
-            self.tally.begin(cost)
-            yield question
+    def claim(self, request: _Request) -> bool:
+        "Claims a request's questions; False where they are being asked, here or elsewhere."
+        keys = request.wanted.keys
+        is_claimed_here = not self.claimed.isdisjoint(keys)
+        if is_claimed_here or not self.store.claim(keys, self.retry_failed):
+            self.postponed.append(request.wanted)
+            return False
+        self.claimed.update(keys)
+        self.tally.under_way.begin(request.cost)
+        return True
+
+
+# %% ../../nbs/judges/07_collect.ipynb #ask-all
+def _ask_all(run: _Collection, feed: _QuestionFeed) -> None:
+    "Calls the judge until the questions are over; it may end where one has to wait."
+    n_ended = -1
+    while not feed.is_over and n_ended < run.tally.under_way.n_ended:
+        n_ended = run.tally.under_way.n_ended
+        feed.numbers = count()
+        for number, answers in run.judge.answers(feed):
+            _keep_answers(run, run.under_way.pop(number), answers)
+        for number in list(run.under_way):  # what the judge left out
+            request = run.under_way.pop(number)
+            missing = Answer(error=f'unanswered: {run.judge.name} left the question out')
+            _keep_answers(run, request, [missing] * len(request.wanted.votes))
 
 
 # %% ../../nbs/judges/07_collect.ipynb #keep-answers
 def _keep_answers(run: _Collection, request: _Request, answers: Sequence[Answer]) -> None:
     "Stores what came, and gives up the claims on what did not."
-    (pair, votes), cost = request
+    pair, votes = request.wanted
+    answers = [_accepted(answer) for answer in answers]
     arrived = [
         (vote, answer)
         for vote, answer in zip(votes, answers, strict=True)
@@ -432,12 +689,14 @@ def _keep_answers(run: _Collection, request: _Request, answers: Sequence[Answer]
             votes=[vote for vote, _ in arrived],
             persona=pair.personas[votes[0]],
             reader=run.judge.reader,
+            server=run.servers.now(),
         )
-    run.store.release(request.wanted.keys)
+    if len(arrived) < len(votes):
+        run.store.release(request.wanted.keys)
     run.claimed.difference_update(request.wanted.keys)
     for answer in answers:
         run.tally.add(pair, answer)
-    run.tally.end(cost, answers)
+    run.tally.end(request, answers)
 
 
 # %% ../../nbs/judges/07_collect.ipynb #asked
@@ -445,8 +704,10 @@ class Asked(NamedTuple):
     """What a run gathered.
 
     `account` counts answers: `wanted`, of which `stored` before, `asked` now, `unanswered` and
-    `unasked`; `failed`, before or now. It also has `tokens_in`, `tokens_out`, `cost` and `seconds`
-    of this run; `stopped`, the limit that ended it; and the most frequent `reasons` of failures."""
+    `unasked`; `failed`, before or now, of which `failed_stored` before; `damaged`, in the store.
+    It also has `tokens_in`, `tokens_out`, `cost` and `seconds` of this run, and what of these is
+    estimated, since the server did not report it; `stopped`, the limit that ended the run; and
+    the most frequent `reasons` of failures."""
 
     votes: np.ndarray  # (rows, 2, 4): A first and B first; votes for A, B, tie; failed
     account: dict
@@ -485,17 +746,36 @@ def _ask_plain_judge(ds: Dataset, judge: AnyJudge, n_votes: int, progress: bool)
 def _run_account(run: _Collection, wanted: int, seconds: float) -> dict:
     tally = run.tally
     counts = tally.counts
+    estimated = (counts.tokens_in_estimated, counts.tokens_out_estimated)
     return dict(
         wanted=wanted,
         **asdict(counts),
         unasked=wanted - counts.stored - counts.asked - counts.unanswered,
+        damaged=len(run.store.damaged),
         cost=tally.cost(),
+        cost_estimated=tally.budget.cost(*estimated),
         seconds=round(seconds, 1),
         stopped=run.limit,
         reasons=dict(tally.reasons.most_common(5)),
     )
 
 
+def _report_failures(account: Mapping[str, Any]) -> None:
+    "Says what a reader of the votes should know."
+    n_stored = account['failed_stored']
+    if n_stored:
+        _log.warning(
+            f'{n_stored} answers without a readable vote are in the store and were not asked '
+            'again: `retry_failed`, `--retry-failed`, asks them again'
+        )
+    n_without = account['failed'] + account['unanswered']
+    n_all = account['stored'] + account['asked'] + account['unanswered']
+    if 2 * n_without > n_all:
+        reasons = '; '.join(f'{n} {reason}' for reason, n in account['reasons'].items())
+        _log.warning(f'{n_without} of {n_all} answers have no readable vote: {reasons}')
+
+
+# %% ../../nbs/judges/07_collect.ipynb #judge-errors
 def _with_remedy(error: JudgeError, n_asked: int, store: str | Path | None) -> JudgeError:
     if not store:
         return JudgeError(f'{error}. No store was given, so nothing is kept')
@@ -505,11 +785,22 @@ def _with_remedy(error: JudgeError, n_asked: int, store: str | Path | None) -> J
 
 def _check_plain_judge(judge: AnyJudge, **settings: Any) -> None:
     "A judge without `answers` has no use for these settings."
-    given = [name for name, value in settings.items() if value]
-    if given:
-        want = 'a judge with `answers` and `identity`'
-        got = f'{judge.name}, which has neither'
-        raise ContractError(given[0], want, got, f'Leave `{given[0]}` out')
+    for name, value in settings.items():
+        if value:
+            want = 'a judge with `answers`, which cost something and are worth keeping'
+            flag = '' if name == 'budget' else f', `--{name}`'
+            remedy = f'It is asked anew at no cost: leave `{name}`{flag} out'
+            raise ContractError(name, want, f'the judge {judge.name}', remedy)
+
+
+# %% ../../nbs/judges/07_collect.ipynb #refuse-repetition
+def _refuse_repetition(store: str | Path | None) -> None:
+    "Raises where this is a further process of a launch, and would ask what the first one asks."
+    if launch_ranks().rank and not store:
+        refuse_ranks(
+            'ask every question again',
+            'Ask in the first process alone, or give all the same `store`: then they share the work',
+        )
 
 
 # %% ../../nbs/judges/07_collect.ipynb #ask-judge
@@ -527,6 +818,7 @@ def _ask_judge(
             run.run(pairs)
         except JudgeError as error:
             raise _with_remedy(error, tally.counts.asked, store) from None
+        _report_damaged(answers, 'were asked again')
     return run
 
 
@@ -558,6 +850,7 @@ def ask_both_orders(
         _check_plain_judge(judge, store=store, personas=personas, budget=has_limits)
         return _ask_plain_judge(ds, judge, n_votes, progress)
     judge = cast(Judge, judge)  # or what has its methods
+    _refuse_repetition(store)
     start = time.perf_counter()
     n_answers = _answers_an_order(judge, n_votes, personas)
     pairs = ordered_pairs(ds, judge, n_votes, personas, seed)
@@ -566,7 +859,9 @@ def ask_both_orders(
         run = _ask_judge(judge, pairs, store, retry_failed, tally)
     n_twins = sum(a == b for a, b in zip(ds['response_a'], ds['response_b']))
     wanted = (2 * len(ds) - n_twins) * n_answers  # twins are asked about in one order
-    return Asked(tally.votes, _run_account(run, wanted, time.perf_counter() - start))
+    account = _run_account(run, wanted, time.perf_counter() - start)
+    _report_failures(account)
+    return Asked(tally.votes, account)
 
 
 # %% ../../nbs/judges/07_collect.ipynb #add-votes

@@ -8,6 +8,7 @@ __all__ = ['rendered', 'answer_tokens', 'LocalJudge']
 
 # %% ../../nbs/judges/06_local.ipynb #imports
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -22,6 +23,7 @@ from plurality_nb.data.schema import digest
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.parsing import Answer
 from plurality_nb.judges.prompts import Asking, Judge, Question, WayOfAsking
+from plurality_nb.models.templates import TEMPLATE_DATE, TemplateRefusal, render_chat, writes_date
 
 # torch and transformers take seconds to import, and whoever names another judge needs neither:
 # here and below they are imported where a model is used.
@@ -29,11 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+
 # %% ../../nbs/judges/06_local.ipynb #rendered
-# Templates find today's date by a function of this name; a macro takes its place.
-_FIXED_DATE = "{%- macro strftime_now(form) -%}2025-01-01{%- endmacro %}"
-
-
 def rendered(
     messages: Sequence[dict],  # `role`, `content`
     tokenizer: 'PreTrainedTokenizerBase',
@@ -41,16 +40,7 @@ def rendered(
     "A conversation as the model reads it."
     if not tokenizer.chat_template:
         return f"{tokenizer.bos_token or ''}{messages[-1]['content']}\nAnswer:"
-    template = tokenizer.get_chat_template()
-    if 'strftime_now' in template:
-        template = _FIXED_DATE + template
-    return tokenizer.apply_chat_template(
-        list(messages),
-        chat_template=template,
-        tokenize=False,
-        add_generation_prompt=True,
-        enable_thinking=False,
-    )
+    return render_chat(messages, tokenizer, add_generation_prompt=True, enable_thinking=False)
 
 
 # %% ../../nbs/judges/06_local.ipynb #tokenizer-marks
@@ -359,6 +349,10 @@ def _answer_pack(
     n_tokens = sum(len(asked.tokens) for asked in pack)
     seconds_a_token = (perf_counter() - start) / n_tokens
     for (tokens, number, question), by_letter in zip(pack, probabilities):
+        if not all(map(math.isfinite, by_letter)):
+            error = 'its probabilities are no numbers: load it with dtype float32 or bfloat16'
+            yield number, [Answer(error=error, raw='')] * question.votes
+            continue
         rounded = [float(f'{p:.6g}') for p in by_letter]
         answer = judge.asking.read(
             json.dumps(dict(zip(judge.likelihood.letters, rounded))),
@@ -370,9 +364,46 @@ def _answer_pack(
         yield number, [answer] * question.votes
 
 
-def _too_long(asked: _TokenisedQuestion, longest: int) -> tuple[int, list[Answer]]:
-    error = f'{len(asked.tokens)} tokens, the model reads {longest}'
-    return asked.number, [Answer(error=error, raw='')] * asked.question.votes
+# %% ../../nbs/judges/06_local.ipynb #unreadable
+def _why_unreadable(judge: _CausalJudge, tokens: list[int], longest: int, rows: int) -> str:
+    "Why the model cannot read a question; empty where it can."
+    if max(tokens) >= rows:
+        name = judge.tokenizer.convert_ids_to_tokens(max(tokens))
+        return f'token {max(tokens)}, {name!r}, is beyond the {rows} that the model knows'
+    if len(tokens) > longest:
+        whose = 'the model reads' if longest == judge.max_length else 'free memory is enough for'
+        return f'{len(tokens)} tokens, {whose} {longest}'
+    return ''
+
+
+class _Window(NamedTuple):
+    "Questions that are looked at together."
+
+    readable: list[_TokenisedQuestion]
+    failed: list[tuple[int, list[Answer]]]
+
+
+def _read_window(judge: _CausalJudge, numbered: Iterable[tuple[int, Question]]) -> _Window:
+    "Tokens of questions; those that cannot be read have failed votes with the reason."
+    from plurality_nb.models.packing import longest_in_memory
+    from plurality_nb.models.weights import embedding_rows
+
+    in_memory = longest_in_memory(
+        judge.model.config, judge.model.dtype.itemsize, judge.model.device.type
+    )
+    longest, rows = min(judge.max_length, in_memory), embedding_rows(judge.model) or 10**9
+    window = _Window([], [])
+    for number, question in numbered:
+        try:
+            tokens = judge._tokenise(judge._text(question))
+            error = _why_unreadable(judge, tokens, longest, rows)
+        except TemplateRefusal as refusal:
+            error = refusal.reason
+        if error:
+            window.failed.append((number, [Answer(error=error, raw='')] * question.votes))
+        else:
+            window.readable.append(_TokenisedQuestion(tokens, number, question))
+    return window
 
 
 # %% ../../nbs/judges/06_local.ipynb #letter-judge
@@ -393,20 +424,23 @@ class _LetterJudge(_CausalJudge):
             raise ContractError('judge_id', want, 'none', remedy)
         dtype = str(self.model.dtype).removeprefix('torch.')
         template = digest(self.tokenizer.chat_template or 'plain')
-        return dict(kind='local', **known, dtype=dtype, template=template, **self.asking.identity())
+        dated = dict(date=TEMPLATE_DATE) if writes_date(self.tokenizer) else {}
+        how = dict(dtype=dtype, template=template, **dated)
+        return dict(kind='local', **known, **how, **self.asking.identity())
 
     def estimate(self, question: Question) -> tuple[int, int]:  # tokens read, and written
         "What a question takes."
-        return len(self._tokenise(self._text(question))), 1
+        try:
+            return len(self._tokenise(self._text(question))), 1
+        except TemplateRefusal:  # a failed vote, which takes nothing
+            return 0, 0
 
     def answers(self, questions: Iterable[Question]) -> Iterator[tuple[int, list[Answer]]]:
         "The answers as they come, in the order that shares most; up to 1024 questions are taken."
         numbered = enumerate(questions)
         while window := list(islice(numbered, _QUESTIONS_AT_ONCE)):
-            asked = [_TokenisedQuestion(self._tokenise(self._text(q)), i, q) for i, q in window]
-            too_long = [q for q in asked if len(q.tokens) > self.max_length]
-            yield from (_too_long(q, self.max_length) for q in too_long)
-            readable = [q for q in asked if len(q.tokens) <= self.max_length]
+            readable, failed = _read_window(self, window)
+            yield from failed
             # Those too long to be shared last, so that they spoil no pack of others.
             readable.sort(key=lambda q: (len(q.tokens) > self.likelihood.reach, q.tokens))
             for pack in _packs(readable, self.batch_tokens):

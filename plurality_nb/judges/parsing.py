@@ -12,6 +12,7 @@ __all__ = [
     'PeopleCounts',
     'read_counts',
     'Shares',
+    'are_probabilities',
     'read_probabilities',
     'read_answer',
 ]
@@ -20,7 +21,7 @@ __all__ = [
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -30,9 +31,16 @@ from plurality_nb.judges.quotations import (
     introduces_report,
     own_words,
     rule_pattern,
+    sentences,
     without_reasoning,
 )
-from plurality_nb.judges.verdicts import read_verdict
+from plurality_nb.judges.verdicts import (
+    is_announced,
+    is_introduction,
+    plain_forms,
+    read_verdict,
+    takes_back,
+)
 
 
 # %% ../../nbs/judges/02_parsing.ipynb #answer
@@ -55,6 +63,7 @@ OUTCOME = dict(first=(1.0, 0.0, 0.0), second=(0.0, 1.0, 0.0), tie=(0.0, 0.0, 1.0
 
 # %% ../../nbs/judges/02_parsing.ipynb #counts-in
 _COUNTS = rule_pattern('counts', 'people_for_each')
+_COUNTS_ANNOUNCED = rule_pattern('counts_introduction', 'estimate')
 _MOST_COUNTS = 100  # in one answer; more would not be plain, and would take long to compare
 _REPORT_REACH = 300  # characters before counts in which somebody else may be named
 
@@ -65,9 +74,8 @@ def _line_before(text: str, position: int) -> str:
     return text[max(0, line_start, position - _REPORT_REACH) : position]
 
 
-def _own_counts(text: str, texts: Sequence[str]) -> list[re.Match]:
-    "Counts in prose that are neither reported nor those of the judged texts."
-    words = own_words(text, texts)
+def _own_counts(words: str, texts: Sequence[str]) -> list[re.Match]:
+    "Counts in the judge's words that are neither reported nor those of the judged texts."
     matches = list(islice(_COUNTS.finditer(words), _MOST_COUNTS))
     if len(matches) == _MOST_COUNTS:
         return []
@@ -80,6 +88,29 @@ def _own_counts(text: str, texts: Sequence[str]) -> list[re.Match]:
     ]
 
 
+# %% ../../nbs/judges/02_parsing.ipynb #stand-out
+def _is_counts_introduction(words: str) -> bool:
+    if is_introduction(words):
+        return True
+    announced = _COUNTS_ANNOUNCED.search(words)
+    return announced is not None and is_introduction(words[: announced.start()])
+
+
+def _stand_out(match: re.Match, words: str, cut_off: bool) -> bool:
+    "Whether counts begin or end an answer, with nothing but an introduction before them."
+    head = _line_before(words, match.start())
+    *earlier, introduction = sentences(head) if head.strip() else ['']
+    lines_before = words[: match.start() - len(head)].strip().split('\n')
+    is_first = not lines_before[-1] and not earlier
+    is_last = '\n' not in words[match.end() :].strip()
+    if not _is_counts_introduction(introduction.rstrip('{(')):
+        return False
+    if takes_back(words[match.end() :]):
+        return False
+    before = earlier[-1] if earlier else lines_before[-1]
+    return is_first or (is_last and not cut_off and not is_announced(before))
+
+
 # %% ../../nbs/judges/02_parsing.ipynb #people-counts
 class PeopleCounts(NamedTuple):
     "How many people would prefer each response."
@@ -90,17 +121,27 @@ class PeopleCounts(NamedTuple):
 
 
 # %% ../../nbs/judges/02_parsing.ipynb #read-counts
+def _counts_in_form(inner: str) -> str | None:
+    counts = inner.strip('{}[]() \n.')
+    return counts if len(counts) < 200 and _COUNTS.fullmatch(counts) else None
+
+
 def read_counts(
     text: str,  # what the judge wrote
     of: int,  # people that it was asked to divide
     texts: Sequence[str] = (),  # what it was given to judge
+    cut_off: bool = False,  # whether the answer was cut off: then only its first words count
 ) -> PeopleCounts | None:  # None where the answer is not plain
     "How many people the judge thinks would prefer each response; A is the first."
-    unfenced = re.sub(r'\A```\w*|```\Z', '', without_reasoning(text)).strip('{}[] \n.')
+    answer = plain_forms(without_reasoning(text), _counts_in_form)
+    unfenced = answer.strip('{}[]() \n.')
     whole = _COUNTS.fullmatch(unfenced) if len(unfenced) < 200 else None
-    matches = [whole] if whole else _own_counts(text, texts)
+    words = '' if whole else own_words(answer, texts)
+    matches = [whole] if whole else _own_counts(words, texts)
     readings = {PeopleCounts(*(int(n or 0) for n in match.groups())) for match in matches}
     if len(readings) != 1:
+        return None
+    if not whole and not any(_stand_out(match, words, cut_off) for match in matches):
         return None
     (counts,) = readings
     return counts if sum(counts) == of else None
@@ -113,6 +154,18 @@ class Shares(NamedTuple):
     first: float
     second: float
     tie: float
+
+
+# %% ../../nbs/judges/02_parsing.ipynb #are-probabilities
+_MOST_MASS = 1.01  # servers round
+
+
+def are_probabilities(
+    numbers: Iterable[float],  # of different tokens
+) -> bool:
+    "Whether numbers can be probabilities of different events."
+    numbers = list(numbers)
+    return all(number >= 0 for number in numbers) and sum(numbers) <= _MOST_MASS
 
 
 # %% ../../nbs/judges/02_parsing.ipynb #read-probabilities
@@ -130,6 +183,8 @@ def read_probabilities(
         letter = token.strip(_AROUND_LETTERS)
         if letter in mass:
             mass[letter] += probability
+    if not are_probabilities(tokens.values()):
+        return None
     total = sum(mass.values())
     if not math.isfinite(total) or total < max(min_mass, 1e-12):
         return None
@@ -142,7 +197,10 @@ _TIE_NOT_ALLOWED = Answer(error='a tie, which was not allowed')
 
 def _read_likelihood(raw: str, ties: bool, min_mass: float) -> Answer:
     try:
-        shares = read_probabilities(json.loads(raw), ties, min_mass)
+        tokens = json.loads(raw)
+        if not are_probabilities(tokens.values()):
+            return Answer(error='numbers that are no probabilities: below 0, or above 1 together')
+        shares = read_probabilities(tokens, ties, min_mass)
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Answer(error='no probabilities of tokens')
     if shares is None:
@@ -150,8 +208,8 @@ def _read_likelihood(raw: str, ties: bool, min_mass: float) -> Answer:
     return Answer(*shares)
 
 
-def _read_crowd(raw: str, ties: bool, of: int, texts: Sequence[str]) -> Answer:
-    counts = read_counts(raw, of, texts)
+def _read_crowd(raw: str, ties: bool, of: int, texts: Sequence[str], cut_off: bool) -> Answer:
+    counts = read_counts(raw, of, texts, cut_off)
     if counts is None:
         return Answer(error=f'no plain counts that sum to {of}')
     if counts.neither and not ties:
@@ -160,8 +218,8 @@ def _read_crowd(raw: str, ties: bool, of: int, texts: Sequence[str]) -> Answer:
     return Answer(first, second, neither)
 
 
-def _read_choice(raw: str, ties: bool, texts: Sequence[str]) -> Answer:
-    side = read_verdict(raw, texts)
+def _read_choice(raw: str, ties: bool, texts: Sequence[str], cut_off: bool) -> Answer:
+    side = read_verdict(raw, texts, cut_off)
     if side is None:
         return Answer(error='no plain verdict')
     if side == 'tie' and not ties:
@@ -170,7 +228,7 @@ def _read_choice(raw: str, ties: bool, texts: Sequence[str]) -> Answer:
 
 
 # %% ../../nbs/judges/02_parsing.ipynb #read-answer
-READER = '1'  # changes whenever the same words may be read differently
+READER = '2'  # changes whenever the same words may be read differently
 MODES = ['binary', 'crowd', 'likelihood']
 
 
@@ -181,6 +239,7 @@ def read_answer(
     of: int = 10,  # people, in mode `crowd`
     min_mass: float = 0.1,  # probability that the letters must have, in mode `likelihood`
     texts: Sequence[str] = (),  # what the judge was given to judge
+    cut_off: bool = False,  # whether the answer was cut off: then only its first words count
     **facts: Any,  # other fields of `Answer`
 ) -> Answer:
     "The vote in a raw answer, or why there is none."
@@ -191,7 +250,9 @@ def read_answer(
     elif mode == 'likelihood':
         answer = _read_likelihood(raw, ties, min_mass)
     elif mode == 'crowd':
-        answer = _read_crowd(raw, ties, of, texts)
+        answer = _read_crowd(raw, ties, of, texts, cut_off)
     else:
-        answer = _read_choice(raw, ties, texts)
+        answer = _read_choice(raw, ties, texts, cut_off)
+    if answer.error and cut_off:
+        answer = answer._replace(error=f'{answer.error}, cut off')
     return answer._replace(raw=raw, **facts)

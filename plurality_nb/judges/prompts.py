@@ -30,6 +30,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 import numpy as np
 from datasets import Dataset
 
+from plurality_nb.data.marks import break_turn_marks
 from plurality_nb.data.schema import digest, group_id
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.parsing import MODES, READER, Answer, read_answer
@@ -165,26 +166,15 @@ class Judge(_JudgeFacts):
         return votes
 
 
-# %% ../../nbs/judges/03_prompts.ipynb #turn-marks
-# Matches the bracket that opens a mark; a space is put behind it.
-_TURN_MARKS = re.compile(
-    r'[<\[](?='
-    r'\|[^<>|\[\]\n]{1,40}\|[>\]]'  # <|im_end|>, [|endofturn|]
-    r'|｜[^<>｜\n]{1,40}｜>'  # <｜User｜>
-    r'|/?(?:s|bos|eos|pad|unk|sep|eot|(?:bos|eos|pad)_token|sys|im_start|im_end'
-    r'|start_of_turn|end_of_turn|think|thinking|tool_call|tool_response)>'
-    r'|/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|THINK)\]'
-    r')',
+# %% ../../nbs/judges/03_prompts.ipynb #delimiters
+# Matches the bracket that opens a delimiter, as other judges' prompts have them.
+_RESPONSE_NOUN = r'(?:response|assistant|answer|output|model|candidate|completion)'
+_DELIMITERS = re.compile(
+    rf'<(?=/?{_RESPONSE_NOUN}[ _-]?[ab12]>|/(?:{_RESPONSE_NOUN}|conversation|prompt|material)s?>)'
+    rf'|\[(?=/?(?:the )?(?:start|end|begin(?:ning)?) of [^\[\]\n]{{1,40}}\]'
+    rf'|/?{_RESPONSE_NOUN} [ab12]\])',
     re.I,
 )
-
-
-def _break_turn_marks(text: str, marks: Sequence[str] = ()) -> str:
-    "A text with a space after the first character of each turn mark, wherever it begins."
-    for mark in (mark.strip() for mark in marks):
-        while len(mark) > 1 and mark in text:  # what is left of one mark may make up another
-            text = text.replace(mark, f'{mark[0]} {mark[1:]}')
-    return _TURN_MARKS.sub(r'\g<0> ', text)
 
 
 # %% ../../nbs/judges/03_prompts.ipynb #quoted
@@ -193,7 +183,8 @@ def quoted(
     marks: Sequence[str] = (),  # a model's own turn marks, such as its tokenizer's special tokens
 ) -> str:  # each line after a bar
     "A text as material, which gives no instructions."
-    lines = _break_turn_marks(text, marks).splitlines() or ['']
+    broken = _DELIMITERS.sub(r'\g<0> ', break_turn_marks(text, marks))
+    lines = broken.splitlines() or ['']
     return '\n'.join(f'| {line}' for line in lines)
 
 
@@ -337,7 +328,7 @@ def _question_text(question: Question, asking: _AskingSettings) -> str:
     text = f'Response A\n{first}\n\nResponse B\n{second}\n\n{task}'
     if not question.persona:
         return text
-    persona = _break_turn_marks(' '.join(question.persona.split()), marks)
+    persona = break_turn_marks(' '.join(question.persona.split()), marks)
     about = _TEXTS['about_each' if in_crowd else 'about_one'].format(persona=persona)
     return f'{text}\n\n{about}'
 

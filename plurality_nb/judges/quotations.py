@@ -12,6 +12,7 @@ __all__ = [
     'bare_words',
     'JudgedTexts',
     'introduces_report',
+    'is_own_heading',
     'sentences',
     'own_words',
 ]
@@ -76,7 +77,7 @@ _QUOTATION = re.compile(
     '|'.join(f'(?P<{rule.name}>{rule.pattern})' for rule in rules_of('quotation')), re.S | re.M
 )
 _WHOLE_LINES = ('barred_line', 'indented_code')  # quotations that need no closing mark
-_CLOSING_MARKS = '"\'`~“”‘’«»‹›」』>'
+_CLOSING_MARKS = '"\'`~“”‘’«»‹›」』>》⟫≫〉⟩】〗〕″‶′‵´)]'
 
 
 def _blank(text: str) -> str:
@@ -125,37 +126,118 @@ def blank_quotations(
     return _QUOTATION.sub(blank_or_keep, _blank_elements(text))
 
 
-# %% ../../nbs/judges/00_quotations.ipynb #without-reasoning
-_REASONING = r'(?:think|thinking|reasoning|analysis)'
-_THINKING = re.compile(rf'^[ \t]*<({_REASONING})>.*?(?:</\1>|\Z)', re.S | re.I | re.M)
-_REASONING_END = re.compile(rf'</{_REASONING}>', re.I)
-# LaTeX's way of marking a final answer.
-_BOXED = re.compile(r'\$?\\boxed\{\s{0,9}(?:\\text(?:bf)?\{)?\s{0,9}([ABC])\s{0,9}\}{1,2}\$?')
-_PLAIN_QUOTES = str.maketrans('＂❝❞〝〞‟', '""""""')
+# %% ../../nbs/judges/00_quotations.ipynb #plain-lines
+_PLAIN_CHARACTERS: dict[int, str | int] = {
+    **{0xFF01 + i: 0x21 + i for i in range(0x5E)},  # full width
+    # Mathematical letters, such as bold ones.
+    **{i: unicodedata.normalize('NFKC', chr(i)) for i in range(0x1D400, 0x1D800)},
+    **{ord(mark): '"' for mark in '＂❝❞〝〞‟'},
+    0x3000: ' ',
+}
+_INVISIBLE = re.compile('[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]')
+_CONSOLE_CODE = re.compile(r'\x1b\[[\d;?]{0,20}[A-Za-z]')
 
 
 def _plain_lines(text: str) -> str:
-    "The text with one kind of line break and of straight quotation mark."
-    return '\n'.join(line.rstrip() for line in text.translate(_PLAIN_QUOTES).splitlines())
+    "The text in plain characters, with one kind of line break."
+    visible = _INVISIBLE.sub('', _CONSOLE_CODE.sub('', text))
+    return '\n'.join(line.rstrip() for line in visible.translate(_PLAIN_CHARACTERS).splitlines())
 
 
+# %% ../../nbs/judges/00_quotations.ipynb #without-passages
+_REASONING = [re.compile(rule.pattern) for rule in rules_of('reasoning')]
+_REASONING_END = rule_pattern('reasoning_end', 'end_alone')
+_FINAL_CHANNEL = re.compile(
+    r'(?:<\|start\|>\s{0,9}assistant\s{0,9})?<\|channel\|>\s{0,9}final[^<>\n]{0,40}'
+    r'(?:<\|constrain\|>[^<>\n]{0,40})?<\|message\|>'
+)
+
+
+def _without_passages(text: str) -> str | None:
+    "The text without its passages of reasoning; None where one of them does not end."
+    for passage in _REASONING:
+        is_unfinished = any(match['closed'] is None for match in passage.finditer(text))
+        if is_unfinished:
+            return None
+        text = passage.sub('', text)
+    return text
+
+
+def _behind_last_end(text: str) -> str:
+    "What follows the last end of reasoning that is not quoted."
+    if not _REASONING_END.search(text):
+        return text
+    unquoted = blank_quotations(text, only_closed=True)
+    ends = [mark.end() for mark in _REASONING_END.finditer(unquoted)]
+    return text[ends[-1] :] if ends else text
+
+
+# %% ../../nbs/judges/00_quotations.ipynb #own-turn
+_OWN_MARK = rule_pattern('turn', 'mark')
+_WRAPPING_MARK = rule_pattern('turn', 'wrapping_mark')
+_ROLE = r'(?:assistant|model|final)'
+_TURN_START = re.compile(
+    rf'\s*(?:{_OWN_MARK.pattern}(?:[ \t]*{_ROLE}\b(?=\s*(?:\n|<|\Z)))?|\A{_ROLE}[ \t]*\n)'
+)
+
+
+def _own_turn(text: str) -> str:
+    "The text from behind the marks that open its turn up to the mark that ends it."
+    start = 0
+    while mark := _TURN_START.match(text, start):
+        start = mark.end()
+    text = text[start:]
+    if not _OWN_MARK.search(text):
+        return text
+    unquoted = blank_quotations(text, only_closed=True)
+    marks = (mark.span() for mark in _OWN_MARK.finditer(text))
+    ends = (first for first, last in marks if unquoted[first:last] == text[first:last])
+    return text[: next(ends, None)]
+
+
+# %% ../../nbs/judges/00_quotations.ipynb #verdict-marks
+# LaTeX's way of marking a final answer.
+_BOXED = re.compile(
+    r'(?:\$\$?|\\[(\[])?\s{0,9}\\boxed\{\s{0,9}(?:\\(?:text|textbf|mathrm|mathbf)\{)?\s{0,9}'
+    r'(?:(?:Response|Output|Answer|Option|Assistant|Model)\s{0,9})?\(?([ABC])\)?'
+    r'\s{0,9}\}{1,2}\s{0,9}(?:\$\$?|\\[)\]])?'
+)
+# Arena-Hard's way: the letter on the larger side.
+_COMPARED = re.compile(
+    r'\[\[\s{0,9}([AB])\s{0,9}(?:([>≫]{1,3})|([<≪]{1,3})|=)\s{0,9}([AB])\s{0,9}\]\]'
+)
+
+
+def _larger_side(compared: re.Match) -> str:
+    left, more, less, right = compared.groups()
+    if left == right:
+        return compared[0]
+    if more:
+        return f'[[{left}]]'
+    return f'[[{right}]]' if less else '[[C]]'
+
+
+# %% ../../nbs/judges/00_quotations.ipynb #without-reasoning
 def without_reasoning(
     text: str,  # what the judge wrote
-) -> str:  # with plain line breaks and quotation marks
-    "The judge's answer without its private reasoning."
-    text = _BOXED.sub(r'[[\1]]', _THINKING.sub('', _plain_lines(text)))
-    if _REASONING_END.search(text):
-        unquoted = blank_quotations(text, only_closed=True)
-        ends = [tag.end() for tag in _REASONING_END.finditer(unquoted)]
-        if ends:
-            text = text[ends[-1] :]
-    return text.strip('\n ')
+) -> str:  # in plain characters; empty where the reasoning does not end
+    "The judge's answer without its private reasoning and without marks of its turn."
+    text = _plain_lines(text)
+    has_channels = '<|channel|>' in text  # whose marks are turn marks as well
+    if not has_channels:
+        text = _own_turn(text)
+    if _REASONING_END.search(text) or any(passage.search(text) for passage in _REASONING):
+        kept = _without_passages(text)
+        if kept is None or 'assistantfinal' in kept:
+            return ''
+        text = _behind_last_end(kept)
+    if has_channels:
+        text = _own_turn(_FINAL_CHANNEL.sub('', text, 1))
+    text = _WRAPPING_MARK.sub('', text)
+    return _COMPARED.sub(_larger_side, _BOXED.sub(r'[[\1]]', text)).strip('\n ')
 
 
 # %% ../../nbs/judges/00_quotations.ipynb #bare-words
-_INVISIBLE = re.compile('[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]')
-
-
 def bare_words(
     text: str,
     keep_labels: bool = False,  # leave the capitals A and B as they are
@@ -210,8 +292,23 @@ def introduces_report(
 
 
 # %% ../../nbs/judges/00_quotations.ipynb #announced
+_OWN_HEADING = rule_pattern('setting', 'own_heading')
+_SOMEBODY_ELSES = rule_pattern('setting', 'somebody_elses')
+_LONGEST_HEADING = 200  # characters
+
+
+def is_own_heading(
+    line: str,
+) -> bool:
+    "Whether a line announces the judge's verdict or comparison, and nothing that a text says."
+    if len(line) > _LONGEST_HEADING or _SOMEBODY_ELSES.search(line):
+        return False
+    return bool(_OWN_HEADING.match(line))
+
+
 def _announces_report(line: str) -> bool:
-    return line.endswith(':') and len(line) < 300 and introduces_report(line[:-1])
+    line = line.rstrip('*_ ')
+    return line.endswith(':') and not is_own_heading(line)
 
 
 def _drop_announced(lines: Sequence[str]) -> list[str]:
@@ -230,14 +327,17 @@ def _drop_announced(lines: Sequence[str]) -> list[str]:
 
 
 # %% ../../nbs/judges/00_quotations.ipynb #sentences
-_SENTENCE_BREAK = re.compile(r'(?<=[.!?])\s+|\n+')
+# Not behind an ellipsis or an abbreviation, which the sentence goes on after.
+_SENTENCE_BREAK = re.compile(
+    r'(?<=[.!?])(?<!\.\.\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bviz\.)(?<!\bcf\.)\s+|(?<=[。！？])|\n+'
+)
 
 
 def sentences(
     line: str,
 ) -> list[str]:  # at least one, which may be empty
     "The sentences of a line."
-    return _SENTENCE_BREAK.split(line.strip())
+    return [part for part in _SENTENCE_BREAK.split(line.strip()) if part] or ['']
 
 
 # %% ../../nbs/judges/00_quotations.ipynb #own-words

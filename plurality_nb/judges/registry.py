@@ -22,6 +22,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.judges.chat import ChatJudge
 from plurality_nb.judges.local import LocalJudge
 from plurality_nb.judges.prompts import Asking, Judge, Question
+from plurality_nb.judges.safety import masked, scrubbed
 from plurality_nb.votes.shares import votes_of
 
 
@@ -110,7 +111,7 @@ def _check_known(kind: str, settings: dict[str, Any]) -> None:
         if name not in known:
             remedy = f'{kind} has {sorted(known)}' if known else f'{kind} has no settings'
             want = f'a judge with such a setting, not {kind}'
-            raise ContractError(name, want, repr(value), remedy)
+            raise ContractError(name, want, scrubbed(repr(masked(value, name))), remedy)
 
 
 # %% ../../nbs/judges/08_registry.ipynb #load-judge

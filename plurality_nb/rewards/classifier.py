@@ -6,6 +6,7 @@
 __all__ = ['Classifier']
 
 # %% ../../nbs/rewards/06_classifier.ipynb #imports
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -13,17 +14,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from accelerate.utils import send_to_device
 from datasets import Dataset
 from torch import nn
 
 from plurality_nb.errors import ContractError
+from plurality_nb.models.adapters import find_adapter, load_adapter
 from plurality_nb.models.attention import tree_attention
-from plurality_nb.models.packing import Pair, micro_batches, token_budget
+from plurality_nb.models.packing import Pair, longest_in_memory, micro_batches, token_budget
 from plurality_nb.models.sharing import may_share, packable, pair_rewards
-from plurality_nb.models.tokens import has_types, reading_form, tokenize_comparisons
-from plurality_nb.models.weights import best_device, load_pretrained
+from plurality_nb.models.templates import TEMPLATE_DATE, writes_date
+from plurality_nb.models.tokens import (
+    ReadComparisons,
+    ReadingRules,
+    has_types,
+    read_all,
+    reading_form,
+)
+from plurality_nb.models.weights import (
+    LoadedModel,
+    best_device,
+    embedding_rows,
+    load_pretrained,
+    settle_padding,
+)
 from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.baselines import PairOfRewards
 from plurality_nb.rewards.model import RewardModel
@@ -43,15 +59,6 @@ def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
     return min(limit for limit in limits if limit)
 
 
-def _settle_padding_token(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
-    "The padding token, given to the model if it has none."
-    config = model.config.get_text_config()
-    if config.pad_token_id is None:
-        candidates = [tokenizer.pad_token_id, tokenizer.eos_token_id, 0]
-        config.pad_token_id = next(token for token in candidates if token is not None)
-    return config.pad_token_id
-
-
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier-fields
 @dataclass(kw_only=True)
 class _ReadingClassifier(RewardModel):
@@ -64,6 +71,8 @@ class _ReadingClassifier(RewardModel):
     max_length: int = None  # type: ignore[assignment]  # tokens of a side; None: the model's
     max_tokens: int = None  # type: ignore[assignment]  # in one pass; None: `token_budget`
     share: bool | None = None  # common beginnings; None: where a check finds no difference
+    lenient: bool = False  # set pairs aside that it cannot read; False: stop there
+    date: str | None = None  # that templates take for today's; None: that of its training
     identity: dict = field(default_factory=dict, repr=False)  # which model it is
 
     def __post_init__(self) -> None:
@@ -75,7 +84,16 @@ class _ReadingClassifier(RewardModel):
         self.max_length = self.max_length or _longest_text(self.model, self.tokenizer)
         self.max_tokens = self.max_tokens or token_budget(self.device.type)
         self.share = self.share if can_share else False
-        self.pad = _settle_padding_token(self.model, self.tokenizer)
+        self.pad = settle_padding(self.model, self.tokenizer)
+        self.date = self.date or self.settings.get('template_date') or TEMPLATE_DATE
+        if writes_date(self.tokenizer):
+            self.identity = self.identity | dict(template_date=self.date)
+
+    @property
+    def rules(self) -> ReadingRules:
+        "How it reads."
+        rows = embedding_rows(self.model)
+        return ReadingRules(self.form, self.max_length, 'truncate_prompt', rows, str(self.date))
 
     @property
     def config(self) -> Any:
@@ -91,14 +109,17 @@ _PAIRS_PACKED_TOGETHER = 2048
 
 
 def _score_pairs(
-    classifier: _ReadingClassifier, pairs: Sequence[Pair], type_0: Sequence[int]
+    classifier: _ReadingClassifier,
+    pairs: Sequence[Pair],
+    type_0: Sequence[int],
+    alone: bool = False,  # each pair in a pass of its own
 ) -> np.ndarray:
-    "(2, pairs): the rewards of all first and of all second sides."
+    "(2, pairs): the rewards of all first and of all second sides; inf where one is not finite."
     takes_types = has_types(classifier.tokenizer, classifier.config, classifier.form)
-    share = bool(classifier.share)
+    share = bool(classifier.share) and not alone
     pieces = micro_batches(
         pairs,
-        classifier.max_tokens,
+        0 if alone else classifier.max_tokens,
         classifier.pad,
         share,
         type_0 if takes_types else None,
@@ -109,8 +130,40 @@ def _score_pairs(
         for piece in pieces:
             moved = send_to_device(piece, classifier.device)
             scores = pair_rewards(classifier.model, moved).float().cpu().numpy()
-            rewards[:, piece['pairs'].numpy()] = scores
+            # Not nan, which stands for a pair that was too long to read.
+            rewards[:, piece['pairs'].numpy()] = np.where(np.isfinite(scores), scores, np.inf)
     return rewards
+
+
+# %% ../../nbs/rewards/06_classifier.ipynb #score-part
+def _score_part(classifier: _ReadingClassifier, part: dict[str, list]) -> np.ndarray:
+    "(2, pairs): the rewards of some pairs. Those that are not finite are read again, by themselves."
+    pairs = list(zip(part['ids_a'], part['ids_b']))
+    rewards = _score_pairs(classifier, pairs, part['type_0'])
+    failed = np.flatnonzero(np.isinf(rewards).any(0))
+    if len(failed) and len(pairs) > 1:
+        # Others in the same pass may have been at fault: not a number times zero is none.
+        again = [pairs[i] for i in failed], [part['type_0'][i] for i in failed]
+        rewards[:, failed] = _score_pairs(classifier, *again, alone=True)
+    return rewards
+
+
+def _fitting(classifier: _ReadingClassifier, read: ReadComparisons) -> Dataset:
+    "The pairs that fit into memory; counts on the classifier why the others were not read."
+    reasons = Counter(aside.reason for aside in read.set_aside)
+    itemsize = next(classifier.model.parameters()).dtype.itemsize
+    longest = longest_in_memory(classifier.config, itemsize, classifier.device.type)
+    tokens = read.tokens
+    if classifier.max_length > longest and len(tokens):
+        lengths = tokens.select_columns(['ids_a', 'ids_b']).with_format('arrow')[:]
+        sides = [pc.list_value_length(lengths[side]).to_numpy() for side in ('ids_a', 'ids_b')]
+        fits = np.maximum(*sides) <= longest
+        if not fits.all():
+            reason = f'they are longer than the {longest} tokens that fit into free memory'
+            reasons[f'{reason}; --max-length cuts prompts'] += int((~fits).sum())
+            tokens = tokens.select(np.flatnonzero(fits))
+    classifier.set_aside = dict(reasons)
+    return tokens
 
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier
@@ -125,49 +178,51 @@ class Classifier(_ReadingClassifier):
         device: str | None = None,  # None: cuda, mps or cpu, the first there is
         dtype: str | None = None,  # None: as stored; float32 on a CPU
         trust_remote_code: bool = False,  # run code that comes with the model
-        **kwargs: Any,  # `form`, `max_length`, `max_tokens`, `share`
+        base: str | Path | None = None,  # of an adapter: its base model; None: what it names
+        **kwargs: Any,  # `form`, `max_length`, `max_tokens`, `share`, `lenient`
     ) -> 'Classifier':
         "The reward model of that name."
-        return _load_classifier(name, revision, device, dtype, trust_remote_code, kwargs)
+        return _load_classifier(name, revision, device, dtype, trust_remote_code, base, kwargs)
 
     def rewards(
         self,
         ds: Dataset,  # comparisons
         progress: bool = True,
-    ) -> PairOfRewards:  # nan where a pair's responses are longer than the model reads
-        "The rewards of both responses."
+    ) -> PairOfRewards:  # nan where a pair was not read; inf where the result is not finite
+        "The rewards of both responses; `set_aside` counts why pairs were not read."
         if not len(ds):
             return PairOfRewards(np.empty(0), np.empty(0))
-        tokens = tokenize_comparisons(
-            ds, self.tokenizer, self.form, self.max_length, 'truncate_prompt', progress=progress
-        )
+        read = read_all(ds, self.tokenizer, self.rules, self.lenient, progress=progress)
+        tokens = _fitting(self, read)
         rewards = np.full((2, len(ds)), np.nan)
         self.model.eval()
         starts = range(0, len(tokens), _PAIRS_PACKED_TOGETHER)
         for start in progress_bar(starts, f'scoring by {self.name}', progress):
             part = tokens[start : start + _PAIRS_PACKED_TOGETHER]
-            pairs = list(zip(part['ids_a'], part['ids_b']))
             if self.share is None:
-                self.share = may_share(self.model, pairs[:4], self.pad, self.max_length, brief=True)
-            rewards[:, part['row']] = _score_pairs(self, pairs, part['type_0'])
+                pairs = list(zip(part['ids_a'][:4], part['ids_b'][:4]))
+                self.share = may_share(self.model, pairs, self.pad, self.max_length, brief=True)
+            rewards[:, part['row']] = _score_part(self, part)
         return PairOfRewards(rewards[0], rewards[1])
 
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier
-def _load_classifier(
+def _load_any(
     name: str | Path,
     revision: str | None,
-    device: str | None,
     dtype: str | None,
     trust_remote_code: bool,
-    settings: dict[str, Any],
-) -> Classifier:
+    base: str | Path | None,
+) -> LoadedModel:
+    "A whole model, or an adapter with its base."
     from transformers import AutoModelForSequenceClassification  # loads much of transformers
 
-    device = device or best_device()
-    if dtype is None and device == 'cpu':
-        dtype = 'float32'  # the type that CPUs compute fastest
-    model, tokenizer, identity = load_pretrained(
+    adapter = find_adapter(name, revision)
+    if adapter:
+        return load_adapter(adapter, base, dtype, trust_remote_code)
+    if base:
+        raise ContractError('base', 'an adapter as the model', repr(str(name)), 'Leave it out')
+    return load_pretrained(
         AutoModelForSequenceClassification,
         name,
         'a reward model',
@@ -176,6 +231,22 @@ def _load_classifier(
         dtype,
         trust_remote_code,
     )
+
+
+# %% ../../nbs/rewards/06_classifier.ipynb #load-classifier-2
+def _load_classifier(
+    name: str | Path,
+    revision: str | None,
+    device: str | None,
+    dtype: str | None,
+    trust_remote_code: bool,
+    base: str | Path | None,
+    settings: dict[str, Any],
+) -> Classifier:
+    device = device or best_device()
+    if dtype is None and device == 'cpu':
+        dtype = 'float32'  # the type that CPUs compute fastest
+    model, tokenizer, identity = _load_any(name, revision, dtype, trust_remote_code, base)
     training = read_training(name, identity.get('revision'))
     return Classifier(
         model=model.to(device),

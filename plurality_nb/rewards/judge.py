@@ -16,7 +16,7 @@ from plurality_nb.data.build import from_rows, number_column
 from plurality_nb.data.checks import check_row
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.prompts import Question
-from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.model import NothingScored, RewardModel
 
 
 # %% ../../nbs/rewards/08_judge.ipynb #rewardjudge
@@ -48,10 +48,16 @@ class RewardJudge:
         share = np.mean([self._share_of_first(model, pairs) for model in self.models], 0)
         votes = np.array([question.votes for question in questions], dtype=float)
         none = np.zeros(len(votes))
-        return np.stack([votes * share, votes * (1 - share), none, none], 1)
+        failed = np.isnan(share)
+        share, cast = np.where(failed, 0, share), np.where(failed, 0, votes)
+        return np.stack([cast * share, cast * (1 - share), none, np.where(failed, votes, 0)], 1)
 
     def _share_of_first(self, model: RewardModel, pairs: Dataset) -> np.ndarray:
-        scored = model.score(pairs, progress=False)
+        "(pairs,): nan where the model cannot read the pair."
+        try:
+            scored = model.score(pairs, progress=False)
+        except NothingScored:
+            return np.full(len(pairs), np.nan)
         delta = number_column(scored, 'reward_a') - number_column(scored, 'reward_b')
         return expit(delta / self.temperature)
 
@@ -62,4 +68,5 @@ def open_reward_judge(
     seed: int = 0,  # not used: rewards do not vary
 ) -> RewardJudge:
     "The judge called `reward:MODELS`."
-    return RewardJudge([RewardModel.load(name) for name in models.split(',')])
+    names = models.split(',')
+    return RewardJudge([RewardModel.load(name, lenient=True) for name in names])

@@ -8,6 +8,7 @@ __all__ = ['train_probe', 'cross_score']
 
 # %% ../../nbs/rewards/07_probe.ipynb #imports
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import with_columns
+from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
 from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, pair_losses
@@ -93,6 +95,14 @@ class _BestStep(NamedTuple):
     loss: float  # on the held-out folds
 
 
+def _divergence_error(
+    data: _ProbeData, rule: _StoppingRule, step: int, loss: float
+) -> ContractError:
+    largest = np.nan_to_num(data.margin.numpy(), nan=0).max(initial=0)
+    got = f'{loss} after {step} steps of size {rule.lr:g}, with margins of up to {largest:.3g}'
+    return ContractError('lr', 'steps with which losses stay finite', got, 'Lower it, or margins')
+
+
 def _best_step(
     data: _ProbeData, groups: Sequence[str], rule: _StoppingRule, progress: bool
 ) -> _BestStep:
@@ -111,6 +121,8 @@ def _best_step(
                 data.loss(descent.probe, fold == k).item() for k, descent in enumerate(descents)
             ]
         loss = float(np.mean(losses))
+        if not np.isfinite(loss):
+            raise _divergence_error(data, rule, step, loss)
         if loss < best.loss:
             best = _BestStep(step, loss)
         elif step - best.steps >= rule.patience:
@@ -167,6 +179,8 @@ def train_probe(
     **settings: float,  # `weight`, `prior`, `smoothing_share` of the objectives
 ) -> ProbeModel:  # with its settings and the groups of all rows it used
     "A reward model on frozen embeddings; held-out prompts decide when training stops."
+    if os.path.isdir(encoder):
+        encoder = os.path.abspath(encoder)  # it is looked for again wherever the probe is used
     ds = exclude_groups(ds, exclude)
     targets = training_targets(ds, objective, votes, missing)
     keep = targets['keep']

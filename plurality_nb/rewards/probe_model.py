@@ -19,9 +19,12 @@ from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from plurality_nb.data.outputs import replacing
+from plurality_nb.data.outputs import json_object, replacing
+from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER, embed
+from plurality_nb.models.folders import check_weight_files
 from plurality_nb.models.tokens import prompt_text
+from plurality_nb.models.weights import check_finite_weights
 from plurality_nb.rewards.baselines import PairOfRewards
 from plurality_nb.rewards.model import RewardModel
 from plurality_nb.rewards.saving import check_model, list_files, read_training, write_training
@@ -124,10 +127,26 @@ class ProbeModel(RewardModel):
 
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #load-probe
+_PROBE_CONFIG = dict(dim=int, encoder=str, name=str)
+
+
 def _load_probe(folder: Path) -> ProbeModel:
-    config = json.loads((folder / 'config.json').read_text())
-    probe = Probe(config['dim'])
-    probe.load_state_dict(load_file(folder / 'model.safetensors'))
+    path = folder / 'config.json'
+    config = json_object(path)
+    wrong = [name for name, kind in _PROBE_CONFIG.items() if type(config.get(name)) is not kind]
+    if wrong:
+        want = f'a probe whose config.json has `{"`, `".join(_PROBE_CONFIG)}`'
+        raise ContractError('model', want, f'none or another kind of `{wrong[0]}`', where=str(path))
+    check_weight_files(folder)
+    path = folder / 'model.safetensors'
+    try:
+        weights = load_file(path)
+        probe = Probe(weights['mean'].numel())
+        probe.load_state_dict(weights)
+    except (OSError, KeyError, RuntimeError) as error:
+        got = f'{str(path)!r} ({str(error).splitlines()[0]})'
+        raise ContractError('model', 'the weights of a probe', got, 'Train it again') from error
+    check_finite_weights(probe, folder)
     training = read_training(folder)
     return ProbeModel(
         probe=probe,

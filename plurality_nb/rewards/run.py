@@ -8,29 +8,41 @@ __all__ = ['check_training', 'train_model']
 # %% ../../nbs/rewards/12_run.ipynb #imports
 import json
 import logging
-import os
 import re
 import shutil
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accelerate import PartialState
 from datasets import Dataset
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
+# %% ../../nbs/rewards/12_run.ipynb #part-2
 from plurality_nb.data.arrow import contents_id
 from plurality_nb.data.outputs import (
     json_object,
+    put_in_place,
     refuse_foreign,
     refuse_inputs,
     remove_folder,
     replacing,
 )
 from plurality_nb.errors import ContractError
-from plurality_nb.rewards.saving import check_model, list_files
+from plurality_nb.models.adapters import base_weights_id
+from plurality_nb.models.folders import check_weight_files
+from plurality_nb.rewards.saving import (
+    check_model,
+    check_space,
+    hold_output,
+    is_first_process,
+    list_files,
+    naming_file,
+)
 from plurality_nb.rewards.targets import exclude_groups
 from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 
@@ -39,19 +51,35 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-
 # %% ../../nbs/rewards/12_run.ipynb #whole-checkpoint
+_RUN_NOTE = 'run.json'  # the settings and data that a run was begun with
+
+
+def _check_checkpoint(checkpoint: Path, note: Path) -> None:
+    "Stops at a checkpoint with a file that is damaged or cut off."
+    broken = [path for path in checkpoint.glob('*.p*') if path.suffix in ('.pt', '.pth')]
+    broken = [path for path in broken if not zipfile.is_zipfile(path)]
+    try:
+        check_weight_files(checkpoint)
+        if broken:
+            raise ContractError('out', 'whole files in a checkpoint', repr(str(broken[0])))
+    except ContractError as error:
+        error.column = 'out'
+        error.hint = f'Delete {str(checkpoint)!r} to go on from the one before it, or begin again '
+        error.hint += f'with `restart`, --restart. {note.name} and the rest are as they were'
+        raise
+
+
 def _last_complete_checkpoint(run: Path) -> str | None:
-    "The last checkpoint that was written to its end; broken ones are removed."
+    "The last checkpoint that was written to its end; those that were not are removed."
     checkpoints = sorted(run.glob('checkpoint-*'), key=lambda path: int(path.name.split('-')[1]))
     for checkpoint in reversed(checkpoints):
-        try:
-            # A checkpoint is complete once this file, the last one written, is.
-            json.loads((checkpoint / 'trainer_state.json').read_text())
-        except (OSError, ValueError):
-            shutil.rmtree(checkpoint, ignore_errors=True)  # another process may be quicker
-        else:
+        # A checkpoint is complete once this file, the last one written, is.
+        state = json_object(checkpoint / 'trainer_state.json')
+        if state:
+            _check_checkpoint(checkpoint, run / _RUN_NOTE)
             return str(checkpoint)
+        shutil.rmtree(checkpoint, ignore_errors=True)  # another process may be quicker
     return None
 
 
@@ -95,7 +123,6 @@ class _ProgressLine(TrainerCallback):
 
 
 # %% ../../nbs/rewards/12_run.ipynb #check-training
-_RUN_NOTE = 'run.json'  # the settings and data that a run was begun with
 # What transformers' trainer and its loggers write into a run.
 _RUN_CONTENT = re.compile(r'(tmp-)?checkpoint-\d+|runs|logs|README\.md|training_args\.bin')
 
@@ -138,8 +165,9 @@ def _begin_or_continue(run: Path, inputs: dict[str, Any], restart: bool) -> None
         with replacing(note) as path:
             path.write_text(json.dumps(inputs, indent=1))
         return
-    before = json.loads(note.read_text())
-    different = [name for name, value in before.items() if inputs.get(name) != value]
+    before = json_object(note)
+    names = sorted({*before, *inputs})
+    different = [name for name in names if inputs.get(name) != before.get(name)]
     if different:
         raise ContractError(
             'out',
@@ -175,7 +203,13 @@ def _run_settings(run: Path, settings: dict[str, Any], progress: bool) -> Margin
         report_to='none',
         disable_tqdm=not progress,
     )
-    return MarginConfig(str(run), **defaults | settings)
+    try:
+        return MarginConfig(str(run), **defaults | settings)
+    except ContractError:
+        raise
+    except (TypeError, ValueError, ImportError) as error:  # whatever transformers and TRL raise
+        want, hint = 'settings that transformers takes', 'See the documentation of `MarginConfig`'
+        raise ContractError('settings', want, str(error).splitlines()[0], hint) from error
 
 
 # %% ../../nbs/rewards/12_run.ipynb #lora-config
@@ -203,17 +237,103 @@ def _was_just_evaluated(trainer: MarginTrainer) -> bool:
 def _save_trained(trainer: MarginTrainer, out: Path, run: Path) -> None:
     "Puts the model under its name, with card and logs, and removes the run's folder."
     unfinished = out.with_name(f'.{out.name}.saving')
-    trainer.save_model(str(unfinished))
-    trainer.create_model_card(out.name)
-    if not trainer.is_world_process_zero():
-        return
-    (unfinished / 'training_args.bin').unlink(missing_ok=True)  # a pickle, and not needed
-    trainer.state.save_to_json(str(unfinished / 'trainer_state.json'))  # for learning curves
-    shutil.copy(run / 'README.md', unfinished)
-    list_files(unfinished)
-    remove_folder(out)
-    os.replace(unfinished, out)
+    is_first = trainer.is_world_process_zero()
+    if is_first:
+        remove_folder(unfinished)  # of a run that was killed here
+    trainer.accelerator.wait_for_everyone()
+    try:
+        with naming_file(unfinished):
+            trainer.save_model(str(unfinished))
+            trainer.create_model_card(out.name)
+            if not is_first:
+                return
+            (unfinished / 'training_args.bin').unlink(missing_ok=True)  # a pickle, not needed
+            trainer.state.save_to_json(str(unfinished / 'trainer_state.json'))
+            shutil.copy(run / 'README.md', unfinished)
+            list_files(unfinished)
+            put_in_place(unfinished, out)
+    finally:
+        if is_first:
+            remove_folder(unfinished)
     remove_folder(run)
+
+
+# %% ../../nbs/rewards/12_run.ipynb #disk-space
+def _bytes_needed(trainer: MarginTrainer) -> int:
+    "Of the model, and of a checkpoint with two numbers of the optimizer for each trained weight."
+    weights = [p for p in trainer.model.parameters() if not p.is_meta]
+    trained = sum(p.numel() * p.element_size() for p in weights if p.requires_grad)
+    is_adapter = hasattr(trainer.model, 'peft_config')
+    saved = trained if is_adapter else sum(p.numel() * p.element_size() for p in weights)
+    keeps_no_checkpoint = trainer.args.save_strategy == 'no'
+    return saved if keeps_no_checkpoint else 2 * saved + 2 * trained
+
+
+# %% ../../nbs/rewards/12_run.ipynb #base-note
+def _base_note(trainer: MarginTrainer, model: str) -> dict:
+    "Which base model an adapter belongs to."
+    (config,) = trainer.model.peft_config.values()
+    if Path(model).is_dir():
+        return dict(model=model, weights=base_weights_id(model))
+    config.revision = getattr(trainer.model.config, '_commit_hash', None)
+    return dict(model=model, revision=config.revision)
+
+
+# %% ../../nbs/rewards/12_run.ipynb #plan
+class _Plan(NamedTuple):
+    "What `train_model` was asked for, besides data."
+
+    model: str
+    out: Path
+    run: Path  # folder of the checkpoints
+    lora: int
+    restart: bool
+    note: dict
+    progress: bool
+    settings: dict[str, Any]
+
+
+# %% ../../nbs/rewards/12_run.ipynb #part-3
+def _run_plan(plan: _Plan, ds: Dataset, eval_dataset: Dataset | None) -> MarginTrainer:
+    "Trains and saves a model."
+    # This connects several processes to each other, too.
+    args = _run_settings(plan.run, plan.settings, plan.progress)
+    data = contents_id(ds, _COLUMNS_LEARNED_FROM)
+    inputs = dict(model=plan.model, lora=plan.lora, **plan.settings, data=data)
+    _begin_or_continue(plan.run, inputs, plan.restart)
+    trainer = MarginTrainer(
+        plan.model,
+        args,
+        ds,
+        eval_dataset,
+        peft_config=_lora_config(plan.lora) if plan.lora else None,
+        callbacks=[_ProgressLine(plan.progress)],
+    )
+    if is_first_process():
+        check_space(plan.out, _bytes_needed(trainer))
+    trainer.note = plan.note
+    if plan.lora:
+        trainer.note['base'] = _base_note(trainer, plan.model)
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    trainer.train(resume_from_checkpoint=_last_complete_checkpoint(plan.run))
+    if eval_dataset is not None and not _was_just_evaluated(trainer):
+        trainer.evaluate()
+    _save_trained(trainer, plan.out, plan.run)
+    return trainer
+
+
+# %% ../../nbs/rewards/12_run.ipynb #failed-run
+@contextmanager
+def _without_empty_run(run: Path) -> Iterator[None]:
+    "Removes the folder of a run that fails before its first checkpoint, which is worth nothing."
+    try:
+        yield
+    except BaseException:
+        has_checkpoint = any(run.glob('checkpoint-*'))
+        if is_first_process() and not has_checkpoint and run.is_dir() and not _not_a_run(run):
+            remove_folder(run)
+        raise
 
 
 # %% ../../nbs/rewards/12_run.ipynb #train-model
@@ -234,24 +354,9 @@ def train_model(
     check_training(out, [model])
     ds = exclude_groups(ds, exclude)
     settings = {name: value for name, value in settings.items() if value is not None}
-    run = _run_folder(out)
-    args = _run_settings(run, settings, progress)  # connects several processes to each other, too
-    data = contents_id(ds, _COLUMNS_LEARNED_FROM)
-    inputs = dict(model=str(model), lora=lora, **settings, data=data)
-    _begin_or_continue(run, inputs, restart)
-    trainer = MarginTrainer(
-        str(model),
-        args,
-        ds,
-        eval_dataset,
-        peft_config=_lora_config(lora) if lora else None,
-        callbacks=[_ProgressLine(progress)],
+    plan = _Plan(
+        str(model), Path(out), _run_folder(out), lora, restart, dict(note or {}), progress, settings
     )
-    trainer.note = dict(note or {})
-    trainer.remove_callback(PrinterCallback)
-    trainer.remove_callback(ProgressCallback)
-    trainer.train(resume_from_checkpoint=_last_complete_checkpoint(run))
-    if eval_dataset is not None and not _was_just_evaluated(trainer):
-        trainer.evaluate()
-    _save_trained(trainer, Path(out), run)
-    return trainer
+    held = hold_output(out) if is_first_process() else nullcontext()
+    with held, _without_empty_run(plan.run):
+        return _run_plan(plan, ds, eval_dataset)

@@ -6,9 +6,13 @@ and how to keep evaluation prompts out of training."""
 # %% auto #0
 __all__ = [
     'MISSING',
+    'checked_numbers',
+    'checked_column',
     'chosen_share',
     'decided',
     'TrainingTargets',
+    'SettledTargets',
+    'settle_missing',
     'training_targets',
     'group_folds',
     'exclude_groups',
@@ -16,19 +20,119 @@ __all__ = [
 
 # %% ../../nbs/rewards/01_targets.ipynb #imports
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from itertools import product
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
+import pyarrow as pa
 from datasets import Dataset
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import number_column
+from plurality_nb.data.checks import describe_value
 from plurality_nb.data.orientation import chosen_sign
+from plurality_nb.data.schema import OUTCOMES, VOTERS
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES
 from plurality_nb.votes.shares import vote_share, votes_of
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #ranges
+@dataclass
+class _Range:
+    "Which numbers a column may hold."
+
+    accepts: Callable[[np.ndarray], np.ndarray]
+    want: str
+
+
+def _are_finite(values: np.ndarray) -> np.ndarray:
+    return np.abs(values) <= np.finfo(np.float32).max
+
+
+def _are_not_negative(values: np.ndarray) -> np.ndarray:
+    return (values >= 0) & _are_finite(values)
+
+
+def _are_shares(values: np.ndarray) -> np.ndarray:
+    return (values >= 0) & (values <= 1)
+
+
+def _are_labels(values: np.ndarray) -> np.ndarray:
+    return np.isin(values, [0, 0.5, 1])
+
+
+_RANGES = dict(
+    margin=_Range(_are_not_negative, 'a finite number >= 0, or null'),
+    signed_margin=_Range(_are_finite, 'a finite number, or null'),
+    chosen_share=_Range(_are_shares, 'a number in [0, 1], or null'),
+    label=_Range(_are_labels, '1 (A), 0 (B), 0.5 (tie) or null'),
+    votes=_Range(_are_not_negative, 'a finite number >= 0, or null'),
+)
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #checked-numbers
+def _as_number(value: Any) -> float | None:  # None for what is no number
+    "A value as a number, nan for null."
+    if value is None:
+        return np.nan
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
+
+
+def checked_numbers(
+    values: Sequence | np.ndarray,  # (rows,): of one column; null or nan where unknown
+    column: str,  # its name: `margin`, `chosen_share`, `label`, or one of votes
+    objective: str = 'margin',  # decides whether a margin may be negative
+    first_row: int = 0,  # number of the first row, for the message
+    pair_ids: Sequence[str] | None = None,  # of the rows, for the message
+) -> np.ndarray:  # (rows,) float64, nan where unknown
+    "The numbers of a column that an objective learns from; refuses the first bad one by its row."
+    may_be_negative = column == 'margin' and objective != 'margin'
+    kind = 'signed_margin' if may_be_negative else column
+    allowed = _RANGES.get(kind, _RANGES['votes'])
+    numbers = [_as_number(value) for value in values]
+    array = np.array([np.inf if number is None else number for number in numbers], dtype=float)
+    is_text = np.array([number is None for number in numbers], dtype=bool)
+    bad = np.flatnonzero(is_text | (~np.isnan(array) & ~allowed.accepts(array)))
+    if not len(bad):
+        return array
+    first = bad[0]
+    others = f' and {len(bad) - 1} more like it' if len(bad) > 1 else ''
+    hint = 'Correct it, or make it null: then nothing is known of the row'
+    if kind == 'margin' and array[first] < 0:
+        hint = "Train signed margins with the objective 'signed_margin'"
+    value = values[first]
+    got = describe_value(value.item() if isinstance(value, np.generic) else value) + others
+    name = f' (pair_id {pair_ids[first]})' if pair_ids is not None else ''
+    raise ContractError(column, allowed.want, got, hint, where=f'row {first_row + first}{name}')
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #checked-column
+def _is_plain_float(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)
+
+
+def checked_column(
+    ds: Dataset,  # rows of any form
+    column: str,
+    objective: str = 'margin',  # decides whether a margin may be negative
+) -> np.ndarray:  # (rows,) float64, nan where unknown
+    "A column that an objective learns from, by `checked_numbers`."
+    known = column in ds.column_names
+    if not known or _is_plain_float(ds.features.arrow_schema.field(column).type):
+        values = number_column(ds, column)
+    else:
+        values = ds.select_columns([column]).with_format(None)[column][:]
+    pair_ids = ds['pair_id'] if 'pair_id' in ds.column_names else None
+    return checked_numbers(values, column, objective, pair_ids=pair_ids)
+
 
 # %% ../../nbs/rewards/01_targets.ipynb #chosen-share
 _log = logging.getLogger(__name__)
@@ -48,7 +152,7 @@ def decided(
     ds: Dataset,  # comparisons
 ) -> np.ndarray:  # (rows,): bool
     "Which rows have a label that names one response as the winner."
-    return np.isin(number_column(ds, 'label'), [0, 1])
+    return np.isin(checked_column(ds, 'label'), [0, 1])
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #usable
@@ -74,6 +178,8 @@ class _Usability:
 
     def lacking_text(self) -> str:
         rows = self.lacking.items()
+        if not len(self.keep):
+            return 'none'
         return ', '.join(f'{count} without a {_NEED_NAMES[need]}' for need, count in rows)
 
     def refusal(self) -> ContractError:
@@ -110,10 +216,46 @@ class TrainingTargets(TypedDict):
     share: np.ndarray  # chosen's share of the votes, nan where there are none
 
 
-# %% ../../nbs/rewards/01_targets.ipynb #training-targets
+# %% ../../nbs/rewards/01_targets.ipynb #settle-missing
 MISSING = ['drop', 'raise', 'label', 'keep']
 
 
+class SettledTargets(NamedTuple):
+    "Targets after rows without them were settled."
+
+    keep: np.ndarray  # (rows,) bool: whether the objective can use the row
+    margin: np.ndarray  # (rows,): logits, nan where there is none
+    share: np.ndarray  # (rows,): chosen's share of the votes, nan where there are none
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #settle-missing-function
+def settle_missing(
+    label: np.ndarray,  # (rows,) bool: whether a label names a winner
+    margin: np.ndarray,  # (rows,): logits, nan where there is none
+    share: np.ndarray,  # (rows,): chosen's share of the votes, nan where there are none
+    objective: str,
+    missing: str = 'drop',  # one of `MISSING`, as for `training_targets`
+    prior: float = OBJECTIVE_SETTINGS['prior'],  # of `posterior`
+) -> SettledTargets:
+    "Which rows an objective can use, and what those without votes learn from."
+    if missing not in MISSING:
+        raise ContractError('missing', f'one of {MISSING}', repr(missing))
+    has = dict(label=label, margin=~np.isnan(margin), share=~np.isnan(share))
+    usability = _Usability(objective, {need: has[need] for need in OBJECTIVES[objective].needs})
+    keep = usability.keep
+    if missing == 'label':
+        margin = np.where(label & np.isnan(margin), 0, margin)
+        share = np.where(label & np.isnan(share), _share_of_label(objective, prior), share)
+        keep = np.logical_and.reduce([given | label for given in usability.has.values()])
+    if missing != 'keep':
+        if not keep.any() or (usability.lacking and missing == 'raise'):
+            raise usability.refusal()
+        if usability.lacking:
+            _report_lacking(usability, keep, missing)
+    return SettledTargets(keep, margin, share)
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #training-targets
 def training_targets(
     ds: Dataset,  # comparisons
     objective: str = 'margin',  # a key of `OBJECTIVES`
@@ -127,21 +269,16 @@ def training_targets(
     on their label alone if they have one (`label`), or are dropped without a warning (`keep`)."""
     if objective not in OBJECTIVES:
         raise ContractError('objective', f'one of {list(OBJECTIVES)}', repr(objective))
-    if missing not in MISSING:
-        raise ContractError('missing', f'one of {MISSING}', repr(missing))
-    label, margin, share = decided(ds), number_column(ds, 'margin'), chosen_share(ds, votes)
-    has = dict(label=label, margin=~np.isnan(margin), share=~np.isnan(share))
-    usability = _Usability(objective, {need: has[need] for need in OBJECTIVES[objective].needs})
-    keep = usability.keep
-    if missing == 'label':
-        margin = np.where(label & np.isnan(margin), 0, margin)
-        share = np.where(label & np.isnan(share), _share_of_label(objective, prior), share)
-        keep = np.logical_and.reduce([given | label for given in usability.has.values()])
-    if missing != 'keep':
-        if not keep.any() or (usability.lacking and missing == 'raise'):
-            raise usability.refusal()
-        if usability.lacking:
-            _report_lacking(usability, keep, missing)
+    for voters, outcome in product(VOTERS, OUTCOMES):
+        checked_column(ds, f'{voters}_{outcome}')
+    keep, margin, share = settle_missing(
+        decided(ds),
+        checked_column(ds, 'margin', objective),
+        chosen_share(ds, votes),
+        objective,
+        missing,
+        prior,
+    )
     return TrainingTargets(keep=keep, sign=chosen_sign(ds), margin=margin, share=share)
 
 

@@ -8,6 +8,7 @@ __all__ = ['MarginConfig', 'MarginTrainer']
 
 # %% ../../nbs/rewards/11_trainer.ipynb #imports
 import logging
+import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -22,26 +23,51 @@ import pandas as pd
 import torch
 from accelerate import PartialState
 from accelerate.utils import DistributedType, gather_object
-from datasets import Dataset
+from datasets import Dataset, IterableDataset
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
+# %% ../../nbs/rewards/11_trainer.ipynb #part-2
 from plurality_nb import __version__
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
+from plurality_nb.models.folders import check_weight_files
 from plurality_nb.models.packing import MicroBatch, Pair, token_budget
 from plurality_nb.models.sharing import looks_back, may_share, packable, pair_rewards
+from plurality_nb.models.templates import (
+    TEMPLATE_DATE,
+    dated_template,
+    mark_pattern,
+    turn_marks,
+    without_marks,
+    writes_date,
+)
 from plurality_nb.models.tokens import LONG_PAIRS, has_types, reading_form, tokenize_comparisons
-from plurality_nb.rewards.collation import PAIR_FACTS, ComparisonCollator, training_facts
+from plurality_nb.models.weights import (
+    check_finite_weights,
+    embedding_rows,
+    load_failure,
+    non_finite_weight,
+    settle_padding,
+)
+from plurality_nb.rewards.collation import (
+    PAIR_FACTS,
+    ComparisonCollator,
+    FactsOfPairs,
+    checked_pairs,
+    training_facts,
+)
 from plurality_nb.rewards.measures import (
     MeasuredPass,
     evaluation_measures,
     join_pairs,
     pairs_table,
     training_measures,
+    worst_pair,
 )
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
-from plurality_nb.rewards.saving import write_training
+from plurality_nb.rewards.saving import naming_file, write_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -94,11 +120,16 @@ class _MarginSettings(RewardConfig):
     long_pairs: str = _setting(
         'drop', 'Pairs longer than `max_length`: `drop`, `truncate_prompt`, or `error`.'
     )
+    lenient: bool = _setting(
+        False, 'Set comparisons aside that the chat template refuses, instead of stopping.'
+    )
     per_device_train_batch_size: int = _setting(64, 'Pairs in a step, for each process.')
     per_device_eval_batch_size: int = _setting(64, 'Pairs in an evaluation step, for each process.')
     gradient_checkpointing: bool = _setting(
         False, 'Compute activations again in the backward pass, to save memory.'
     )
+    # A loss that is no number stops the run here; the filter would log it as the mean of others.
+    logging_nan_inf_filter: bool = _setting(False, 'Log a finite number where the loss is not.')
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #choices
@@ -153,16 +184,23 @@ class _PreparedRows(NamedTuple):
     rows: np.ndarray  # (pairs,): which comparisons they are
 
 
+def _known_facts(ds: Dataset, args: MarginConfig, training: bool) -> FactsOfPairs:
+    missing = args.missing if training else 'keep'
+    return training_facts(ds, args.objective, args.votes, missing, args.prior)
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #part-3
 def _prepare_rows(
     ds: Dataset,
     tokenizer: 'PreTrainedTokenizerBase',
     form: str,
     args: MarginConfig,
     training: bool,
+    known: FactsOfPairs | None = None,  # None: not computed yet
+    vocabulary: int | None = None,  # tokens that the model knows; None: all
 ) -> _PreparedRows:
     "Tokens and facts of comparisons."
-    missing = args.missing if training else 'keep'
-    usable, facts = training_facts(ds, args.objective, args.votes, missing, args.prior)
+    usable, facts = known or _known_facts(ds, args, training)
     kept = np.flatnonzero(usable) if training else np.arange(len(ds))
     # `select` refers to the rows; a copy would hold all their texts.
     comparisons = ds if len(kept) == len(ds) else ds.select(kept)
@@ -174,6 +212,8 @@ def _prepare_rows(
         args.long_pairs,
         args.dataset_num_proc,
         not args.disable_tqdm,
+        args.lenient,
+        vocabulary,
     )
     rows = kept[tokens.with_format('numpy')['row'][:]]
     weight = usable[rows].astype(float)
@@ -182,6 +222,7 @@ def _prepare_rows(
     prepared = tokens.remove_columns(['cut', 'row'])
     for name, values in facts.items():
         prepared = prepared.add_column(name, values[rows].astype(np.float32))
+    prepared = prepared.add_column('row', rows)
     return _PreparedRows(prepared.add_column('weight', weight.astype(np.float32)), rows)
 
 
@@ -198,9 +239,41 @@ def _check_trl_columns(columns: Sequence[str], objective: str) -> None:
             )
 
 
+def _is_comparisons(columns: Sequence[str]) -> bool:
+    return {'prompt', 'response_a', 'response_b'} <= set(columns) and 'ids_a' not in columns
+
+
+def _check_dataset(dataset: Any) -> None:
+    "Stops at what is neither a Dataset nor a stream, or is empty."
+    if not isinstance(dataset, Dataset | IterableDataset):
+        hint = 'Make one by `from_trl(rows)`, `Dataset.from_list(rows)` or `Dataset.from_pandas`'
+        raise ContractError('train_dataset', 'a Dataset or a stream', type(dataset).__name__, hint)
+    if isinstance(dataset, Dataset) and not len(dataset):
+        raise ContractError('train_dataset', 'rows to learn from', 'none')
+
+
+def _without_turn_marks(row: dict[str, Any], pattern: Any) -> dict[str, Any]:
+    "A row of TRL whose messages begin no turns of their own; texts are tokens already."
+    messages = [
+        name for name in ('prompt', 'chosen', 'rejected') if isinstance(row.get(name), list)
+    ]
+    return {
+        name: [
+            turn | dict(content=without_marks(turn['content'], pattern))
+            if isinstance(turn.get('content'), str)
+            else turn
+            for turn in row[name]
+        ]
+        for name in messages
+    }
+
+
 def _report_dropped(dataset: Any, prepared: Any, max_length: int | None) -> None:
     if not isinstance(prepared, Dataset):  # a stream has no length
         return
+    alike = sum(a == b for a, b in zip(prepared['chosen_ids'], prepared['rejected_ids']))
+    if alike:
+        _log.warning(f'{alike} of {len(prepared)} pairs differ in nothing that the model reads')
     dropped = len(dataset) - len(prepared)
     if dropped:
         _log.warning(
@@ -225,12 +298,33 @@ def _first_pairs(dataset: Any, count: int) -> list[Pair]:
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader
-class _ComparisonReader(RewardTrainer):
+class _CheckingTrainer(RewardTrainer):
+    "TRL's trainer, with checked rows."
+
+    _facts: FactsOfPairs | None = None  # of the rows to learn from, if they are comparisons
+    _rows_given: Any = None  # what it learns from, for messages that name a row
+
+    def _check_rows(self, dataset: Any, args: MarginConfig) -> Any:
+        "What it learns from, checked before a model is loaded."
+        _check_dataset(dataset)
+        self._rows_given = dataset
+        columns = dataset.column_names or list(next(iter(dataset)))
+        if not _is_comparisons(columns):
+            _check_trl_columns(columns, args.objective)
+            return checked_pairs(dataset, args.objective, args.missing, args.prior)
+        if isinstance(dataset, Dataset):
+            self._facts = _known_facts(dataset, args, training=True)
+        return dataset
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader-2
+class _ComparisonReader(_CheckingTrainer):
     "TRL's trainer, reading comparisons."
 
     groups: frozenset[str] = frozenset()  # of the prompts it learns from
     form: str | None = None  # in which comparisons are written for the model
     _is_encoder = False
+    _vocabulary: int | None = None  # tokens that the model knows
     _training_set_is_prepared = False
 
     def _prepare_dataset(
@@ -240,26 +334,45 @@ class _ComparisonReader(RewardTrainer):
         training = not self._training_set_is_prepared
         self._training_set_is_prepared = True
         columns = dataset.column_names or list(next(iter(dataset)))
-        if 'ids_a' in columns:  # tokenised already
-            return dataset
-        if not {'prompt', 'response_a', 'response_b'} <= set(columns):  # in TRL's form
-            _check_trl_columns(columns, args.objective)
-            prepared = super()._prepare_dataset(dataset, processing_class, args, dataset_name)
-            _report_dropped(dataset, prepared, args.max_length)
-            return prepared
+        if not _is_comparisons(columns):
+            if not training:
+                _check_trl_columns(columns, args.objective)
+                dataset = checked_pairs(dataset, args.objective, training=False)
+            if 'ids_a' in columns:  # tokenised already
+                return dataset
+            return self._prepare_trl_rows(dataset, processing_class, args, dataset_name)
         if not isinstance(dataset, Dataset):
             raise ContractError('train_dataset', 'comparisons as a Dataset', type(dataset).__name__)
         form = reading_form(processing_class, self._is_encoder)
         with PartialState().main_process_first():  # others find its tokens in the cache
-            prepared, rows = _prepare_rows(dataset, processing_class, form, args, training)
+            known = self._facts if training else None
+            prepared, rows = _prepare_rows(
+                dataset, processing_class, form, args, training, known, self._vocabulary
+            )
         _log.info(f'{dataset_name}: {len(prepared)} of {len(dataset)} pairs, read as {form!r}')
         if training:
             self.groups = _training_groups(dataset, rows)
             self.form = form
         return prepared
 
+    def _prepare_trl_rows(
+        self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
+    ) -> Any:
+        "TRL's own preparation, on a fixed day, and with no turn in a text that is one message."
+        template = processing_class.chat_template
+        pattern = mark_pattern(turn_marks(processing_class))
+        plain = dataset.map(_without_turn_marks, fn_kwargs=dict(pattern=pattern))
+        if isinstance(template, str):
+            processing_class.chat_template = dated_template(template)
+        try:
+            prepared = super()._prepare_dataset(plain, processing_class, args, dataset_name)
+        finally:
+            processing_class.chat_template = template
+        _report_dropped(dataset, prepared, args.max_length)
+        return prepared
+
     def _set_signature_columns_if_needed(self) -> None:
-        of_comparisons = ['ids_a', 'ids_b', 'type_0', 'sign', *PAIR_FACTS]
+        of_comparisons = ['ids_a', 'ids_b', 'type_0', 'sign', 'row', *PAIR_FACTS]
         self._signature_columns = [*of_comparisons, 'chosen_ids', 'rejected_ids']
 
 
@@ -324,7 +437,8 @@ def _piece_losses(
     weighted = torch.where(weight > 0, losses * weight, 0)
     outcome = dict(loss=weighted, chosen_reward=chosen, rejected_reward=rejected)
     measured = {name: values.detach().float() for name, values in outcome.items()}
-    return _PieceLosses(weighted, measured | facts)
+    rows = dict(row=batch['row'][piece['pairs']])
+    return _PieceLosses(weighted, measured | facts | rows)
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #piece-trainer
@@ -375,6 +489,18 @@ def _without_exchange(accelerator: Any, model: nn.Module) -> Iterator[None]:
         state._set_sync_gradients(exchanges)
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #remedy
+_LARGEST_SENSIBLE_MARGIN = 1e4
+_REMEDY_FOR_MARGINS = (
+    'A margin is a gap in logits, a few units at most: correct it, or make it null. '
+    'Nothing was saved from this step on'
+)
+_REMEDY_FOR_DIVERGENCE = (
+    'Lower the learning rate (`learning_rate`, --lr) and begin again, or train in a wider type '
+    'than fp16. Nothing was saved from this step on'
+)
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #step-trainer
 class _StepTrainer(_PieceTrainer):
     "Trains on a batch, piece by piece."
@@ -414,6 +540,59 @@ class _StepTrainer(_PieceTrainer):
         return 6.0 * self._parameters * sum(piece['computed'] for piece in inputs['pieces'])
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #telling-trainer
+class _TellingTrainer(_StepTrainer):
+    "Knows what happened in other processes, and what a pair is called."
+
+    def _in_any_process(self, is_so: bool) -> bool:
+        if self.accelerator.num_processes == 1:
+            return is_so
+        flag = torch.tensor(float(is_so), device=self.args.device)
+        return bool(self.accelerator.reduce(flag, 'sum') > 0)
+
+    def _pair_name(self, row: int) -> str:
+        "A pair in words, by its number among the rows that were given."
+        given = self._rows_given
+        has_ids = isinstance(given, Dataset) and 'pair_id' in given.column_names
+        return f'row {row} (pair_id {given[row]["pair_id"]})' if has_ids else f'row {row}'
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #guarding-trainer
+class _GuardingTrainer(_TellingTrainer):
+    "Stops before a loss or gradient that is not finite reaches the weights."
+
+    _step_passes: list[MeasuredPass]  # of the latest batch
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor
+    ) -> Tensor:
+        before = len(self._passes)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self._step_passes = self._passes[before:]
+        self._stop_unless_finite(loss, 'loss')
+        return loss
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        # transformers calls this after the backward passes and before the optimizer's step.
+        norm = super()._get_grad_norm(model, grad_norm)
+        # fp16 scales the loss, and leaves out steps whose gradients overflow.
+        if norm is not None and self.accelerator.scaler is None:
+            self._stop_unless_finite(torch.as_tensor(norm), 'gradient')
+        return norm
+
+    def _stop_unless_finite(self, value: Tensor, kind: str) -> None:
+        if not self._in_any_process(not bool(value.isfinite().all())):
+            return
+        tables = gather_object([pairs_table([step.pairs for step in self._step_passes])])
+        pair = worst_pair(pd.concat(tables, ignore_index=True))
+        where = f'step {self.state.global_step + 1} of {self.state.max_steps}'
+        got = f'{float(value):.3g} in {where}, {self._pair_name(int(pair.pop("row")))}, with '
+        got += ', '.join(f'{name} {number:.3g}' for name, number in pair.items())
+        is_margin = abs(pair.get('margin', 0)) > _LARGEST_SENSIBLE_MARGIN
+        remedy = _REMEDY_FOR_MARGINS if is_margin else _REMEDY_FOR_DIVERGENCE
+        raise ContractError(kind, 'a finite number', got, remedy)
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #speed
 def _measures_of_steps(
     passes: Sequence[MeasuredPass], seconds: float
@@ -436,7 +615,7 @@ def _measures_of_steps(
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #measuring-trainer
-class _MeasuringTrainer(_StepTrainer):
+class _MeasuringTrainer(_GuardingTrainer):
     "Measures while it trains and when it evaluates."
 
     evaluated: dict[str, float]  # the latest measures of evaluation
@@ -537,12 +716,44 @@ def _card_section(trained: dict[str, Any]) -> str:
 # %% ../../nbs/rewards/11_trainer.ipynb #saved-settings
 _SETTINGS_SAVED = (
     'objective votes missing weight prior smoothing_share center_rewards_coefficient '
-    'learning_rate num_train_epochs max_steps max_length long_pairs seed'
+    'learning_rate num_train_epochs max_steps max_length long_pairs lenient seed'
 ).split()
 
-
 # %% ../../nbs/rewards/11_trainer.ipynb #saving-trainer
-class _SavingTrainer(_EvaluatingTrainer):
+#| export
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #finishing-trainer
+class _FinishingTrainer(_EvaluatingTrainer):
+    "Never ends or saves with weights that are spoilt."
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        output = super().train(*args, **kwargs)
+        if not self.state.global_step:
+            want, hint = 'rows for at least one step', 'Give rows, and more than 0 epochs or steps'
+            raise ContractError('train_dataset', want, 'none', hint)
+        self._stop_at_spoilt_weights()
+        return output
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        self._stop_at_spoilt_weights()
+        super().save_model(output_dir, _internal_call)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        with naming_file(self.args.output_dir):
+            super()._save_checkpoint(model, trial)
+
+    def _stop_at_spoilt_weights(self) -> None:
+        "Weights can become NaN in the last step, too, whose loss was finite."
+        spoilt = non_finite_weight(self.model, trained=True)
+        if self._in_any_process(bool(spoilt)):
+            got = f'NaN or infinity in {spoilt!r} after step {self.state.global_step}'
+            want = 'weights that are finite numbers'
+            raise ContractError('model', want, got, _REMEDY_FOR_DIVERGENCE)
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #part-4
+class _SavingTrainer(_FinishingTrainer):
     "Saves with a model how it was trained."
 
     note: dict  # what else to keep with the model
@@ -564,6 +775,7 @@ class _SavingTrainer(_EvaluatingTrainer):
             sharing=self.data_collator.share,
             evaluation=self.evaluated,
             version=__version__,
+            **dict(template_date=TEMPLATE_DATE) if writes_date(self.processing_class) else {},
             **self.note,
         )
 
@@ -580,19 +792,50 @@ class _SavingTrainer(_EvaluatingTrainer):
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #architecture
+def _refuse_adapter(model: str) -> None:
+    folder = Path(model)
+    if (folder / 'adapter_config.json').is_file() and not (folder / 'config.json').is_file():
+        hint = 'Train its base model, or merge the adapter into it first (PEFT: merge_and_unload)'
+        raise ContractError('model', 'a whole model to train', f'{model!r}, an adapter', hint)
+
+
 def _architecture(model: str | nn.Module, args: MarginConfig) -> nn.Module:
     "The model, or one of its kind without weights, to see how it reads before it is loaded."
     if not isinstance(model, str):
         return model
     init = args.model_init_kwargs or {}
     trust = init.get('trust_remote_code', args.trust_remote_code)
-    config = AutoConfig.from_pretrained(
-        model, revision=init.get('revision'), trust_remote_code=trust
-    )
-    with torch.device('meta'):
-        return AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
+    _refuse_adapter(model)
+    check_weight_files(model)
+    try:
+        config = AutoConfig.from_pretrained(
+            model, revision=init.get('revision'), trust_remote_code=trust
+        )
+        with torch.device('meta'):
+            return AutoModelForSequenceClassification.from_config(config, trust_remote_code=trust)
+    except Exception as error:  # whatever transformers and the Hub's client raise
+        raise load_failure(model, 'a model to train', error) from error
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #place-of
+def _place_of(model: str | Path) -> str:
+    "A Hub id as it is; a folder as an absolute path, since an adapter notes where its base is."
+    return os.path.abspath(model) if Path(model).is_dir() else str(model)
+
+
+@contextmanager
+def _naming_model(model: str | nn.Module) -> Iterator[None]:
+    "Turns what transformers says of a model into an error that names it."
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        is_of_the_system = getattr(error, 'errno', None) is not None  # a full disk, for example
+        if is_of_the_system or not isinstance(model, str):
+            raise
+        raise load_failure(model, 'a model to train', error) from error
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #check-arguments
 def _check_arguments(args: Any, data_collator: Any) -> None:
     if not isinstance(args, MarginConfig):
         kind, hint = type(args).__name__, 'It has all settings of RewardConfig'
@@ -621,19 +864,19 @@ class MarginTrainer(_SavingTrainer):
         args = MarginConfig('trainer_output') if args is None else args
         _check_arguments(args, kwargs.get('data_collator'))
         if isinstance(model, str | Path):
-            model = str(model)
+            model = _place_of(model)
             args.model_init_kwargs = dict(use_safetensors=True) | dict(args.model_init_kwargs or {})
-        self._is_encoder = not looks_back(_architecture(model, args))
+        train_dataset = self._check_rows(train_dataset, args)
+        architecture = _architecture(model, args)
+        self._is_encoder = not looks_back(architecture)
+        self._vocabulary = embedding_rows(architecture)
         self.evaluated, self.note = {}, {}
-        super().__init__(
-            model,
-            args,
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
-            processing_class=processing_class,
-            **kwargs,
-        )
+        rows = dict(train_dataset=train_dataset, eval_dataset=eval_dataset)
+        with _naming_model(model):
+            super().__init__(model, args, processing_class=processing_class, **rows, **kwargs)
+        check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
+        settle_padding(self.model, self.processing_class)
         config = self.model.config.get_text_config()
         self.data_collator = ComparisonCollator(
             args.max_tokens_per_microbatch,  # type: ignore[arg-type]  # no longer None

@@ -169,15 +169,15 @@ _TAKEN_NAMES = {'judge', 'longer response', 'random'}  # rows that every table h
 
 _PORTS = {f'{port}{number}' for port in ('com', 'lpt') for number in range(1, 10)}
 _RESERVED = {'con', 'prn', 'aux', 'nul'} | _PORTS  # by Windows
-_MOST_BYTES = 150  # bytes, so that endings fit into the name of a file
+_NAME_LENGTH = 150  # bytes, so that endings fit into the name of a file
 
 
-def _is_file_name(name: str) -> bool:
+def _names_a_file(name: str) -> bool:
     "Whether files can be named by it on all systems, in the folder of the study and nowhere else."
     return (
         re.fullmatch(r'[\w+-]([\w .+-]*[\w+-])?', name) is not None
         and name.partition('.')[0].lower() not in _RESERVED
-        and len(name.encode()) <= _MOST_BYTES
+        and len(name.encode()) <= _NAME_LENGTH
     )
 
 
@@ -190,7 +190,7 @@ def _same_file(name: object) -> str:
 def _check_names(kind: str, names: list) -> None:
     "Names become parts of file names and rows of tables, so each must be usable and unique."
     for name in names:
-        if not _is_file_name(str(name)):
+        if not _names_a_file(str(name)):
             want = (
                 'letters, digits, + - _ and between them . or spaces, since files are named by it'
             )

@@ -29,6 +29,7 @@ from plurality_nb.data.outputs import (
 from plurality_nb.data.saving import check_save, file_hash
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import plan_votes
+from plurality_nb.judges.safety import masked
 from plurality_nb.progress import progress_bar
 from plurality_nb.reports.page import check_report
 from plurality_nb.studies.config import JUDGE_KINDS, Study
@@ -83,7 +84,7 @@ def _contents_in(setting: object, key: str) -> object:
         return [_contents_in(inner, key) for inner in setting]
     if key in _NAMES_FILES and isinstance(setting, str) and setting:
         return _content_of(setting)
-    return setting
+    return masked(setting, key)
 
 
 # %% ../../nbs/studies/04_run.ipynb #changes
@@ -442,7 +443,8 @@ def plan_study(
     """What `run_study` would do.
 
     The columns are `stage`, `step`, `why` it would be done (empty: it is done), the `problem` that
-    would stop it (empty: none is known), and of steps that ask a judge `questions`, `stored`, `tokens_in`, `tokens_out`, `cost` and `host`."""
+    would stop it (empty: none is known), and of steps that ask a judge `questions`, `stored`,
+    `tokens_in`, `tokens_out`, `cost` and `host`."""
     folder, session = _start_session(study, out, progress)
     steps = _steps_up_to(study, None)
     _check_folder(folder, study, list(steps.values()))

@@ -40,7 +40,7 @@ from datasets import Dataset, concatenate_datasets
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.loading import load_comparisons, read_comparisons
-from plurality_nb.data.opening import check_name, path_exists
+from plurality_nb.data.opening import path_exists, refuse_missing
 from plurality_nb.data.outputs import replacing
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.data.schema import FEATURES
@@ -50,6 +50,7 @@ from plurality_nb.evaluation.disagreement import order_effects
 from plurality_nb.judges.collect import Asked, Budget, add_votes, ask_both_orders
 from plurality_nb.judges.prompts import Judge
 from plurality_nb.judges.registry import load_judge
+from plurality_nb.judges.safety import masked
 from plurality_nb.rewards.model import RewardModel
 from plurality_nb.rewards.probe import train_probe
 from plurality_nb.rewards.targets import decided, exclude_groups
@@ -338,7 +339,7 @@ def ask_judge(
     _refuse_stopped(asked.account)
     ds = add_votes(pairs, asked.votes)
     noted = {k: v for k, v in settings.items() if k != 'way'}
-    job.save(ds, dict(vote=noted), job.files('load pairs'))
+    job.save(ds, dict(vote=masked(noted)), job.files('load pairs'))
     return _votes_account(asked, ds, getattr(judge, 'ordered', True))
 
 
@@ -485,7 +486,7 @@ def score_judge(
 # %% ../../nbs/studies/01_stages.ipynb #check-source
 def _check_pairs(source: Pairs) -> None:
     "Reads data that are here as their step will; what must be fetched is checked by its name."
-    check_name(source.data)
+    refuse_missing(source.data)
     if path_exists(source.data):
         ds, _ = _read_source(source, progress=False)
         if not isinstance(source, People) and not decided(ds).any():

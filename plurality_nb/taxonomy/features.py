@@ -15,7 +15,7 @@ import pandas as pd
 
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER, embed
-from plurality_nb.models.weights import best_device, load_pretrained
+from plurality_nb.models.weights import best_device, load_pretrained, settle_padding
 from plurality_nb.progress import progress_bar
 from plurality_nb.taxonomy.code_likeness import code_measures
 from plurality_nb.taxonomy.edits import edit_measures
@@ -162,6 +162,7 @@ class _EntailmentModel:
             model,
             'a model of natural-language inference',
             'Its labels must name entailment and contradiction',
+            trust_remote_code=None,
         )
         columns = {name.lower(): column for column, name in network.config.id2label.items()}
         if not {'entailment', 'contradiction'} <= set(columns):
@@ -172,6 +173,7 @@ class _EntailmentModel:
                 'Use a model trained on natural-language inference',
             )
         self.columns = [columns['entailment'], columns['contradiction']]
+        settle_padding(network, self.tokenizer)
         self.network = network.to(best_device()).eval()
 
     def probabilities(self, pairs: list[tuple[str, str]]) -> list[list[float]]:

@@ -7,19 +7,29 @@ see what the estimate rests on."""
 __all__ = ['authored_pairs', 'AlikeClassifier', 'alike_classifier', 'score_indistinguishability']
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #imports
+import hashlib
 import json
+import zipfile
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from plurality_nb.data.outputs import cache_folder, replacing
 from plurality_nb.data.sample import load_sample
 from plurality_nb.errors import ContractError
-from plurality_nb.models.encoder import ENCODER
+from plurality_nb.models.encoder import ENCODER, encoder_folder, encoder_id
 from plurality_nb.models.tokens import prompt_text
 from plurality_nb.taxonomy.features import entailment_features, pair_features
 from plurality_nb.taxonomy.tables import resource_lines
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import ExtraTreesClassifier
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #authored-pairs
@@ -56,6 +66,30 @@ def _classifier_inputs(
     return features.join(entailment_features(a, b, entailment, batch_size, progress))
 
 
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #cross-fitted
+def _unfitted_trees() -> 'ExtraTreesClassifier':
+    from sklearn.ensemble import ExtraTreesClassifier  # as above: takes seconds to import
+
+    return ExtraTreesClassifier(
+        300, max_features=0.4, class_weight='balanced', random_state=0, n_jobs=-1
+    )
+
+
+def _cross_fitted(pairs: pd.DataFrame, features: pd.DataFrame) -> np.ndarray:
+    "(pairs, 1): each pair's score by trees that had not seen its prompt."
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    scores = cross_val_predict(
+        _unfitted_trees(),
+        features,
+        pairs.alike,
+        groups=pairs.prompt,
+        cv=GroupKFold(5),
+        method='predict_proba',
+    )
+    return scores[:, 1:]
+
+
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #alike-classifier
 class AlikeClassifier:
     "Extremely randomised trees (Geurts et al. 2006) over `pair_features`, with Platt's calibration."
@@ -64,36 +98,95 @@ class AlikeClassifier:
         self,
         pairs: pd.DataFrame,  # as from `authored_pairs`
         features: pd.DataFrame,  # (pairs, features): theirs
+        uncalibrated: np.ndarray,  # (pairs, 1): scores by trees that had not seen the prompt
     ):
         # scikit-learn takes seconds to import, and most commands need none of it
-        from sklearn.ensemble import ExtraTreesClassifier
         from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GroupKFold, cross_val_predict
 
-        self.trees = ExtraTreesClassifier(
-            300, max_features=0.4, class_weight='balanced', random_state=0, n_jobs=-1
-        )
-        folds = GroupKFold(5)
-        uncalibrated = cross_val_predict(
-            self.trees, features, pairs.alike, groups=pairs.prompt, cv=folds, method='predict_proba'
-        )[:, 1:]
+        self.trees = _unfitted_trees()
         self.calibration = LogisticRegression(C=1e6).fit(uncalibrated, pairs.alike)
         self.trees.fit(features, pairs.alike)
         # (pairs,): by trees that had not seen the prompt
         self.unseen = self.calibration.predict_proba(uncalibrated)[:, 1]
-        sides = zip(pairs.response_a, pairs.response_b)
-        self.known = dict(zip(map(frozenset, sides), self.unseen))
+        # The same two responses may be alike as answers to one prompt and not to another.
+        self.known = {
+            (prompt, frozenset([a.strip(), b.strip()])): unseen
+            for prompt, a, b, unseen in zip(
+                pairs.prompt, pairs.response_a, pairs.response_b, self.unseen
+            )
+        }
 
     def probability(
         self,
         features: pd.DataFrame,  # (pairs, features)
         a: Sequence[str],  # responses A
         b: Sequence[str],  # responses B
+        prompts: Sequence[str] | None = None,  # theirs; None: pairs without any
     ) -> np.ndarray:  # (pairs,): that readers would call the two the same, in [0, 1]
         "For pairs that it was fitted on, the prediction of trees without that prompt."
         uncalibrated = self.trees.predict_proba(features)[:, 1:]
         fitted = self.calibration.predict_proba(uncalibrated)[:, 1]
-        return np.array([self.known.get(frozenset(pair), p) for pair, p in zip(zip(a, b), fitted)])
+        sides = [frozenset([x.strip(), y.strip()]) for x, y in zip(a, b)]
+        pairs = zip(prompts or [''] * len(sides), sides)
+        return np.array([self.known.get(pair, p) for pair, p in zip(pairs, fitted)])
+
+
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #fitting-inputs
+class _FittingInputs(NamedTuple):
+    features: pd.DataFrame  # (pairs, features): of the authored pairs
+    uncalibrated: np.ndarray  # (pairs, 1): see `_cross_fitted`
+
+
+def _fitting_path(encoder: str) -> Path | None:
+    "Where the inputs of a fit are kept; None where the cache is off."
+    folder = cache_folder()
+    if folder is None:
+        return None
+    digest = hashlib.sha256(authored_pairs().to_json().encode())
+    digest.update(f'{encoder_id(encoder_folder(encoder))} {version("scikit-learn")}'.encode())
+    package = files('plurality_nb')
+    for part in ('taxonomy', 'resources'):
+        for file in sorted(package.joinpath(part).iterdir(), key=str):
+            if file.is_file():
+                digest.update(file.read_bytes())
+    return folder / f'alike-{digest.hexdigest()[:16]}.npz'
+
+
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #read-fitting-inputs
+def _read_fitting_inputs(path: Path) -> _FittingInputs | None:
+    "None where there are none, or a file that cannot be read."
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            features = pd.DataFrame(arrays['features'], columns=arrays['names'].tolist())
+            return _FittingInputs(features, arrays['uncalibrated'])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _fitting_inputs(encoder: str, entailment: str | None, progress: bool) -> _FittingInputs:
+    path = None if entailment else _fitting_path(encoder)
+    kept = _read_fitting_inputs(path) if path else None
+    if kept:
+        return kept
+    pairs = authored_pairs()
+    features = _classifier_inputs(
+        pairs.response_a.tolist(),
+        pairs.response_b.tolist(),
+        pairs.prompt.tolist(),
+        encoder,
+        entailment,
+        progress,
+    )
+    inputs = _FittingInputs(features, _cross_fitted(pairs, features))
+    if path:
+        with replacing(path) as temporary, open(temporary, 'wb') as file:
+            np.savez(
+                file,
+                features=features.to_numpy(float),
+                names=np.array(features.columns, dtype=str),
+                uncalibrated=inputs.uncalibrated,
+            )
+    return inputs
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #fitted-classifier
@@ -107,16 +200,8 @@ def alike_classifier(
 ) -> AlikeClassifier:  # the same object for the same models
     "Tells responses that say the same from those that do not; fitted when first asked for."
     if (encoder, entailment) not in _FITTED:
-        pairs = authored_pairs()
-        features = _classifier_inputs(
-            pairs.response_a.tolist(),
-            pairs.response_b.tolist(),
-            pairs.prompt.tolist(),
-            encoder,
-            entailment,
-            progress,
-        )
-        _FITTED[encoder, entailment] = AlikeClassifier(pairs, features)
+        inputs = _fitting_inputs(encoder, entailment, progress)
+        _FITTED[encoder, entailment] = AlikeClassifier(authored_pairs(), *inputs)
     return _FITTED[encoder, entailment]
 
 
@@ -148,5 +233,5 @@ def score_indistinguishability(
     features = _classifier_inputs(
         texts_a, texts_b, open_prompts, encoder, entailment, progress, batch_size
     )
-    scores[open_rows] = classifier.probability(features, texts_a, texts_b)
+    scores[open_rows] = classifier.probability(features, texts_a, texts_b, open_prompts)
     return scores

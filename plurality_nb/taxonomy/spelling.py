@@ -24,8 +24,14 @@ def _raised_digits(match: re.Match[str]) -> str:
     return '^' + match[0].translate(_SUPERSCRIPTS)
 
 
+def _plain_number(value: float) -> str:
+    "A number with twelve significant digits, and without an exponent where it is whole."
+    rounded = float(f'{value:.12g}')
+    return f'{rounded:.0f}' if rounded.is_integer() and rounded < 1e18 else f'{rounded:.12g}'
+
+
 def _scientific_number(match: re.Match[str]) -> str:
-    return f'{float(match[1]) * 10 ** int(match[2]):.12g}'
+    return _plain_number(float(match[1]) * 10 ** int(match[2]))
 
 
 def _power_of_ten(match: re.Match[str]) -> str:
@@ -150,7 +156,7 @@ def _price(match: re.Match[str]) -> str:
 
 
 def _scaled_price(match: re.Match[str]) -> str:
-    return f'{float(match[1]) * _PRICE_SCALES[match[2].lower()]:.12g}'
+    return _plain_number(float(match[1]) * _PRICE_SCALES[match[2].lower()])
 
 
 def _currency_sign(match: re.Match[str]) -> str:
@@ -276,7 +282,7 @@ def _scaled_number() -> re.Pattern[str]:
 
 def _multiplied_out(match: re.Match[str]) -> str:
     number = float(match[1].replace(',', ''))
-    return f"{number * float(vocabulary('scales')[match[2].lower()]):.12g}"
+    return _plain_number(number * float(vocabulary('scales')[match[2].lower()]))
 
 
 def plain_spelling(

@@ -375,7 +375,9 @@ def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
         "crowd.parquet",
     ]
     (tmp_path / "rated.jsonl").write_text("".join(json.dumps(r) + "\n" for r in PEOPLE))
-    with ChatServer(lambda body, h: reply("A=7 B=3")) as server:
+    # Examples make the prompt long: a server that counts few tokens for it would have cut it.
+    answer = reply("A=7 B=3") | dict(usage=dict(prompt_tokens=900, completion_tokens=6))
+    with ChatServer(lambda body, h: answer) as server:
         code, out, err = run(*crowd, "--base-url", server.url, "--votes", "6")
         assert code == 0, err
         assert len(server.bodies) == 6, err

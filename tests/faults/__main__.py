@@ -25,7 +25,7 @@ def main() -> int:
         module = importlib.import_module(f"break_{kind}")
         trials = list(module.trials(options.size))
         any_fell |= not all(trial.held for trial in trials)
-        print(summary_line(trials), flush=True)
+        print(summary_line(trials, options.size), flush=True)
     return int(any_fell)
 
 

@@ -1,6 +1,8 @@
 "What a breaking trial reports: which kind of fault, how it was provoked, and whether the product held."
 
 import json
+import os
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,14 +15,18 @@ class Trial:
     what_happened: str = ""  # what was seen where it did not hold
 
 
-def summary_line(trials: Iterable[Trial]) -> str:
+def summary_line(trials: Iterable[Trial], size: str) -> str:
     "One JSON line of a kind: how many faults were tried, how many held, and which did not."
     trials = list(trials)
+    kind = trials[0].kind
     fell = {trial.name: trial.what_happened for trial in trials if not trial.held}
     line = {
-        "kind": trials[0].kind,
+        "kind": kind,
         "tried": len(trials),
         "held": len(trials) - len(fell),
         "fell": fell,
+        "command": f"python tests/faults --size {size} {kind}",
+        "cpus": os.cpu_count(),
+        "versions": {"python": platform.python_version()},
     }
     return json.dumps(line)

@@ -12,7 +12,12 @@ from plurality_nb.judges.quotations import (
     rule_pattern,
     rules_of,
 )
-from plurality_nb.judges.verdicts import claimed_sides, lone_verdict, read_verdict
+from plurality_nb.judges.verdicts import (
+    claimed_sides,
+    is_introduction,
+    lone_verdict,
+    read_verdict,
+)
 
 VERDICT_OF = {  # what is read from the examples of a kind
     "quotation": None,
@@ -71,7 +76,7 @@ def test_claims_name_either_response(kind):
 
 @pytest.mark.parametrize("rule", named("whole_answer"))
 def test_a_whole_answer_is_read_as_it_stands(rule):
-    verdict = {"label_alone": "first", "tie_alone": "tie"}[rule.name]
+    verdict = "tie" if rule.name == "tie_alone" else "first"
     assert re.fullmatch(rule.pattern, rule.example) and lone_verdict(rule.example) == verdict
 
 
@@ -90,11 +95,93 @@ def test_clauses():
 
 
 def test_openings():
-    heading, with_reason = rules_of("opening")
+    heading, *with_reasons = rules_of("opening")
     assert re.match(heading.pattern, heading.example)
     assert read_verdict(f"{heading.example}\nB. Long and exact.") is None
-    assert re.match(with_reason.pattern, with_reason.example)
-    assert read_verdict(with_reason.example) == "first"
+    for rule in with_reasons:
+        assert re.match(rule.pattern, rule.example), rule.name
+        assert read_verdict(rule.example) == "first", rule.name
+
+
+@pytest.mark.parametrize("rule", named("reasoning"))
+def test_reasoning_is_left_out_and_has_to_end(rule):
+    match = re.fullmatch(rule.pattern, rule.example)
+    assert match["closed"] is not None
+    assert read_verdict(f"{rule.example}B") == read_verdict(f"{rule.example}\n\nB") == "second"
+    assert read_counts(f"{rule.example}A=3 B=7", 10) == (3, 7, 0)
+    unfinished = rule.example.removesuffix(match["closed"])
+    assert read_verdict(unfinished) is None
+    assert read_verdict(f"{unfinished}\n\nMy answer is B") is None
+
+
+def test_the_end_of_reasoning_alone():
+    (rule,) = rules_of("reasoning_end")
+    assert re.search(rule.pattern, rule.example)
+    assert read_verdict(f"{rule.example}B") == "second"
+
+
+@pytest.mark.parametrize("rule", named("turn"))
+def test_marks_around_an_answer(rule):
+    assert re.search(rule.pattern, rule.example)
+    assert read_verdict(rule.example) == "second"
+
+
+@pytest.mark.parametrize("rule", named("introduction"))
+def test_an_introduction_leaves_a_claim_to_the_judge(rule):
+    assert is_introduction(rule.example)
+    introduction = rule.example.strip()
+    assert read_verdict(f"{introduction} Response A is better.") == "first"
+    assert read_verdict(f"The first one, {introduction} Response A is better.") is None
+
+
+@pytest.mark.parametrize("rule", named("other_language"))
+def test_verdicts_in_other_languages(rule):
+    assert re.fullmatch(rule.pattern, rule.example) and read_verdict(rule.example) == "first"
+    for text in (rule.example, rule.reason):
+        assert read_verdict(re.sub("A(?![a-z])", "B", text)) == "second"
+    assert read_verdict(f"Response A says: {rule.example}") is None
+
+
+@pytest.mark.parametrize(
+    "rule", [*named("tail"), *named("setting"), *named("earlier"), *named("counts_introduction")]
+)
+def test_the_example_of_a_setting_is_recognised(rule):
+    assert re.search(rule.pattern, rule.example)
+    assert rule.reason.endswith(".")
+
+
+def test_what_follows_a_claim():
+    follows = {rule.name: rule.example for rule in rules_of("tail")}
+    assert read_verdict(CLAIM + follows["may_follow"]) == "first"
+    assert read_verdict(CLAIM + follows["takes_back"]) is None
+    assert read_verdict(CLAIM + follows["in_one_respect"]) is None
+
+
+def test_what_stands_around_a_verdict():
+    settings = {rule.name: rule.example for rule in rules_of("setting")}
+    assert read_verdict(f"{settings['own_heading']}\nB") == "second"
+    assert read_verdict(f"It is short.\n\n{settings['own_heading']}\n\nB") == "second"
+    for name in ("somebody_elses", "announcement", "goes_on"):
+        assert read_verdict(f"{settings[name]}\nB") is None, name
+        assert read_verdict(f"{settings[name]}\n\nResponse B is better.") is None, name
+    assert read_verdict(f"{CLAIM}. {settings['disowned']}") is None
+    assert read_verdict(f"{settings['deliberation']} {CLAIM}.") is None
+    assert read_verdict(settings["second_thought"]) is None
+    assert read_verdict(settings["contrast"], cut_off=True) is None
+    assert read_verdict(f"{CLAIM}.\n\n{settings['reasons_follow']}\n\nIt is short.") == "first"
+
+
+def test_what_stands_earlier_in_a_sentence():
+    earlier = {rule.name: rule.example for rule in rules_of("earlier")}
+    assert read_verdict(f"{earlier['reports_a_claim']}, but {CLAIM}.") is None
+    assert read_verdict(f"{earlier['reports']} and {CLAIM}.") is None
+    assert read_verdict(f"{earlier['subject_of_a_tie']}equally good.") == "tie"
+
+
+def test_counts_have_an_introduction():
+    (rule,) = rules_of("counts_introduction")
+    assert read_counts(f"Both are short.\n{rule.example}A=7 B=3", 10) == (7, 3, 0)
+    assert read_counts("Both are short.\nIts estimate: A=7 B=3", 10) is None
 
 
 def test_counts():

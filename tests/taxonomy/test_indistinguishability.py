@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -52,3 +53,27 @@ def test_contrast_set_gate(contrast):
 def test_as_many_responses_are_wanted_on_both_sides():
     with pytest.raises(ContractError, match="as many responses A as B"):
         score_indistinguishability(["a", "b"], ["c"])
+
+
+def test_a_known_pair_is_known_for_its_own_prompt_alone():
+    from plurality_nb.taxonomy.indistinguishability import AlikeClassifier
+
+    n = 40
+    pairs = pd.DataFrame(
+        dict(
+            prompt=[f"prompt {i}" for i in range(n)],
+            response_a=["yes"] * n,
+            response_b=["no"] * n,
+            alike=[i % 2 for i in range(n)],
+        )
+    )
+    features = pd.DataFrame(dict(x=[i % 2 + 0.01 * i for i in range(n)]))
+    classifier = AlikeClassifier(pairs, features)
+    same = [["yes"] * n, ["no"] * n, pairs.prompt.tolist()]
+    np.testing.assert_allclose(classifier.probability(features, *same), classifier.unseen)
+    turned = [same[1], same[0], same[2]]
+    np.testing.assert_allclose(classifier.probability(features, *turned), classifier.unseen)
+    elsewhere = classifier.probability(features, *same[:2], ["another prompt"] * n)
+    without = classifier.probability(features, *same[:2])
+    np.testing.assert_allclose(elsewhere, without)
+    assert np.abs(elsewhere - classifier.unseen).max() > 0

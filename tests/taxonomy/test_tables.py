@@ -6,7 +6,7 @@ from plurality_nb.taxonomy import spelling
 from plurality_nb.taxonomy.facts import meanings_of
 from plurality_nb.taxonomy.quantities import number_key
 from plurality_nb.taxonomy.responses import Response
-from plurality_nb.taxonomy.spelling import rewrites
+from plurality_nb.taxonomy.spelling import plain_spelling, rewrites
 from plurality_nb.taxonomy.tables import table_rows
 from plurality_nb.taxonomy.words import read_words
 
@@ -73,3 +73,20 @@ def test_a_table_with_a_broken_line_is_refused(monkeypatch):
     monkeypatch.setattr(tables, "resource_lines", lambda name: ["a\tb", "1\t2", "3"])
     with pytest.raises(ValueError, match=r"broken\.tsv, line 3: want 2 columns, got 1"):
         tables.table_rows("broken.tsv")
+
+
+@pytest.mark.parametrize(
+    "text, digits",
+    [
+        ("2 trillion", "2000000000000"),
+        ("two trillion", "2000000000000"),
+        ("3.5 trillion", "3500000000000"),
+        ("1,500 trillion", "1500000000000000"),
+        ("2e12", "2000000000000"),
+        ("2.3 million", "2300000"),
+        ("0.5 trillion", "500000000000"),
+        ("2 billion", "2000000000"),
+    ],
+)
+def test_large_whole_numbers_are_digits(text, digits):
+    assert plain_spelling(text) == digits
