@@ -185,11 +185,12 @@ def save_result(
     settings: dict,  # stage to its settings
     inputs: Iterable[str | Path],  # what was read
     seed: int | None = None,
+    overwrite: bool = False,  # whether a file that no stage wrote may be replaced
 ) -> None:
     "Writes comparisons and the note of how they were made, and says so on stderr."
     from plurality_nb.data.saving import save_comparisons
 
-    path = save_comparisons(ds, out, settings, tuple(inputs), command_line(), seed)
+    path = save_comparisons(ds, out, settings, tuple(inputs), command_line(), seed, overwrite)
     show_message(f'wrote {path} ({len(ds)} pairs)')
 
 

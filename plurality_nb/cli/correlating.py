@@ -85,7 +85,7 @@ def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
     "Prints one statistic of all models, next to the noise ceiling."
     import pandas as pd
 
-    from plurality_nb.evaluation.correlation import STATISTICS, side_by_side
+    from plurality_nb.evaluation.correlation import STATISTICS, printed_table
 
     votes = measurement.votes
     if statistic in STATISTICS:
@@ -93,26 +93,26 @@ def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
     else:
         name, heading = 'scores', f'{statistic.replace("_", " ")} by {votes} votes'
     tables = [measurement.table(name), measurement.table('ceilings')]
-    table = side_by_side(pd.concat(tables, ignore_index=True), statistic)
-    print(f'{heading} [95% interval]\n{table.to_string()}')
+    table = printed_table(pd.concat(tables, ignore_index=True), statistic)
+    print(f'{heading} [95% interval]\n{table}')
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #print-differences
 def _print_differences(differences: 'pd.DataFrame', statistic: str, baseline: str) -> None:
-    from plurality_nb.evaluation.correlation import side_by_side
+    from plurality_nb.evaluation.correlation import printed_table
 
     shown = statistic if statistic in set(differences.statistic) else 'spearman'
     print(f'\ndifference of {shown} from {baseline}, p corrected over the slices')
-    print(side_by_side(differences, shown).to_string())
+    print(printed_table(differences, shown))
 
 
 def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
     "Prints every table, and how many rows were left out of them."
-    from plurality_nb.evaluation.tables import rows_left_out
+    from plurality_nb.evaluation.tables import rows_left_out, supported
     from plurality_nb.studies.measure import make_tables
 
     records = {
-        name: json.loads(table.to_json(orient='records'))
+        name: json.loads(supported(table).to_json(orient='records'))
         for name, table in make_tables(measurement).items()
     }
     left_out = rows_left_out(measurement.models, measurement.votes, measurement.include_seen)

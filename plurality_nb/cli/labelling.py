@@ -14,7 +14,13 @@ import typer
 
 from plurality_nb.cli.comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
 from plurality_nb.cli.messages import show_message, shows_progress
-from plurality_nb.cli.options import DataArgument, OutOption, SeedOption, with_option_groups
+from plurality_nb.cli.options import (
+    DataArgument,
+    OutOption,
+    OverwriteOption,
+    SeedOption,
+    with_option_groups,
+)
 from plurality_nb.cli.voting import open_judge
 from plurality_nb.errors import refuse_ranks
 
@@ -124,6 +130,7 @@ def taxonomy_command(
     alike_at: _AlikeAt = 0.5,
     band: _Band = 0.1,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Label each pair: does its prompt have many good answers, do its responses say the same?
     Prints the quadrants, their votes, and how many rows lie near a threshold."""
@@ -133,7 +140,7 @@ def taxonomy_command(
 
     refuse_ranks('label all pairs', 'Start it without torchrun, accelerate launch or srun')
     keep_inputs(out, [data, loading.people])
-    check_save(out, [data])
+    check_save(out, [data, asking.store], overwrite)
     settings: dict[str, Any] = dict(
         encoder=scoring.encoder or ENCODER,
         base_rate=parse_base_rate(scoring.base_rate),
@@ -147,5 +154,5 @@ def taxonomy_command(
     _warn_unscored(ds)
     noted = {k: settings[k] for k in ['encoder', 'entailment']}
     noted |= dict(prompts=scoring.prompts, base_rate=scoring.base_rate)
-    save_result(ds, out, dict(taxonomy=thresholds | noted), [data], seed)
+    save_result(ds, out, dict(taxonomy=thresholds | noted), [data], seed, overwrite)
     _print_quadrants(ds, band, thresholds)

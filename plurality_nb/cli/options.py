@@ -7,6 +7,7 @@ text of any option."""
 __all__ = [
     'DataArgument',
     'OutOption',
+    'OverwriteOption',
     'SeedOption',
     'VotesOption',
     'JsonOption',
@@ -47,7 +48,15 @@ OutOption = Annotated[
     Path,
     typer.Option(
         help='File to write: .parquet, .jsonl or .csv; the last two also .gz. '
-        'What an earlier command wrote there is replaced, and nothing else.'
+        'What an earlier command wrote there is replaced, and nothing else without --overwrite.'
+    ),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        '--overwrite',
+        help='Also replace a file at --out that no earlier command wrote. '
+        'An input is never replaced.',
     ),
 ]
 SeedOption = Annotated[int, typer.Option(help='Seed of every random draw.')]

@@ -7,14 +7,24 @@ __all__ = ['calibrate_command', 'draw_labels_command', 'margin_command']
 
 # %% ../../nbs/cli/06_preparing.ipynb #imports
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from plurality_nb.cli.comparisons import load_stage, save_result
-from plurality_nb.cli.messages import print_facts
-from plurality_nb.cli.options import DataArgument, JsonOption, OutOption, SeedOption, VotesOption
+from plurality_nb.cli.messages import check_done, print_facts
+from plurality_nb.cli.options import (
+    DataArgument,
+    JsonOption,
+    OutOption,
+    OverwriteOption,
+    SeedOption,
+    VotesOption,
+)
 from plurality_nb.cli.voting import judge_spread
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate
 _RatedOption = Annotated[
@@ -43,25 +53,30 @@ def calibrate_command(
     method: _MethodOption = 'logistic',
     folds: _FoldsOption = 5,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     "Map a judge's votes to people's shares, learned from some pairs that people rated."
-    _calibrate(data, out, rated, as_json, dict(method=method, folds=folds, seed=seed))
+    from plurality_nb.data.saving import check_save
+
+    check_save(out, [data, rated], overwrite)
+    settings = dict(method=method, folds=folds, seed=seed)
+    _calibrate(data, out, rated, overwrite, as_json, settings)
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate-steps
-def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings: dict) -> None:
+def _calibrate(
+    data: str, out: Path, rated: Path | None, overwrite: bool, as_json: bool, settings: dict
+) -> None:
     from plurality_nb.data.loading import load_comparisons
-    from plurality_nb.data.saving import check_save
     from plurality_nb.votes.calibration import calibrate_votes
 
-    check_save(out, [data, rated])
     before = load_stage(data)
     learned_from = load_comparisons(rated, strict=False) if rated else None
     after = calibrate_votes(before, rated=learned_from, **settings)
     inputs: list[str | Path] = [data, rated] if rated else [data]
     noted = dict(rated=str(rated) if rated else None, **settings)
-    save_result(after, out, dict(calibrate=noted), inputs, settings['seed'])
+    save_result(after, out, dict(calibrate=noted), inputs, settings['seed'], overwrite)
     tables = {
         f'disagreement {when}': table
         for when, ds in [('before', before), ('after', after)]
@@ -71,6 +86,17 @@ def _calibrate(data: str, out: Path, rated: Path | None, as_json: bool, settings
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels
+def _check_any_done(ds: 'Dataset', column: str, votes: str) -> None:
+    "Stops where no pair was given a label or a margin, for want of votes."
+    done = sum(value is not None for value in ds[column])
+    hint = f'They have no {votes} votes: `plurality vote` collects them'
+    if column == 'margin':
+        hint += ', and `--kind signed` needs a label: `plurality draw-labels`'
+    if votes == 'judge' and not all(value is None for value in ds['human_a']):
+        hint += ", or use people's with `--votes human`"
+    check_done(done, len(ds), column, hint)
+
+
 def draw_labels_command(
     data: DataArgument,
     out: OutOption,
@@ -80,15 +106,17 @@ def draw_labels_command(
     ] = 'draw',
     votes: VotesOption = 'judge',
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     "Make one binary label a pair from its votes."
     from plurality_nb.data.saving import check_save
     from plurality_nb.votes.margins import draw_labels
 
-    check_save(out, [data])
+    check_save(out, [data], overwrite)
     labelled = draw_labels(load_stage(data), votes, how, seed)
+    _check_any_done(labelled, 'label', votes)
     settings = dict(label=dict(how=how, votes=votes, seed=seed))
-    save_result(labelled, out, settings, [data], seed)
+    save_result(labelled, out, settings, [data], seed, overwrite)
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #margin
@@ -102,12 +130,14 @@ def margin_command(
     scale: Annotated[float, typer.Option(help='Margin at full agreement, logits.', min=0)] = 1.0,
     votes: VotesOption = 'judge',
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     "Turn votes into the gap that training demands between chosen and rejected."
     from plurality_nb.data.saving import check_save
     from plurality_nb.votes.margins import add_margins
 
-    check_save(out, [data])
+    check_save(out, [data], overwrite)
     ds = add_margins(load_stage(data), kind, scale, votes, seed)
+    _check_any_done(ds, 'margin', votes)
     settings = dict(margin=dict(kind=kind, scale=scale, votes=votes, seed=seed))
-    save_result(ds, out, settings, [data], seed)
+    save_result(ds, out, settings, [data], seed, overwrite)

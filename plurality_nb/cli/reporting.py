@@ -21,6 +21,7 @@ from plurality_nb.cli.options import (
     ByOption,
     IncludeSeenOption,
     NBootOption,
+    OverwriteOption,
     SeedOption,
     VotesOption,
     given_options,
@@ -145,19 +146,18 @@ def _recorded_thresholds(taxonomy_settings: Mapping) -> dict[str, float]:
 # %% ../../nbs/cli/11_reporting.ipynb #print-report
 def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     "Prints correlations, what the votes allow, and differences, and where the page is."
-    from plurality_nb.evaluation.correlation import side_by_side
+    from plurality_nb.evaluation.correlation import printed_table
 
     whose = "people's" if votes == 'human' else "the judge's"
     print(f'spearman correlation with {whose} share [95% interval]')
-    print(side_by_side(evaluation['correlation']).to_string())
+    print(printed_table(evaluation['correlation']))
     ceilings = evaluation['ceilings']
-    allowed = side_by_side(ceilings[ceilings.model == 'noise ceiling'])['noise ceiling']
-    print(f'\nwhat these votes allow\n{allowed.to_string()}')
+    print(f"\nwhat these votes allow\n{printed_table(ceilings[ceilings.model == 'noise ceiling'])}")
     differences = evaluation['differences']
     baseline = differences.baseline.iloc[0]
-    shown = side_by_side(differences).drop(columns=['n', 'groups', 'tie_rate', 'split'])
+    shown = printed_table(differences, drop=['n', 'groups', 'tie_rate', 'split'])
     print(f'\ndifference of spearman from {baseline}, p corrected over the slices')
-    print(f'{shown.to_string()}\n\n{page}')
+    print(f'{shown}\n\n{page}')
 
 
 # %% ../../nbs/cli/11_reporting.ipynb #report-options
@@ -179,8 +179,8 @@ _TestedOption = Annotated[
 _PageOption = Annotated[
     Path,
     typer.Option(
-        help='The page to write; a .json goes beside it. An earlier report there is replaced, '
-        'and nothing else.'
+        help='The page to write, .html; a .json goes beside it. An earlier report there is '
+        'replaced, and nothing else without --overwrite.'
     ),
 ]
 _ComparedOption = Annotated[
@@ -200,6 +200,7 @@ def _write_page(
     title: str,
     inputs: list[str],
     measuring: Mapping,
+    overwrite: bool,
 ) -> Path:
     from plurality_nb.studies.evaluate import write_report
 
@@ -216,6 +217,7 @@ def _write_page(
         votes=measuring['votes'],
         include_seen=measuring['include_seen'],
         seed=measuring['seed'],
+        overwrite=overwrite,
     )
 
 
@@ -228,19 +230,20 @@ def _report(
     source: ReportSourceOptions,
     reading: ReadingOptions,
     measuring: dict[str, Any],
+    overwrite: bool,
 ) -> None:
     from plurality_nb.reports.page import check_report
     from plurality_nb.simulation.users import SIMULATED, is_simulated
 
     refuse_ranks('make the whole report', 'Start it without torchrun, accelerate launch or srun')
     people = [source.people] if source.people else []
-    check_report(out, [*data, *people])
+    check_report(out, [*data, *models, *people], overwrite)
     if models:
         evaluated = _evaluate_data(data, models, out, source, reading, measuring)
     else:
         _refuse_options(source, reading)
         evaluated = _evaluate_scored([Path(file) for file in data], measuring)
-    page = _write_page(evaluated, out, title, [*data, *models], measuring)
+    page = _write_page(evaluated, out, title, [*data, *models], measuring, overwrite)
     if any(map(is_simulated, evaluated.evaluation['models'].values())):
         show_message(f'warning: {SIMULATED}')
     if models:
@@ -264,6 +267,7 @@ def report_command(
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
     include_seen: IncludeSeenOption = False,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Test reward models on people's votes: the table here, and a page (HTML) and numbers (JSON)
     to send on.
@@ -286,4 +290,4 @@ def report_command(
         seed=seed,
         include_seen=include_seen,
     )
-    _report(data, model or [], out, title, source, reading, measuring)
+    _report(data, model or [], out, title, source, reading, measuring, overwrite)

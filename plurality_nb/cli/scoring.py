@@ -16,6 +16,7 @@ from plurality_nb.cli.messages import show_message, shows_progress
 from plurality_nb.cli.options import (
     DataArgument,
     OutOption,
+    OverwriteOption,
     SeedOption,
     given_options,
     with_option_groups,
@@ -97,6 +98,7 @@ def score_command(
         ),
     ],
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     "Give both responses a reward, and mark the prompts that the model was trained on."
     from plurality_nb.data.saving import check_save
@@ -104,10 +106,10 @@ def score_command(
 
     refuse_ranks('score all pairs', _ONE_PROCESS)
     keep_inputs(out, [data, loading.people])
-    check_save(out, [data])
+    check_save(out, [data, model], overwrite)
     ds, _ = load_foreign(data, loading, out, seed)
     scorer = _load_scorer(model, given_options(scoring) | dict(lenient=loading.lenient))
     scored = score(ds, scorer, seed, shows_progress())
     record = _scorer_record(scorer)
     _warn_seen(scored, record['model'])
-    save_result(scored, out, dict(score=record), [data, model], seed)
+    save_result(scored, out, dict(score=record), [data, model], seed, overwrite)

@@ -20,7 +20,13 @@ from plurality_nb.cli.comparisons import (
     save_result,
 )
 from plurality_nb.cli.messages import show_message
-from plurality_nb.cli.options import DataArgument, SeedOption, WhereOption, with_option_groups
+from plurality_nb.cli.options import (
+    DataArgument,
+    OverwriteOption,
+    SeedOption,
+    WhereOption,
+    with_option_groups,
+)
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -57,14 +63,14 @@ _VotesFromOption = Annotated[
 
 
 # %% ../../nbs/cli/07_selecting.ipynb #add-sheets
-def _check_selected(out: Path, as_sheet: bool) -> None:
+def _check_selected(out: Path, as_sheet: bool, inputs: list, overwrite: bool) -> None:
     from plurality_nb.data.saving import check_save
     from plurality_nb.votes.selection import check_sheet
 
     if as_sheet:
-        check_sheet(out)
+        check_sheet(out, overwrite)
     else:
-        check_save(out)
+        check_save(out, inputs, overwrite)
 
 
 def _add_sheets(ds: 'Dataset', sheets: list[Path], data: str, repeats: str) -> 'Dataset':
@@ -87,10 +93,10 @@ def _add_sheets(ds: 'Dataset', sheets: list[Path], data: str, repeats: str) -> '
     return ds
 
 
-def _write_sheet(ds: 'Dataset', out: Path, seed: int) -> None:
+def _write_sheet(ds: 'Dataset', out: Path, seed: int, overwrite: bool) -> None:
     from plurality_nb.votes.selection import write_sheet
 
-    path = write_sheet(ds, out, seed)
+    path = write_sheet(ds, out, seed, overwrite)
     show_message(
         f'wrote {path} ({len(ds)} pairs): fill in `vote` with a, b or tie, and `annotator`'
     )
@@ -108,6 +114,7 @@ def select_command(
     votes_from: _VotesFromOption = None,
     where: WhereOption = None,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     "Choose the pairs to send to people, or put their votes back."
     from plurality_nb.votes.selection import select_pairs
@@ -119,7 +126,7 @@ def select_command(
         raise typer.BadParameter(f'want {want}, {hint}; got none', param_hint='-n / --votes-from')
     as_sheet = number is not None and out.suffix == '.csv'
     keep_inputs(out, [data, loading.people, *sheets])
-    _check_selected(out, as_sheet)
+    _check_selected(out, as_sheet, [data, *sheets], overwrite)
     ds, _ = load_foreign(data, loading, out, seed)
     ds = restrict_voters(_add_sheets(ds, sheets, data, loading.repeats or 'last'), where)
     if number is not None:
@@ -127,7 +134,7 @@ def select_command(
         if len(ds) < number:
             show_message(f'warning: only {len(ds)} pairs to choose from, {number} wanted')
     if as_sheet:
-        _write_sheet(ds, out, seed)
+        _write_sheet(ds, out, seed, overwrite)
         return
     settings = dict(
         n=number,
@@ -135,4 +142,4 @@ def select_command(
         votes_from=[str(sheet) for sheet in sheets],
         where=where or [],
     )
-    save_result(ds, out, dict(select=settings), [data, *sheets], seed)
+    save_result(ds, out, dict(select=settings), [data, *sheets], seed, overwrite)

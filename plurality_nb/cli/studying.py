@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from plurality_nb.cli.messages import command_line, print_json, show_message, shows_progress
-from plurality_nb.cli.options import JsonOption, NBootOption, SeedOption
+from plurality_nb.cli.options import JsonOption, NBootOption, OverwriteOption, SeedOption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,26 +30,34 @@ def demo_command(
     ),
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Go through all stages on the authored sample with simulated users: no network, under two
     minutes."""
-    from plurality_nb.evaluation.correlation import side_by_side
+    from plurality_nb.evaluation.correlation import printed_table, side_by_side
+    from plurality_nb.evaluation.tables import table_remarks
     from plurality_nb.simulation.users import SIMULATED
     from plurality_nb.studies.demo import run_demo
 
     result = run_demo(
-        out, n_boot=n_boot, seed=seed, progress=shows_progress(), command=command_line()
+        out,
+        n_boot=n_boot,
+        seed=seed,
+        progress=shows_progress(),
+        command=command_line(),
+        overwrite=overwrite,
     )
     print(f"{SIMULATED}\n\nspearman correlation with 20 users' share [95% interval]")
-    print(side_by_side(result['table']).to_string())
+    print(printed_table(result['table']))
     differences = side_by_side(result['differences']).join(result['verdict'])
-    print(f'\nmargin - baseline, same resamples\n{differences.to_string()}')
+    remarks = table_remarks(result['differences'], 'spearman')
+    print('\n'.join(['\nmargin - baseline, same resamples', differences.to_string(), *remarks]))
     print(f'\nreport: {result["report"].resolve()}')
 
 
 # %% ../../nbs/cli/12_studying.ipynb #init-study
 def init_study_command(
-    path: Annotated[
+    new_file: Annotated[
         Path, typer.Argument(metavar='FILE', help='TOML file to write; must not exist.')
     ],
 ) -> None:
@@ -57,8 +65,8 @@ def init_study_command(
     from plurality_nb.studies.config import write_template
 
     show_message(
-        f'wrote {write_template(path)}: read it; '
-        f'`plurality study run {path} --out DIR --dry-run` tells what it would do'
+        f'wrote {write_template(new_file)}: read it; '
+        f'`plurality study run {new_file} --out DIR --dry-run` tells what it would do'
     )
 
 
@@ -71,6 +79,16 @@ def _print_stages(plan: 'pd.DataFrame') -> None:
         print(f'{stage:10} {steps:4} steps, {steps - missing} done, {missing} to do')
     for row in plan[to_do & ~plan.why.str.startswith('follows')].itertuples():
         print(f'{row.stage} {row.step}: {row.why}')
+
+
+# %% ../../nbs/cli/12_studying.ipynb #show-problems
+def _show_problems(plan: 'pd.DataFrame') -> None:
+    "Says on stderr what would stop the run; exit code 1 where anything would."
+    problems = plan[plan.problem != '']
+    for row in problems.itertuples():
+        show_message(f'would fail: {row.stage} {row.step}: {row.problem}')
+    if len(problems):
+        raise typer.Exit(1)
 
 
 def _print_questions(asking: 'pd.DataFrame') -> None:
@@ -190,6 +208,7 @@ def _plan_study(study: 'Study', out: Path, as_json: bool) -> None:
         print_json(json.loads(plan.to_json(orient='records')))
     else:
         print_plan(plan)
+    _show_problems(plan)
 
 
 # %% ../../nbs/cli/12_studying.ipynb #run-study

@@ -31,6 +31,7 @@ from plurality_nb.cli.messages import print_facts, print_json, show_message, sho
 from plurality_nb.cli.options import (
     DataArgument,
     JsonOption,
+    OverwriteOption,
     SeedOption,
     given_options,
     with_option_groups,
@@ -308,6 +309,7 @@ def _write_votes(
     out: Path,
     settings: dict,  # of the command
     inputs: list[str],
+    overwrite: bool,
 ) -> dict[str, Any]:  # what to print
     "Adds the votes that were given and writes the comparisons."
     from plurality_nb.evaluation.disagreement import order_effects
@@ -329,17 +331,19 @@ def _write_votes(
         **account,
         **_known_rates(effects),
     )
-    save_result(ds, out, dict(vote=note), inputs, settings['seed'])
+    save_result(ds, out, dict(vote=note), inputs, settings['seed'], overwrite)
     return dict(account, order=effects, **judge_spread(ds))
 
 
 # %% ../../nbs/cli/04_voting.ipynb #check-vote-file
-def _check_vote_file(out: Path | None, inputs: list[str | Path | None], dry_run: bool) -> None:
+def _check_vote_file(
+    out: Path | None, inputs: list[str | Path | None], dry_run: bool, overwrite: bool
+) -> None:
     "Stops before anything is asked where the votes could not be written."
     from plurality_nb.data.saving import check_save
 
     if out is not None:
-        check_save(out, inputs)
+        check_save(out, inputs, overwrite)
     elif not dry_run:
         raise typer.BadParameter('a file to write, or --dry-run', param_hint='--out')
 
@@ -379,6 +383,7 @@ def vote_command(
     out: _VoteFileOption = None,
     votes: _VoteCountOption = 10,
     seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     "Add a judge's synthetic votes, asked in both orders."
@@ -388,7 +393,7 @@ def vote_command(
     how = dict(voting.settings(), seed=seed, progress=shows_progress())
     keep_inputs(out, [data, loading.people])
     inputs = [data, loading.people, asking.examples, voting.personas]
-    _check_vote_file(out, [*inputs, judge.partition(':')[2]], voting.dry_run)
+    _check_vote_file(out, [*inputs, judge], voting.dry_run, overwrite)
     _check_store(voting.store, out, inputs)
     opened = open_judge(judge, given_options(asking, server, local), seed)
     how['store'] = _answers_file(voting.store, out, opened)
@@ -402,7 +407,7 @@ def vote_command(
     asked = _ask(ds, opened, votes, how)
     settings = dict(judge=judge, votes=votes, seed=seed, personas=len(how['personas']))
     settings['corrected'] = voting.correct_order
-    print_facts(_write_votes(ds, opened, asked, out, settings, [data]), as_json)
+    print_facts(_write_votes(ds, opened, asked, out, settings, [data], overwrite), as_json)
     _end_answers_file(how['store'], voting.store, asked.account)
 
 

@@ -12,13 +12,17 @@ __all__ = [
     'replacing',
     'refuse_inputs',
     'refuse_foreign',
+    'refuse_full_disk',
 ]
 
 # %% ../../nbs/data/09_outputs.ipynb #imports
 import ctypes
+import errno
 import json
 import os
+import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +53,13 @@ def json_object(
     return value if isinstance(value, dict) else {}
 
 
+# %% ../../nbs/data/09_outputs.ipynb #hidden-name
+def _hidden_name(path: Path, ending: str) -> Path:
+    "A name beside an output that no other process uses, and that the file system can hold."
+    token = f'{os.getpid()}-{secrets.token_hex(3)}'
+    return path.with_name(f'.{path.name[:50]}.{token}.{ending}')
+
+
 # %% ../../nbs/data/09_outputs.ipynb #remove-folder
 def remove_folder(
     path: str | Path,  # one that the package made; need not exist
@@ -57,7 +68,7 @@ def remove_folder(
     path = Path(path)
     if not path.is_dir():
         return
-    hidden = path.with_name(f'.{path.name}.{os.getpid()}.gone')
+    hidden = _hidden_name(path, 'gone')
     os.replace(path, hidden)
     shutil.rmtree(hidden, ignore_errors=True)
 
@@ -83,7 +94,7 @@ def put_in_place(
     elif _exchange_names(new.absolute(), path.absolute()):
         shutil.rmtree(new, ignore_errors=True)  # the old folder, which has this name now
     else:
-        old = path.with_name(f'.{path.name}.{os.getpid()}.gone')
+        old = _hidden_name(path, 'gone')
         os.replace(path, old)
         try:
             os.replace(new, path)
@@ -91,6 +102,23 @@ def put_in_place(
             os.replace(old, path)
             raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+# %% ../../nbs/data/09_outputs.ipynb #full-disk
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def _full_disk_named(path: Path) -> Iterator[None]:
+    "Says which output a full disk kept from being written."
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_IS_FULL:
+            raise
+        hint = 'Free some space, or name a file on another disk. Nothing was replaced'
+        reason = os.strerror(error.errno)
+        raise ContractError('out', 'room for the file', reason, hint, where=str(path)) from error
 
 
 # %% ../../nbs/data/09_outputs.ipynb #replacing
@@ -101,9 +129,10 @@ def replacing(
     "Gives a temporary name that becomes `path` once the block ends without an error."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    temporary = _hidden_name(path, 'tmp')
     try:
-        yield temporary
+        with _full_disk_named(path):
+            yield temporary
         put_in_place(temporary, path)
     finally:
         if temporary.is_dir():
@@ -112,21 +141,59 @@ def replacing(
             temporary.unlink(missing_ok=True)
 
 
+# %% ../../nbs/data/09_outputs.ipynb #named-paths
+def _exists(name: str | Path) -> bool:
+    try:
+        return os.path.exists(name)
+    except ValueError:  # no file can have that name
+        return False
+
+
+def _named_paths(given: object) -> Iterator[Path]:
+    "The paths in what a user gave, which may be `recorded:FILE` or `reward:ONE,TWO`, or no path."
+    if isinstance(given, Path):
+        yield given
+    elif isinstance(given, str) and given:
+        parts = [given, *given.partition(':')[2].split(',')]
+        yield from (Path(part) for part in parts if part and _exists(part))
+
+
+# %% ../../nbs/data/09_outputs.ipynb #refuse-long-name
+_NAME_BYTES = 255  # bytes, on all usual file systems
+
+
+def _cannot_write(path: Path, argument: str, reason: str) -> ContractError:
+    want = 'a name that can be written to'
+    return ContractError(argument, want, f'{str(path)!r}: {reason}', 'Give another name')
+
+
+def _refuse_long_name(path: Path, argument: str) -> None:
+    if any(len(os.fsencode(part)) > _NAME_BYTES for part in path.parts):
+        raise _cannot_write(path, argument, f'a name of more than {_NAME_BYTES} bytes')
+
+
 # %% ../../nbs/data/09_outputs.ipynb #refuse-inputs
+def _would_harm(place: Path, given: Path, folder: bool) -> bool:
+    "Whether writing to a place changes what is read."
+    if place == given.resolve() or (place.exists() and given.exists() and place.samefile(given)):
+        return True
+    if folder and given.resolve().is_relative_to(place):
+        return True
+    return place.is_file() and given.is_dir() and place.is_relative_to(given.resolve())
+
+
 def refuse_inputs(
     path: str | Path,  # file or folder to be written
-    inputs: Iterable,  # what is read; anything that is not an existing path is ignored
+    inputs: Iterable,  # what is read; text that is no existing path is ignored
     argument: str = 'out',  # which argument gave the name, for the message
     folder: bool = False,  # whether a folder is to be written
 ) -> None:
-    "Raises `ContractError` if writing would overwrite an input, or the folder that contains one."
+    """Raises `ContractError` if writing would overwrite an input, a file in a folder that is one,
+    or the folder that contains one."""
+    _refuse_long_name(Path(path), argument)
     place = Path(path).resolve()
     for given in inputs:
-        if not isinstance(given, str | Path) or not given or not os.path.exists(given):
-            continue
-        same = place.exists() and place.samefile(given)
-        inside = folder and Path(given).resolve().is_relative_to(place)
-        if same or inside:
+        if any(_would_harm(place, named, folder) for named in _named_paths(given)):
             raise ContractError(
                 argument,
                 "a name that is not an input's",
@@ -168,6 +235,23 @@ def _why_taken(path: Path, why_foreign: Callable[[Path], str], folder: bool) -> 
     return '' if _is_empty(path) else why_foreign(path)
 
 
+# %% ../../nbs/data/09_outputs.ipynb #check-place
+def _folder_around(path: Path) -> Path:
+    "The innermost folder around a path that exists."
+    return next(parent for parent in path.absolute().parents if parent.is_dir())
+
+
+def _refuse_unwritable(path: Path, argument: str) -> None:
+    "Creates and removes a file where the output will be, since permissions alone may mislead."
+    around = _folder_around(path)
+    try:
+        with tempfile.TemporaryFile(dir=around):
+            pass
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise _cannot_write(path, argument, reason) from error
+
+
 # %% ../../nbs/data/09_outputs.ipynb #refuse
 def refuse_foreign(
     path: str | Path,  # file or folder to be written
@@ -175,14 +259,45 @@ def refuse_foreign(
     ours: str,  # what may be replaced, for the message
     argument: str = 'out',  # which argument gave the name, for the message
     folder: bool = False,  # whether a folder is to be written
+    overwrite: bool | None = None,  # whether any file may be replaced; None: it cannot be asked for
 ) -> None:
-    "Raises `ContractError` if what exists under the name was not written by an earlier run."
-    taken = _why_taken(Path(path), foreign, folder)
+    """Raises `ContractError` if what exists under the name was not written by an earlier run, or
+    if nothing can be written there."""
+    path = Path(path)
+    _refuse_long_name(path, argument)
+    taken = _why_taken(path, (lambda _: '') if overwrite else foreign, folder)
     if taken:
         free = 'a new name, an empty folder' if folder else 'a new name'
+        hint = 'Give another name, or move away what is there'
+        if overwrite is False and path.is_file() and not path.is_symlink():
+            hint = 'Give another name, or `--overwrite` (`overwrite=True`) to replace what is there'
         raise ContractError(
-            argument,
-            f'{free}, or {ours} to replace',
-            f'{str(path)!r}: {taken}',
-            'Give another name, or move away what is there',
+            argument, f'{free}, or {ours} to replace', f'{str(path)!r}: {taken}', hint
         )
+    _refuse_unwritable(path, argument)
+
+
+# %% ../../nbs/data/09_outputs.ipynb #room
+_LEAST_ROOM = 2**20  # bytes
+_MOST_ROOM = 2**30  # that are asked for, since a part of a large input may be all that is written
+
+
+def _size(path: Path) -> int:
+    "Bytes of a file, or of all files in a folder."
+    files = path.rglob('*') if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def refuse_full_disk(
+    path: str | Path,  # file or folder to be written
+    inputs: Iterable = (),  # what it is made from, as for `refuse_inputs`
+    argument: str = 'out',  # which argument gave the name, for the message
+) -> None:
+    "Raises `ContractError` if there is less room than an output will take."
+    named = {named for given in inputs for named in _named_paths(given) if named.exists()}
+    wanted = _LEAST_ROOM + min(sum(map(_size, named)), _MOST_ROOM)
+    free = shutil.disk_usage(_folder_around(Path(path))).free
+    if free < wanted:
+        hint = 'Free some space, or name a file on another disk'
+        want = f'{wanted:,} bytes of free space for {str(path)!r}'
+        raise ContractError(argument, want, f'{free:,}', hint)

@@ -20,7 +20,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,7 +29,13 @@ from datasets import Dataset, Features
 from plurality_nb import __version__
 from plurality_nb.data.arrow import batches
 from plurality_nb.data.cells import write_cell
-from plurality_nb.data.outputs import json_object, refuse_foreign, refuse_inputs, replacing
+from plurality_nb.data.outputs import (
+    json_object,
+    refuse_foreign,
+    refuse_full_disk,
+    refuse_inputs,
+    replacing,
+)
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.errors import ContractError
 
@@ -83,9 +89,24 @@ def _note_path(path: str | Path) -> Path:
     return Path(f'{path}.json')
 
 
+_NOTE_KEYS = {'version', 'rows', 'columns', 'inputs', 'settings'}  # that every note has
+_OF_STAGES = 'a table of tables, one a stage'
+
+
+def _broken_note(path: str | Path, key: str, want: str, value: object) -> ContractError:
+    hint = 'Move this file away: the data are read without it'
+    return ContractError(key, want, repr(value)[:80], hint, where=str(_note_path(path)))
+
+
 def _read_note(path: str | Path) -> dict:
+    "What is noted of a file; empty for a foreign file."
     note = json_object(_note_path(path))
-    return note if 'settings' in note else {}
+    settings = note.get('settings')
+    if isinstance(settings, dict) and all(isinstance(s, dict) for s in settings.values()):
+        return note
+    if note.keys() >= _NOTE_KEYS:
+        raise _broken_note(path, 'settings', _OF_STAGES, settings)
+    return {}
 
 
 def read_settings(
@@ -182,33 +203,43 @@ def _write_as(kind: FileKind, ds: Dataset, path: Path) -> None:
 
 
 # %% ../../nbs/data/10_saving.ipynb #check-save
-_NOTE_KEYS = {'version', 'rows', 'columns', 'inputs', 'settings'}  # that every note has
-
-
 def _why_no_note(path: Path) -> str:
     return '' if json_object(path).keys() >= _NOTE_KEYS else 'a file of something else'
 
 
 def _why_not_saved(path: Path) -> str:
-    return 'a file that no stage wrote' if _why_no_note(_note_path(path)) else ''
+    note_path = _note_path(path)
+    if _why_no_note(note_path):
+        return 'a file that no stage wrote'
+    hashes = json_object(note_path).get('sha256')  # earlier versions did not note it
+    is_changed = isinstance(hashes, list) and file_hash(path) not in hashes
+    return 'a file that was changed after a stage wrote it' if is_changed else ''
 
 
-def check_save(
-    path: str | Path,  # as for `save_comparisons`
-    inputs: Iterable = (),  # what is read
-) -> None:
-    "Raises `ContractError` if `save_comparisons` could not write, or would replace a foreign file."
-    path = Path(path)
+def _check_suffix(path: Path) -> None:
     kind = file_kind(path)
     is_zipped_parquet = kind.zipped and kind.suffix == '.parquet'
     if kind.suffix not in ('.parquet', *_TEXT_WRITERS) or is_zipped_parquet:
         want = 'a name that ends in .parquet, .jsonl, .csv, .jsonl.gz or .csv.gz'
         raise ContractError('path', want, str(path))
+
+
+def check_save(
+    path: str | Path,  # as for `save_comparisons`
+    inputs: Iterable = (),  # what is read
+    overwrite: bool = False,  # whether a file that no stage wrote may be replaced
+) -> None:
+    """Raises `ContractError` if `save_comparisons` could not write, or would replace an input or a
+    foreign file."""
+    path = Path(path)
+    _check_suffix(path)
     inputs = list(inputs)
     for written in (path, _note_path(path)):
         refuse_inputs(written, inputs)
-    refuse_foreign(path, _why_not_saved, 'a file that an earlier run wrote')
-    refuse_foreign(_note_path(path), _why_no_note, 'the note of such a file')
+    ours = 'a file that an earlier run wrote'
+    refuse_foreign(path, _why_not_saved, ours, overwrite=overwrite)
+    refuse_foreign(_note_path(path), _why_no_note, 'the note of such a file', overwrite=overwrite)
+    refuse_full_disk(path, inputs)
 
 
 # %% ../../nbs/data/10_saving.ipynb #make-note
@@ -228,12 +259,14 @@ def save_comparisons(
     inputs: tuple = (),  # files it was made from, none of which it may replace
     command: str | None = None,  # that made it
     seed: int | None = None,
+    overwrite: bool = False,  # whether a file that no stage wrote may be replaced
 ) -> Path:  # the file
     "Writes comparisons, and a note on how they were made next to them."
     path = Path(path)
-    check_save(path, inputs)
+    check_save(path, inputs, overwrite)
+    before = [file_hash(path)] if path.exists() else []
     files = [file for file in inputs if Path(file).exists()]
-    note = dict(
+    note: dict[str, Any] = dict(
         command=command,
         version=__version__,
         seed=seed,
@@ -245,5 +278,6 @@ def save_comparisons(
     # The inner block ends first, so the note takes its place before the file does.
     with replacing(path) as temporary, replacing(_note_path(path)) as temporary_note:
         _write_as(file_kind(path), ds, temporary)
+        note['sha256'] = [file_hash(temporary), *before]
         temporary_note.write_text(json.dumps(note, indent=1) + '\n', encoding='utf-8')
     return path

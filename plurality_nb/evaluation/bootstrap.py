@@ -149,7 +149,7 @@ class Interval(NamedTuple):
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #interval
-MIN_GROUPS = 5  # with fewer prompts a bootstrap is meaningless
+MIN_GROUPS = 10  # with fewer prompts a bootstrap's interval is too narrow by far
 
 
 def interval(
@@ -173,7 +173,7 @@ def rate_interval(
     n_boot: int = 2000,
     seed: int = 0,
     level: float = 0.95,
-) -> dict[str, float]:  # `value`, `low`, `high`; no interval with fewer than five groups
+) -> dict[str, float]:  # `value`, `low`, `high`; no interval with too few groups
     "A ratio of sums with its interval over groups."
     bottom = np.asarray(bottom)
     if not bottom.sum():
@@ -193,7 +193,7 @@ def statistic_interval(
     n_boot: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> dict[str, float]:  # `value`, `low`, `high`; no interval with fewer than five groups
+) -> dict[str, float]:  # `value`, `low`, `high`; no interval with too few groups
     "Any statistic of rows with its interval over groups."
     codes, names = pd.factorize(np.asarray(groups, dtype=object), sort=True)
     measure = rows_measure(statistic, codes)

@@ -29,7 +29,7 @@ from scipy.optimize import minimize
 from scipy.special import betaincinv
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import MIN_GROUPS, UNDEFINED, Measure, group_sums
+from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums
 from plurality_nb.evaluation.correlation import pearson, spearman
 from plurality_nb.evaluation.scores import accuracy, brier, log_loss
 from plurality_nb.evaluation.tables import (
@@ -389,17 +389,12 @@ def _fitted_measures(part: pd.DataFrame, codes: np.ndarray, seed: int) -> Measur
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #ceiling-reasons
-def _reasons(table: pd.DataFrame, rows: pd.DataFrame, n_boot: int) -> np.ndarray:
+def _reasons(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     "(rows of the table,): why a value or an interval is missing."
     reason_of = {name: _missing_reason(part) for name, part in slices(rows).items()}
     no_value = table[slice_column(table)].map(reason_of)
-    no_interval = np.where(
-        table.groups < MIN_GROUPS,
-        f'fewer than {MIN_GROUPS} prompts',
-        'undefined in more than one resample of twenty',
-    )
-    no_interval = np.where(table.low.isna() & (n_boot > 0), no_interval, '')
-    return np.where(table.value.isna(), no_value, no_interval)
+    is_unknown = table.value.isna() & (no_value != '')
+    return np.where(is_unknown, no_value, table.reason)
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #ceilings
@@ -428,5 +423,5 @@ def estimate_ceilings(
         tabulate(rows, by, fitted, min(n_boot, _REFITS), seed, level),
     ]
     table = pd.concat(tables, ignore_index=True)
-    table['reason'] = _reasons(table, rows, n_boot)
+    table['reason'] = _reasons(table, rows)
     return table

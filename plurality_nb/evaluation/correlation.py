@@ -15,6 +15,7 @@ __all__ = [
     'weighted_statistics',
     'correlate',
     'side_by_side',
+    'printed_table',
 ]
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #imports
@@ -27,6 +28,7 @@ import pandas as pd
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import Measure, group_sums
 from plurality_nb.evaluation.tables import (
+    ALL_ALIKE,
     Measures,
     Models,
     check_statistics,
@@ -34,6 +36,8 @@ from plurality_nb.evaluation.tables import (
     pair_leads,
     rows_that_count,
     slice_column,
+    supported,
+    table_remarks,
     tabulate,
 )
 
@@ -247,9 +251,15 @@ def correlate(
 # %% ../../nbs/evaluation/02_correlation.ipynb #side-by-side
 def _cell_text(row: pd.Series, digits: int) -> str:
     "A value with its interval, and of a difference the corrected p-value."
+    if np.isnan(row.value):
+        return '–'
     text = f'{row.value:.{digits}f}'
-    if not np.isnan(row.low):
+    if row.get('reason') == ALL_ALIKE:
+        text += ' [no width]'
+    elif not np.isnan(row.low):
         text += f' [{row.low:.{digits}f}, {row.high:.{digits}f}]'
+    elif row.get('reason'):
+        text += ' [none]'
     if not np.isnan(row.get('p_holm', np.nan)):
         text += f' p={row.p_holm:.2g}'
     return text
@@ -262,6 +272,7 @@ def side_by_side(
 ) -> pd.DataFrame:  # one row per slice, one column per model: value [low, high], p of differences
     "One statistic of all models, with intervals."
     by = slice_column(table)
+    table = supported(table)
     rows = table[table.statistic == statistic]
     if not len(rows):
         known = list(table.statistic.unique())
@@ -271,3 +282,14 @@ def side_by_side(
     wide = wide.loc[rows[by].unique(), rows.model.unique()]
     facts = rows.drop_duplicates(by).set_index(by)[['n', 'groups', 'tie_rate', 'split']]
     return facts.round(2).join(wide)
+
+
+# %% ../../nbs/evaluation/02_correlation.ipynb #printed-table
+def printed_table(
+    table: pd.DataFrame,  # as for `side_by_side`
+    statistic: str = 'spearman',  # one that the table has
+    drop: Sequence[str] = (),  # columns to leave out
+) -> str:
+    "One statistic of all models for a terminal, and below it what its values lack."
+    shown = side_by_side(table, statistic).drop(columns=list(drop)).to_string()
+    return '\n'.join([shown, *table_remarks(table, statistic)])

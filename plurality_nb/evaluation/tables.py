@@ -8,6 +8,9 @@ __all__ = [
     'Models',
     'TABLE_COLUMNS',
     'Measures',
+    'LEAST_GROUPS',
+    'TOO_FEW',
+    'ALL_ALIKE',
     'rows_left_out',
     'vote_log_odds',
     'label_is_apart',
@@ -23,9 +26,12 @@ __all__ = [
     'SliceFacts',
     'slice_facts',
     'estimate',
+    'why_unsupported',
     'tabulate',
     'check_statistics',
     'slice_column',
+    'supported',
+    'table_remarks',
     'said_once',
 ]
 
@@ -43,7 +49,7 @@ from datasets import Dataset, Value
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import Measure, interval, resample
+from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, interval, resample
 from plurality_nb.rewards.baselines import BASELINES, baseline_rewards
 from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
 
@@ -224,7 +230,7 @@ def _trivial_deltas(
 TABLE_COLUMNS = [
     *['model', 'statistic', 'value', 'low', 'high', 'se', 'level'],
     *['n', 'groups', 'tie_rate', 'split'],  # what a value rests on
-    'reason',  # of `estimate_ceilings`
+    'reason',  # what a value or its interval lacks
     *['baseline', 'p', 'p_holm', 'detectable'],  # of `compare_models`
     # of `match_slices`
     *['unmatched', 'gap', 'gap_low', 'gap_high', 'effective', 'reference', 'overlap'],
@@ -401,6 +407,32 @@ def estimate(
     return dict(value=values[0], low=low, high=high, se=se, level=level)
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #reason
+LEAST_GROUPS = 5  # prompts, for a value
+TOO_FEW = f'fewer than {LEAST_GROUPS} prompts, too few for a value'
+ALL_ALIKE = 'every resample gives the same value, so the interval has no width'
+
+
+def why_unsupported(
+    values: np.ndarray,  # (1 + resamples,), from `resample`
+    groups: int,  # prompts that they rest on
+) -> str:  # empty where nothing is lacking
+    "What a value or its interval lacks."
+    draws = values[1:]
+    if np.isnan(values[0]):
+        return 'undefined on these pairs'
+    if groups < LEAST_GROUPS:
+        return TOO_FEW
+    if not len(draws):
+        return ''  # no interval was asked for
+    if groups < MIN_GROUPS:
+        return f'fewer than {MIN_GROUPS} prompts, too few for an interval'
+    low, high = interval(draws, groups)
+    if np.isnan(low):
+        return 'undefined in more than one resample of twenty, so there is no interval'
+    return ALL_ALIKE if high - low < 1e-12 else ''
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #tabulate-slices
 def tabulate(
     rows: pd.DataFrame,  # from `rows_that_count`
@@ -409,7 +441,7 @@ def tabulate(
     n_boot: int = 2000,  # resamples
     seed: int = 0,
     level: float = 0.95,  # of the intervals
-) -> pd.DataFrame:  # the slice, and of `TABLE_COLUMNS` those up to `split`
+) -> pd.DataFrame:  # the slice, and of `TABLE_COLUMNS` those up to `reason`
     "Statistics with intervals, one row for each model, slice and statistic."
     table = []
     for name, part in slices(rows).items():
@@ -425,6 +457,7 @@ def tabulate(
                     'statistic': statistic,
                     **estimate(values, facts.groups, level),
                     **facts._asdict(),
+                    'reason': why_unsupported(values, facts.groups),
                 }
             )
     return pd.DataFrame(table)
@@ -450,6 +483,36 @@ def slice_column(
     if len(others) != 1:
         raise ContractError('table', f'one column other than {TABLE_COLUMNS}', f'{others}')
     return others[0]
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #supported
+def supported(
+    table: pd.DataFrame,  # from `tabulate` and all that is built on it
+) -> pd.DataFrame:  # the same rows
+    "The table without the values that rest on too little."
+    if 'reason' not in table:
+        return table
+    table = table.copy()
+    numbers = [c for c in ('value', 'low', 'high', 'se', 'p', 'p_holm', 'gap') if c in table]
+    table.loc[table.reason == TOO_FEW, numbers] = np.nan
+    return table
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #table-remarks
+def table_remarks(
+    table: pd.DataFrame,  # from `tabulate` and all that is built on it
+    statistic: str,
+) -> list[str]:  # sentences; none where nothing is lacking
+    "What the values of one statistic lack, and in which slices."
+    if 'reason' not in table:
+        return []
+    rows = table[table.statistic == statistic]
+    lacking = rows[rows.reason.fillna('') != '']
+    by = slice_column(table)
+    return [
+        f'{reason}: {", ".join(dict.fromkeys(part[by].astype(str)))}'
+        for reason, part in lacking.groupby('reason', sort=False)
+    ]
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #said-once

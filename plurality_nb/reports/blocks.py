@@ -56,8 +56,9 @@ def svg(
     with matplotlib.rc_context(settings), warnings.catch_warnings():
         # names may be in scripts that the font lacks
         warnings.filterwarnings('ignore', 'Glyph .* missing')
+        metadata = {'Date': None, 'Creator': 'plurality_nb'}
         fig.savefig(
-            out, format='svg', bbox_inches='tight', metadata={'Date': None}, transparent=transparent
+            out, format='svg', bbox_inches='tight', metadata=metadata, transparent=transparent
         )
     plt.close(fig)
     text = out.getvalue()
@@ -210,11 +211,13 @@ def interval_cell(
     digits: int = 2,
 ) -> TableCell:  # a dash where there is no value, with its reason
     "A value, and below it the interval."
+    reason = row.get('reason', '')
+    reason = reason if isinstance(reason, str) else ''
     if np.isnan(row.value):
-        reason = row.get('reason', '')
-        return TableCell('–', reason if isinstance(reason, str) else '')
+        return TableCell('–', reason)
     interval = '' if np.isnan(row.low) else f'[{numbers_text(row.low, row.high, digits=digits)}]'
-    return TableCell(numbers_text(row.value, digits=digits), interval)
+    lines = [line for line in (interval, reason) if line]
+    return TableCell(numbers_text(row.value, digits=digits), '\n'.join(lines))
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #tested-cell

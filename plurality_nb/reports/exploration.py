@@ -27,7 +27,7 @@ from datasets import Dataset
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import with_columns
-from plurality_nb.data.saving import read_settings, save_comparisons
+from plurality_nb.data.saving import check_save, read_settings, save_comparisons
 from plurality_nb.data.schema import OUTCOMES, QUADRANTS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import Measure
@@ -39,14 +39,39 @@ from plurality_nb.reports.view import (
     Facts,
     View,
     found_threshold,
+    joined_difference,
     optional_numbers,
     rows_in_view,
 )
 from plurality_nb.simulation.users import is_simulated
 from plurality_nb.votes.shares import Votes, tie_rate, vote_split
 
-
 # %% ../../nbs/reports/08_exploration.ipynb #compared-models
+_COMPARED_COLUMNS = ['group', 'label', 'label_source', 'seen']
+
+
+def _check_columns(ds: Dataset, voters: str) -> None:
+    "Stops where the data lack a column of the contract that correlations need."
+    needed = [*_COMPARED_COLUMNS, *(f'{voters}_{outcome}' for outcome in OUTCOMES)]
+    missing = [column for column in needed if column not in ds.column_names]
+    if missing:
+        hint = 'Load them with `load_comparisons`, which adds the columns of the contract'
+        raise ContractError(missing[0], 'a column of the comparisons', 'none', hint)
+
+
+def _on_rows_of(base: Dataset, ds: Dataset) -> Dataset:
+    "The rows of other comparisons with a model's rewards, where it scored them."
+    difference = joined_difference(ds, base)
+    seen = dict(zip(ds['pair_id'], ds['seen']))
+    return with_columns(
+        base,
+        reward_a=difference,
+        reward_b=0 * difference,
+        seen=[bool(seen.get(pair)) for pair in base['pair_id']],
+    )
+
+
+# %% ../../nbs/reports/08_exploration.ipynb #models-compared
 def _compared_models(models: Mapping[str, Dataset], voters: str) -> Mapping[str, Dataset]:
     "The models that are scored; if there are none, the judge's votes turned into rewards."
     scored = {
@@ -54,9 +79,10 @@ def _compared_models(models: Mapping[str, Dataset], voters: str) -> Mapping[str,
         for name, ds in models.items()
         if not np.isnan(optional_numbers(ds, 'reward_a')).all()
     }
-    if scored:
-        return scored
     base = next(iter(models.values()))
+    if scored:
+        first, ds = next(iter(scored.items()))
+        return scored if ds is base else scored | {first: _on_rows_of(base, ds)}
     judge = Votes(*(optional_numbers(base, f'judge_{outcome}') for outcome in OUTCOMES))
     log_odds = vote_log_odds(*judge)
     if voters == 'judge' or np.isnan(log_odds).all():
@@ -77,6 +103,8 @@ class ComparedRows(NamedTuple):
 
 
 def _compared_rows(models: Mapping[str, Dataset], voters: str) -> ComparedRows:
+    for ds in models.values():
+        _check_columns(ds, voters)
     compared = _compared_models(models, voters)
     rows, left_out = rows_that_count(compared, None, voters)
     kept = {*compared, 'judge'}
@@ -204,14 +232,24 @@ def _quadrant_counts(state: ViewState) -> pd.DataFrame:
     return counts[['pairs', 'split', 'tie_rate']]
 
 
-def _check_replaceable(path: str | Path) -> None:
-    "Stop at a file that is not an earlier selection."
-    if Path(path).exists() and 'explore' not in read_settings(path):
+def _note_columns(state: ViewState) -> dict[str, list]:
+    "Notes and tags of the pairs in view, as columns."
+    entries = [state.notes.about(pair_id) for pair_id in state.facts.ids[state.rows]]
+    return dict(
+        note=[entry['note'] or None for entry in entries],
+        tags=[', '.join(entry['tags']) or None for entry in entries],
+    )
+
+
+def _check_selection(path: str | Path, overwrite: bool) -> None:
+    "Stop at a name that cannot be written to, and at a file that is not an earlier selection."
+    check_save(path, overwrite=overwrite)
+    if not overwrite and Path(path).is_file() and 'explore' not in read_settings(path):
         raise ContractError(
             'path',
             'a new file, or a selection to replace',
             f'a file of something else: {path}',
-            'Name another',
+            'Name another, or `overwrite=True` to replace it',
         )
 
 
@@ -238,20 +276,22 @@ class Exploration(ViewState):
     def select(self, quadrants: bool = False, notes: bool = False) -> Dataset:
         "The selection, with the current quadrants and with `note` and `tags`, if asked."
         if not len(self):
-            want = 'at least one pair that passes the filters'
-            raise ContractError('view', want, 'none', 'Clear a filter')
-        columns: dict[str, Any] = dict(quadrant=self.quadrant[self.rows]) if quadrants else {}
-        if notes:
-            entries = [self.notes.about(pair_id) for pair_id in self.facts.ids[self.rows]]
-            columns['note'] = [entry['note'] or None for entry in entries]
-            columns['tags'] = [', '.join(entry['tags']) or None for entry in entries]
+            raise ContractError('view', 'at least one pair', 'none', 'Clear a filter')
+        columns = dict(quadrant=self.quadrant[self.rows].tolist()) if quadrants else {}
+        columns |= _note_columns(self) if notes else {}
         return with_columns(self.selection, **columns) if columns else self.selection
 
-    def save(self, path: str | Path, quadrants: bool = False, notes: bool = False) -> Path:
+    def save(
+        self,
+        path: str | Path,
+        quadrants: bool = False,
+        notes: bool = False,
+        overwrite: bool = False,  # replace a file that is no selection
+    ) -> Path:
         "Write the selection as comparisons, and the view into a note next to the file."
-        _check_replaceable(path)
+        _check_selection(path, overwrite)
         settings = dict(explore=dict(asdict(self.view), new_quadrants=quadrants))
-        return save_comparisons(self.select(quadrants, notes), path, settings=settings)
+        return save_comparisons(self.select(quadrants, notes), path, settings, overwrite=overwrite)
 
 
 # %% ../../nbs/reports/08_exploration.ipynb #voice

@@ -132,7 +132,7 @@ def _direction(low: float, high: float) -> str:
 def _about_model(name: str, table: pd.DataFrame) -> str:
     row = find_row(table, name, 'overall', 'spearman')
     if row is None:
-        return f'{name}: its correlation with people is undefined on these pairs.'
+        return f'{name}: its correlation with people cannot be measured on these pairs.'
     correlation = f"Spearman correlation with people's share {interval_text(row)}"
     return f'{name}: {correlation}, {_direction(row.low, row.high)}.'
 

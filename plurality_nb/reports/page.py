@@ -22,9 +22,15 @@ from datasets import Dataset
 from jinja2 import Environment
 
 from plurality_nb import __version__
-from plurality_nb.data.outputs import json_object, refuse_foreign, refuse_inputs, replacing
+from plurality_nb.data.outputs import (
+    json_object,
+    refuse_foreign,
+    refuse_full_disk,
+    refuse_inputs,
+    replacing,
+)
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.tables import said_once
+from plurality_nb.evaluation.tables import said_once, supported
 from plurality_nb.reports.sections import ReportInput, report_sections
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.votes.inspection import data_card
@@ -50,17 +56,19 @@ def _not_numbers(path: Path) -> str:
 def check_report(
     path: str | Path,  # of the page
     inputs: Iterable[str | Path] = (),  # what is read: files of votes, folders of models
+    overwrite: bool = False,  # whether a file that is no report may be replaced
 ) -> None:
-    "Fail where a report would overwrite something that is not a report."
+    "Fail where a report could not be written, or would overwrite an input or a foreign file."
     page_path, read_paths = Path(path), list(inputs)
-    if page_path.suffix == '.json':
-        hint = 'The numbers go there; name the page'
-        raise ContractError('path', 'a name that does not end in .json', str(path), hint)
     refuse_inputs(page_path, read_paths)
-    refuse_foreign(page_path, _not_a_page, 'a report')
+    refuse_foreign(page_path, _not_a_page, 'a report', overwrite=overwrite)
     numbers_path = page_path.with_suffix('.json')
     refuse_inputs(numbers_path, read_paths)
-    refuse_foreign(numbers_path, _not_numbers, "a report's numbers")
+    refuse_foreign(numbers_path, _not_numbers, "a report's numbers", overwrite=overwrite)
+    if page_path.suffix not in ('.html', '.htm'):
+        hint = 'The numbers go beside it, into a .json'
+        raise ContractError('path', 'a name that ends in .html', str(path), hint)
+    refuse_full_disk(page_path)
 
 
 # %% ../../nbs/reports/04_page.ipynb #versions
@@ -163,15 +171,16 @@ def write_page(
     votes: str = 'human',  # whose, as the tables were made
     include_seen: bool = False,  # as the tables were made
     seed: int = 0,  # as the tables were made
+    overwrite: bool = False,  # whether a file that is no report may be replaced
 ) -> Path:  # the page
     "One offline HTML page and one JSON with the same numbers."
-    check_report(path, [file['path'] for file in inputs])
+    check_report(path, [file['path'] for file in inputs], overwrite)
     run = dict(command=command, seed=seed, versions=versions())
     report = ReportInput(
         models,
-        table,
-        differences,
-        further or {},
+        supported(table),
+        None if differences is None else supported(differences),
+        {name: supported(more) for name, more in (further or {}).items()},
         account,
         training,
         order,

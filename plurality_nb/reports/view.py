@@ -9,6 +9,7 @@ __all__ = [
     'SortKey',
     'View',
     'optional_numbers',
+    'joined_difference',
     'Facts',
     'rows_in_view',
     'found_threshold',
@@ -112,7 +113,10 @@ def _reward_difference(ds: Dataset) -> np.ndarray:
     return optional_numbers(ds, 'reward_a') - optional_numbers(ds, 'reward_b')
 
 
-def _joined_difference(ds: Dataset, base: Dataset) -> np.ndarray:
+def joined_difference(
+    ds: Dataset,  # scored comparisons
+    base: Dataset,  # comparisons, which may be others or in another order
+) -> np.ndarray:  # (rows of `base`,): logits, nan where it is not known
     "A model's differences of rewards for the rows of another table, and for the A of that table."
     if ds is base:
         return _reward_difference(ds)
@@ -125,10 +129,11 @@ def _joined_difference(ds: Dataset, base: Dataset) -> np.ndarray:
     return np.where(same_side, 1, -1) * rewards.difference.to_numpy(dtype=float)
 
 
+# %% ../../nbs/reports/07_view.ipynb #predictions
 def _predicted_preferences(models: Mapping[str, Dataset]) -> dict[str, np.ndarray]:
     "Each scored model's predicted preference for A, in the rows of the first one."
     base = next(iter(models.values()))
-    differences = {name: _joined_difference(ds, base) for name, ds in models.items()}
+    differences = {name: joined_difference(ds, base) for name, ds in models.items()}
     return {
         name: (1 + np.tanh(difference / 2)) / 2
         for name, difference in differences.items()

@@ -32,7 +32,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from plurality_nb.data.outputs import replacing
+from plurality_nb.data.outputs import refuse_foreign, replacing
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import Budget
 from plurality_nb.judges.registry import JUDGES
@@ -167,20 +167,43 @@ _NAMED_TABLES = ['people', 'pairs', 'arms', 'ways', 'references', 'seeds']
 _TAKEN_NAMES = {'judge', 'longer response', 'random'}  # rows that every table has
 
 
+_PORTS = {f'{port}{number}' for port in ('com', 'lpt') for number in range(1, 10)}
+_RESERVED = {'con', 'prn', 'aux', 'nul'} | _PORTS  # by Windows
+_NAME_LENGTH = 150  # bytes, so that endings fit into the name of a file
+
+
+def _names_a_file(name: str) -> bool:
+    "Whether files can be named by it on all systems, in the folder of the study and nowhere else."
+    return (
+        re.fullmatch(r'[\w+-]([\w .+-]*[\w+-])?', name) is not None
+        and name.partition('.')[0].lower() not in _RESERVED
+        and len(name.encode()) <= _NAME_LENGTH
+    )
+
+
+def _same_file(name: object) -> str:
+    "What names of the same file have in common, on systems that ignore case too."
+    return str(name).casefold().replace(' ', '_')
+
+
+# %% ../../nbs/studies/00_config.ipynb #check-names
 def _check_names(kind: str, names: list) -> None:
     "Names become parts of file names and rows of tables, so each must be usable and unique."
     for name in names:
-        if not re.fullmatch(r'[\w.+-][\w .+-]*', str(name)):
-            want = 'letters, digits and . + - _ or spaces, since files are named by it'
-            raise ContractError('name', want, repr(name), where=kind)
+        if not _names_a_file(str(name)):
+            want = (
+                'letters, digits, + - _ and between them . or spaces, since files are named by it'
+            )
+            raise ContractError('name', want, repr(name)[:200], where=kind)
     taken = _TAKEN_NAMES & set(names)
     if taken and kind in ('arms', 'references'):
         raise ContractError(
             'name', 'a name that no other row of the tables has', f'{taken}', where=kind
         )
     missing = not names and kind != 'references'
-    if missing or len(set(names)) < len(names):
-        raise ContractError(kind, 'one or more, each with a name of its own', f'{names}')
+    if missing or len(set(map(_same_file, names))) < len(names):
+        want = 'one or more, each with a name of its own, whatever the case of its letters'
+        raise ContractError(kind, want, f'{names}')
 
 
 def _check_examples(way: Way, held_out: int) -> None:
@@ -400,10 +423,7 @@ def write_template(
 ) -> Path:  # the file
     "Writes the paper's study as a file with comments."
     path = Path(path)
-    if path.exists():
-        raise ContractError(
-            'path', 'a file that does not exist yet', str(path), 'Give another name'
-        )
+    refuse_foreign(path, lambda _: 'a file', 'an empty file', argument='new_file')
     template = files('plurality_nb') / 'resources' / 'study.toml'
     with replacing(path) as tmp:
         tmp.write_text(template.read_text(encoding='utf-8'), encoding='utf-8')

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from plurality_nb.data.outputs import refuse_foreign, replacing
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import check_save, read_settings, save_comparisons
+from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.disagreement import order_effects
 from plurality_nb.judges.collect import add_votes, ask_both_orders
 from plurality_nb.judges.prompts import Judge
@@ -117,22 +118,40 @@ _SCORED_FILES = {  # model to its file
     'margin': 'margin.parquet',
     'permuted margins': 'permuted_margins.parquet',
 }
-_DRAWN_FILES = ['correlation.csv', 'forest.svg', 'prediction.svg']
+_TABLE_START = b'model,quadrant,statistic,value,low,high,'
+_FIGURE_MARK = b'<dc:title>plurality_nb'
+_NOT_OURS = 'a file of something else'
 
 
-def _not_the_demos(path: Path) -> str:
-    return 'a file of something else'
+def _no_table_of_ours(path: Path) -> str:
+    return '' if path.read_bytes().startswith(_TABLE_START) else _NOT_OURS
 
 
-def _check_demo(out: Path) -> None:
+def _no_figure_of_ours(path: Path) -> str:
+    return '' if _FIGURE_MARK in path.read_bytes() else _NOT_OURS
+
+
+_DRAWN_FILES = {
+    'correlation.csv': _no_table_of_ours,
+    'forest.svg': _no_figure_of_ours,
+    'prediction.svg': _no_figure_of_ours,
+}
+
+
+def _is_demo(path: Path) -> bool:
+    return not path.is_file() or 'demo' in read_settings(path)
+
+
+def _check_demo(out: Path, overwrite: bool) -> None:
     "Stops if the demo would overwrite files that it did not write."
-    check_report(out / 'report.html')
+    check_report(out / 'report.html', overwrite=overwrite)
     for name in _SCORED_FILES.values():
-        check_save(out / name)
-    if 'demo' in read_settings(out / _SCORED_FILES['baseline']):
-        return  # an earlier demo's folder
-    for name in [*_SCORED_FILES.values(), *_DRAWN_FILES]:
-        refuse_foreign(out / name, _not_the_demos, 'the files of a demo')
+        check_save(out / name, overwrite=overwrite)
+        if not (overwrite or _is_demo(out / name)):
+            want = "a folder without another stage's files"
+            raise ContractError('out', want, repr(str(out / name)), 'Give another name')
+    for name, why_foreign in _DRAWN_FILES.items():
+        refuse_foreign(out / name, why_foreign, 'the files of a demo', overwrite=overwrite)
 
 
 # %% ../../nbs/studies/07_demo.ipynb #demo-settings
@@ -188,15 +207,47 @@ def _write_demo_files(
     order: pd.DataFrame,  # from `order_effects`
     settings: _DemoSettings,
     command: str | None,
+    overwrite: bool,
 ) -> None:
     "Writes the scored comparisons, the table and the figures."
     noted = dict(demo=settings._asdict(), order_effects=json.loads(order.to_json(orient='index')))
     for name, file in _SCORED_FILES.items():
-        save_comparisons(models[name], out / file, noted, command=command, seed=settings.seed)
+        save_comparisons(
+            models[name],
+            out / file,
+            noted,
+            command=command,
+            seed=settings.seed,
+            overwrite=overwrite,
+        )
     with replacing(out / 'correlation.csv') as tmp:
         table.to_csv(tmp, index=False)
     _write_figure(plot_forest(table, note=SIMULATED), out / 'forest.svg')
     _write_figure(plot_prediction(models['margin']), out / 'prediction.svg')
+
+
+# %% ../../nbs/studies/07_demo.ipynb #write-demo-page
+def _write_demo_page(
+    out: Path,
+    models: Mapping[str, Dataset],
+    tables: Mapping[str, pd.DataFrame],  # from `measure_models`
+    order: pd.DataFrame,  # from `order_effects`
+    settings: _DemoSettings,
+    command: str | None,
+    overwrite: bool,
+) -> Path:
+    "Writes the report."
+    training = {name: _arm_record(name, settings) for name in models}
+    return write_report(
+        dict(models=models, training=training, **tables),
+        out / 'report.html',
+        'The demo: does a margin help?',
+        settings=dict(demo=settings._asdict()),
+        command=command,
+        order=order,
+        seed=settings.seed,
+        overwrite=overwrite,
+    )
 
 
 # %% ../../nbs/studies/07_demo.ipynb #run-demo
@@ -209,10 +260,11 @@ def run_demo(
     seed: int = 0,
     progress: bool = True,
     command: str | None = None,  # for the report
+    overwrite: bool = False,  # whether files that no demo wrote may be replaced
 ) -> dict:  # `table`, `differences`, `verdict`, `order`, `report` (path)
     "Sample, taxonomy, votes, labels, margins, models, correlation, figures, report."
     out = Path(out)
-    _check_demo(out)
+    _check_demo(out, overwrite)
     settings = _DemoSettings(n_people, n_votes, scale, n_boot, seed)
     pairs, order = _demo_pairs(settings, progress)
     models = cross_score_arms(pairs, scale, settings.folds, seed, progress)
@@ -220,17 +272,8 @@ def run_demo(
         models, n_boot=n_boot, seed=seed, baseline='baseline', progress=progress
     )
     table, differences = tables['correlation'], tables['differences']
-    _write_demo_files(out, models, table, order, settings, command)
-    training = {name: _arm_record(name, settings) for name in models}
-    page = write_report(
-        dict(models=models, training=training, **tables),
-        out / 'report.html',
-        'The demo: does a margin help?',
-        settings=dict(demo=settings._asdict()),
-        command=command,
-        order=order,
-        seed=seed,
-    )
+    _write_demo_files(out, models, table, order, settings, command, overwrite)
+    page = _write_demo_page(out, models, tables, order, settings, command, overwrite)
     return dict(
         table=table,
         differences=differences,

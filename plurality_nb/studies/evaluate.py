@@ -63,7 +63,14 @@ def check_inputs(
     voters: str,  # whose votes to measure against: `human` or `judge`
 ) -> None:
     "Fail on invalid inputs before anything expensive is computed."
-    a, b, _ = votes_of(ds, voters)
+    a, b, tie = votes_of(ds, voters)
+    if np.nansum(a + b) == 0 and np.nansum(tie) > 0:
+        raise ContractError(
+            column=f'{voters}_tie',
+            want='votes for A or for B on some pairs',
+            got=f'only ties, {np.nansum(tie):g} of them, on {len(ds)} pairs',
+            hint='Where nobody takes a side, there is nothing for a model to follow',
+        )
     if np.nansum(a + b) == 0:
         raise _no_votes_error(ds, voters)
     if not models:
@@ -191,7 +198,7 @@ def write_report(
     **how: Any,  # of `write_page`
 ) -> Path:  # the page
     "Writes the page and the JSON on some models."
-    check_report(path, inputs)
+    check_report(path, inputs, how.get('overwrite', False))
     further = {k: evaluation[k] for k in ['scores', 'ceilings', 'matched'] if k in evaluation}
     hashes = [dict(path=str(p), sha256=file_hash(p)) for p in inputs if Path(p).exists()]
     return write_page(

@@ -9,6 +9,7 @@ __all__ = ['StudyError', 'StudyResult', 'run_study', 'plan_study']
 # %% ../../nbs/studies/04_run.ipynb #imports
 import json
 import logging
+import os
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,13 @@ from pathlib import Path
 import pandas as pd
 
 from plurality_nb import __version__
-from plurality_nb.data.outputs import json_object, refuse_foreign, refuse_inputs, replacing
+from plurality_nb.data.outputs import (
+    json_object,
+    refuse_foreign,
+    refuse_full_disk,
+    refuse_inputs,
+    replacing,
+)
 from plurality_nb.data.saving import check_save, file_hash
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import plan_votes
@@ -26,7 +33,15 @@ from plurality_nb.judges.safety import masked
 from plurality_nb.progress import progress_bar
 from plurality_nb.reports.page import check_report
 from plurality_nb.studies.config import JUDGE_KINDS, Study
-from plurality_nb.studies.stages import STAGES, Job, Session, Step, VoteTask, pairs_to_judge
+from plurality_nb.studies.stages import (
+    STAGES,
+    Job,
+    Session,
+    Step,
+    VoteTask,
+    check_step,
+    pairs_to_judge,
+)
 from plurality_nb.studies.steps import PEOPLE_STEP, study_steps
 from plurality_nb.studies.summary import read_summary
 
@@ -148,8 +163,11 @@ def _do_step(folder: _StudyFolder, session: Session, step: Step, inputs: list[St
 # %% ../../nbs/studies/04_run.ipynb #check-folder
 def _not_a_note(path: Path) -> str:
     "Why a file is not a note of a study; empty where it is one."
-    is_note = {'settings', 'inputs'} <= json_object(path).keys()
-    return '' if is_note else 'a file of something else'
+    note = json_object(path)
+    if not {'settings', 'inputs'} <= note.keys():
+        return 'a file of something else'
+    broken = [key for key in ('settings', 'inputs') if not isinstance(note[key], dict)]
+    return f'its `{broken[0]}` is no table' if broken else ''
 
 
 def _not_ours(path: Path) -> str:
@@ -170,11 +188,31 @@ def _check_step_file(folder: _StudyFolder, step: Step, inputs: list[str]) -> Non
         check_save(path, inputs)
 
 
-def _check_folder(folder: _StudyFolder, study: Study, steps: Iterable[Step]) -> None:
+# %% ../../nbs/studies/04_run.ipynb #check-file-names
+def _check_file_names(folder: _StudyFolder, steps: Iterable[Step]) -> None:
+    "Stops where a step would write outside the folder, or where two would write one file."
+    of_file: dict[str, str] = {}
+    for step in steps:
+        path = os.path.normpath(folder.file(step).absolute())
+        if not Path(path).is_relative_to(os.path.normpath(folder.root.absolute())):
+            raise ContractError('name', 'a name that stays in the folder', repr(step.file))
+        other = of_file.setdefault(path.casefold(), step.id)
+        if other != step.id:
+            want = f'names that give {step.id!r} and {other!r} different files'
+            raise ContractError('name', want, repr(step.file), 'Rename one of them')
+
+
+def _check_folder(folder: _StudyFolder, study: Study, steps: Collection[Step]) -> None:
     "Stops where a step would overwrite what the study did not write, or what it reads."
-    inputs = [source.data for source in [*study.people, *study.pairs]]
+    _check_file_names(folder, steps)
+    judges = [study.judge.model, *(way.model for way in study.ways if way.model)]
+    models = [study.training.model, *(reference.model for reference in study.references)]
+    inputs = [source.data for source in [*study.people, *study.pairs]] + judges + models
     for step in steps:
         _check_step_file(folder, step, inputs)
+    if study.judge.store:
+        refuse_inputs(study.judge.store, inputs, 'store')
+    refuse_full_disk(folder.root / 'stages', inputs)
 
 
 # %% ../../nbs/studies/04_run.ipynb #study-error
@@ -213,12 +251,28 @@ def _failure_text(step: Step, error: Exception) -> str:
     return f'{step.id}: {type(error).__name__}: {error}'
 
 
+# %% ../../nbs/studies/04_run.ipynb #refuse-changed
+def _refuse_changed(folder: _StudyFolder, inputs: Iterable[Step]) -> None:
+    "Stops where a file of the study is not what its step wrote."
+    for step in inputs:
+        path, noted = folder.file(step), json_object(folder.note_path(step)).get('hash')
+        if path.exists() and noted and _hash_once(str(path), _file_state(path)) != noted:
+            raise ContractError(
+                'file',
+                f'what the step {step.id!r} wrote',
+                'something that was changed since',
+                f'To make it again, remove {folder.note_path(step)} and the file',
+                where=str(path),
+            )
+
+
 def _do_if_needed(
     folder: _StudyFolder, session: Session, step: Step, inputs: list[Step], result: StudyResult
 ) -> None:
     reason = folder.reason(step, folder.source(step, inputs))
     _log.info(f'{step.id}: {reason or "skipped, nothing changed"}')
     if reason:
+        _refuse_changed(folder, inputs)
         _do_step(folder, session, step, inputs)
         result.made[step.id] = reason
     else:
@@ -246,9 +300,44 @@ def _read_result(folder: _StudyFolder, steps: Mapping[str, Step], result: StudyR
     "Adds the summary and the page to a result, if the run got that far."
     done = {*result.made, *result.skipped}
     if 'correlate summary' in done:
+        _refuse_changed(folder, [steps['correlate summary']])
         result.summary = read_summary(folder.file(steps['correlate summary']))
     if 'report page' in done:
         result.report = folder.file(steps['report page'])
+
+
+# %% ../../nbs/studies/04_run.ipynb #problems
+_FOLLOWS = 'follows '  # begins the reason of a step whose inputs must be made first
+
+
+def _why_to_do(folder: _StudyFolder, steps: Mapping[str, Step]) -> dict[str, str]:
+    "Id of each step to why it must be done; empty where it need not."
+    reasons: dict[str, str] = {}
+    for step in steps.values():
+        inputs, _ = _available_inputs(step, steps, ())
+        made_anew = [i.id for i in inputs if reasons[i.id]]
+        reasons[step.id] = f'{_FOLLOWS}{made_anew[0]}' if made_anew else ''
+        if not made_anew:
+            reasons[step.id] = folder.reason(step, folder.source(step, inputs))
+    return reasons
+
+
+def _problem(step: Step) -> str:
+    "What is known to stop a step; empty where nothing is."
+    try:
+        check_step(step)
+    except ContractError as error:
+        return str(error)
+    return ''
+
+
+def _stop_at_problems(folder: _StudyFolder, steps: Mapping[str, Step]) -> None:
+    "Stops before the first step where a later one cannot work; those that load stop by themselves."
+    for step_id, reason in _why_to_do(folder, steps).items():
+        step = steps[step_id]
+        problem = _problem(step) if reason and step.stage != 'load' else ''
+        if problem:
+            raise StudyError(f'{step_id}: {problem}')
 
 
 # %% ../../nbs/studies/04_run.ipynb #run-study
@@ -263,7 +352,9 @@ def run_study(
     "Runs the steps that are missing or changed."
     steps = _steps_up_to(study, only)
     folder, session = _start_session(study, out, progress, command)
-    _check_folder(folder, study, steps.values())
+    _check_folder(folder, study, list(steps.values()))
+    if not keep_going:
+        _stop_at_problems(folder, steps)
     result = StudyResult()
     for step in progress_bar(steps.values(), 'study', progress, unit=' steps'):
         inputs, missing = _available_inputs(step, steps, result.failed)
@@ -329,6 +420,17 @@ def _count_questions(
     )
 
 
+# %% ../../nbs/studies/04_run.ipynb #questions
+def _questions(
+    folder: _StudyFolder, session: Session, step: Step, steps: Mapping[str, Step], reason: str
+) -> dict:
+    "What a step asks: counted where its inputs are there, else the most that the limits allow."
+    if reason.startswith(_FOLLOWS):
+        return _most_questions(session.study, step)
+    inputs, _ = _available_inputs(step, steps, ())
+    return _count_questions(folder, session, step, inputs)
+
+
 # %% ../../nbs/studies/04_run.ipynb #plan-study
 _PLAN_COLUMNS = ['questions', 'stored', 'tokens_in', 'tokens_out', 'cost', 'host']
 
@@ -340,25 +442,20 @@ def plan_study(
 ) -> pd.DataFrame:  # one row per step
     """What `run_study` would do.
 
-    The columns are `stage`, `step`, `why` it would be done (empty: it is done), and of steps that
-    ask a judge `questions`, `stored`, `tokens_in`, `tokens_out`, `cost` and `host`."""
+    The columns are `stage`, `step`, `why` it would be done (empty: it is done), the `problem` that
+    would stop it (empty: none is known), and of steps that ask a judge `questions`, `stored`,
+    `tokens_in`, `tokens_out`, `cost` and `host`."""
     folder, session = _start_session(study, out, progress)
     steps = _steps_up_to(study, None)
-    pending: set[str] = set()
+    _check_folder(folder, study, list(steps.values()))
+    reasons = _why_to_do(folder, steps)
     rows = []
     for step in steps.values():
-        inputs, _ = _available_inputs(step, steps, ())
-        follows = next((i.id for i in inputs if i.id in pending), None)
-        reason = f'follows {follows}'
-        if follows is None:
-            reason = folder.reason(step, folder.source(step, inputs))
-        if reason:
-            pending.add(step.id)
+        reason = reasons[step.id]
+        problem = _problem(step) if reason else ''
         questions = {}
-        if reason and step.stage == 'votes' and follows:
-            questions = _most_questions(study, step)
-        elif reason and step.stage == 'votes':
-            questions = _count_questions(folder, session, step, inputs)
+        if reason and step.stage == 'votes' and not problem:
+            questions = _questions(folder, session, step, steps, reason)
         asked = {k: questions.get(k) for k in _PLAN_COLUMNS}
-        rows.append(dict(stage=step.stage, step=step.name, why=reason, **asked))
+        rows.append(dict(stage=step.stage, step=step.name, why=reason, problem=problem, **asked))
     return pd.DataFrame(rows)

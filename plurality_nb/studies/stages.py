@@ -21,12 +21,15 @@ __all__ = [
     'train_arm',
     'score_people',
     'score_judge',
+    'check_model_path',
+    'check_step',
 ]
 
 # %% ../../nbs/studies/01_stages.ipynb #imports
 import gc
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +40,7 @@ from datasets import Dataset, concatenate_datasets
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.data.opening import path_exists, refuse_missing
 from plurality_nb.data.outputs import replacing
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.data.schema import FEATURES
@@ -186,13 +190,8 @@ def _held_out_rows(ds: Dataset, prompts: int) -> np.ndarray:
 
 
 # %% ../../nbs/studies/01_stages.ipynb #load-people
-def load_people(
-    job: Job,
-    settings: dict,  # of `People`
-) -> dict:  # how many rows were read and kept, and why not the others; pairs, prompts, examples
-    "Writes the pairs with enough votes of people, some of them as examples."
-    people = People(**settings)
-    ds, account = _read_source(people, job.session.progress)
+def _enough_votes(ds: Dataset, people: People) -> tuple[Dataset, np.ndarray]:
+    "The pairs with enough votes, and (rows,) bool: which are held out."
     ds = take(ds, np.nan_to_num(sum(votes_of(ds))) >= people.min_votes)
     held_out = _held_out_rows(ds, people.held_out)
     if held_out.all():
@@ -202,6 +201,17 @@ def load_people(
         )
         hint = 'Lower `min_votes` or `held_out`, or name another split'
         raise ContractError('data', want, f'{len(ds)} pairs', hint, where=people.name)
+    return ds, held_out
+
+
+def load_people(
+    job: Job,
+    settings: dict,  # of `People`
+) -> dict:  # how many rows were read and kept, and why not the others; pairs, prompts, examples
+    "Writes the pairs with enough votes of people, some of them as examples."
+    people = People(**settings)
+    ds, account = _read_source(people, job.session.progress)
+    ds, held_out = _enough_votes(ds, people)
     rated = _draw_rows(take(ds, ~held_out), people.limit)
     examples = take(ds, held_out)
     ds = concatenate_datasets([rated, examples]).select_columns(list(FEATURES))
@@ -218,6 +228,11 @@ def load_people(
 
 
 # %% ../../nbs/studies/01_stages.ipynb #load-pairs
+def _no_labels(name: str) -> ContractError:
+    hint = 'Make labels with `plurality draw-labels`, or name other data'
+    return ContractError('data', 'pairs with a label', 'none', hint, where=name)
+
+
 def load_pairs(
     job: Job,
     settings: dict,  # of `Pairs`
@@ -227,8 +242,7 @@ def load_pairs(
     ds, account = _read_source(pairs, job.session.progress)
     ds = take(ds, decided(ds))
     if not len(ds):
-        hint = 'Make labels with `plurality draw-labels`, or name other data'
-        raise ContractError('data', 'pairs with a label', 'none', hint, where=pairs.name)
+        raise _no_labels(pairs.name)
     people = [load_comparisons(path, merge=False)['group'][:] for path in job.inputs.values()]
     fresh = exclude_groups(ds, {group for groups in people for group in groups})
     drawn = _draw_rows(fresh, pairs.limit)
@@ -467,3 +481,66 @@ def score_judge(
         seen=[False] * len(ds),
     )
     job.save(scored, dict(score=dict(model=settings['name'])))
+
+
+# %% ../../nbs/studies/01_stages.ipynb #check-source
+def _check_pairs(source: Pairs) -> None:
+    "Reads data that are here as their step will; what must be fetched is checked by its name."
+    refuse_missing(source.data)
+    if path_exists(source.data):
+        ds, _ = _read_source(source, progress=False)
+        if not isinstance(source, People) and not decided(ds).any():
+            raise _no_labels(source.name)
+        if isinstance(source, People):
+            _enough_votes(ds, source)
+
+
+def check_model_path(
+    model: str,  # Hub id, or folder
+) -> None:
+    "Stops at the path of a folder that does not exist."
+    is_path = model.startswith(('.', '/', '~')) or model.count('/') > 1
+    if is_path and not Path(model).is_dir():
+        raise ContractError('model', 'the folder of a model', repr(model), 'No such folder here')
+
+
+# %% ../../nbs/studies/01_stages.ipynb #check-judge
+def _check_judge(task: VoteTask) -> None:
+    "Opens a judge, unless it is a model that would be loaded."
+    kind, _, models = task.model.partition(':')
+    if kind in ('local', 'reward'):
+        for model in models.split(','):
+            check_model_path(model)
+    elif not task.examples:
+        task.open_judge({})
+
+
+def _check_training(task: TrainTask) -> None:
+    "Looks for the base model, and for settings that training does not have."
+    if task.model == 'probe':
+        known = set(signature(train_probe).parameters)
+    else:
+        from plurality_nb.rewards.trainer import MarginConfig
+
+        check_model_path(task.model)
+        known = {setting.name for setting in fields(MarginConfig)}
+    unknown = sorted(task.settings.keys() - known)
+    if unknown:
+        raise ContractError(unknown[0], 'a setting of training', 'none of that name')
+
+
+# %% ../../nbs/studies/01_stages.ipynb #check-step
+def check_step(
+    step: Step,
+) -> None:
+    "Raises `ContractError` if a step cannot work with these settings."
+    if step.make is load_people:
+        _check_pairs(People(**step.settings))
+    elif step.make is load_pairs:
+        _check_pairs(Pairs(**step.settings))
+    elif step.make is ask_judge:
+        _check_judge(VoteTask(**step.settings))
+    elif step.make is train_arm:
+        _check_training(TrainTask(**step.settings))
+    elif step.make is score_people and step.settings['model']:
+        check_model_path(step.settings['model'])

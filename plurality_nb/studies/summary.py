@@ -29,6 +29,7 @@ from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.outputs import replacing
 from plurality_nb.evaluation.comparison import compare_models
 from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.evaluation.tables import LEAST_GROUPS
 from plurality_nb.reports.page import write_page
 from plurality_nb.studies.stages import Job
 
@@ -181,9 +182,14 @@ def read_summary(
 # %% ../../nbs/studies/02_summary.ipynb #study-table
 def _summary_cell(row: pd.Series, is_difference: bool) -> str:
     "Mean ± sd; of a difference with its sign, a digit more, and the interval over prompts."
+    if row['groups'] < LEAST_GROUPS:
+        return f'– ({row["groups"]:.0f} prompts)'
     spread = '' if np.isnan(row['sd']) else f' ± {row["sd"]:.{3 if is_difference else 2}f}'
     if is_difference:
-        return f'{row["mean"]:+.3f}{spread} [{row["low"]:+.2f}, {row["high"]:+.2f}]'
+        interval = f'[{row["low"]:+.2f}, {row["high"]:+.2f}]'
+        if np.isnan(row['low']):
+            interval = f'[none: {row["groups"]:.0f} prompts]'
+        return f'{row["mean"]:+.3f}{spread} {interval}'
     return f'{row["mean"]:.2f}{spread}'
 
 

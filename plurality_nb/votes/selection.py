@@ -166,11 +166,13 @@ def _not_an_empty_sheet(path: str | Path) -> str:
 
 def check_sheet(
     path: str | Path,  # as for `write_sheet`
+    overwrite: bool = False,  # whether any other file may be replaced
 ) -> None:
     "Stop if writing a sheet here would overwrite people's votes, or a file that is no sheet."
     if Path(path).suffix != '.csv':
         raise ContractError('path', 'a name that ends in .csv', str(path))
-    refuse_foreign(path, _not_an_empty_sheet, 'a sheet that nobody filled in')
+    ours = 'a sheet that nobody filled in'
+    refuse_foreign(path, _not_an_empty_sheet, ours, overwrite=overwrite)
 
 
 # %% ../../nbs/votes/05_selection.ipynb #write-sheet
@@ -195,9 +197,10 @@ def write_sheet(
     ds: Dataset,  # comparisons
     path: str | Path,  # .csv; a sheet that nobody filled in is replaced
     seed: int = 0,  # of the order of sides
+    overwrite: bool = False,  # whether any other file may be replaced
 ) -> Path:
     "Write pairs as a sheet for people to vote on."
-    check_sheet(path)
+    check_sheet(path, overwrite)
     path = Path(path)
     random = np.random.default_rng(seed)
     columns = ['pair_id', 'prompt', 'response_a', 'response_b']

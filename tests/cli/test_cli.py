@@ -392,10 +392,10 @@ def test_voting_by_a_server_from_the_shell(run, tmp_path, monkeypatch, caplog):
     assert run(*vote)[0] == 2
     assert run(*vote, "--shard", "3/2", "--out", "x.parquet")[0] == 2
     for wrong, message in [
-        (["--extra", "[1"], "`extra`: want a JSON object"),
-        (["--personas", "nowhere.txt"], "`personas`: want a text file"),
-        (["--max-cost", "1"], "`max_cost`: want prices"),
-        (["--device", "cpu"], "`device`: want a judge with such a setting, not chat"),
+        (["--extra", "[1"], "`--extra`: want a JSON object"),
+        (["--personas", "nowhere.txt"], "`--personas`: want a file"),
+        (["--max-cost", "1"], "`--max-cost`: want prices"),
+        (["--device", "cpu"], "`--device`: want a judge with such a setting, not chat"),
     ]:
         code, out, err = run(*vote, *wrong, "--out", "x.parquet")
         assert code == 1, err
@@ -603,7 +603,7 @@ def test_a_report_in_one_command_on_own_votes(run, tmp_path, caplog):
         (["report", "v.parquet"], "has no rewards"),
         ([*ask, "--strict", "--model", "random"], "row 48: `left`"),
         (["report", "mine.csv", "--map", "human_a=west", "--model", "random"], "`west`"),
-        ([*ask, "--model", "random", "--baseline", "best"], "`baseline`: want one of"),
+        ([*ask, "--model", "random", "--baseline", "best"], "`--baseline`: want one of"),
     ]:
         code, _, err = run(*wrong, "--out", "no.html")
         assert code == 1, (wrong, err)

@@ -42,7 +42,7 @@ def refused(run, tmp_path, monkeypatch):
     def bytes_of():
         return {p: (p.is_symlink(), p.read_bytes()) for p in tmp_path.rglob("*") if p.is_file()}
 
-    def call(command, *words, argument="out"):
+    def call(command, *words, argument="--out"):
         before = bytes_of()
         with monkeypatch.context() as patch:
             patch.setattr(
@@ -195,7 +195,7 @@ def test_a_report_leaves_what_is_no_report_alone(refused, run, rated, tmp_path):
         refused(f"report rated.json --model random --by none --out {out}", why)
     (tmp_path / "page.html.rejects.jsonl").write_text('{"mine": 1}\n')
     code, err = run("report rated.json --model random --by none --n-boot 0 --out page.html")
-    assert code == 1 and "`rejects`: want" in err and not (tmp_path / "page.html").exists()
+    assert code == 1 and "`--out`: want" in err and not (tmp_path / "page.html").exists()
     (tmp_path / "page.html.rejects.jsonl").unlink()
     for _ in range(2):
         code, err = run("report rated.json --model random --by none --n-boot 0 --out page.html")

@@ -12,7 +12,7 @@ from plurality_nb.data.orientation import swap_sides
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation import ceilings as c
 from plurality_nb.evaluation.correlation import correlate, pearson
-from plurality_nb.evaluation.tables import slice_column
+from plurality_nb.evaluation.tables import TOO_FEW, slice_column
 
 
 def one(measure, codes):
@@ -244,7 +244,7 @@ def test_pairs_with_one_vote_and_small_slices():
     table = c.estimate_ceilings(ds, by=None, n_boot=20, baselines=False)
     assert table.value.notna().all()
     small = c.estimate_ceilings(ds.select(range(100, 106)), by=None, n_boot=20)
-    assert small.low.isna().all() and "fewer than 5 prompts" in set(small.reason)
+    assert small.low.isna().all() and TOO_FEW in set(small.reason)
 
 
 def test_overall_joins_the_fits_of_slices_that_differ():

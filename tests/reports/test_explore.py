@@ -294,7 +294,7 @@ def test_selection_goes_out_as_shown(ds, tmp_path):
     assert settings["sort"] == "split of people" and settings["quadrants"] == ["none"]
     other = tmp_path / "other.csv"
     other.write_text("mine")
-    with pytest.raises(ContractError, match="Name another"):
+    with pytest.raises(ContractError, match="another name"):
         e.save(other)
     assert e.save(tmp_path / "s.jsonl").exists() and other.read_text() == "mine"
     e.show(tag="a", quadrants=[])
@@ -443,3 +443,29 @@ def test_colours_are_those_of_the_figures():
 
     css = (RESOURCES / "explore.css").read_text().lower()
     assert all(f".px-{q} {{ --q: {c.lower()};" in css for q, c in COLOURS.items())
+
+
+@pytest.mark.parametrize("order", ["reversed", "part", "swapped"])
+def test_correlations_keep_to_the_first_models_rows(ds, order):
+    "The first of several models may be unscored; the others' rows may be other rows."
+    scored = ds.select(range(100))
+    plain = scored.remove_columns(["reward_a", "reward_b"])
+    plain = with_columns(plain, reward_a=[None] * 100, reward_b=[None] * 100)
+    other = {
+        "reversed": scored.select(range(99, -1, -1)),
+        "part": scored.select(range(10, 100)),
+        "swapped": swap_sides(scored),
+    }[order]
+    seen_here = Explorer({"first": plain, "model": other}, n_boot=0)
+    rows = 90 if order == "part" else 100
+    alone = Explorer({"model": scored.select(range(100 - rows, 100))}, n_boot=0)
+    table, expected = seen_here.forest(), alone.forest()
+    assert table.value.round(9).tolist() == expected.value.round(9).tolist()
+    assert table.n.tolist() == expected.n.tolist()
+
+
+@pytest.mark.parametrize("missing", ["human_a", "human_tie", "group", "seen", "label"])
+def test_correlations_name_the_column_that_is_missing(ds, missing):
+    partial = ds.select(range(20)).remove_columns(missing)
+    with pytest.raises(ContractError, match=f"`{missing}`: want a column"):
+        Explorer(partial, votes="human").forest()

@@ -1,0 +1,225 @@
+"What holds for every command: files that are missing, names in messages, work that was not done."
+
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+import typer
+
+from plurality_nb import __version__
+from plurality_nb.cli import app
+from plurality_nb.data.build import with_columns
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.sample import load_sample
+from plurality_nb.data.saving import read_settings, save_comparisons
+from plurality_nb.simulation.users import sample_population, simulate_votes
+
+FAULTS = Path(__file__).parents[1] / "faults"
+
+
+@pytest.fixture
+def run(monkeypatch, command_line, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return command_line
+
+
+def rated(n, **columns):
+    "The first pairs of the sample with people's votes and rewards."
+    ds = simulate_votes(load_sample().select(range(n)), sample_population(), 7)
+    numbers = [float(k % 5) for k in range(n)]
+    return with_columns(ds, reward_a=numbers, reward_b=numbers[::-1], seen=[False] * n, **columns)
+
+
+def test_no_command_escapes_the_trials_of_outputs(monkeypatch):
+    monkeypatch.syspath_prepend(str(FAULTS))
+    tried = {
+        name.removesuffix(" sheet") for name in importlib.import_module("break_outputs").COMMANDS
+    }
+    program = typer.main.get_command(app.commands)
+    known = set()
+    for name, command in program.commands.items():
+        inner = getattr(command, "commands", {"": command})
+        known |= {f"{name} {sub}".strip() for sub in inner}
+        assert all(isinstance(one, app.CheckedCommand) for one in inner.values()), name
+    assert known == tried
+
+
+@pytest.mark.parametrize(
+    "command, option",
+    [
+        ("inspect gone.csv", "DATA"),
+        ("taxonomy gone.csv --out x.parquet", "DATA"),
+        ("vote gone.csv --judge chat:m --out x.xlsx", "DATA"),
+        ("vote sample --judge recorded:gone.parquet --out x.parquet", "--judge"),
+        ("vote sample --judge population --people gone.csv --out x.parquet", "--people"),
+        ("vote sample --judge chat:m --examples gone.csv --out x.parquet", "--examples"),
+        ("calibrate sample --rated gone.parquet --out x.xlsx", "--rated"),
+        ("draw-labels gone.parquet --out x.parquet", "DATA"),
+        ("margin gone.parquet --out gone.parquet", "DATA"),
+        ("train gone.parquet --out m", "DATA"),
+        ("train sample --exclude gone.parquet --out m", "--exclude"),
+        ("train sample --model base --eval gone.parquet --out m", "--eval"),
+        ("score gone.parquet --model nowhere --out x.parquet", "DATA"),
+        ("select sample --votes-from gone.csv --out x.csv", "--votes-from"),
+        ("correlate gone.parquet", "SCORED..."),
+        ("report gone.csv --model nowhere", "DATA..."),
+        ("store show gone.sqlite", "STORE"),
+        ("store merge gone.sqlite --out x.sqlite", "STORES..."),
+        ("study run gone.toml --out x --dry-run", "CONFIG"),
+    ],
+)
+def test_a_missing_file_is_named_first(run, tmp_path, command, option):
+    code, out, err = run(*command.split())
+    assert code == 1
+    assert err.startswith(f"error: `{option}`: want")
+    assert "gone." in err and "No such file here" in err
+    assert not out and not list(tmp_path.iterdir())
+
+
+def test_the_version(run):
+    assert run("--version")[:2] == (0, f"plurality_nb {__version__}\n")
+
+
+def test_errors_name_options(run):
+    for command, option in [
+        ("vote sample --judge population --votes 3 --limit 4 --out x.parquet", "--votes"),
+        ("vote sample --judge nobody --limit 4 --out x.parquet", "--judge"),
+        ("vote sample --judge population --limit 4 --out x.xlsx", "--out"),
+        ("inspect sample --format odd", "--format"),
+        ("select sample --n 4 --by random --out x.parquet/y.csv", ""),
+    ]:
+        Path("x.parquet").touch()
+        code, _, err = run(*command.split())
+        assert code == 1 and f"`{option or '--out'}`: want" in err, err
+
+
+def test_a_column_keeps_its_name(run):
+    Path("rows.jsonl").write_text(json.dumps(dict(prompt="Tea?", response_a="Yes", response_b=3)))
+    _, _, err = run("inspect", "rows.jsonl")
+    assert "`response_b`" in err and "row" in err
+
+
+@pytest.mark.parametrize(
+    "rows, statistic", [(1, "spearman"), (4, "accuracy"), (6, "spearman"), (9, "log_loss")]
+)
+def test_too_few_prompts_are_said_in_the_terminal(run, rows, statistic):
+    save_comparisons(rated(rows), "s.parquet", dict(score=dict(model="mine", settings={})))
+    code, out, err = run(
+        *f"correlate s.parquet --by none --n-boot 40 --statistic {statistic}".split()
+    )
+    assert code == 0, err
+    overall = next(line for line in out.splitlines() if line.startswith("overall"))
+    assert "]" not in overall.replace("[none]", "")
+    if rows < 5:
+        assert "–" in overall and "1.00" not in overall
+        assert "fewer than 5 prompts, too few for a value: overall" in out
+    else:
+        assert "too few for an interval: overall" in out
+    code, out, _ = run(*"correlate s.parquet --by none --n-boot 40 --json".split())
+    table = json.loads(out)["correlation"]
+    assert all(row["reason"] for row in table)
+    assert all(row["low"] is None for row in table)
+    assert rows >= 5 or all(row["value"] is None for row in table)
+
+
+def test_a_small_slice_among_large_ones_is_said(run):
+    ds = rated(60)
+    slices = ["few" if k < 3 else "some" if k < 10 else "many" for k in range(60)]
+    save_comparisons(with_columns(ds, kind=slices), "s.parquet")
+    _, out, _ = run(*"correlate s.parquet --by kind --n-boot 40".split())
+    assert "too few for a value: few" in out
+    assert "too few for an interval: some" in out
+    many = next(line for line in out.splitlines() if line.startswith("many"))
+    assert "[" in many and "[none]" not in many
+
+
+def test_intervals_without_width_are_flagged(run):
+    ds = rated(30)
+    shares = [a + tie / 2 for a, tie in zip(ds["human_a"], ds["human_tie"])]
+    save_comparisons(with_columns(ds, reward_a=shares, reward_b=[3.5] * 30), "s.parquet")
+    _, out, _ = run(*"correlate s.parquet --by none --n-boot 40".split())
+    assert "1.00 [no width]" in out
+    assert "every resample gives the same value" in out
+
+
+def test_the_report_says_it_as_well(run):
+    save_comparisons(rated(3), "s.parquet", dict(score=dict(model="mine", settings={})))
+    code, _, err = run(*"report s.parquet --by none --n-boot 20 --out page.html".split())
+    assert code == 0, err
+    numbers = json.loads(Path("page.json").read_text())
+    assert all(row["value"] is None and row["reason"] for row in numbers["correlation"])
+    assert "too few for a value" in Path("page.html").read_text()
+    assert any("cannot be measured" in sentence for sentence in numbers["findings"])
+
+
+def test_what_was_not_done_is_no_success(run, tmp_path):
+    bare = load_sample().select(range(6))
+    save_comparisons(bare, "bare.parquet")
+    for command in [
+        "draw-labels bare.parquet --out x.parquet",
+        "draw-labels bare.parquet --votes human --how majority --out x.parquet",
+        "margin bare.parquet --out x.parquet",
+        "margin bare.parquet --kind constant --votes human --out x.parquet",
+    ]:
+        code, _, err = run(*command.split())
+        assert code == 1 and ("none for 6 pairs" in err or "got none" in err), (command, err)
+        assert not (tmp_path / "x.parquet").exists()
+    few = with_columns(bare, judge_a=[2.0] + [None] * 5, judge_b=[1.0] + [None] * 5)
+    save_comparisons(with_columns(few, judge_tie=[0.0] + [None] * 5), "few.parquet")
+    code, _, err = run("draw-labels", "few.parquet", "--out", "x.parquet")
+    assert code == 0 and "warning: no label for 5 of 6 pairs" in err
+
+
+def test_ties_are_votes(run):
+    rows = [
+        dict(prompt=f"{k}?", response_a="a", response_b=f"b{k}", human_a=0, human_b=0, human_tie=3)
+        for k in range(6)
+    ]
+    Path("ties.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, _, err = run(*"report ties.jsonl --model random --by none".split())
+    assert code == 1 and "only ties, 18 of them, on 6 pairs" in err
+
+
+def test_overwrite_frees_a_foreign_name_but_no_input(run, tmp_path):
+    Path("mine.csv").write_text("a,b\n1,2\n")
+    score = "score sample --limit 5 --model random --out mine.csv"
+    code, _, err = run(*score.split())
+    assert code == 1 and "`--overwrite`" in err and Path("mine.csv").read_text() == "a,b\n1,2\n"
+    assert run(*score.split(), "--overwrite")[0] == 0
+    assert len(load_comparisons("mine.csv")) == 5
+    Path("mine.csv").write_text(Path("mine.csv").read_text() + "\n")  # edited by hand
+    code, _, err = run(*score.split())
+    assert code == 1 and "was changed after a stage wrote it" in err
+    code, _, err = run(*"score mine.csv --model random --out mine.csv --overwrite".split())
+    assert code == 1 and "No input is overwritten" in err
+
+
+@pytest.mark.parametrize("value", ["[]", '"x"', "3", '{"score": 1}', '{"score": {"model": 3}}'])
+@pytest.mark.parametrize("key", ["settings", "columns"])
+def test_broken_notes_are_named(run, key, value):
+    save_comparisons(rated(12), "s.parquet", dict(score=dict(model="mine", settings={})))
+    note = json.loads(Path("s.parquet.json").read_text())
+    Path("s.parquet.json").write_text(json.dumps(note | {key: json.loads(value)}))
+    before = Path("s.parquet").read_bytes()
+    for command in ["correlate s.parquet --by none --n-boot 0", "inspect s.parquet"]:
+        code, _, err = run(*command.split())
+        assert code in (0, 1) and "(--debug shows where)" not in err, (command, err)
+        if code:
+            assert "s.parquet" in err, err
+    assert Path("s.parquet").read_bytes() == before
+
+
+def test_a_full_disk_is_said_before_the_work(run, tmp_path, monkeypatch):
+    from collections import namedtuple
+
+    from plurality_nb.data import outputs
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    code, _, err = run(*"vote sample --judge population --out v.parquet".split())
+    assert code == 1 and "bytes of free space" in err and not list(tmp_path.iterdir())
+
+
+def test_settings_of_a_foreign_note_are_not_read():
+    assert read_settings("nowhere.parquet") == {}
