@@ -102,6 +102,13 @@ def _write_sheet(ds: 'Dataset', out: Path, seed: int, overwrite: bool) -> None:
     )
 
 
+# %% ../../nbs/cli/07_selecting.ipynb #nothing-to-select
+def _nothing_to_select() -> typer.BadParameter:
+    want = '-n NUMBER, to choose pairs for people, or --votes-from FILE, to put votes on them'
+    hint = 'or another option that selects, such as --where, --part or --limit'
+    return typer.BadParameter(f'want {want}, {hint}; got none', param_hint='-n / --votes-from')
+
+
 # %% ../../nbs/cli/07_selecting.ipynb #select
 @with_option_groups
 def select_command(
@@ -121,9 +128,7 @@ def select_command(
 
     sheets = votes_from or []
     if number is None and not sheets and not where and loading == LoadingOptions():
-        want = '-n NUMBER, to choose pairs for people, or --votes-from FILE, to put votes on them'
-        hint = 'or another option that selects, such as --where, --part or --limit'
-        raise typer.BadParameter(f'want {want}, {hint}; got none', param_hint='-n / --votes-from')
+        raise _nothing_to_select()
     as_sheet = number is not None and out.suffix == '.csv'
     keep_inputs(out, [data, loading.people, *sheets])
     _check_selected(out, as_sheet, [data, *sheets], overwrite)

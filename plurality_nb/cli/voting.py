@@ -302,6 +302,15 @@ _RARE_FACTS = {  # shown only where there is something to show
 }
 
 
+def _facts_to_show(account: dict[str, Any]) -> dict[str, Any]:
+    return {
+        fact: value
+        for fact, value in account.items()
+        if value or (value is not None and fact not in _RARE_FACTS)
+    }
+
+
+# %% ../../nbs/cli/04_voting.ipynb #save-votes
 def _write_votes(
     ds: 'Dataset',
     judge: 'Judge',
@@ -319,11 +328,7 @@ def _write_votes(
     effects = order_effects(asked.votes, ds['group'][:], getattr(judge, 'ordered', True))
     votes = correct_order(asked.votes) if settings['corrected'] else asked.votes
     ds = add_votes(ds, votes)
-    account = {
-        fact: value
-        for fact, value in asked.account.items()
-        if value or (value is not None and fact not in _RARE_FACTS)
-    }
+    account = _facts_to_show(asked.account)
     note = settings | dict(
         host=getattr(judge, 'host', None),
         identity=judge.identity() if hasattr(judge, 'identity') else {},

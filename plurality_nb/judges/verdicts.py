@@ -367,7 +367,6 @@ _LABEL_WITH_REASON = rule_pattern('opening', 'label_with_reason')
 _LABEL_WITH_COMPARISON = rule_pattern('opening', 'label_with_comparison')
 _DIGIT_WITH_REASON = rule_pattern('opening', 'digit_with_reason')
 _OPENING_LENGTH = 80  # characters of a line in which a label that opens it must end
-_DISOWNED = rule_pattern('setting', 'disowned')
 
 
 def _goes_on(lines: Sequence[str]) -> bool:
@@ -392,6 +391,10 @@ def _opening_label(lines: Sequence[str]) -> str | None:
     if match is None and len(lines) == 1 and sentence == lines[0]:
         match = _LABEL_WITH_COMPARISON.match(sentence)
     return _named_side(match) if match else None
+
+
+# %% ../../nbs/judges/01_verdicts.ipynb #opening-claim
+_DISOWNED = rule_pattern('setting', 'disowned')
 
 
 def _opening_claim(lines: Sequence[str]) -> str | None:
