@@ -68,7 +68,8 @@ def test_a_known_pair_is_known_for_its_own_prompt_alone():
         )
     )
     features = pd.DataFrame(dict(x=[i % 2 + 0.01 * i for i in range(n)]))
-    classifier = AlikeClassifier(pairs, features)
+    uncalibrated = np.linspace(0, 1, n)[:, None]
+    classifier = AlikeClassifier(pairs, features, uncalibrated)
     same = [["yes"] * n, ["no"] * n, pairs.prompt.tolist()]
     np.testing.assert_allclose(classifier.probability(features, *same), classifier.unseen)
     turned = [same[1], same[0], same[2]]
