@@ -423,6 +423,9 @@ def write_template(
 ) -> Path:  # the file
     "Writes the paper's study as a file with comments."
     path = Path(path)
+    if path.exists():
+        want = 'a file that does not exist yet'
+        raise ContractError('new_file', want, str(path), 'Give another name')
     refuse_foreign(path, lambda _: 'a file', 'an empty file', argument='new_file')
     template = files('plurality_nb') / 'resources' / 'study.toml'
     with replacing(path) as tmp:

@@ -23,8 +23,9 @@ from pathlib import Path
 from common import Trial
 
 KIND = "outputs"
-# What a process that was killed may leave: hidden, with the output's name and the process in it.
-LEFTOVER = re.compile(r"\..+\.(\d+-[0-9a-f]+\.(tmp|gone)|saving)")
+# What a process that was killed may leave: hidden, with the output's name and the process in it;
+# and a study's note that a step was begun.
+LEFTOVER = re.compile(r"\..+\.(\d+-[0-9a-f]+\.(tmp|gone)|saving)|.+\.begun")
 FILE = "out.parquet"
 
 
@@ -213,8 +214,15 @@ def contents(root: Path) -> dict[str, bytes]:
         if path.is_symlink():
             found[name] = os.readlink(path).encode()
         elif path.is_file():
-            found[name] = path.read_bytes()
+            found[name] = _without_times(name, path.read_bytes())
     return found
+
+
+def _without_times(name: str, text: bytes) -> bytes:
+    "The notes of a study's steps without how long each took; everything else as it is."
+    if "/stages/" not in name:
+        return text
+    return re.sub(rb'"seconds": [0-9.e-]+', b"", text)
 
 
 def write_inputs(root: Path) -> None:

@@ -318,7 +318,8 @@ def test_a_failed_arm_stops_or_lets_the_others_finish(data):
     with pytest.raises(study.StudyError, match=r"votes lost: .*No such file here"):
         run(write_study(data, text), data / "out")
     ran = run(write_study(data, text), data / "out", keep_going=True)
-    assert {i.split()[0] for i in ran.skipped} == {"load", "taxonomy", "votes"}
+    assert not ran.skipped  # the first run stopped before its first step
+    assert {i.split()[0] for i in ran.made} >= {"load", "taxonomy", "votes"}
     assert "No such file here" in ran.failed["votes lost"]
     assert ran.failed["train margin/lost/seed-0"].endswith("waits for votes lost")
     assert set(ran.summary.way) == {"", "keen"}
