@@ -37,7 +37,9 @@ from plurality_nb.data.judgements import (
     one_person,
     register_format,
 )
+from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.vote_words import (
+    NAMED_SIDES,
     VoteWords,
     as_vote_number,
     number_meaning,
@@ -533,6 +535,52 @@ def propose_votes(
     return f'--format {layout.format}' + (f' --map {mapping}' if mapping else '')
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #other-votes
+# Parts of a column's name by which numbers in it may be votes; `votes` alone may be their total.
+_NUMBERS_OF_VOTES = re.compile(
+    r'(?:^|[_ .-])(?:humans?|people|ties?|draws?|prefer\w*|likert|share)(?:$|[_ .-])', re.IGNORECASE
+)
+
+
+def _other_votes(row: SourceRow, seen: Collection[str]) -> tuple[list[str], list[str]]:
+    "Further columns with a word for a vote, and those with a number and a name that speaks of votes."
+    names_of_sides = {column for sides in NAMED_SIDES for column in sides}
+    others = {
+        column: value
+        for column, value in row.items()
+        if isinstance(column, str) and column not in {*seen, *FEATURES, *names_of_sides}
+    }
+    words = [
+        column
+        for column, value in others.items()
+        if isinstance(value, str)
+        and as_vote_number(value) is None
+        and VoteWords().readings(value, row)
+    ]
+    numbers = [
+        column
+        for column, value in others.items()
+        if as_vote_number(value) is not None and _NUMBERS_OF_VOTES.search(column)
+    ]
+    return words, numbers
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #with-ties
+_TIES = re.compile(r'(?:^|[_ .-])(?:ties?|draws?)$', re.IGNORECASE)
+
+
+def _with_ties(
+    layout: VoteLayout | None, row: SourceRow, numbers: Sequence[str]
+) -> VoteLayout | None:
+    "Counts with the one column of ties that they lack."
+    ties = [column for column in numbers if _TIES.search(column)]
+    counts = layout.columns if layout and layout.format == 'comparisons' else {}
+    has_counts = 'human_a' in counts or ('human_a' in row and layout is None)
+    if len(ties) != 1 or not has_counts or 'human_tie' in {*counts, *row}:
+        return layout
+    return VoteLayout('comparisons', {**counts, 'human_tie': ties[0]})
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #unused-votes
 def unused_votes(
     row: SourceRow,  # a table's first row, under the format's names
@@ -550,13 +598,22 @@ def unused_votes(
         like = like._replace(raters=[], unnamed=[])
     columns = [*like.votes, *like.annotators, *like.raters, *like.unnamed]
     columns += [*like.counts.values(), *like.maybe_counts.values()]
-    layout = _vote_mapping(like)
+    words, numbers = _other_votes(row, {*columns, *not_looked_at})
+    if format in VOTE_FORMATS:
+        words = []  # what else is known of a pair or of a person
+    if len(words) == 1:
+        like = like._replace(votes=[*like.votes, *words])
+    else:
+        like = like._replace(unnamed=[*like.unnamed, *words])
+    layout = _with_ties(_vote_mapping(like), row, numbers)
+    columns += [*words, *numbers]
     if not columns:
         return ''
     named = ', '.join(f'`{column}`' for column in dict.fromkeys(columns))
     return f'{named}: looks like votes and is not used{_unused_hint(format, layout)}'
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #unused-hint
 def _unused_hint(format: str, layout: VoteLayout | None) -> str:
     if layout is None or format in ('votes_long', 'votes_wide'):
         return ''

@@ -5,6 +5,7 @@ of them, and how to say what your own words mean."""
 
 # %% auto #0
 __all__ = [
+    'NAMED_SIDES',
     'vote_table',
     'side_of_word',
     'as_vote_number',
@@ -15,6 +16,7 @@ __all__ = [
 
 # %% ../../nbs/data/15a_vote_words.ipynb #imports
 import re
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -134,7 +136,7 @@ def _word_text(word: Any) -> str:
 
 
 # Columns of names, one a side, of which a vote may repeat one.
-_NAMED_SIDES = [
+NAMED_SIDES = [
     ('response_a', 'response_b'),
     *(
         (f'{name}{first}', f'{name}{second}')
@@ -160,7 +162,7 @@ class VoteWords(NamedTuple):
         number = as_vote_number(word)
         meanings = {self.numbers.get(number) if number is not None else side_of_word(str(word))}
         text = str(word).strip()
-        for columns in _NAMED_SIDES:
+        for columns in NAMED_SIDES:
             for side, column in zip('ab', columns):
                 name = row.get(column)
                 if isinstance(name, str) and name.strip() == text:
@@ -190,11 +192,12 @@ def _unread_word(word: Any, readings: set[str], column: str) -> ContractError:
     got = repr(str(word) if isinstance(word, Cell) else word)[:60]
     if readings:
         got = f'{got}, which can be read as {" or ".join(sorted(readings))}'
+    example = shlex.quote(f'{_word_text(word)[:20]}=a|b|tie|none')
     return ContractError(
         column,
         'a vote: A, B or tie, one of the usual words for them, or a name in `model_a`, `model_b`',
         got,
-        f'Say what your words mean: `vote_words=`, --vote-words {_word_text(word)[:20]}=a',
+        f'Say what your words mean: `vote_words=`, --vote-words {example}',
         reason=f'a word in `{column}` that is no vote',
     )
 

@@ -381,6 +381,10 @@ class _Reservations:
         return self.limits_tokens and self.n_under_way > self.n_ended
 
 
+# %% ../../nbs/judges/07_collect.ipynb #reason-length
+_REASON_LENGTH = 400  # characters of a server's words in an account
+
+
 # %% ../../nbs/judges/07_collect.ipynb #tally
 class _Tally:
     "Votes and counts of a run."
@@ -409,7 +413,7 @@ class _Tally:
             self.votes[pair.row, 1] += turned
         self.counts.failed += answer.error is not None and answer.raw is not None
         if answer.error:
-            self.reasons[answer.error[:100]] += 1
+            self.reasons[answer.error[:_REASON_LENGTH]] += 1
         self.progress.update()
 
     def end(self, request: '_Request', answers: Sequence[Answer]) -> None:

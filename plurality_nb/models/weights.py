@@ -31,7 +31,6 @@ from plurality_nb.models.folders import (
     check_model_folder,
     file_fault,
     local_folder,
-    looks_like_a_path,
     read_object,
     reading_file,
     similar_folder,
@@ -142,7 +141,11 @@ def load_failure(
 ) -> ContractError:
     "The error for a model that cannot be loaded, with the first line of transformers' reason."
     loadable = f'{want} that transformers can load'
-    if not Path(name).exists() and not looks_like_a_path(str(name)):
+    try:
+        folder = local_folder(name, want=loadable)
+    except ContractError as no_folder:
+        return no_folder
+    if folder is None:
         return hub_failure(str(name), loadable, error)
     reason = (str(error).strip() or 'no reason given').splitlines()[0]
     return file_fault(name, loadable, f'{type(error).__name__}: {reason}')

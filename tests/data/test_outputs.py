@@ -214,7 +214,7 @@ def test_stages_leave_their_inputs_and_files_of_others_alone(refused, rated, tmp
         "draw-labels {} --out {}",
         "margin {} --out {}",
         "score {} --model random --out {}",
-        "select {} --out {}",
+        "select {} --limit 3 --out {}",
     ]
     for stage in stages:
         refused(stage.format("ours.parquet", "ours.parquet"), "No input is overwritten")
@@ -297,7 +297,7 @@ def test_sheets_that_people_filled_in_are_kept(refused, run, tmp_path):
     ]:
         refused(f"select sample -n 4 --by random --out {out}", why)
     refused("select sample --votes-from sheet.csv --out sheet.csv", "No input is overwritten")
-    refused("select sample --out sheet.csv", "a file that no stage wrote")
+    refused("select sample --limit 2 --out sheet.csv", "a file that no stage wrote")
 
 
 def test_the_demo_and_a_study_leave_files_of_others_alone(refused, tmp_path):

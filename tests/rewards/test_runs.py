@@ -87,9 +87,9 @@ def test_a_lock_of_another_host_is_told(rows, base, tmp_path):
 @pytest.mark.parametrize(
     "model, message",
     [
-        ("mistyped", "'mistyped': there is no such folder.*taken as a Hub id"),
-        ("./mistyped", "'./mistyped': there is no such folder.*the path is mistyped"),
-        ("/data/models/mistyped", "there is no such folder"),
+        ("mistyped", "'mistyped': no folder here, not in the cache"),
+        ("./mistyped", "'./mistyped': no such folder"),
+        ("/data/models/mistyped", "no such folder"),
     ],
 )
 def test_an_unknown_model_leaves_nothing(model, message, rows, tmp_path, monkeypatch):
