@@ -25,7 +25,7 @@ from common import Trial
 KIND = "outputs"
 # What a process that was killed may leave: hidden, with the output's name and the process in it;
 # and a study's note that a step was begun.
-LEFTOVER = re.compile(r"\..+\.(\d+-[0-9a-f]+\.(tmp|gone)|saving)|.+\.begun")
+LEFTOVER = re.compile(r"\..+\.(\d+-[0-9a-f]+\.(tmp|gone)|saving|lock)|.+\.begun")
 FILE = "out.parquet"
 
 
@@ -409,7 +409,7 @@ def trials(size: str) -> Iterator[Trial]:
                     continue
                 if name != "store merge":
                     yield from refusals(bench, name, command)
-                most = 2 if size == "small" else 8
+                most = 5 if size == "full" and name != "demo" else 1
                 yield from interruptions(bench, name, command, most)
         finally:
             os.chdir(here)
