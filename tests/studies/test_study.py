@@ -110,7 +110,7 @@ def test_the_template_names_every_setting_and_only_such(tmp_path):
             assert f.name in text, (table.__name__, f.name)
     settings = configuration.load_study(configuration.write_template(tmp_path / "s.toml"))
     assert {s.data.partition(":")[0] for s in (*settings.people, *settings.pairs)} <= set(SOURCES)
-    with pytest.raises(ContractError, match="a new name"):
+    with pytest.raises(ContractError, match="a file that does not exist yet"):
         configuration.write_template(tmp_path / "s.toml")
 
 
