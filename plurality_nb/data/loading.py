@@ -213,7 +213,7 @@ def _recognise(
     known = rename_columns(joined_rows(looked_at), mapped)
     kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
     convert = _naming_voters(convert, known, name)
-    unused = unused_votes(known, name)
+    unused = unused_votes(known, name, looked_at)
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
         opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, unused

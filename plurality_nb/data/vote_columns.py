@@ -542,8 +542,15 @@ _NUMBERS_OF_VOTES = re.compile(
 )
 
 
-def _other_votes(row: SourceRow, seen: Collection[str]) -> tuple[list[str], list[str]]:
-    "Further columns with a word for a vote, and those with a number and a name that speaks of votes."
+def _all_votes(column: str, head: Iterable[Any]) -> bool:
+    "Whether every value of a column is a vote or blank, so that it is no grade or mood."
+    return all(_is_a_vote(row.get(column), row) for row in head if isinstance(row, Mapping))
+
+
+def _other_votes(
+    row: SourceRow, seen: Collection[str], head: Sequence[Any]
+) -> tuple[list[str], list[str]]:
+    "Further columns of words for votes, and those of numbers whose name speaks of votes."
     names_of_sides = {column for sides in NAMED_SIDES for column in sides}
     others = {
         column: value
@@ -556,6 +563,7 @@ def _other_votes(row: SourceRow, seen: Collection[str]) -> tuple[list[str], list
         if isinstance(value, str)
         and as_vote_number(value) is None
         and VoteWords().readings(value, row)
+        and _all_votes(column, head)
     ]
     numbers = [
         column
@@ -585,6 +593,7 @@ def _with_ties(
 def unused_votes(
     row: SourceRow,  # a table's first row, under the format's names
     format: str,  # that reads it
+    head: Sequence[Any] = (),  # the table's first rows
 ) -> str:  # a sentence, empty where nothing is left unused
     "Which columns look like votes and are read as nothing, and how to map them."
     if format not in ('comparisons', 'trl', 'hh', 'votes_long', 'votes_wide'):
@@ -598,7 +607,7 @@ def unused_votes(
         like = like._replace(raters=[], unnamed=[])
     columns = [*like.votes, *like.annotators, *like.raters, *like.unnamed]
     columns += [*like.counts.values(), *like.maybe_counts.values()]
-    words, numbers = _other_votes(row, {*columns, *not_looked_at})
+    words, numbers = _other_votes(row, {*columns, *not_looked_at}, head)
     if format in VOTE_FORMATS:
         words = []  # what else is known of a pair or of a person
     if len(words) == 1:

@@ -324,9 +324,19 @@ def test_columns_that_look_like_votes_and_are_not_used_are_named(name, caplog):
     assert told in caplog.text
 
 
-@pytest.mark.parametrize("extra", [dict(votes=3), dict(n=1), dict(mood="A"), dict(label=1), {}])
+@pytest.mark.parametrize("extra", [dict(votes=3), dict(n=1), dict(mood="good"), dict(label=1), {}])
 def test_other_columns_are_no_votes(extra):
     _, account = read_comparisons([TEXTS | extra])
+    assert not account["notes"]
+
+
+@pytest.mark.parametrize("others", ["ABC", ["a", "b", "calm"], ["tie", "bow tie"]])
+def test_a_column_with_other_words_too_is_no_column_of_votes(others):
+    first = others[0]
+    _, account = read_comparisons([TEXTS | dict(mood=first)])
+    assert any("`mood`" in note for note in account["notes"])
+    rows = [TEXTS | dict(prompt=f"Tea {i}?", mood=word) for i, word in enumerate(others)]
+    _, account = read_comparisons(rows)
     assert not account["notes"]
 
 
