@@ -30,7 +30,6 @@ from scipy.stats import t as student_t
 
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.evaluation.bootstrap import (
-    NO_INTERVAL,
     Interval,
     Measure,
     interval,
@@ -248,7 +247,8 @@ def panel_ratio(
     lead = (a - b) / votes / 2
     if not several.any() or not lead.any():
         return np.nan
-    within = ((a + b) / votes / 4 - lead**2)[several] * (votes / (votes - 1))[several]
+    of_one = ((a + b) / votes / 4 - lead**2)[several]
+    within = of_one * votes[several] / (votes[several] - 1)
     return float(len(votes) * leaning * within.mean() / np.mean(lead**2))
 
 
