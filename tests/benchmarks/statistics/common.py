@@ -55,7 +55,9 @@ class Study:
             runs=runs,
             seed=self.arguments.seed,
             seconds=round(time.perf_counter() - self.start, 1),
-            command=" ".join(["python", f"tests/benchmarks/statistics/{script.name}", *sys.argv[1:]]),
+            command=" ".join(
+                ["python", f"tests/benchmarks/statistics/{script.name}", *sys.argv[1:]]
+            ),
             versions=dict(
                 python=sys.version.split()[0],
                 numpy=version("numpy"),
