@@ -624,17 +624,18 @@ def resampling_remark(
     table: pd.DataFrame,  # from `tabulate` and all that is built on it
 ) -> str:  # a sentence; empty where there are no intervals
     "What the intervals of a table cover."
-    if 'resampled' not in table or not (table.resampled.fillna('') != '').any():
+    if 'resampled' not in table or table.low.isna().all():
         return ''
-    overall = table[table[slice_column(table)] == 'overall']
-    first = (overall if len(overall) else table).iloc[0]
+    shown = table[table.low.notna()]
+    overall = shown[shown[slice_column(table)] == 'overall']
+    first = (overall if len(overall) else shown).iloc[0]
     if first.resampled == PROMPTS_AND_PEOPLE:
         who = 'people' if np.isnan(first.people) else f'{first.people:,.0f} people'
         return f'intervals cover prompts and {who}'
     if np.isnan(first.panel_ratio):
         return 'intervals cover prompts only'
     factors = [
-        f'{panel_factor(first.panel_ratio, people):.2g} ({people})' for people in (3, 10, 100)
+        f'{panel_factor(first.panel_ratio, people):.3g} ({people})' for people in (3, 10, 100)
     ]
     return (
         'intervals cover prompts only: people are not named; with a shared panel of 3, 10 or 100 '
