@@ -112,8 +112,8 @@ class PeopleSpread(NamedTuple):
 
 
 # %% ../../nbs/evaluation/00a_people.ipynb #people-spreads
-_Name = TypeVar('_Name', bound=Hashable)
-_Values = Mapping[_Name, float]
+_Statistic = TypeVar('_Statistic', bound=Hashable)
+_Values = Mapping[_Statistic, float]
 
 
 def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.ndarray]:
@@ -132,7 +132,7 @@ def people_spreads(
     most: int = 50,  # units to leave out
     exchanges: int = 100,  # units to leave out after names were exchanged, at least
     seed: int = 0,
-) -> dict[_Name, PeopleSpread]:  # empty where fewer than two people voted on two prompts
+) -> dict[_Statistic, PeopleSpread]:  # empty where fewer than two people voted on two prompts
     "What people add to the variance of statistics."
     prompts = codes[votes.pair]
     units = recurring_units(votes, prompts, most, seed)

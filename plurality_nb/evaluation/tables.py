@@ -179,7 +179,7 @@ def _signed_ballots(base: Dataset, votes: str) -> pd.Series:
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #vote-facts
-def _vote_facts(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> dict[str, np.ndarray]:
+def _share_facts(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> dict[str, np.ndarray]:
     "What follows from counts of votes, (pairs,) each."
     with np.errstate(invalid='ignore', divide='ignore'):
         lead = (a - b) / (a + b + tie) / 2
@@ -195,7 +195,7 @@ def _vote_rows(base: Dataset, by: str | None, votes: str) -> pd.DataFrame:
         slice=base[by][:] if by else None,
         ballots=_signed_ballots(base, votes),
     )
-    return pd.DataFrame(row | _vote_facts(*votes_of(base, votes)))
+    return pd.DataFrame(row | _share_facts(*votes_of(base, votes)))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rows-left-out
@@ -437,7 +437,7 @@ def _rows_without(
     left = [part['row', name].to_numpy(float) for name in OUTCOMES]
     left = [np.maximum(0, votes - gone) for votes, gone in zip(left, removed.T)]
     keep = sum(left) > 0
-    changed = _vote_facts(*(votes[keep] for votes in left))
+    changed = _share_facts(*(votes[keep] for votes in left))
     kept = part[keep]
     columns = {column: kept[column].to_numpy() for column in kept.columns}
     columns |= {('row', name): values for name, values in changed.items()}
