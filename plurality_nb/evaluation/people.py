@@ -111,7 +111,7 @@ class PeopleSpread(NamedTuple):
         return max(0.0, self.people - self.cells)
 
 
-# %% ../../nbs/evaluation/00a_people.ipynb #people-spreads
+# %% ../../nbs/evaluation/00a_people.ipynb #removals
 _Statistic = TypeVar('_Statistic', bound=Hashable)
 _Values = Mapping[_Statistic, float]
 
@@ -125,6 +125,7 @@ def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.n
         yield counts.reshape(pairs, len(OUTCOMES))
 
 
+# %% ../../nbs/evaluation/00a_people.ipynb #people-spreads
 def people_spreads(
     statistics: Callable[[np.ndarray], _Values],  # (pairs, 3) votes to leave out, to values
     votes: NamedVotes,
@@ -207,6 +208,7 @@ def _moved_out(
     return Interval(max(low, min(limits[0], ends.low)), min(high, max(limits[1], ends.high)))
 
 
+# %% ../../nbs/evaluation/00a_people.ipynb #two-way
 def two_way_interval(
     measure: Measure,
     values: np.ndarray,  # (1 + resamples,), from `resample`
