@@ -172,6 +172,7 @@ class TotalSpread(NamedTuple):
     freedom: float  # degrees of freedom
 
 
+# %% ../../nbs/evaluation/00a_people.ipynb #total
 def total_spread(
     prompts: float,  # variance over prompts
     groups: int,  # prompts
