@@ -16,7 +16,7 @@ from datasets import Dataset
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.ceilings import estimate_ceilings
-from plurality_nb.evaluation.comparison import compare_models
+from plurality_nb.evaluation.comparison import USUALLY_COMPARED, compare_models
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.evaluation.matching import match_slices
 from plurality_nb.evaluation.scores import score_models
@@ -44,7 +44,7 @@ class Measurement:
     seed: int = 0
     include_seen: bool = False  # keep pairs whose prompt a model was trained on
     baseline: str | None = None  # what differences are from; None: there are none
-    statistics: Sequence[str] = ('spearman', 'pearson', 'accuracy', 'log_loss')  # of differences
+    statistics: Sequence[str] = USUALLY_COMPARED  # of differences
 
     def table_names(self) -> list[str]:
         "The tables that can be made: `matched` compares slices, `differences` need a baseline."
@@ -111,7 +111,7 @@ def measure_models(
     seed: int = 0,
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baseline: str | None = None,  # to compare with; None: as `default_baseline`
-    statistics: Sequence[str] = ('spearman', 'pearson', 'accuracy', 'log_loss'),  # of differences
+    statistics: Sequence[str] = USUALLY_COMPARED,  # of differences
     progress: bool = True,
 ) -> dict[str, pd.DataFrame]:  # the `MODEL_TABLES`; `matched` where there are several slices
     "Every table on some models."
