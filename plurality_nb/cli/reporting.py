@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from plurality_nb.cli.comparisons import SourceOptions, load_data
+from plurality_nb.cli.comparisons import SourceOptions, load_data, slice_by
 from plurality_nb.cli.correlating import load_scored
 from plurality_nb.cli.messages import command_line, show_message, shows_progress
 from plurality_nb.cli.options import (
@@ -283,7 +283,7 @@ def report_command(
     out.
     """
     measuring = dict(
-        by=None if by == 'none' else by,
+        by=slice_by(by),
         votes=votes,
         baseline=baseline,
         n_boot=n_boot,
