@@ -18,10 +18,12 @@ from plurality_nb.cli.comparisons import SourceOptions, load_data, slice_by
 from plurality_nb.cli.correlating import load_scored
 from plurality_nb.cli.messages import command_line, show_message, shows_progress
 from plurality_nb.cli.options import (
+    BoundOption,
     ByOption,
     IncludeSeenOption,
     NBootOption,
     OverwriteOption,
+    PoolOption,
     SeedOption,
     VotesOption,
     given_options,
@@ -147,6 +149,7 @@ def _recorded_thresholds(taxonomy_settings: Mapping) -> dict[str, float]:
 def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     "Prints correlations, what the votes allow, and differences, and where the page is."
     from plurality_nb.evaluation.correlation import printed_table
+    from plurality_nb.reports.findings import state_contrast
 
     whose = "people's" if votes == 'human' else "the judge's"
     print(f'spearman correlation with {whose} share [95% interval]')
@@ -156,8 +159,11 @@ def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     differences = evaluation['differences']
     baseline = differences.baseline.iloc[0]
     shown = printed_table(differences, drop=['n', 'groups', 'tie_rate', 'split'])
-    print(f'\ndifference of spearman from {baseline}, p corrected over the slices')
-    print(f'{shown}\n\n{page}')
+    print(f'\ndifference of spearman from {baseline}, p and verdict corrected over the slices')
+    print(shown)
+    if 'contrast' in evaluation:
+        print('\n'.join(['', *state_contrast(list(evaluation['models']), evaluation['contrast'])]))
+    print(f'\n{page}')
 
 
 # %% ../../nbs/cli/11_reporting.ipynb #report-options
@@ -264,6 +270,8 @@ def report_command(
     by: ByOption = 'quadrant',
     votes: VotesOption = 'human',
     baseline: _ComparedOption = None,
+    bound: BoundOption = None,
+    pool: PoolOption = False,
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
     include_seen: IncludeSeenOption = False,
@@ -286,6 +294,8 @@ def report_command(
         by=slice_by(by),
         votes=votes,
         baseline=baseline,
+        bounds=None if bound is None else {'spearman': bound},
+        pool=pool,
         n_boot=n_boot,
         seed=seed,
         include_seen=include_seen,

@@ -267,7 +267,7 @@ def correlate(
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #side-by-side
 def _cell_text(row: pd.Series, digits: int) -> str:
-    "A value with its interval, and of a difference the corrected p-value."
+    "A value with its interval, and of a difference the corrected p-value and what it shows."
     if np.isnan(row.value):
         return '–'
     text = f'{row.value:.{digits}f}'
@@ -279,6 +279,10 @@ def _cell_text(row: pd.Series, digits: int) -> str:
         text += ' [none]'
     if not np.isnan(row.get('p_holm', np.nan)):
         text += f' p={row.p_holm:.2g}'
+        text += '' if row.get('verdict') in (None, 'cannot tell') else f' {row.verdict}'
+    if not np.isnan(row.get('pooled', np.nan)):
+        ends = f'[{row.pooled_low:.{digits}f}, {row.pooled_high:.{digits}f}]'
+        text += f' pooled {row.pooled:.{digits}f} {ends}'
     return text
 
 
