@@ -18,9 +18,9 @@ from plurality_nb.cli.options import (
     BoundOption,
     ByOption,
     IncludeSeenOption,
-    PoolOption,
     JsonOption,
     NBootOption,
+    PoolOption,
     ScoredArgument,
     SeedOption,
     VotesOption,
@@ -113,6 +113,15 @@ def _shown_difference(differences: 'pd.DataFrame', statistic: str) -> str:
     return statistic if statistic in set(differences.statistic) else 'spearman'
 
 
+def _print_comparison(measurement: 'Measurement', statistic: str, baseline: str) -> None:
+    from plurality_nb.studies.measure import make_tables
+
+    tables = make_tables(measurement, ['differences', 'contrast'])
+    _print_differences(tables['differences'], statistic, baseline)
+    if 'contrast' in tables:
+        _print_contrast(tables['contrast'], statistic)
+
+
 def _print_contrast(contrast: 'pd.DataFrame', statistic: str) -> None:
     "Prints for each model whether it gains more where people may differ."
     from plurality_nb.reports.findings import state_contrast
@@ -123,6 +132,7 @@ def _print_contrast(contrast: 'pd.DataFrame', statistic: str) -> None:
         print('\n' + '\n'.join(sentences))
 
 
+# %% ../../nbs/cli/10_correlating.ipynb #print-json
 def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
     "Prints every table, and how many rows were left out of them."
     from plurality_nb.evaluation.tables import rows_left_out, supported
@@ -151,6 +161,25 @@ _FocusOption = Annotated[
 _StatisticOption = Annotated[Statistic, typer.Option(help='To print; --json has all.')]
 
 
+# %% ../../nbs/cli/10_correlating.ipynb #focus-slices
+def _focus_slices(focus: str | None) -> list[str]:
+    "The slices named by --focus, or the usual ones."
+    from plurality_nb.evaluation.contrast import FOCUS
+
+    return [name.strip() for name in focus.split(',')] if focus else FOCUS
+
+
+# %% ../../nbs/cli/10_correlating.ipynb #warn-of-simulation
+def _warn_of_simulation(models: 'dict[str, Dataset]') -> bool:
+    "Says so on stderr where votes are simulated, and returns whether any are."
+    from plurality_nb.simulation.users import SIMULATED, is_simulated
+
+    simulated = any(map(is_simulated, models.values()))
+    if simulated:
+        show_message(f'warning: {SIMULATED}')
+    return simulated
+
+
 # %% ../../nbs/cli/10_correlating.ipynb #correlate
 def correlate_command(
     scored: ScoredArgument,
@@ -168,9 +197,7 @@ def correlate_command(
 ) -> None:
     """Say how well predicted preferences follow people's votes, per quadrant, models side by side,
     with trivial baselines and what the votes' noise allows."""
-    from plurality_nb.evaluation.contrast import FOCUS
-    from plurality_nb.simulation.users import SIMULATED, is_simulated
-    from plurality_nb.studies.measure import Measurement, make_tables
+    from plurality_nb.studies.measure import Measurement
 
     models = load_scored(scored)
     measurement = Measurement(
@@ -182,19 +209,14 @@ def correlate_command(
         include_seen=include_seen,
         baseline=baseline,
         statistics=_compared_statistics(statistic),
-        bounds=None if bound is None else {statistic: bound},
-        focus=focus.split(',') if focus else FOCUS,
+        bounds={statistic: bound} if bound else None,
+        focus=_focus_slices(focus),
         pool=pool,
     )
-    simulated = any(map(is_simulated, measurement.models.values()))
-    if simulated:
-        show_message(f'warning: {SIMULATED}')
+    simulated = _warn_of_simulation(models)
     if as_json:
         _print_tables_json(measurement, simulated)
         return
     _print_statistic(measurement, statistic)
     if baseline:
-        tables = make_tables(measurement, ['differences', 'contrast'])
-        _print_differences(tables['differences'], statistic, baseline)
-        if 'contrast' in tables:
-            _print_contrast(tables['contrast'], statistic)
+        _print_comparison(measurement, statistic, baseline)

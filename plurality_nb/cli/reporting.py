@@ -278,23 +278,19 @@ def report_command(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Test reward models on people's votes: the table here, and a page (HTML) and numbers (JSON)
-    to send on.
-
-    DATA has a row a pair: `prompt`, `response_a`, `response_b`, and how many people voted for
+    to send on. DATA has a row a pair: `prompt`, `response_a`, `response_b`, and how many people voted for
     each, `human_a`, `human_b`, perhaps `human_tie`. Where the votes have other names, say so:
 
         plurality report rated.csv --map human_a=left,human_b=right --model mine --model user/other
 
     Bad rows are counted and set aside. Pairs are put into quadrants where they are not yet. Every
-    model scores them; the longer response, a random reward, and the judge and the label where DATA
-    has them, are compared with the models. Prompts that a model says it was trained on are left
-    out.
-    """
+    model is compared with the longer response, a random reward, and the judge and the label where
+    DATA has them. Prompts that a model says it was trained on are left out."""
     measuring = dict(
         by=slice_by(by),
         votes=votes,
         baseline=baseline,
-        bounds=None if bound is None else {'spearman': bound},
+        bounds={'spearman': bound} if bound else None,
         pool=pool,
         n_boot=n_boot,
         seed=seed,

@@ -220,16 +220,14 @@ class ModelComparison:
             tempered_delta = scaled_deltas(part)[model]
         return on_one_scale(statistic, model_deltas(part)[model], tempered_delta)
 
-    def measure(self, part: pd.DataFrame, codes: np.ndarray, model: str, statistic: str) -> Measure:
-        predictions = self.predictions(part, model, statistic)
-        return _scaled_measure(statistic, predictions, pair_leads(part), codes)
-
     def measures(self, part: pd.DataFrame, codes: np.ndarray) -> Measures:
         "Differences from the baseline."
-        models = list(model_deltas(part))
+        lead = pair_leads(part)
         measures = {
-            (model, statistic): self.measure(part, codes, model, statistic)
-            for model in models
+            (model, statistic): _scaled_measure(
+                statistic, self.predictions(part, model, statistic), lead, codes
+            )
+            for model in model_deltas(part)
             for statistic in self.statistics
         }
         return {

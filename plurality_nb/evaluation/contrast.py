@@ -8,6 +8,7 @@ __all__ = ['FOCUS', 'check_focus', 'contrast_gains']
 
 # %% ../../nbs/evaluation/06a_contrast.ipynb #imports
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,7 @@ def _of_part(values: _Values, groups: np.ndarray) -> _Values:
     return lambda counts: values(counts[:, groups])
 
 
+# %% ../../nbs/evaluation/06a_contrast.ipynb #contrast-parts
 class _Contrast:
     "Differences of differences, on the pairs that are in the focus or outside it."
 
@@ -66,7 +68,7 @@ class _Contrast:
         self.rows = rows
         self.in_focus = slice_of.isin(focus)
 
-    def _parts(self, rows: pd.DataFrame, codes: np.ndarray) -> list[tuple]:
+    def parts(self, rows: pd.DataFrame, codes: np.ndarray) -> list[tuple]:
         "(rows, their prompts, the codes of their own) in the focus, and outside it."
         mask = self.in_focus[rows.index].to_numpy()
         return [
@@ -76,26 +78,43 @@ class _Contrast:
     def gains(self, rows: pd.DataFrame, codes: np.ndarray) -> list[Measures]:
         "Differences from the baseline in the focus, and outside it."
         gains = []
-        for part, groups, own_codes in self._parts(rows, codes):
+        for part, groups, own_codes in self.parts(rows, codes):
             measures = self.comparison.measures(part, own_codes)
             gains.append({key: Measure(_of_part(m.values, groups)) for key, m in measures.items()})
         return gains
 
-    def measures(self, rows: pd.DataFrame, codes: np.ndarray) -> Measures:
-        focus, rest = self.gains(rows, codes)
-        return {key: Measure(_less(focus[key].values, rest[key].values)) for key in focus}
-
-    def p_value(self, model: str, statistic: str, n_perm: int, seed: int) -> float:
-        codes = group_codes(self.rows)
-        focus, rest = (
-            _of_part(self.comparison.exchanged(part, own_codes, model, statistic), groups)
-            for part, groups, own_codes in self._parts(self.rows, codes)
-        )
-        return exchange_p(_less(focus, rest), codes.max() + 1, len(codes), n_perm, seed)
-
     def fewest_groups(self) -> int:
         "Prompts of the smaller part."
-        return min(len(groups) for _, groups, _ in self._parts(self.rows, group_codes(self.rows)))
+        return min(len(groups) for _, groups, _ in self.parts(self.rows, group_codes(self.rows)))
+
+
+# %% ../../nbs/evaluation/06a_contrast.ipynb #contrast-test
+def _contrast_measures(contrast: _Contrast, rows: pd.DataFrame, codes: np.ndarray) -> Measures:
+    focus, rest = contrast.gains(rows, codes)
+    return {key: Measure(_less(focus[key].values, rest[key].values)) for key in focus}
+
+
+def _contrast_p(contrast: _Contrast, model: str, statistic: str, n_perm: int, seed: int) -> float:
+    "nan without permutations or with too few prompts."
+    if not n_perm or contrast.fewest_groups() < MIN_GROUPS:
+        return np.nan
+    codes = group_codes(contrast.rows)
+    focus, rest = (
+        _of_part(contrast.comparison.exchanged(part, own_codes, model, statistic), groups)
+        for part, groups, own_codes in contrast.parts(contrast.rows, codes)
+    )
+    return exchange_p(_less(focus, rest), codes.max() + 1, len(codes), n_perm, seed)
+
+
+def _gain_columns(contrast: _Contrast, table: pd.DataFrame) -> dict[str, list[float]]:
+    "The two gains behind each difference of differences."
+    codes = group_codes(contrast.rows)
+    once = np.ones((1, codes.max() + 1))
+    keys = list(zip(table.model, table.statistic))
+    return {
+        column: [gains[key].values(once).item() for key in keys]
+        for column, gains in zip(['gain_focus', 'gain_rest'], contrast.gains(contrast.rows, codes))
+    }
 
 
 # %% ../../nbs/evaluation/06a_contrast.ipynb #contrast-gains
@@ -120,24 +139,15 @@ def contrast_gains(
     )
     inside = check_focus(list(pair_facts(comparison.rows).slice.dropna().unique()), focus)
     contrast = _Contrast(comparison, inside)
-    table = tabulate(contrast.rows, None, contrast.measures, n_boot, seed, level)
-    is_tested = n_perm > 0 and contrast.fewest_groups() >= MIN_GROUPS
-    table['p'] = [
-        contrast.p_value(model, statistic, n_perm, seed) if is_tested else np.nan
-        for model, statistic in zip(table.model, table.statistic)
-    ]
+    measures = partial(_contrast_measures, contrast)
+    table = tabulate(contrast.rows, None, measures, n_boot, seed, level)
+    keys = zip(table.model, table.statistic)
+    table['p'] = [_contrast_p(contrast, *key, n_perm, seed) for key in keys]
     if contrast.fewest_groups() < MIN_GROUPS:
         table[['low', 'high', 'se']] = np.nan
         table['reason'] = f'fewer than {MIN_GROUPS} prompts in the focus or outside it'
     table['baseline'] = baseline
-    table = add_tests(table, bounds)
+    table = add_tests(table, bounds).assign(**_gain_columns(contrast, table))
     table['verdict'] = verdicts(table, ('more', 'less'))
-    codes = group_codes(contrast.rows)
-    once = np.ones((1, codes.max() + 1))
-    for column, gains in zip(['gain_focus', 'gain_rest'], contrast.gains(contrast.rows, codes)):
-        table[column] = [
-            gains[key].values(once).item() for key in zip(table.model, table.statistic)
-        ]
-    is_default = set(inside) <= set(FOCUS)
-    title = 'plural or alike' if is_default else ' or '.join(inside)
+    title = 'plural or alike' if set(inside) <= set(FOCUS) else ' or '.join(inside)
     return table.assign(slice=f'{title}, more than elsewhere')

@@ -335,6 +335,7 @@ def _best_model(models: Sequence[str], table: pd.DataFrame) -> str:
     return max(models, key=correlation)
 
 
+# %% ../../nbs/reports/01_findings.ipynb #state-findings
 def state_findings(
     models: Sequence[str],  # names of the models that the report is about
     table: pd.DataFrame,  # from `correlate`

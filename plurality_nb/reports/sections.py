@@ -482,6 +482,7 @@ def _contrast_block(contrast: pd.DataFrame) -> TableBlock | None:
     return statistic_block(contrast, 'spearman', caption, tested_cell)
 
 
+# %% ../../nbs/reports/03_sections.ipynb #comparison-section-2
 def _comparison_section(report: ReportInput) -> Blocks:
     differences = report.differences
     if differences is None:

@@ -31,6 +31,23 @@ _MAKERS: dict[str, Callable[..., pd.DataFrame]] = dict(
     correlation=correlate, scores=score_models, ceilings=estimate_ceilings, matched=match_slices
 )
 
+
+# %% ../../nbs/studies/05_measure.ipynb #compared-table
+def _compared_table(measurement: 'Measurement', name: str, shared: dict) -> pd.DataFrame:
+    "The table `differences` or `contrast`."
+    models, baseline = measurement.models, str(measurement.baseline)
+    shared = dict(
+        shared,
+        statistics=list(dict.fromkeys(measurement.statistics)),
+        n_perm=measurement.n_boot,
+        bounds=measurement.bounds,
+    )
+    if name == 'contrast':
+        return contrast_gains(models, baseline, focus=measurement.focus, **shared)
+    differences = compare_models(models, baseline, **shared)
+    return pool_slices(differences) if measurement.pool else differences
+
+
 # %% ../../nbs/studies/05_measure.ipynb #measurement
 MODEL_TABLES = ['correlation', 'scores', 'ceilings', 'matched', 'differences', 'contrast']
 
@@ -71,13 +88,8 @@ class Measurement:
             seed=self.seed,
             include_seen=self.include_seen,
         )
-        if name in ('differences', 'contrast') and self.baseline is not None:
-            statistics = list(dict.fromkeys(self.statistics))
-            shared |= dict(statistics=statistics, n_perm=self.n_boot, bounds=self.bounds)
-            if name == 'contrast':
-                return contrast_gains(self.models, self.baseline, focus=self.focus, **shared)
-            differences = compare_models(self.models, self.baseline, **shared)
-            return pool_slices(differences) if self.pool else differences
+        if name in ('differences', 'contrast'):
+            return _compared_table(self, name, shared)
         return _MAKERS[name](self.models, **shared)
 
 
