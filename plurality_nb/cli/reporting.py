@@ -278,8 +278,8 @@ def report_command(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Test reward models on people's votes: the table here, and a page (HTML) and numbers (JSON)
-    to send on. DATA has a row a pair: `prompt`, `response_a`, `response_b`, and how many people voted for
-    each, `human_a`, `human_b`, perhaps `human_tie`. Where the votes have other names, say so:
+    to send on. DATA has a row a pair: `prompt`, `response_a`, `response_b`, and the numbers of
+    people's votes, `human_a`, `human_b`, perhaps `human_tie`. For other names, say so:
 
         plurality report rated.csv --map human_a=left,human_b=right --model mine --model user/other
 

@@ -31,6 +31,9 @@ _MAKERS: dict[str, Callable[..., pd.DataFrame]] = dict(
     correlation=correlate, scores=score_models, ceilings=estimate_ceilings, matched=match_slices
 )
 
+# %% ../../nbs/studies/05_measure.ipynb #model-tables
+MODEL_TABLES = ['correlation', 'scores', 'ceilings', 'matched', 'differences', 'contrast']
+
 
 # %% ../../nbs/studies/05_measure.ipynb #compared-table
 def _compared_table(measurement: 'Measurement', name: str, shared: dict) -> pd.DataFrame:
@@ -49,9 +52,6 @@ def _compared_table(measurement: 'Measurement', name: str, shared: dict) -> pd.D
 
 
 # %% ../../nbs/studies/05_measure.ipynb #measurement
-MODEL_TABLES = ['correlation', 'scores', 'ceilings', 'matched', 'differences', 'contrast']
-
-
 @dataclass(kw_only=True)
 class Measurement:
     "What is measured, and how; `table` makes one of `MODEL_TABLES`."
@@ -70,8 +70,8 @@ class Measurement:
 
     def table_names(self) -> list[str]:
         "The tables that can be made: `matched` compares slices, `differences` need a baseline."
-        lacking = {'matched': self.by is None, 'differences': self.baseline is None}
-        lacking['contrast'] = lacking['matched'] or lacking['differences']
+        lacking = dict(matched=self.by is None, differences=self.baseline is None)
+        lacking |= dict(contrast=any(lacking.values()))
         return [name for name in MODEL_TABLES if not lacking.get(name)]
 
     def table(

@@ -109,7 +109,7 @@ def study_detectable(study: Study, pairs: object) -> None:
     )
     row = table[table.quadrant == "plural_alike"].iloc[0]
     errors = row.detectable / row.se
-    z = rng.normal(size=(4000, 4)) + [errors, 0, 0, 0]
+    z = rng.normal(size=(4000, 4)) + np.array([errors, 0, 0, 0])
     found = [holm(p)[0] < 0.05 for p in 2 * norm.sf(np.abs(z))]
     setting = f"a true difference of {errors:.2f} standard errors in one of four slices"
     study.write_rate(setting, "found after correction (Holm)", found, "0.80")
@@ -143,9 +143,9 @@ def study_contrast(study: Study, pairs: object, runs: int) -> None:
 
 def study_level(study: Study, pairs: object, runs: int) -> None:
     "How often two models are called level, at the bound and without a difference."
-    at_bound = abs(true_spearman(1.0) - true_spearman(0.8))
+    at_bound = abs(true_spearman(2.0) - true_spearman(0.5))
     for name, errors, bound in [
-        ("a true difference as large as the bound", ((1, 1), (0.8, 0.8)), at_bound),
+        ("a true difference as large as the bound", ((2, 2), (0.5, 0.5)), at_bound),
         ("no true difference, bound 0.05", ((1, 1), (1, 1)), 0.05),
         ("no true difference, bound 0.2", ((1, 1), (1, 1)), 0.2),
     ]:
