@@ -89,7 +89,8 @@ def _evaluate_scored(files: list[Path], measuring: dict) -> _Evaluated:
     _check_rewards(models)
     settings = {name: read_settings(file) for name, file in zip(models, files)}
     training = {name: s.get('score', {}).get('settings', {}) for name, s in settings.items()}
-    tables = measure_models(models, progress=shows_progress(), **measuring)
+    by = slice_by(measuring['by'] or 'none', models.values())
+    tables = measure_models(models, progress=shows_progress(), **(measuring | dict(by=by)))
     evaluation = dict(models=models, training=training, **tables)
     return _Evaluated(evaluation, settings, next(iter(settings.values()), {}))
 

@@ -267,7 +267,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     'ballots': _check_ballots,
     'plurality': _NumberCheck(_is_share, 'a number in [0, 1]'),
     'indistinguishability': _NumberCheck(_is_share, 'a number in [0, 1]'),
-    'margin': _NumberCheck(_fits_float32, 'a finite number'),
+    'margin': _NumberCheck(_fits_float32, 'a finite number below 3.4e38'),
     'reward_a': _NumberCheck(_fits_float32, 'a finite number'),
     'reward_b': _NumberCheck(_fits_float32, 'a finite number'),
 }
