@@ -18,9 +18,9 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.ceilings import estimate_ceilings
 from plurality_nb.evaluation.comparison import USUALLY_COMPARED, compare_models
 from plurality_nb.evaluation.contrast import FOCUS, contrast_gains
-from plurality_nb.evaluation.pooling import pool_slices
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.evaluation.matching import match_slices
+from plurality_nb.evaluation.pooling import pool_slices
 from plurality_nb.evaluation.scores import score_models
 from plurality_nb.evaluation.tables import said_once
 from plurality_nb.progress import progress_bar
