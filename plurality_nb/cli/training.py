@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from plurality_nb.cli.comparisons import load_stage, parse_pairs
-from plurality_nb.cli.messages import command_line, show_message, shows_progress
-from plurality_nb.cli.options import DataArgument, SeedOption, VotesOption, with_option_groups
+from .comparisons import load_stage, parse_pairs
+from .messages import command_line, show_message, shows_progress
+from .options import DataArgument, SeedOption, VotesOption, with_option_groups
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
 
 # %% ../../nbs/cli/08_training.ipynb #full-model-options
 @dataclass(kw_only=True)
@@ -41,7 +40,6 @@ class FullModelOptions:
     lenient: Annotated[bool | None, typer.Option('--lenient')] = None
     center: Annotated[float | None, typer.Option(min=0)] = None
 
-
 # %% ../../nbs/cli/08_training.ipynb #memory-options
 @dataclass(kw_only=True)
 class MemoryOptions:
@@ -55,7 +53,6 @@ class MemoryOptions:
     restart: Annotated[bool, typer.Option('--restart')] = False
     trust_remote_code: Annotated[bool | None, typer.Option('--trust-remote-code')] = None
     settings: Annotated[str | None, typer.Option('--set', metavar='NAME=VALUE,...')] = None
-
 
 # %% ../../nbs/cli/08_training.ipynb #trainer-settings
 _TRAINER_NAMES = dict(  # option to what the trainer calls it
@@ -92,7 +89,6 @@ def trainer_settings(
     further = parse_pairs(memory.settings, '--set')
     return settings | {name: _parse_setting(text) for name, text in further.items()}
 
-
 # %% ../../nbs/cli/08_training.ipynb #training-log
 @contextmanager
 def _training_log() -> Iterator[None]:
@@ -109,7 +105,6 @@ def _training_log() -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.propagate = True
-
 
 # %% ../../nbs/cli/08_training.ipynb #train-full
 def _train_full(
@@ -137,7 +132,6 @@ def _train_full(
     show_message(f'wrote {out}')
     return trainer.trained | trainer.evaluated
 
-
 # %% ../../nbs/cli/08_training.ipynb #train-probe
 def _refuse_full_options(full: FullModelOptions, memory: MemoryOptions) -> None:
     "A probe takes none of the options of a full model."
@@ -162,7 +156,6 @@ def _train_probe(ds: 'Dataset', out: Path, common: dict[str, Any]) -> dict:  # i
         probe.settings |= common['note']
         show_message(f'wrote {probe.save(out)}')
     return probe.settings
-
 
 # %% ../../nbs/cli/08_training.ipynb #check-model-folder
 def _check_model_folder(out: Path, model: str, inputs: list) -> None:
@@ -197,7 +190,6 @@ def _print_training(record: dict) -> None:
         if name in record:
             print(f'{name:20} {record[name]}')
 
-
 # %% ../../nbs/cli/08_training.ipynb #train-options
 _ModelFolderOption = Annotated[
     Path,
@@ -230,7 +222,6 @@ _MissingOption = Annotated[
         help='Rows that the objective cannot use: leave out, stop, or train on their label alone.'
     ),
 ]
-
 
 # %% ../../nbs/cli/08_training.ipynb #train
 @with_option_groups

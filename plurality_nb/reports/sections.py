@@ -19,13 +19,13 @@ from datasets import Dataset
 from matplotlib.axes import Axes
 
 # %% ../../nbs/reports/03_sections.ipynb #imports-package
-from plurality_nb.data.arrow import take
-from plurality_nb.data.build import number_column, with_columns
-from plurality_nb.data.schema import VOTERS
-from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.disagreement import dispersion
-from plurality_nb.evaluation.tables import rows_left_out, slice_column, vote_log_odds
-from plurality_nb.reports import plots
+from ..data.arrow import take
+from ..data.build import number_column, with_columns
+from ..data.schema import VOTERS
+from ..errors import ContractError
+from ..evaluation.disagreement import dispersion
+from ..evaluation.tables import rows_left_out, slice_column, vote_log_odds
+from . import plots
 from plurality_nb.reports.blocks import (
     Block,
     CodeBlock,
@@ -44,11 +44,10 @@ from plurality_nb.reports.blocks import (
     statistic_block,
     tested_cell,
 )
-from plurality_nb.reports.findings import describe, limits, slice_title, state_findings
-from plurality_nb.taxonomy.quadrants import uncertain_rows
-from plurality_nb.votes.inspection import data_card, vote_card
-from plurality_nb.votes.shares import votes_of
-
+from .findings import describe, limits, slice_title, state_findings
+from ..taxonomy.quadrants import uncertain_rows
+from ..votes.inspection import data_card, vote_card
+from ..votes.shares import votes_of
 
 # %% ../../nbs/reports/03_sections.ipynb #report-input
 @dataclass
@@ -89,10 +88,8 @@ class ReportInput:
         "The first model's comparisons; those of the others differ only in rewards."
         return next(iter(self.models.values()))
 
-
 # %% ../../nbs/reports/03_sections.ipynb #blocks-type
 Blocks: TypeAlias = Iterator[Block | None]  # None where a block has nothing to show
-
 
 # %% ../../nbs/reports/03_sections.ipynb #figures-block
 def _figures_block(report: ReportInput, *figures: tuple[Axes, str]) -> FiguresBlock:
@@ -102,7 +99,6 @@ def _figures_block(report: ReportInput, *figures: tuple[Axes, str]) -> FiguresBl
         report.drawn += 1
         block.figures.append(page_figure(ax, caption, f'f{report.drawn}'))
     return block
-
 
 # %% ../../nbs/reports/03_sections.ipynb #unseen-rows
 def _counted_rows(report: ReportInput, ds: Dataset) -> Dataset:
@@ -118,7 +114,6 @@ def _counted_rows(report: ReportInput, ds: Dataset) -> Dataset:
     if not seen:
         return ds
     return take(ds, np.array([pair_id not in seen for pair_id in ds['pair_id']]))
-
 
 # %% ../../nbs/reports/03_sections.ipynb #loaded-facts
 def _count_text(counts: Mapping[str, int], most: int = 6) -> str:
@@ -154,7 +149,6 @@ def _loaded_facts(report: ReportInput) -> dict[str, str]:
         odd=', '.join(odd),
     )
 
-
 # %% ../../nbs/reports/03_sections.ipynb #data-section
 def _data_section(report: ReportInput) -> Blocks:
     yield facts_block(_loaded_facts(report), 'What was loaded')
@@ -170,7 +164,6 @@ def _data_section(report: ReportInput) -> Blocks:
         yield TableBlock('Rows that were not used', head, rows, words=True)
     elif account:
         yield TextBlock('No row was set aside.')
-
 
 # %% ../../nbs/reports/03_sections.ipynb #threshold-figures
 def _threshold_figures(report: ReportInput, moved: str, fixed: float) -> FiguresBlock:
@@ -194,7 +187,6 @@ def _threshold_figures(report: ReportInput, moved: str, fixed: float) -> Figures
         figures.append((plots.plot_thresholds(curve, 'value'), correlations))
     return _figures_block(report, *figures)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #taxonomy-section
 def _taxonomy_section(report: ReportInput) -> Blocks:
     ds = report.comparisons
@@ -215,7 +207,6 @@ def _taxonomy_section(report: ReportInput) -> Blocks:
     if slice_column(report.table) == 'quadrant':
         yield _threshold_figures(report, 'plural_at', fixed=alike_at)
         yield _threshold_figures(report, 'alike_at', fixed=plural_at)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #votes-table
 _RATES_OF_VOTES = dict(
@@ -249,7 +240,6 @@ def _votes_table(cards: Mapping[str, Mapping]) -> TableBlock:
     head = [TableCell(''), *(TableCell(names[voters]) for voters in cards)]
     return TableBlock('Votes; rates are means over pairs', head, rows)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #order-blocks
 _ORDER_RATES = dict(
     first_rate='votes for the response shown first',
@@ -280,7 +270,6 @@ def _order_blocks(report: ReportInput, order: pd.DataFrame) -> Blocks:
             ),
         )
 
-
 # %% ../../nbs/reports/03_sections.ipynb #votes-section
 def _votes_section(report: ReportInput) -> Blocks:
     cards = {}
@@ -302,7 +291,6 @@ def _votes_section(report: ReportInput) -> Blocks:
         yield from _order_blocks(report, report.order)
     if len(cards) == 2:
         yield from _judge_blocks(report)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #judge-blocks
 _SPREADS = dict(
@@ -341,7 +329,6 @@ def _judge_blocks(report: ReportInput) -> Blocks:
             'below it, it is too sure.',
         ),
     )
-
 
 # %% ../../nbs/reports/03_sections.ipynb #training-section
 def _training_settings(training: Mapping) -> dict[str, object]:
@@ -382,7 +369,6 @@ def _training_section(report: ReportInput) -> Blocks:
     if figures:
         yield _figures_block(report, *figures)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #matched-block
 _CORRELATIONS = dict(
     spearman='Spearman correlation',
@@ -404,7 +390,6 @@ def _matched_block(matched: pd.DataFrame) -> TableBlock | None:
         f'and below it the gap to “{reference}”'
     )
     return statistic_block(matched, 'spearman', caption, lambda row: gap_cell(row, row[by]))
-
 
 # %% ../../nbs/reports/03_sections.ipynb #correlation-tables
 def _correlation_tables(report: ReportInput) -> Blocks:
@@ -429,7 +414,6 @@ def _correlation_tables(report: ReportInput) -> Blocks:
     if ceilings is not None:
         for statistic, label in _CEILINGS.items():
             yield statistic_block(ceilings, statistic, label)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #correlation-section
 _ABOUT_CORRELATION = (
@@ -457,7 +441,6 @@ def _correlation_section(report: ReportInput) -> Blocks:
     if figures:
         yield _figures_block(report, *figures)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #comparison-section
 _DIFFERENCE_HEADS = dict(
     spearman='Spearman correlation',
@@ -481,7 +464,6 @@ def _contrast_block(contrast: pd.DataFrame) -> TableBlock | None:
     )
     return statistic_block(contrast, 'spearman', caption, tested_cell)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #comparison-section-2
 def _comparison_section(report: ReportInput) -> Blocks:
     differences = report.differences
@@ -502,7 +484,6 @@ def _comparison_section(report: ReportInput) -> Blocks:
     if (differences.statistic == 'spearman').any():
         caption = 'Differences of the Spearman correlation from the baseline.'
         yield _figures_block(report, (plots.plot_forest(differences), caption))
-
 
 # %% ../../nbs/reports/03_sections.ipynb #calibration-section
 _SCORES_SHOWN = dict(
@@ -542,7 +523,6 @@ def _calibration_section(report: ReportInput) -> Blocks:
         ),
     )
 
-
 # %% ../../nbs/reports/03_sections.ipynb #provenance-section
 def _provenance_section(report: ReportInput) -> Blocks:
     provenance = report.provenance
@@ -561,7 +541,6 @@ def _provenance_section(report: ReportInput) -> Blocks:
         code = json.dumps(provenance['settings'], indent=1, ensure_ascii=False, default=str)
         yield CodeBlock('Settings', code)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #section-type
 @dataclass(frozen=True)
 class Section:
@@ -574,7 +553,6 @@ class Section:
     def id(self) -> str:
         "The anchor for links to the section."
         return re.sub('[^a-z]+', '-', self.heading.lower())
-
 
 # %% ../../nbs/reports/03_sections.ipynb #section-makers
 def _summary_section(report: ReportInput) -> Blocks:
@@ -603,7 +581,6 @@ def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Bl
         (True, 'How this was made', _provenance_section),
     ]
     return {heading: make for has_content, heading, make in candidates if has_content}
-
 
 # %% ../../nbs/reports/03_sections.ipynb #report-sections
 def report_sections(

@@ -21,12 +21,12 @@ from datasets import Dataset
 from torch import nn
 
 # %% ../../nbs/rewards/06_classifier.ipynb #imports-2
-from plurality_nb.errors import ContractError
-from plurality_nb.models.adapters import find_adapter, load_adapter
-from plurality_nb.models.attention import tree_attention
-from plurality_nb.models.packing import Pair, longest_in_memory, micro_batches, token_budget
-from plurality_nb.models.sharing import may_share, packable, pair_rewards
-from plurality_nb.models.templates import TEMPLATE_DATE, writes_date
+from ..errors import ContractError
+from ..models.adapters import find_adapter, load_adapter
+from ..models.attention import tree_attention
+from ..models.packing import Pair, longest_in_memory, micro_batches, token_budget
+from ..models.sharing import may_share, packable, pair_rewards
+from ..models.templates import TEMPLATE_DATE, writes_date
 from plurality_nb.models.tokens import (
     ReadComparisons,
     ReadingRules,
@@ -41,14 +41,13 @@ from plurality_nb.models.weights import (
     load_pretrained,
     settle_padding,
 )
-from plurality_nb.progress import progress_bar
-from plurality_nb.rewards.baselines import PairOfRewards
-from plurality_nb.rewards.model import RewardModel
-from plurality_nb.rewards.saving import read_training
+from ..progress import progress_bar
+from .baselines import PairOfRewards
+from .model import RewardModel
+from .saving import read_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
 
 # %% ../../nbs/rewards/06_classifier.ipynb #settle
 def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
@@ -58,7 +57,6 @@ def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
     config = model.config.get_text_config()
     limits = [tokenizer.model_max_length, getattr(config, 'max_position_embeddings', None)]
     return min(limit for limit in limits if limit)
-
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier-fields
 @dataclass(kw_only=True)
@@ -75,7 +73,6 @@ class _ClassifierFields(RewardModel):
     lenient: bool = False  # set pairs aside that it cannot read; False: stop there
     date: str | None = None  # that templates take for today's; None: that of its training
     identity: dict = field(default_factory=dict, repr=False)  # which model it is
-
 
 # %% ../../nbs/rewards/06_classifier.ipynb #reading-classifier
 @dataclass(kw_only=True)
@@ -110,7 +107,6 @@ class _ReadingClassifier(_ClassifierFields):
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-
 # %% ../../nbs/rewards/06_classifier.ipynb #score-pairs
 _PAIRS_PACKED_TOGETHER = 2048
 
@@ -141,7 +137,6 @@ def _score_pairs(
             rewards[:, piece['pairs'].numpy()] = np.where(np.isfinite(scores), scores, np.inf)
     return rewards
 
-
 # %% ../../nbs/rewards/06_classifier.ipynb #score-part
 def _score_part(classifier: _ReadingClassifier, part: dict[str, list]) -> np.ndarray:
     "(2, pairs): the rewards of some pairs. Those that are not finite are read again, by themselves."
@@ -171,7 +166,6 @@ def _fitting(classifier: _ReadingClassifier, read: ReadComparisons) -> Dataset:
             tokens = tokens.select(np.flatnonzero(fits))
     classifier.set_aside = dict(reasons)
     return tokens
-
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier
 @dataclass(kw_only=True)
@@ -212,7 +206,6 @@ class Classifier(_ReadingClassifier):
             rewards[:, part['row']] = _score_part(self, part)
         return PairOfRewards(rewards[0], rewards[1])
 
-
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier
 def _load_any(
     name: str | Path,
@@ -238,7 +231,6 @@ def _load_any(
         dtype,
         trust_remote_code,
     )
-
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier-2
 def _load_classifier(

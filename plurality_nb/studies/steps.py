@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import NamedTuple
 
-from plurality_nb.judges.prompts import VERSIONS
-from plurality_nb.studies.config import Arm, Study, Way
+from ..judges.prompts import VERSIONS
+from .config import Arm, Study, Way
 from plurality_nb.studies.stages import (
     Step,
     TrainTask,
@@ -44,7 +44,6 @@ def _file_name(name: str) -> str:
 def _step_ids(steps: Iterable[Step]) -> tuple[str, ...]:
     return tuple(step.id for step in steps)
 
-
 # %% ../../nbs/studies/03_steps.ipynb #load-steps
 def _people_steps(study: Study) -> list[Step]:
     return [
@@ -73,14 +72,12 @@ def _pairs_steps(study: Study, people: tuple[str, ...]) -> list[Step]:
         for pairs in study.pairs
     ]
 
-
 # %% ../../nbs/studies/03_steps.ipynb #people-votes-name
 def people_votes_name(
     way: Way,
 ) -> str:
     "The name of the step that asks for votes on people's pairs."
     return f'{way.name} of people'
-
 
 # %% ../../nbs/studies/03_steps.ipynb #vote-steps
 def _vote_task(study: Study, way: Way) -> VoteTask:
@@ -113,7 +110,6 @@ def _vote_steps(study: Study, people: list[Step], pairs: list[Step]) -> Iterator
             shown,
         )
 
-
 # %% ../../nbs/studies/03_steps.ipynb #train-steps
 def _margin_step(arm: Arm, way: str, seed: int, after: tuple[str, ...]) -> Step:
     own_seed = seed if arm.margin == 'permuted' else None
@@ -135,7 +131,6 @@ def _train_step(study: Study, arm: Arm, way: str, seed: int, after: tuple[str, .
         seed=seed,
     )
     return Step('train', name, f'models/{_file_name(name)}', train_arm, asdict(task), after)
-
 
 # %% ../../nbs/studies/03_steps.ipynb #training-steps
 class _ModelStep(NamedTuple):
@@ -160,7 +155,6 @@ def _training_steps(study: Study, pairs: list[Step]) -> tuple[list[Step], list[_
                 training = _train_step(study, arm, way, seed, after)
                 trainings.append(_ModelStep(training, ScoredModel(arm.name, way, seed)))
     return list(margins.values()), trainings
-
 
 # %% ../../nbs/studies/03_steps.ipynb #score-steps
 def _score_step(name: str, make: Callable, settings: dict, after: tuple[str, ...]) -> Step:
@@ -197,7 +191,6 @@ def _judge_scores(study: Study) -> list[_ModelStep]:
         scores.append(_ModelStep(step, ScoredModel('judge', way.name, study.seeds[0])))
     return scores
 
-
 # %% ../../nbs/studies/03_steps.ipynb #table-steps
 def _models_settings(study: Study, scores: list[_ModelStep]) -> dict:
     "The settings of a step that makes tables of some models."
@@ -232,7 +225,6 @@ def _correlation_steps(
     tables = ('correlate models', 'correlate differences')
     yield Step('correlate', 'summary', 'summary.csv', write_summary, {}, tables)
 
-
 # %% ../../nbs/studies/03_steps.ipynb #page-step
 def _page_step(study: Study, arms: list[_ModelStep], references: list[_ModelStep]) -> Step:
     "The step that writes the report of the first seed."
@@ -248,7 +240,6 @@ def _page_step(study: Study, arms: list[_ModelStep], references: list[_ModelStep
         settings,
         optional=_step_ids(step for step, _ in first),
     )
-
 
 # %% ../../nbs/studies/03_steps.ipynb #study-steps
 def study_steps(

@@ -9,11 +9,10 @@ __all__ = ['MARGINS', 'draw_labels', 'add_margins']
 import numpy as np
 from datasets import Dataset
 
-from plurality_nb.data.build import number_column, with_columns
-from plurality_nb.data.orientation import chosen_sign
-from plurality_nb.errors import ContractError
-from plurality_nb.votes.shares import Votes, decisiveness, vote_share, votes_of
-
+from ..data.build import number_column, with_columns
+from ..data.orientation import chosen_sign
+from ..errors import ContractError
+from .shares import Votes, decisiveness, vote_share, votes_of
 
 # %% ../../nbs/votes/02_margins.ipynb #draw-labels
 def _majority_labels(votes: Votes) -> np.ndarray:
@@ -30,7 +29,6 @@ def _drawn_labels(votes: Votes, seed: int) -> np.ndarray:
     is_b = draw >= votes.a + votes.tie
     return np.select([np.isnan(draw), is_a, is_b], [np.nan, 1, 0], 0.5)
 
-
 # %% ../../nbs/votes/02_margins.ipynb #check-voted
 def _check_voted(cast: Votes, votes: str, ds: Dataset) -> None:
     "Fails where nobody voted; votes that are all ties are votes."
@@ -41,7 +39,6 @@ def _check_voted(cast: Votes, votes: str, ds: Dataset) -> None:
     if not np.isnan(decisiveness(*votes_of(ds, other))).all():
         hint = f"There are votes under {other!r}: choose votes={other!r}, `--votes {other}`"
     raise ContractError(f'{votes}_a', 'votes in at least one row', 'none', hint)
-
 
 # %% ../../nbs/votes/02_margins.ipynb #draw-one-label
 def draw_labels(
@@ -64,7 +61,6 @@ def draw_labels(
     sources = [None if np.isnan(value) else source for value in label]
     return with_columns(ds, label=label, label_source=sources)
 
-
 # %% ../../nbs/votes/02_margins.ipynb #unit-margins
 MARGINS = ['decisiveness', 'signed', 'constant', 'permuted']
 
@@ -81,7 +77,6 @@ def _unit_margins(ds: Dataset, kind: str, votes: Votes, seed: int) -> np.ndarray
     if kind == 'permuted':
         margin[voted] = np.random.default_rng(seed).permutation(margin[voted])
     return margin
-
 
 # %% ../../nbs/votes/02_margins.ipynb #add-margins
 def add_margins(
