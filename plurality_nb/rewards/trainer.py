@@ -33,6 +33,7 @@ from plurality_nb import __version__
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.folders import check_weight_files
+from plurality_nb.models.heads import widen_head
 from plurality_nb.models.packing import MicroBatch, Pair, token_budget
 from plurality_nb.models.sharing import looks_back, may_share, packable, pair_rewards
 from plurality_nb.models.templates import (
@@ -880,6 +881,7 @@ class MarginTrainer(_SavingTrainer):
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
         settle_padding(self.model, self.processing_class)
+        widen_head(self.model)
         config = self.model.config.get_text_config()
         self.data_collator = ComparisonCollator(
             args.max_tokens_per_microbatch,  # type: ignore[arg-type]  # no longer None
