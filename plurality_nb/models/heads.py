@@ -19,10 +19,15 @@ from plurality_nb.models.sharing import classifier_in
 
 
 # %% ../../nbs/models/08a_heads.ipynb #in-float32
-def _widened(argument: Any) -> Any:
-    "A tensor of numbers in float32; anything else as it is."
+def _is_narrow(argument: Any) -> bool:
+    "Whether it is a tensor of numbers with less than single precision."
     is_number = isinstance(argument, Tensor) and argument.is_floating_point()
-    return argument.float() if is_number else argument
+    return is_number and argument.dtype.itemsize < torch.float32.itemsize
+
+
+def _widened(argument: Any) -> Any:
+    "A tensor of numbers in float32 if it is narrower; anything else as it is."
+    return argument.float() if _is_narrow(argument) else argument
 
 
 @contextmanager
@@ -32,7 +37,7 @@ def _wide_weights(head: nn.Module) -> Iterator[None]:
         (module, name, weights)
         for module in head.modules()
         for name, weights in module.named_parameters(recurse=False)
-        if weights.is_floating_point() and weights.dtype != torch.float32
+        if _is_narrow(weights)
     ]
     try:
         for module, name, weights in narrow:

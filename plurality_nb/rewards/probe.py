@@ -170,11 +170,13 @@ def _probe_data(
     progress: bool,
 ) -> _ProbeData:
     inputs_a, inputs_b = probe_inputs(ds, encoder, progress)
-    tensors = {
-        name: torch.from_numpy(targets[name]).float() for name in ('sign', 'margin', 'share')
-    }
-    held_out = dict(validation_share=targets['validation_share'])
-    return _ProbeData(objective, settings, inputs_a, inputs_b, **tensors, **held_out)
+    sign, margin, share = (
+        torch.from_numpy(targets[name]).float() for name in ('sign', 'margin', 'share')
+    )
+    validation_share = targets['validation_share']
+    return _ProbeData(
+        objective, settings, inputs_a, inputs_b, sign, margin, share, validation_share
+    )
 
 
 def _warn_of_no_learning(objective: str, pairs: int) -> None:

@@ -71,6 +71,8 @@ from plurality_nb.rewards.measures import (
 )
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
 from plurality_nb.rewards.saving import naming_file, write_training
+from plurality_nb.rewards.targets import checked_control
+from plurality_nb.votes.margins import MARGIN_CONTROLS, control_margins
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -115,6 +117,9 @@ class _MarginSettings(RewardConfig):
     smoothing_share: float = _setting(
         OBJECTIVE_SETTINGS['smoothing_share'], "Of `smoothing`: chosen's share."
     )
+    margin_control: str | None = _setting(
+        None, f'What replaces the margins of the rows trained on: one of {MARGIN_CONTROLS}.'
+    )
     max_tokens_per_microbatch: int | None = _setting(
         None, 'Tokens computed in one pass; by default 2048 on a CPU and 16384 elsewhere.'
     )
@@ -156,6 +161,7 @@ class MarginConfig(_MarginSettings):
             value = getattr(self, name)
             if value not in choices:
                 raise ContractError(name, f'one of {choices}', repr(value))
+        checked_control(self.margin_control, self.objective)
         budget = self.max_tokens_per_microbatch
         if budget is not None and budget < 1:
             raise ContractError(
@@ -339,11 +345,28 @@ class _CheckingTrainer(RewardTrainer):
         return prepared
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #margin-control
+def _with_control(prepared: Any, args: MarginConfig) -> tuple[Any, float | None]:
+    "The pairs that are trained on, their margins replaced by a control, and the mean margin."
+    if not isinstance(prepared, Dataset):
+        if args.margin_control:
+            want, hint = 'rows in memory to make it of', 'Give a Dataset, not a stream'
+            raise ContractError('margin_control', want, type(prepared).__name__, hint)
+        return prepared, None
+    margin = np.array(prepared['margin'][:], dtype=float)
+    if args.margin_control:
+        margin = control_margins(margin, args.margin_control, args.seed)
+        prepared = prepared.remove_columns('margin')
+        prepared = prepared.add_column('margin', margin.astype(np.float32))
+    return prepared, float(np.nanmean(margin))
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader-2
 class _ComparisonReader(_CheckingTrainer):
     "TRL's trainer, reading comparisons."
 
     groups: frozenset[str] = frozenset()  # of the prompts it learns from
+    mean_margin: float | None = None  # of the pairs that it learns from
     form: str | None = None  # in which comparisons are written for the model
     _is_encoder = False
     _vocabulary: int | None = None  # tokens that the model knows
@@ -355,6 +378,19 @@ class _ComparisonReader(_CheckingTrainer):
         # TRL calls this for the training set first, then for each evaluation set.
         training = not self._training_set_is_prepared
         self._training_set_is_prepared = True
+        prepared = self._prepare_pairs(dataset, processing_class, args, dataset_name, training)
+        if training and 'margin' in OBJECTIVES[args.objective].needs:
+            prepared, self.mean_margin = _with_control(prepared, args)
+        return prepared
+
+    def _prepare_pairs(
+        self,
+        dataset: Any,
+        processing_class: Any,
+        args: MarginConfig,
+        dataset_name: str,
+        training: bool,
+    ) -> Any:
         columns = dataset.column_names or list(next(iter(dataset)))
         if not _is_comparisons(columns):
             if not training:
@@ -719,7 +755,7 @@ def _card_section(trained: dict[str, Any]) -> str:
 
 # %% ../../nbs/rewards/11_trainer.ipynb #saved-settings
 _SETTINGS_SAVED = (
-    'objective votes missing weight prior smoothing_share center_rewards_coefficient '
+    'objective votes missing margin_control weight prior smoothing_share center_rewards_coefficient '
     'learning_rate num_train_epochs max_steps max_length long_pairs lenient seed'
 ).split()
 
@@ -774,6 +810,7 @@ class _SavingTrainer(_FinishingTrainer):
             * args.world_size,
             pairs=len(self.train_dataset) if has_length else None,
             prompts=len(self.groups),
+            mean_margin=self.mean_margin,
             steps=self.state.global_step,
             form=self.form,
             sharing=self.data_collator.share,
