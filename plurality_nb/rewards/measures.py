@@ -14,8 +14,9 @@ __all__ = [
 ]
 
 # %% ../../nbs/rewards/10_measures.ipynb #imports
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,7 +112,7 @@ def _spearman_in_both_orders(delta: np.ndarray, share: np.ndarray) -> float:
 
 
 # %% ../../nbs/rewards/10_measures.ipynb #stopping-loss
-def _stopping_loss(delta: np.ndarray, values: dict[str, np.ndarray]) -> float:
+def _stopping_loss(delta: np.ndarray, values: Mapping[Any, np.ndarray]) -> float:
     "`preference_loss` of the labels, or of votes where no label names a winner; nan without both."
     is_decided, share = values['decided'] > 0, values.get('chosen_share', np.empty(0))
     if is_decided.any() or not len(share):
