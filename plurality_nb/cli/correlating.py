@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from plurality_nb.cli.comparisons import slice_by
 from plurality_nb.cli.messages import print_json, show_message
 from plurality_nb.cli.options import (
     ByOption,
@@ -143,9 +144,10 @@ def correlate_command(
     from plurality_nb.simulation.users import SIMULATED, is_simulated
     from plurality_nb.studies.measure import Measurement
 
+    models = load_scored(scored)
     measurement = Measurement(
-        models=load_scored(scored),
-        by=None if by == 'none' else by,
+        models=models,
+        by=slice_by(by, models.values()),
         votes=votes,
         n_boot=n_boot,
         seed=seed,

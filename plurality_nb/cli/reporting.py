@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from plurality_nb.cli.comparisons import SourceOptions, load_data
+from plurality_nb.cli.comparisons import SourceOptions, load_data, slice_by
 from plurality_nb.cli.correlating import load_scored
 from plurality_nb.cli.messages import command_line, show_message, shows_progress
 from plurality_nb.cli.options import (
@@ -87,7 +87,8 @@ def _evaluate_scored(files: list[Path], measuring: dict) -> _Evaluated:
     _check_rewards(models)
     settings = {name: read_settings(file) for name, file in zip(models, files)}
     training = {name: s.get('score', {}).get('settings', {}) for name, s in settings.items()}
-    tables = measure_models(models, progress=shows_progress(), **measuring)
+    by = slice_by(measuring['by'] or 'none', models.values())
+    tables = measure_models(models, progress=shows_progress(), **(measuring | dict(by=by)))
     evaluation = dict(models=models, training=training, **tables)
     return _Evaluated(evaluation, settings, next(iter(settings.values()), {}))
 
@@ -283,7 +284,7 @@ def report_command(
     out.
     """
     measuring = dict(
-        by=None if by == 'none' else by,
+        by=slice_by(by),
         votes=votes,
         baseline=baseline,
         n_boot=n_boot,

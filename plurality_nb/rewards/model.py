@@ -17,6 +17,7 @@ from datasets import Dataset
 
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.outputs import json_object
+from plurality_nb.data.schema import group_id, prompt_id
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.baselines import BASELINES, PairOfRewards, baseline_rewards
 
@@ -114,7 +115,11 @@ class RewardModel(_ModelFacts):
         "Comparisons with this model's rewards."
         rewards = finite_rewards(self.rewards(ds, progress), self.name)
         reward_a, reward_b = check_scored(rewards, self.name, self.set_aside)
-        seen = [group in self.groups for group in ds['group']]
+        # A model that noted its prompts before groups compared texts knows them as `prompt_id`.
+        seen = [
+            not self.groups.isdisjoint((group_id(prompt), prompt_id(prompt)))
+            for prompt in ds['prompt']
+        ]
         return with_columns(ds, reward_a=reward_a, reward_b=reward_b, seen=seen)
 
     @staticmethod

@@ -40,7 +40,7 @@ class Measurement:
     models: Mapping[str, Dataset]  # name to scored comparisons with votes
     by: str | None = 'quadrant'  # a column of text to slice by; None for overall alone
     votes: str = 'human'  # whose: `human` or `judge`
-    n_boot: int = 2000  # resamples of prompts
+    n_boot: int = 2000  # resamples of prompts, and permutations of models
     seed: int = 0
     include_seen: bool = False  # keep pairs whose prompt a model was trained on
     baseline: str | None = None  # what differences are from; None: there are none
@@ -67,7 +67,8 @@ class Measurement:
         )
         if name == 'differences' and self.baseline is not None:
             statistics = list(dict.fromkeys(self.statistics))
-            return compare_models(self.models, self.baseline, statistics=statistics, **shared)
+            shared |= dict(statistics=statistics, n_perm=self.n_boot)
+            return compare_models(self.models, self.baseline, **shared)
         return _MAKERS[name](self.models, **shared)
 
 

@@ -226,7 +226,7 @@ def write_study_page(
     ]
     differences = None
     if baselines and len(scored) > 1:
-        differences = compare_models(scored, baselines[0], **how)
+        differences = compare_models(scored, baselines[0], **how, n_perm=how['n_boot'])
     write_page(
         scored,
         correlate(scored, **how),
