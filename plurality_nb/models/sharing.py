@@ -227,6 +227,7 @@ def _reason_not_to_share(
     return None
 
 
+# %% ../../nbs/models/08_sharing.ipynb #may-share-function
 def may_share(
     model: nn.Module,  # `packable`
     pairs: Sequence[Pair],  # a few

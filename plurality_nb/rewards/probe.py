@@ -237,13 +237,12 @@ def train_probe(
     best = _best_step(data, ds['group'][:], rule, progress)
     if best.steps == 0:
         _warn_of_no_learning(objective, len(ds))
-    probe = _fit_probe(data, best.steps, lr)
-    groups = frozenset(ds['group'])
+    probe, groups = _fit_probe(data, best.steps, lr), frozenset(ds['group'])
     record: dict[str, Any] = dict(objective=objective, votes=votes, **asdict(rule))
     record |= dict(pairs=len(ds), prompts=len(groups), **OBJECTIVE_SETTINGS | settings)
-    record |= dict(steps=best.steps, validation_loss=best.loss)
+    record |= dict(steps=best.steps, validation_loss=best.loss, margin_control=control)
     if 'margin' in OBJECTIVES[objective].needs:
-        record |= dict(margin_control=control, mean_margin=float(usable['margin'].mean()))
+        record |= dict(mean_margin=float(usable['margin'].mean()))
     name = name or objective
     return ProbeModel(probe=probe, encoder=encoder, settings=record, groups=groups, name=name)
 

@@ -366,22 +366,9 @@ class _ComparisonReader(_CheckingTrainer):
     "TRL's trainer, reading comparisons."
 
     groups: frozenset[str] = frozenset()  # of the prompts it learns from
-    mean_margin: float | None = None  # of the pairs that it learns from
     form: str | None = None  # in which comparisons are written for the model
     _is_encoder = False
     _vocabulary: int | None = None  # tokens that the model knows
-    _training_set_is_prepared = False
-
-    def _prepare_dataset(
-        self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
-    ) -> Any:
-        # TRL calls this for the training set first, then for each evaluation set.
-        training = not self._training_set_is_prepared
-        self._training_set_is_prepared = True
-        prepared = self._prepare_pairs(dataset, processing_class, args, dataset_name, training)
-        if training and 'margin' in OBJECTIVES[args.objective].needs:
-            prepared, self.mean_margin = _with_control(prepared, args)
-        return prepared
 
     def _prepare_pairs(
         self,
@@ -411,13 +398,32 @@ class _ComparisonReader(_CheckingTrainer):
             self.form = form
         return prepared
 
+
+# %% ../../nbs/rewards/11_trainer.ipynb #controlled-reader
+class _ControlledReader(_ComparisonReader):
+    "Replaces margins by a control, among the pairs that it learns from."
+
+    mean_margin: float | None = None  # of the pairs that it learns from
+    _training_set_is_prepared = False
+
+    def _prepare_dataset(
+        self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
+    ) -> Any:
+        # TRL calls this for the training set first, then for each evaluation set.
+        training = not self._training_set_is_prepared
+        self._training_set_is_prepared = True
+        prepared = self._prepare_pairs(dataset, processing_class, args, dataset_name, training)
+        if training and 'margin' in OBJECTIVES[args.objective].needs:
+            prepared, self.mean_margin = _with_control(prepared, args)
+        return prepared
+
     def _set_signature_columns_if_needed(self) -> None:
         of_comparisons = ['ids_a', 'ids_b', 'type_0', 'sign', 'row', *PAIR_FACTS]
         self._signature_columns = [*of_comparisons, 'chosen_ids', 'rejected_ids']
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #sharing-trainer
-class _SharingTrainer(_ComparisonReader):
+class _SharingTrainer(_ControlledReader):
     "Knows whether common beginnings are computed once."
 
     def _shares_beginnings(self) -> bool:
@@ -886,6 +892,13 @@ def _check_arguments(args: Any, data_collator: Any) -> None:
         raise ContractError('data_collator', 'none', kind, hint)
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #settle-model
+def _settle_model(model: nn.Module, tokenizer: Any) -> None:
+    "A model with a padding token, whose head computes in float32."
+    settle_padding(model, tokenizer)
+    widen_head(model)
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #margin-trainer
 class MarginTrainer(_SavingTrainer):
     "TRL's reward trainer on comparisons: six objectives, no padding, nothing computed twice."
@@ -917,8 +930,7 @@ class MarginTrainer(_SavingTrainer):
             super().__init__(model, args, processing_class=processing_class, **rows, **kwargs)
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
-        settle_padding(self.model, self.processing_class)
-        widen_head(self.model)
+        _settle_model(self.model, self.processing_class)
         config = self.model.config.get_text_config()
         self.data_collator = ComparisonCollator(
             args.max_tokens_per_microbatch,  # type: ignore[arg-type]  # no longer None

@@ -70,10 +70,7 @@ def draw_labels(
         raise ContractError('how', "'draw' or 'majority'", repr(how))
     cast = votes_of(ds, votes)
     _check_voted(cast, votes, ds)
-    if how == 'majority':
-        label = _majority_labels(cast)
-    else:
-        label = _drawn_labels(cast, seed)
+    label = _majority_labels(cast) if how == 'majority' else _drawn_labels(cast, seed)
     source = 'majority' if how == 'majority' else 'drawn'
     if votes == 'judge':
         source = f'judge_{source}'
