@@ -6,6 +6,7 @@
 import logging
 import os
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,9 @@ from plurality_nb.judges.registry import load_judge
 from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.packing import micro_batches
 from plurality_nb.models.sharing import may_share, packable, pair_rewards
+from plurality_nb.rewards import probe
 from plurality_nb.rewards.objectives import OBJECTIVES
-from plurality_nb.rewards.probe import cross_score, train_probe
+from plurality_nb.rewards.probe import _ProbeData, cross_score, train_probe
 from plurality_nb.rewards.targets import training_targets
 from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.votes.margins import add_margins, draw_labels
@@ -56,27 +58,54 @@ def controls(study, voted):
         study.write(f"sample, {kind}", "mean margin trained with", value, "equal", 20, ends)
 
 
+@contextmanager
+def own_loss():
+    "Within it, each objective stops by its own loss, as it did before."
+    own, rule = _ProbeData.own_loss, probe.preference_loss
+    losses = []
+
+    def noted(self, *args):
+        losses.append(own(self, *args))
+        return losses[-1]
+
+    _ProbeData.own_loss = noted
+    probe.preference_loss = lambda *_: float(np.mean(losses[-5:]))  # of the five folds
+    try:
+        yield
+    finally:
+        _ProbeData.own_loss, probe.preference_loss = own, rule
+
+
 def stopping(study, voted, seeds=6):
-    "Rank correlation with 200 users on other prompts, by objective."
+    """Rank correlation with 200 users on other prompts, by objective and by rule.
+
+    Both rules in the same code and on the same folds: the names of groups, by which folds are
+    drawn, are others in the code before."""
     people = simulate_votes(voted, sample_population(), n=200)
-    got = {objective: [] for objective in OBJECTIVES}
+    rules = dict(zip(("its own loss", "one rule"), (own_loss, nullcontext)))
+    got = {(objective, rule): [] for objective in OBJECTIVES for rule in rules}
     for seed in range(seeds):
         labelled = draw_labels(voted, seed=seed)
         groups = sorted(set(labelled["group"]))
         drawn = np.random.default_rng(seed).permutation(groups)[: len(groups) // 2]
         train = np.isin(labelled["group"][:], drawn)
         lead = vote_share(*votes_of(take(people, ~train))) - 0.5
-        for objective in OBJECTIVES:
+        for objective, rule in got:
             kind = "signed" if objective == "signed_margin" else "decisiveness"
-            ds = add_margins(labelled, kind, scale=3)
-            model = train_probe(take(ds, train), objective, seed=seed, progress=False)
-            scored = model.score(take(ds, ~train), progress=False)
+            ds = take(add_margins(labelled, kind, scale=3), train)
+            with rules[rule]():
+                model = train_probe(ds, objective, seed=seed, progress=False)
+            scored = model.score(take(labelled, ~train), progress=False)
             delta = np.subtract(scored["reward_a"][:], scored["reward_b"][:])
             both = np.concatenate([delta, -delta]), np.concatenate([lead, -lead])
-            got[objective].append(spearmanr(*both).statistic if delta.any() else 0.0)
-    for objective, values in got.items():
+            correlation = spearmanr(*both).statistic if delta.any() else 0.0
+            got[objective, rule].append((correlation, delta.any()))
+    for (objective, rule), pairs in got.items():
+        values, learned = np.array(pairs, dtype=float).T
         value, ends = mean_and_interval(values)
-        study.write(objective, "Spearman on other prompts", value, "no loss", seeds, ends)
+        setting = f"{objective}, stopped by {rule}"
+        study.write(setting, "Spearman on other prompts", value, "no loss", seeds, ends)
+        study.write_rate(setting, "rate of models that learned something", learned, "no loss")
 
 
 def random_pairs(n, seed):
@@ -188,4 +217,5 @@ if __name__ == "__main__":
     logging.getLogger("plurality_nb").setLevel(logging.WARNING)
     counted_twice(study, voted)
     logging.getLogger("plurality_nb").setLevel(logging.ERROR)
-    stopping(study, voted)
+    if arguments.code == "after":
+        stopping(study, voted)
