@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .comparisons import slice_by
-from .messages import print_json, show_message
+from plurality_nb.cli.comparisons import slice_by
+from plurality_nb.cli.messages import print_json, show_message
 from plurality_nb.cli.options import (
     BoundOption,
     ByOption,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from plurality_nb.studies.measure import Measurement
 
+
 # %% ../../nbs/cli/10_correlating.ipynb #load-scored
 def load_scored(
     files: list[Path],  # that `plurality score` wrote
@@ -47,6 +48,7 @@ def load_scored(
         want = 'models or files of different names'
         raise ContractError('SCORED', want, f'{names}', 'Rename a file')
     return {name: load_comparisons(file, merge=False) for name, file in zip(names, files)}
+
 
 # %% ../../nbs/cli/10_correlating.ipynb #statistic
 Statistic = Literal[
@@ -73,6 +75,7 @@ Statistic = Literal[
     'disattenuated',
 ]
 
+
 # %% ../../nbs/cli/10_correlating.ipynb #print-tables
 def _compared_statistics(statistic: str) -> list[str]:
     "The statistics of differences: the printed one, if it can be compared, and the usual ones."
@@ -95,6 +98,7 @@ def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
     tables = [measurement.table(name), measurement.table('ceilings')]
     table = printed_table(pd.concat(tables, ignore_index=True), statistic)
     print(f'{heading} [95% interval]\n{table}')
+
 
 # %% ../../nbs/cli/10_correlating.ipynb #print-differences
 def _print_differences(differences: 'pd.DataFrame', statistic: str, baseline: str) -> None:
@@ -127,6 +131,7 @@ def _print_contrast(contrast: 'pd.DataFrame', statistic: str) -> None:
     if sentences:
         print('\n' + '\n'.join(sentences))
 
+
 # %% ../../nbs/cli/10_correlating.ipynb #print-json
 def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
     "Prints every table, and how many rows were left out of them."
@@ -139,6 +144,7 @@ def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
     }
     left_out = rows_left_out(measurement.models, measurement.votes, measurement.include_seen)
     print_json(dict(**records, left_out=left_out, simulated=simulated))
+
 
 # %% ../../nbs/cli/10_correlating.ipynb #correlate-options
 _BaselineOption = Annotated[
@@ -154,12 +160,14 @@ _FocusOption = Annotated[
 ]
 _StatisticOption = Annotated[Statistic, typer.Option(help='To print; --json has all.')]
 
+
 # %% ../../nbs/cli/10_correlating.ipynb #focus-slices
 def _focus_slices(focus: str | None) -> list[str]:
     "The slices named by --focus, or the usual ones."
     from plurality_nb.evaluation.contrast import FOCUS
 
     return [name.strip() for name in focus.split(',')] if focus else FOCUS
+
 
 # %% ../../nbs/cli/10_correlating.ipynb #warn-of-simulation
 def _warn_of_simulation(models: 'dict[str, Dataset]') -> bool:
@@ -170,6 +178,7 @@ def _warn_of_simulation(models: 'dict[str, Dataset]') -> bool:
     if simulated:
         show_message(f'warning: {SIMULATED}')
     return simulated
+
 
 # %% ../../nbs/cli/10_correlating.ipynb #correlate
 def correlate_command(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
-from .messages import show_message, shows_progress
+from plurality_nb.cli.comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
+from plurality_nb.cli.messages import show_message, shows_progress
 from plurality_nb.cli.options import (
     DataArgument,
     OutOption,
@@ -21,11 +21,12 @@ from plurality_nb.cli.options import (
     SeedOption,
     with_option_groups,
 )
-from .voting import open_judge
-from ..errors import refuse_ranks
+from plurality_nb.cli.voting import open_judge
+from plurality_nb.errors import refuse_ranks
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #scorer-options
 @dataclass(kw_only=True)
@@ -38,6 +39,7 @@ class ScorerOptions:
     entailment: str | None = None
     batch_size: Annotated[int, typer.Option(min=1)] = 32
 
+
 # %% ../../nbs/cli/05_labelling.ipynb #prompt-judge-options
 @dataclass(kw_only=True)
 class PromptJudgeOptions:
@@ -47,6 +49,7 @@ class PromptJudgeOptions:
     store: Path | None = None
     answers: Annotated[int, typer.Option(min=1)] = 5
     calibrate_on: Annotated[int, typer.Option(min=0)] = 100
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #scorer
 def _scorer_settings(
@@ -80,6 +83,7 @@ def parse_base_rate(
         raise typer.BadParameter(want, param_hint='--base-rate')
     return rate
 
+
 # %% ../../nbs/cli/05_labelling.ipynb #thresholds
 _PluralAt = Annotated[
     float, typer.Option(help='Prompts count as plural from this probability on.', min=0, max=1)
@@ -112,6 +116,7 @@ def _warn_unscored(ds: 'Dataset') -> None:
             f'warning: {missing} of {len(ds)} pairs have no quadrant: '
             'their prompts could not be scored'
         )
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #taxonomy
 @with_option_groups

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .comparisons import load_stage, save_result
-from .messages import check_done, print_facts
+from plurality_nb.cli.comparisons import load_stage, save_result
+from plurality_nb.cli.messages import check_done, print_facts
 from plurality_nb.cli.options import (
     DataArgument,
     JsonOption,
@@ -21,7 +21,7 @@ from plurality_nb.cli.options import (
     SeedOption,
     VotesOption,
 )
-from .voting import judge_spread
+from plurality_nb.cli.voting import judge_spread
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -63,6 +63,7 @@ def calibrate_command(
     settings = dict(method=method, folds=folds, seed=seed)
     _calibrate(data, out, rated, overwrite, as_json, settings)
 
+
 # %% ../../nbs/cli/06_preparing.ipynb #calibrate-steps
 def _calibrate(
     data: str, out: Path, rated: Path | None, overwrite: bool, as_json: bool, settings: dict
@@ -82,6 +83,7 @@ def _calibrate(
         for table in judge_spread(ds).values()
     }
     print_facts(tables, as_json)
+
 
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels
 def _check_any_done(ds: 'Dataset', column: str, votes: str) -> None:
@@ -115,6 +117,7 @@ def draw_labels_command(
     _check_any_done(labelled, 'label', votes)
     settings = dict(label=dict(how=how, votes=votes, seed=seed))
     save_result(labelled, out, settings, [data], seed, overwrite)
+
 
 # %% ../../nbs/cli/06_preparing.ipynb #margin
 def margin_command(

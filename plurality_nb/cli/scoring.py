@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
-from .messages import show_message, shows_progress
+from plurality_nb.cli.comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
+from plurality_nb.cli.messages import show_message, shows_progress
 from plurality_nb.cli.options import (
     DataArgument,
     OutOption,
@@ -21,12 +21,13 @@ from plurality_nb.cli.options import (
     given_options,
     with_option_groups,
 )
-from ..errors import refuse_ranks
+from plurality_nb.errors import refuse_ranks
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from plurality_nb.rewards.model import RewardModel
+
 
 # %% ../../nbs/cli/09_scoring.ipynb #reading-options
 @dataclass(kw_only=True)
@@ -39,6 +40,7 @@ class ReadingOptions:
     dtype: str | None = None
     trust_remote_code: Annotated[bool | None, typer.Option('--trust-remote-code')] = None
 
+
 # %% ../../nbs/cli/09_scoring.ipynb #scoring-options
 @dataclass(kw_only=True)
 class ScoringOptions(ReadingOptions):
@@ -46,6 +48,7 @@ class ScoringOptions(ReadingOptions):
 
     revision: str | None = None
     base: str | None = None
+
 
 # %% ../../nbs/cli/09_scoring.ipynb #score-steps
 def _load_scorer(model: str, options: dict[str, Any]) -> 'str | RewardModel':
@@ -72,6 +75,7 @@ def _warn_seen(scored: 'Dataset', name: str) -> None:
             f'warning: {name} was trained on the prompts of {seen} of {len(scored)} pairs; '
             'they are marked in `seen` and left out of statistics'
         )
+
 
 # %% ../../nbs/cli/09_scoring.ipynb #score
 _ONE_PROCESS = (

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .comparisons import load_stage, parse_pairs
-from .messages import command_line, show_message, shows_progress
-from .options import DataArgument, SeedOption, VotesOption, with_option_groups
+from plurality_nb.cli.comparisons import load_stage, parse_pairs
+from plurality_nb.cli.messages import command_line, show_message, shows_progress
+from plurality_nb.cli.options import DataArgument, SeedOption, VotesOption, with_option_groups
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
 
 # %% ../../nbs/cli/08_training.ipynb #full-model-options
 @dataclass(kw_only=True)
@@ -40,6 +41,7 @@ class FullModelOptions:
     lenient: Annotated[bool | None, typer.Option('--lenient')] = None
     center: Annotated[float | None, typer.Option(min=0)] = None
 
+
 # %% ../../nbs/cli/08_training.ipynb #memory-options
 @dataclass(kw_only=True)
 class MemoryOptions:
@@ -53,6 +55,7 @@ class MemoryOptions:
     restart: Annotated[bool, typer.Option('--restart')] = False
     trust_remote_code: Annotated[bool | None, typer.Option('--trust-remote-code')] = None
     settings: Annotated[str | None, typer.Option('--set', metavar='NAME=VALUE,...')] = None
+
 
 # %% ../../nbs/cli/08_training.ipynb #trainer-settings
 _TRAINER_NAMES = dict(  # option to what the trainer calls it
@@ -89,6 +92,7 @@ def trainer_settings(
     further = parse_pairs(memory.settings, '--set')
     return settings | {name: _parse_setting(text) for name, text in further.items()}
 
+
 # %% ../../nbs/cli/08_training.ipynb #training-log
 @contextmanager
 def _training_log() -> Iterator[None]:
@@ -105,6 +109,7 @@ def _training_log() -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.propagate = True
+
 
 # %% ../../nbs/cli/08_training.ipynb #train-full
 def _train_full(
@@ -132,6 +137,7 @@ def _train_full(
     show_message(f'wrote {out}')
     return trainer.trained | trainer.evaluated
 
+
 # %% ../../nbs/cli/08_training.ipynb #train-probe
 def _refuse_full_options(full: FullModelOptions, memory: MemoryOptions) -> None:
     "A probe takes none of the options of a full model."
@@ -156,6 +162,7 @@ def _train_probe(ds: 'Dataset', out: Path, common: dict[str, Any]) -> dict:  # i
         probe.settings |= common['note']
         show_message(f'wrote {probe.save(out)}')
     return probe.settings
+
 
 # %% ../../nbs/cli/08_training.ipynb #check-model-folder
 def _check_model_folder(out: Path, model: str, inputs: list) -> None:
@@ -190,6 +197,7 @@ def _print_training(record: dict) -> None:
         if name in record:
             print(f'{name:20} {record[name]}')
 
+
 # %% ../../nbs/cli/08_training.ipynb #train-options
 _ModelFolderOption = Annotated[
     Path,
@@ -216,12 +224,20 @@ _ExcludeOption = Annotated[
         'from, such as the evaluation data; may be given several times.'
     ),
 ]
+_MarginControlOption = Annotated[
+    Literal['constant', 'permuted'] | None,
+    typer.Option(
+        help='A control for margins, made of the margins of the pairs that are trained on: '
+        'their mean, or the same in another order.'
+    ),
+]
 _MissingOption = Annotated[
     Literal['drop', 'raise', 'label'],
     typer.Option(
         help='Rows that the objective cannot use: leave out, stop, or train on their label alone.'
     ),
 ]
+
 
 # %% ../../nbs/cli/08_training.ipynb #train
 @with_option_groups
@@ -236,6 +252,7 @@ def train_command(
     seed: SeedOption = 0,
     exclude: _ExcludeOption = None,
     missing: _MissingOption = 'drop',
+    margin_control: _MarginControlOption = None,
 ) -> None:
     """Train a reward model: a probe, stopped on held-out prompts, or any sequence classifier.
 
@@ -252,6 +269,7 @@ def train_command(
         objective=objective,
         votes=votes,
         missing=missing,
+        margin_control=margin_control,
         exclude=_excluded_groups(ds, exclude or []),
         seed=seed,
         note=dict(data=read_settings(data), command=command_line()),

@@ -19,13 +19,13 @@ from datasets import Dataset
 from matplotlib.axes import Axes
 
 # %% ../../nbs/reports/03_sections.ipynb #imports-package
-from ..data.arrow import take
-from ..data.build import number_column, with_columns
-from ..data.schema import VOTERS
-from ..errors import ContractError
-from ..evaluation.disagreement import dispersion
-from ..evaluation.tables import rows_left_out, slice_column, vote_log_odds
-from . import plots
+from plurality_nb.data.arrow import take
+from plurality_nb.data.build import number_column, with_columns
+from plurality_nb.data.schema import VOTERS
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.disagreement import dispersion
+from plurality_nb.evaluation.tables import rows_left_out, slice_column, vote_log_odds
+from plurality_nb.reports import plots
 from plurality_nb.reports.blocks import (
     Block,
     CodeBlock,
@@ -44,10 +44,11 @@ from plurality_nb.reports.blocks import (
     statistic_block,
     tested_cell,
 )
-from .findings import describe, limits, slice_title, state_findings
-from ..taxonomy.quadrants import uncertain_rows
-from ..votes.inspection import data_card, vote_card
-from ..votes.shares import votes_of
+from plurality_nb.reports.findings import describe, limits, slice_title, state_findings
+from plurality_nb.taxonomy.quadrants import uncertain_rows
+from plurality_nb.votes.inspection import data_card, vote_card
+from plurality_nb.votes.shares import votes_of
+
 
 # %% ../../nbs/reports/03_sections.ipynb #report-input
 @dataclass
@@ -88,8 +89,10 @@ class ReportInput:
         "The first model's comparisons; those of the others differ only in rewards."
         return next(iter(self.models.values()))
 
+
 # %% ../../nbs/reports/03_sections.ipynb #blocks-type
 Blocks: TypeAlias = Iterator[Block | None]  # None where a block has nothing to show
+
 
 # %% ../../nbs/reports/03_sections.ipynb #figures-block
 def _figures_block(report: ReportInput, *figures: tuple[Axes, str]) -> FiguresBlock:
@@ -99,6 +102,7 @@ def _figures_block(report: ReportInput, *figures: tuple[Axes, str]) -> FiguresBl
         report.drawn += 1
         block.figures.append(page_figure(ax, caption, f'f{report.drawn}'))
     return block
+
 
 # %% ../../nbs/reports/03_sections.ipynb #unseen-rows
 def _counted_rows(report: ReportInput, ds: Dataset) -> Dataset:
@@ -114,6 +118,7 @@ def _counted_rows(report: ReportInput, ds: Dataset) -> Dataset:
     if not seen:
         return ds
     return take(ds, np.array([pair_id not in seen for pair_id in ds['pair_id']]))
+
 
 # %% ../../nbs/reports/03_sections.ipynb #loaded-facts
 def _count_text(counts: Mapping[str, int], most: int = 6) -> str:
@@ -149,6 +154,7 @@ def _loaded_facts(report: ReportInput) -> dict[str, str]:
         odd=', '.join(odd),
     )
 
+
 # %% ../../nbs/reports/03_sections.ipynb #data-section
 def _data_section(report: ReportInput) -> Blocks:
     yield facts_block(_loaded_facts(report), 'What was loaded')
@@ -164,6 +170,7 @@ def _data_section(report: ReportInput) -> Blocks:
         yield TableBlock('Rows that were not used', head, rows, words=True)
     elif account:
         yield TextBlock('No row was set aside.')
+
 
 # %% ../../nbs/reports/03_sections.ipynb #threshold-figures
 def _threshold_figures(report: ReportInput, moved: str, fixed: float) -> FiguresBlock:
@@ -187,6 +194,7 @@ def _threshold_figures(report: ReportInput, moved: str, fixed: float) -> Figures
         figures.append((plots.plot_thresholds(curve, 'value'), correlations))
     return _figures_block(report, *figures)
 
+
 # %% ../../nbs/reports/03_sections.ipynb #taxonomy-section
 def _taxonomy_section(report: ReportInput) -> Blocks:
     ds = report.comparisons
@@ -207,6 +215,7 @@ def _taxonomy_section(report: ReportInput) -> Blocks:
     if slice_column(report.table) == 'quadrant':
         yield _threshold_figures(report, 'plural_at', fixed=alike_at)
         yield _threshold_figures(report, 'alike_at', fixed=plural_at)
+
 
 # %% ../../nbs/reports/03_sections.ipynb #votes-table
 _RATES_OF_VOTES = dict(
@@ -240,6 +249,7 @@ def _votes_table(cards: Mapping[str, Mapping]) -> TableBlock:
     head = [TableCell(''), *(TableCell(names[voters]) for voters in cards)]
     return TableBlock('Votes; rates are means over pairs', head, rows)
 
+
 # %% ../../nbs/reports/03_sections.ipynb #order-blocks
 _ORDER_RATES = dict(
     first_rate='votes for the response shown first',
@@ -270,6 +280,7 @@ def _order_blocks(report: ReportInput, order: pd.DataFrame) -> Blocks:
             ),
         )
 
+
 # %% ../../nbs/reports/03_sections.ipynb #votes-section
 def _votes_section(report: ReportInput) -> Blocks:
     cards = {}
@@ -291,6 +302,7 @@ def _votes_section(report: ReportInput) -> Blocks:
         yield from _order_blocks(report, report.order)
     if len(cards) == 2:
         yield from _judge_blocks(report)
+
 
 # %% ../../nbs/reports/03_sections.ipynb #judge-blocks
 _SPREADS = dict(
@@ -329,6 +341,7 @@ def _judge_blocks(report: ReportInput) -> Blocks:
             'below it, it is too sure.',
         ),
     )
+
 
 # %% ../../nbs/reports/03_sections.ipynb #training-section
 def _training_settings(training: Mapping) -> dict[str, object]:
@@ -369,6 +382,7 @@ def _training_section(report: ReportInput) -> Blocks:
     if figures:
         yield _figures_block(report, *figures)
 
+
 # %% ../../nbs/reports/03_sections.ipynb #matched-block
 _CORRELATIONS = dict(
     spearman='Spearman correlation',
@@ -390,6 +404,7 @@ def _matched_block(matched: pd.DataFrame) -> TableBlock | None:
         f'and below it the gap to “{reference}”'
     )
     return statistic_block(matched, 'spearman', caption, lambda row: gap_cell(row, row[by]))
+
 
 # %% ../../nbs/reports/03_sections.ipynb #correlation-tables
 def _correlation_tables(report: ReportInput) -> Blocks:
@@ -414,6 +429,7 @@ def _correlation_tables(report: ReportInput) -> Blocks:
     if ceilings is not None:
         for statistic, label in _CEILINGS.items():
             yield statistic_block(ceilings, statistic, label)
+
 
 # %% ../../nbs/reports/03_sections.ipynb #correlation-section
 _ABOUT_CORRELATION = (
@@ -441,6 +457,7 @@ def _correlation_section(report: ReportInput) -> Blocks:
     if figures:
         yield _figures_block(report, *figures)
 
+
 # %% ../../nbs/reports/03_sections.ipynb #comparison-section
 _DIFFERENCE_HEADS = dict(
     spearman='Spearman correlation',
@@ -464,6 +481,7 @@ def _contrast_block(contrast: pd.DataFrame) -> TableBlock | None:
     )
     return statistic_block(contrast, 'spearman', caption, tested_cell)
 
+
 # %% ../../nbs/reports/03_sections.ipynb #comparison-section-2
 def _comparison_section(report: ReportInput) -> Blocks:
     differences = report.differences
@@ -484,6 +502,7 @@ def _comparison_section(report: ReportInput) -> Blocks:
     if (differences.statistic == 'spearman').any():
         caption = 'Differences of the Spearman correlation from the baseline.'
         yield _figures_block(report, (plots.plot_forest(differences), caption))
+
 
 # %% ../../nbs/reports/03_sections.ipynb #calibration-section
 _SCORES_SHOWN = dict(
@@ -523,6 +542,7 @@ def _calibration_section(report: ReportInput) -> Blocks:
         ),
     )
 
+
 # %% ../../nbs/reports/03_sections.ipynb #provenance-section
 def _provenance_section(report: ReportInput) -> Blocks:
     provenance = report.provenance
@@ -541,6 +561,7 @@ def _provenance_section(report: ReportInput) -> Blocks:
         code = json.dumps(provenance['settings'], indent=1, ensure_ascii=False, default=str)
         yield CodeBlock('Settings', code)
 
+
 # %% ../../nbs/reports/03_sections.ipynb #section-type
 @dataclass(frozen=True)
 class Section:
@@ -553,6 +574,7 @@ class Section:
     def id(self) -> str:
         "The anchor for links to the section."
         return re.sub('[^a-z]+', '-', self.heading.lower())
+
 
 # %% ../../nbs/reports/03_sections.ipynb #section-makers
 def _summary_section(report: ReportInput) -> Blocks:
@@ -581,6 +603,7 @@ def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Bl
         (True, 'How this was made', _provenance_section),
     ]
     return {heading: make for has_content, heading, make in candidates if has_content}
+
 
 # %% ../../nbs/reports/03_sections.ipynb #report-sections
 def report_sections(

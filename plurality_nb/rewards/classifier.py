@@ -21,12 +21,13 @@ from datasets import Dataset
 from torch import nn
 
 # %% ../../nbs/rewards/06_classifier.ipynb #imports-2
-from ..errors import ContractError
-from ..models.adapters import find_adapter, load_adapter
-from ..models.attention import tree_attention
-from ..models.packing import Pair, longest_in_memory, micro_batches, token_budget
-from ..models.sharing import may_share, packable, pair_rewards
-from ..models.templates import TEMPLATE_DATE, writes_date
+from plurality_nb.errors import ContractError
+from plurality_nb.models.adapters import find_adapter, load_adapter
+from plurality_nb.models.attention import tree_attention
+from plurality_nb.models.heads import widen_head
+from plurality_nb.models.packing import Pair, longest_in_memory, micro_batches, token_budget
+from plurality_nb.models.sharing import may_share, packable, pair_rewards
+from plurality_nb.models.templates import TEMPLATE_DATE, writes_date
 from plurality_nb.models.tokens import (
     ReadComparisons,
     ReadingRules,
@@ -41,13 +42,14 @@ from plurality_nb.models.weights import (
     load_pretrained,
     settle_padding,
 )
-from ..progress import progress_bar
-from .baselines import PairOfRewards
-from .model import RewardModel
-from .saving import read_training
+from plurality_nb.progress import progress_bar
+from plurality_nb.rewards.baselines import PairOfRewards
+from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.saving import read_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #settle
 def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
@@ -57,6 +59,7 @@ def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
     config = model.config.get_text_config()
     limits = [tokenizer.model_max_length, getattr(config, 'max_position_embeddings', None)]
     return min(limit for limit in limits if limit)
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier-fields
 @dataclass(kw_only=True)
@@ -74,6 +77,7 @@ class _ClassifierFields(RewardModel):
     date: str | None = None  # that templates take for today's; None: that of its training
     identity: dict = field(default_factory=dict, repr=False)  # which model it is
 
+
 # %% ../../nbs/rewards/06_classifier.ipynb #reading-classifier
 @dataclass(kw_only=True)
 class _ReadingClassifier(_ClassifierFields):
@@ -84,6 +88,7 @@ class _ReadingClassifier(_ClassifierFields):
         if labels != 1:
             raise ContractError('model', 'a reward model, with one label', f'{labels} labels')
         can_share = packable(self.model)
+        widen_head(self.model)
         self.form = self.form or reading_form(self.tokenizer, encoder=not can_share)
         self.max_length = self.max_length or _longest_text(self.model, self.tokenizer)
         self.max_tokens = self.max_tokens or token_budget(self.device.type)
@@ -106,6 +111,7 @@ class _ReadingClassifier(_ClassifierFields):
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #score-pairs
 _PAIRS_PACKED_TOGETHER = 2048
@@ -137,6 +143,7 @@ def _score_pairs(
             rewards[:, piece['pairs'].numpy()] = np.where(np.isfinite(scores), scores, np.inf)
     return rewards
 
+
 # %% ../../nbs/rewards/06_classifier.ipynb #score-part
 def _score_part(classifier: _ReadingClassifier, part: dict[str, list]) -> np.ndarray:
     "(2, pairs): the rewards of some pairs. Those that are not finite are read again, by themselves."
@@ -166,6 +173,7 @@ def _fitting(classifier: _ReadingClassifier, read: ReadComparisons) -> Dataset:
             tokens = tokens.select(np.flatnonzero(fits))
     classifier.set_aside = dict(reasons)
     return tokens
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier
 @dataclass(kw_only=True)
@@ -206,6 +214,7 @@ class Classifier(_ReadingClassifier):
             rewards[:, part['row']] = _score_part(self, part)
         return PairOfRewards(rewards[0], rewards[1])
 
+
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier
 def _load_any(
     name: str | Path,
@@ -231,6 +240,7 @@ def _load_any(
         dtype,
         trust_remote_code,
     )
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier-2
 def _load_classifier(

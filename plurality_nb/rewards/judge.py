@@ -12,11 +12,12 @@ import numpy as np
 from datasets import Dataset
 from scipy.special import expit
 
-from ..data.build import from_rows, number_column
-from ..data.checks import check_row
-from ..errors import ContractError
-from ..judges.prompts import Question
-from .model import NothingScored, RewardModel
+from plurality_nb.data.build import from_rows, number_column
+from plurality_nb.data.checks import check_row
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.prompts import Question
+from plurality_nb.rewards.model import NothingScored, RewardModel
+
 
 # %% ../../nbs/rewards/08_judge.ipynb #rewardjudge
 class RewardJudge:
@@ -58,6 +59,7 @@ class RewardJudge:
             return np.full(len(pairs), np.nan)
         delta = number_column(scored, 'reward_a') - number_column(scored, 'reward_b')
         return expit(delta / self.temperature)
+
 
 # %% ../../nbs/rewards/08_judge.ipynb #open-reward-judge
 def open_reward_judge(

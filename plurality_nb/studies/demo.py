@@ -16,28 +16,29 @@ from datasets import Dataset
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..data.outputs import refuse_foreign, replacing
-from ..data.sample import load_sample
-from ..data.saving import check_save, read_settings, save_comparisons
-from ..errors import ContractError
-from ..evaluation.disagreement import order_effects
-from ..judges.collect import add_votes, ask_both_orders
-from ..judges.prompts import Judge
-from ..progress import progress_bar
-from ..reports.blocks import svg
-from ..reports.page import check_report
-from ..reports.plots import plot_forest, plot_prediction
-from ..rewards.probe import cross_score
+from plurality_nb.data.outputs import refuse_foreign, replacing
+from plurality_nb.data.sample import load_sample
+from plurality_nb.data.saving import check_save, read_settings, save_comparisons
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.disagreement import order_effects
+from plurality_nb.judges.collect import add_votes, ask_both_orders
+from plurality_nb.judges.prompts import Judge
+from plurality_nb.progress import progress_bar
+from plurality_nb.reports.blocks import svg
+from plurality_nb.reports.page import check_report
+from plurality_nb.reports.plots import plot_forest, plot_prediction
+from plurality_nb.rewards.probe import cross_score
 from plurality_nb.simulation.users import (
     SIMULATED,
     PopulationJudge,
     sample_population,
     simulate_votes,
 )
-from .evaluate import write_report
-from .measure import measure_models
-from ..taxonomy.quadrants import label_taxonomy
-from ..votes.margins import add_margins, draw_labels
+from plurality_nb.studies.evaluate import write_report
+from plurality_nb.studies.measure import measure_models
+from plurality_nb.taxonomy.quadrants import label_taxonomy
+from plurality_nb.votes.margins import add_margins, draw_labels
+
 
 # %% ../../nbs/studies/07_demo.ipynb #training-pairs
 class TrainingPairs(NamedTuple):
@@ -45,6 +46,7 @@ class TrainingPairs(NamedTuple):
 
     pairs: Dataset  # with votes, labels and margins
     order: pd.DataFrame  # from `order_effects`
+
 
 # %% ../../nbs/studies/07_demo.ipynb #make-training-pairs
 def make_training_pairs(
@@ -63,6 +65,7 @@ def make_training_pairs(
         ds = draw_labels(ds, 'judge', seed=seed)
     order = order_effects(votes, ds['group'][:], getattr(judge, 'ordered', True))
     return TrainingPairs(add_margins(ds, 'decisiveness', scale), order)
+
 
 # %% ../../nbs/studies/07_demo.ipynb #cross-score-arms
 def cross_score_arms(
@@ -86,6 +89,7 @@ def cross_score_arms(
         for name, (pairs, objective) in progress_bar(arms.items(), 'models', progress)
     }
 
+
 # %% ../../nbs/studies/07_demo.ipynb #verdict
 def verdict(
     differences: pd.DataFrame,  # from `compare_models`
@@ -97,6 +101,7 @@ def verdict(
     is_wanted = (differences.model == model) & (differences.statistic == statistic)
     rows = differences[is_wanted]
     return pd.Series(rows.verdict.to_list(), index=rows[by], name=f'{model} against baseline')
+
 
 # %% ../../nbs/studies/07_demo.ipynb #check-demo
 _SCORED_FILES = {  # model to its file
@@ -139,6 +144,7 @@ def _check_demo(out: Path, overwrite: bool) -> None:
     for name, why_foreign in _DRAWN_FILES.items():
         refuse_foreign(out / name, why_foreign, 'the files of a demo', overwrite=overwrite)
 
+
 # %% ../../nbs/studies/07_demo.ipynb #demo-settings
 _DEMO_FOLDS = 5
 
@@ -178,6 +184,7 @@ def _arm_record(name: str, settings: _DemoSettings) -> dict:
         scored='by models that had not seen the prompt',
     )
 
+
 # %% ../../nbs/studies/07_demo.ipynb #write-demo
 def _write_figure(ax: Axes, path: Path) -> None:
     with replacing(path) as tmp:
@@ -209,6 +216,7 @@ def _write_demo_files(
     _write_figure(plot_forest(table, note=SIMULATED), out / 'forest.svg')
     _write_figure(plot_prediction(models['margin']), out / 'prediction.svg')
 
+
 # %% ../../nbs/studies/07_demo.ipynb #write-demo-page
 def _write_demo_page(
     out: Path,
@@ -231,6 +239,7 @@ def _write_demo_page(
         seed=settings.seed,
         overwrite=overwrite,
     )
+
 
 # %% ../../nbs/studies/07_demo.ipynb #run-demo
 def run_demo(

@@ -14,15 +14,16 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from ..data.build import number_column, with_columns
-from ..data.schema import QUADRANTS
-from ..errors import ContractError
-from ..judges.prompts import Judge
-from ..models.encoder import ENCODER
-from ..models.tokens import prompt_text
-from .indistinguishability import score_indistinguishability
-from .plurality import score_plurality
-from ..votes.shares import tie_rate, vote_split, votes_of
+from plurality_nb.data.build import number_column, with_columns
+from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.prompts import Judge
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.models.tokens import prompt_text
+from plurality_nb.taxonomy.indistinguishability import score_indistinguishability
+from plurality_nb.taxonomy.plurality import score_plurality
+from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
+
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #quadrant-of
 def _check_thresholds(**thresholds: float) -> None:
@@ -46,6 +47,7 @@ def quadrant_of(
         else:
             quadrants.append(QUADRANTS[2 * int(plural >= plural_at) + int(alike >= alike_at)])
     return quadrants
+
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #label-taxonomy
 def label_taxonomy(
@@ -79,6 +81,7 @@ def label_taxonomy(
         quadrant=quadrant_of(plurality, indistinguishability, plural_at, alike_at),
     )
 
+
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #taxonomy-scores
 def _taxonomy_scores(ds: Dataset) -> tuple[np.ndarray, np.ndarray]:
     "Plurality and indistinguishability; an error where the rows have none."
@@ -94,6 +97,7 @@ def _taxonomy_scores(ds: Dataset) -> tuple[np.ndarray, np.ndarray]:
             'Label the taxonomy first',
         )
     return plurality, indistinguishability
+
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #uncertain-rows
 def uncertain_rows(
@@ -123,6 +127,7 @@ def uncertain_rows(
         for name, part in parts.items()
     }
     return pd.DataFrame(table).T.astype(dict(pairs=int))
+
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #threshold-sensitivity
 def threshold_sensitivity(

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from datasets import Dataset
 
-from ..data.arrow import Spool, batches
-from ..data.schema import OUTCOMES
-from ..errors import ContractError
+from plurality_nb.data.arrow import Spool, batches
+from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/votes/01_audience.ipynb #traits-of
 _BATCH_ROWS = 1000
@@ -40,6 +40,7 @@ def traits_of(
         for trait in ballot['traits'] or []:
             counts.setdefault(trait['name'], Counter())[trait['value']] += 1
     return counts
+
 
 # %% ../../nbs/votes/01_audience.ipynb #restricted-row
 _LABEL_OF_VOTE = dict(a=1, b=0, tie=0.5)
@@ -68,6 +69,7 @@ def _restricted_row(row: dict, wanted: Mapping[str, set[str]]) -> dict:
     if from_people and labels != {row['label']}:
         restricted |= dict(label=None, label_source=None)
     return restricted
+
 
 # %% ../../nbs/votes/01_audience.ipynb #restrict-votes
 def _unknown_trait_error(argument: str, want: str, traits: Mapping, trait: str) -> ContractError:
@@ -106,6 +108,7 @@ def restrict_votes(
         rows = [_restricted_row(row, wanted) for row in table.to_pylist()]
         spool.add({column: [row[column] for row in rows] for column in ds.column_names})
     return spool.dataset()
+
 
 # %% ../../nbs/votes/01_audience.ipynb #split-votes
 def split_votes(
