@@ -232,6 +232,11 @@ TABLE_COLUMNS = [
     *['n', 'groups', 'tie_rate', 'split'],  # what a value rests on
     'reason',  # what a value or its interval lacks
     *['baseline', 'p', 'p_holm', 'detectable'],  # of `compare_models`
+    # of `score_with_judge`
+    *['classical', 'classical_low', 'classical_high', 'by_judge', 'power', 'judged', 'weights'],
+    *['width', 'needed', 'needed_classical'],
+    # of `alternative_annotator_test`
+    *['winning_rate', 'advantage', 'passes', 'annotators', 'epsilon'],
     # of `match_slices`
     *['unmatched', 'gap', 'gap_low', 'gap_high', 'effective', 'reference', 'overlap'],
 ]

@@ -152,7 +152,7 @@ def _draw_strata(
     "Probabilities of the pairs chosen, by row number ascending (`score`, `group`, `quadrant`)."
     quadrants = eligible.quadrant.fillna('none')
     if n < quadrants.nunique():  # too few for each quadrant to have one
-        quadrants = quadrants.where(False, 'all')
+        quadrants = pd.Series('all', index=eligible.index)
     strata = [stratum for _, stratum in eligible.groupby(quadrants)]
     counts = _even_counts(np.array([len(stratum) for stratum in strata]), n)
     chosen = []
