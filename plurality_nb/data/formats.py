@@ -125,13 +125,13 @@ def _read_sheet(row: SourceRow) -> dict:
         ballots=[ballot(vote, _stripped(row['annotator']) or None, traits)],
     )
     inclusion = _stripped(row.get('inclusion'))
-    return {**comparison, 'inclusion': _probability(inclusion)} if inclusion else comparison
+    return {**comparison, 'inclusion': _inclusion_of(inclusion)} if inclusion else comparison
 
 
 _HEXADECIMAL = re.compile(r'0x[01]\.[0-9a-f]{1,13}p[+-]\d{1,3}')
 
 
-def _probability(text: str) -> float:
+def _inclusion_of(text: str) -> float:
     "The probability of a selected pair, which its sheet has as a hexadecimal number."
     if not _HEXADECIMAL.fullmatch(str(text)):
         want = 'the hexadecimal number that `select` wrote'

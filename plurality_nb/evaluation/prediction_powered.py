@@ -23,6 +23,7 @@ from scipy.stats import t as student_t
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import (
+    MIN_GROUPS,
     Measure,
     interval,
     mean_measure,
@@ -43,7 +44,7 @@ from plurality_nb.evaluation.tables import (
     why_unsupported,
 )
 from plurality_nb.votes.selection import inclusion_weights
-from plurality_nb.votes.shares import Votes, tie_rate, vote_share, votes_of
+from plurality_nb.votes.shares import Votes, tie_rate, votes_of
 
 
 # %% ../../nbs/evaluation/10_prediction_powered.ipynb #powered-draws
@@ -80,7 +81,7 @@ def _labels_needed(
     by_labels = np.nanvar((draws.people - power * draws.judge)[1:], ddof=1)
     if wanted_se**2 <= fixed:
         return np.inf
-    return float(np.ceil(n * by_labels / (wanted_se**2 - fixed)))
+    return max(float(np.ceil(n * by_labels / (wanted_se**2 - fixed))), MIN_GROUPS)
 
 
 def powered_estimate(
@@ -95,6 +96,7 @@ def powered_estimate(
     values = draws.people + power * (draws.everywhere - draws.judge)
     combined = estimate(values, groups, level)
     classical = estimate(draws.people, groups, level)
+    needed = [_labels_needed(draws, used, n, groups, level, width) for used in (power, 0.0)]
     return dict(
         **combined,
         classical=classical['value'],
@@ -104,8 +106,8 @@ def powered_estimate(
         power=power,
         effective=n * classical['se'] ** 2 / combined['se'] ** 2 if combined['se'] else np.nan,
         width=width,
-        needed=_labels_needed(draws, power, n, groups, level, width),
-        needed_classical=_labels_needed(draws, 0.0, n, groups, level, width),
+        needed=min(needed),
+        needed_classical=needed[1],
     )
 
 
@@ -226,7 +228,8 @@ def _slice_measures(part: _JudgedRows, statistics: Sequence[str], codes: np.ndar
     "Each model's statistics by people's votes, and by the judge's on the same pairs and on all."
     facts = pair_facts(part.rows)
     lead = facts.lead.to_numpy()
-    people_lead = vote_share(*part.people) - 0.5
+    a, b, tie = part.people
+    people_lead = (a - b) / (a + b + tie) / 2  # exact zeros and ties, unlike a share less one half
     ties = np.nan_to_num(tie_rate(*part.people))
     judge_ties = facts.tie_rate.to_numpy()
     weights = part.weights

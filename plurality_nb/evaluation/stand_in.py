@@ -51,7 +51,7 @@ def judge_outcomes(
 
 
 # %% ../../nbs/evaluation/09_stand_in.ipynb #ballot-rows
-def _named_ballots(ds: Dataset) -> pd.DataFrame:
+def _signed_votes(ds: Dataset) -> pd.DataFrame:
     "A row for each vote of somebody with a name: `pair` (row number), `annotator`, `outcome`."
     rows = [
         (pair, ballot['annotator'], OUTCOMES.index(ballot['vote']))
@@ -71,7 +71,7 @@ def advantages(
 ):  # a row a person and pair: `pair`, `annotator`, `group`, `judge_wins`, `person_wins`
     "Whether judge or person agrees better with the other people, where there are others."
     judge = judge_outcomes(ds, vote)
-    ballots = _named_ballots(ds)
+    ballots = _signed_votes(ds)
     counts = np.zeros((len(ds), 3))
     np.add.at(counts, (ballots.pair, ballots.outcome), 1)
     judged_in_company = (counts.sum(1) > 1) & ~np.isnan(judge).any(1)
