@@ -8,7 +8,6 @@ __all__ = ['stand_in_command']
 
 # %% ../../nbs/cli/10a_standing_in.ipynb #imports
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer

@@ -87,8 +87,9 @@ def mean_coverage(study, runs=300):
 
 def annotator_panels(study, runs=300):
     "How often a judge passes that is as much worse as is allowed, or as good as people."
-    from plurality_nb.evaluation.stand_in import advantage_p
     from scipy.stats import false_discovery_control
+
+    from plurality_nb.evaluation.stand_in import advantage_p
 
     rng = np.random.default_rng(study.arguments.seed)
     for people, pairs in [(3, 40), (3, 200), (6, 100)]:
