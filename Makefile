@@ -23,7 +23,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test proofs lab sync check check-pages check-code docs figure execute experiments clean
+.PHONY: demo test proofs lab sync check check-pages check-code check-package docs figure execute experiments clean
 
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,13 +38,13 @@ demo: $(READY)
 # nbdev's tests share their process with nobody: it changes what is imported.
 ALONE := tests/test_package.py tests/test_docs.py
 
-test: $(READY) check
+test: $(READY)
+	$(MAKE) --no-print-directory -j 2 --output-sync=target check-pages check-code check-package
 	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 2 --do_print
-	python -m pytest -q -m "not slow" $(ALONE)
-	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
 
 proofs: $(READY)
-	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist loadfile -m slow $(ALONE:%=--ignore %) tests
+	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m slow $(ALONE:%=--ignore %) tests
 	OMP_NUM_THREADS=1 python -m pytest -q tests/browser
 
 check: $(READY)
@@ -52,6 +52,9 @@ check: $(READY)
 
 check-pages:
 	OMP_NUM_THREADS=1 python .ci/docs.py
+
+check-package:
+	OMP_NUM_THREADS=1 python -m pytest -q -m "not slow" $(ALONE)
 
 check-code:
 	ruff format --check .

@@ -12,6 +12,7 @@ __all__ = [
     'load_data',
     'load_foreign',
     'load_stage',
+    'slice_by',
     'keep_inputs',
     'save_result',
     'restrict_voters',
@@ -78,11 +79,14 @@ def parse_pairs(
 _ODD_ROWS = dict(
     empty='with an empty response', identical='with identical responses', merged='merged'
 )
+_FURTHER_VOTES = dict(_ODD_ROWS, merged='further votes on a pair')
 
 
 def _show_account(data: str | Path, account: dict, rejects: Path | None) -> None:
     "Says how many rows were read, and what was unusual about them."
-    odd = [f'{account[k]} {text}' for k, text in _ODD_ROWS.items() if account[k]]
+    has_row_a_vote = account['format'] == 'votes_long'
+    oddities = _FURTHER_VOTES if has_row_a_vote else _ODD_ROWS
+    odd = [f'{account[k]} {text}' for k, text in oddities.items() if account[k]]
     details = f'; rows: {", ".join(odd)}' if odd else ''
     show_message(
         f'{Path(data).name}: {account["read"]} rows, {account["kept"]} pairs kept{details}'
@@ -157,6 +161,22 @@ def load_stage(
 ) -> 'Dataset':
     "Reads comparisons as they are: no pair is merged with another."
     return load_data(data, SourceOptions(), merge=False)[0]
+
+
+# %% ../../nbs/cli/02_comparisons.ipynb #slice-by
+def slice_by(
+    name: str,  # of `--by`
+    models: 'Iterable[Dataset]' = (),  # what is sliced
+) -> str | None:  # the column; None for overall values alone
+    "The column to slice by; overall alone where the taxonomy is asked for and missing."
+    if name.strip().casefold() in ('', 'none'):
+        return None
+    if name != 'quadrant' or not models:
+        return name
+    if any(quadrant is not None for ds in models for quadrant in ds['quadrant']):
+        return name
+    show_message('no quadrants here, so overall values alone; `plurality taxonomy` adds them')
+    return None
 
 
 # %% ../../nbs/cli/02_comparisons.ipynb #keep-inputs

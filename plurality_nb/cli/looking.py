@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 # %% ../../nbs/cli/03_looking.ipynb #print-card
 def _print_account(account: dict) -> None:
     "Prints which rows were unusual, and which were left out and why."
-    for kind in ['empty', 'identical', 'repeated']:
+    if account['format'] == 'votes_long' and account['repeated']:
+        print(f'further votes   {account["repeated"]} rows, on pairs of an earlier row')
+    odd = ['empty', 'identical', *(['repeated'] if account['format'] != 'votes_long' else [])]
+    for kind in odd:
         if account[kind]:
             examples = ', '.join(account['named'][kind][:3])
             print(f'{kind:15} {account[kind]} rows, such as {examples}')

@@ -219,6 +219,9 @@ def _end_answers_file(kept: Path | None, store: Path | None, account: Mapping[st
     if account['unasked'] or account['unanswered']:
         show_message(f'the answers are kept in {kept}: the same command goes on from there')
         return
+    if account['failed']:
+        show_message(f'the answers are kept in {kept}: --retry-failed asks for those that failed')
+        return
     kept.unlink(missing_ok=True)
 
 

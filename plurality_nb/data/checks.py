@@ -28,8 +28,9 @@ from plurality_nb.data.schema import (
     OUTCOMES,
     QUADRANTS,
     VOTERS,
-    flat_turns,
     frame_texts,
+    group_id,
+    prompt_id,
     text_hash,
 )
 from plurality_nb.errors import ContractError, LeftOut
@@ -266,7 +267,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
     'ballots': _check_ballots,
     'plurality': _NumberCheck(_is_share, 'a number in [0, 1]'),
     'indistinguishability': _NumberCheck(_is_share, 'a number in [0, 1]'),
-    'margin': _NumberCheck(_fits_float32, 'a finite number'),
+    'margin': _NumberCheck(_fits_float32, 'a finite number below 3.4e38'),
     'reward_a': _NumberCheck(_fits_float32, 'a finite number'),
     'reward_b': _NumberCheck(_fits_float32, 'a finite number'),
 }
@@ -320,11 +321,11 @@ def _check_votes(columns: dict[str, list], n_rows: int) -> None:
 
 
 # %% ../../nbs/data/02_checks.ipynb #lay-out
-def _pair_ids(groups: Sequence[str], responses: Sequence[str], others: Sequence[str]) -> list[str]:
-    "As `schema.pair_id`, from the prompts' hashes."
+def _pair_ids(prompts: Sequence[str], responses: Sequence[str], others: Sequence[str]) -> list[str]:
+    "As `schema.pair_id`, from each `prompt_id`."
     return [
-        text_hash(frame_texts(group, *sorted(pair)))
-        for group, *pair in zip(groups, responses, others)
+        text_hash(frame_texts(prompt, *sorted(pair)))
+        for prompt, *pair in zip(prompts, responses, others)
     ]
 
 
@@ -344,12 +345,12 @@ def _refuse_sides(columns: Mapping[str, Sequence]) -> None:
             )
 
 
-def _orient_columns(columns: dict[str, list]) -> None:
+def _orient_columns(columns: dict[str, list], prompts: Sequence[str]) -> None:
     "Put A and B in place of `chosen` and `rejected`, in an order that does not depend on who won."
     _refuse_sides(columns)
     chosen = columns.pop('chosen')
     rejected = columns.pop('rejected')
-    pair_ids = _pair_ids(columns['group'], chosen, rejected)
+    pair_ids = _pair_ids(prompts, chosen, rejected)
     last_is_a = [int(pair_id[-1], 16) % 2 == 1 for pair_id in pair_ids]
     firsts = [min(pair) for pair in zip(chosen, rejected)]
     lasts = [max(pair) for pair in zip(chosen, rejected)]
@@ -378,12 +379,13 @@ def check_columns(
             checked[name] = [_CHECKS[name](value, name) for value in values]
         elif name not in FEATURES:
             checked[name] = values
-    checked['group'] = [text_hash(frame_texts(*flat_turns(turns))) for turns in checked['prompt']]
+    checked['group'] = [group_id(prompt) for prompt in checked['prompt']]
+    prompts = [prompt_id(prompt) for prompt in checked['prompt']]
     if has_winner:
-        _orient_columns(checked)
+        _orient_columns(checked, prompts)
     else:
         responses = checked['response_a'], checked['response_b']
-        checked['pair_id'] = _pair_ids(checked['group'], *responses)
+        checked['pair_id'] = _pair_ids(prompts, *responses)
     _check_votes(checked, n_rows)
     return checked
 

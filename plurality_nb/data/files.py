@@ -709,6 +709,15 @@ def _readable_inside(path: Path) -> str:
     return f'Give one of its files: {", ".join(names[:5])}' if names else ''
 
 
+def _what_is_inside(path: Path, error: Exception) -> str:
+    "What a folder contains where it is no data set, else what is wrong with it."
+    if isinstance(error, FileNotFoundError):
+        names = sorted(p.name for p in path.iterdir())
+        more = ', ...' if len(names) > 5 else ''
+        return f'a folder with {", ".join(names[:5])}{more}' if names else 'an empty folder'
+    return f'{type(error).__name__}: {str(error)[:100]}'.rstrip('.')
+
+
 def _read_folder(path: Path, split: str | None) -> Iterator[_FileRow]:
     try:
         saved = load_from_disk(path)
@@ -716,7 +725,7 @@ def _read_folder(path: Path, split: str | None) -> Iterator[_FileRow]:
         raise ContractError(
             'data',
             'a folder that `Dataset.save_to_disk` wrote',
-            f'{type(e).__name__}: {str(e)[:100]}',
+            _what_is_inside(path, e),
             _readable_inside(path),
             where=str(path),
         ) from e

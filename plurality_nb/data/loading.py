@@ -49,7 +49,7 @@ from plurality_nb.data.merging import (
 )
 from plurality_nb.data.opening import Opened, open_source, path_exists, read_people, rows_in_memory
 from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
-from plurality_nb.data.schema import FEATURES, OUTCOMES
+from plurality_nb.data.schema import FEATURES, OUTCOMES, VOTERS
 from plurality_nb.data.split import PARTS, part_of
 from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
 from plurality_nb.data.vote_columns import (
@@ -279,6 +279,22 @@ def _trl_notes(row: SourceRow, converted: Any) -> list[str]:
     return []
 
 
+# %% ../../nbs/data/20_loading.ipynb #count-notes
+def _is_blank(value: Any) -> bool:
+    return value is None or value != value or value == ''
+
+
+def _count_notes(row: Mapping) -> list[str]:
+    "Counts of which one side is blank: nobody, or not recorded."
+    notes = []
+    for voters in VOTERS:
+        sides = [f'{voters}_{side}' for side in 'ab']
+        blanks = [side for side in sides if side in row and _is_blank(row[side])]
+        if len(blanks) == 1 and set(sides) <= row.keys():
+            notes.append(f'`{blanks[0]}` is blank beside a count, which is read as no votes for it')
+    return notes
+
+
 # %% ../../nbs/data/20_loading.ipynb #no-column
 def _no_column_error(columns: Iterable[str], row: Mapping) -> ContractError:
     column = next(c for c in columns if c not in row)
@@ -317,7 +333,9 @@ class _RowConverter:
         if self.is_trl and 'chosen' in converted:
             self.notes.update(_trl_notes(row, converted))
         every = converted if isinstance(converted, list) else [converted]
-        return [self.kinds(_completed(c, self.has_cells, self.opened)) for c in every]
+        complete = [self.kinds(_completed(c, self.has_cells, self.opened)) for c in every]
+        self.notes.update(note for comparison in complete for note in _count_notes(comparison))
+        return complete
 
 
 # %% ../../nbs/data/20_loading.ipynb #complete

@@ -13,6 +13,8 @@ __all__ = [
     'digest',
     'frame_texts',
     'flat_turns',
+    'prompt_id',
+    'normal_text',
     'group_id',
     'pair_id',
 ]
@@ -20,6 +22,7 @@ __all__ = [
 # %% ../../nbs/data/01_schema.ipynb #imports
 import hashlib
 import json
+import unicodedata
 
 from datasets import Features, List, Value
 
@@ -94,12 +97,49 @@ def flat_turns(
     return tuple([text for turn in prompt for text in (turn['role'], turn['content'])])
 
 
+# %% ../../nbs/data/01_schema.ipynb #prompt-id
+def prompt_id(
+    prompt: str | list[dict],  # a user's text, or the conversation up to the response
+) -> str:  # 16 hexadecimal digits
+    "Hash of the prompt's exact texts."
+    return text_hash(frame_texts(*flat_turns(prompt)))
+
+
+# %% ../../nbs/data/01_schema.ipynb #normal-text
+_MEANING_MARKS = '#%&*@/\\-'  # punctuation to Unicode, but part of what is said
+_END_CATEGORIES = ('P', 'Z', 'Cf', 'Cc')  # punctuation, separators, invisible characters
+
+
+def _is_end_mark(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category.startswith(_END_CATEGORIES) and character not in _MEANING_MARKS
+
+
+def normal_text(
+    text: str,
+) -> str:  # the text itself in its normal form where nothing but punctuation is in it
+    "A text as groups compare it: without case, compatible forms, runs of blanks, marks at its ends."
+    folded = text.casefold()
+    if not text.isascii():
+        # folding case may leave a form that is not normal, so it is normalised on both sides
+        folded = unicodedata.normalize('NFKC', unicodedata.normalize('NFKC', text).casefold())
+    spaced = ' '.join(folded.split())
+    start, end = 0, len(spaced)
+    while end > start and _is_end_mark(spaced[end - 1]):
+        end -= 1
+    while start < end and _is_end_mark(spaced[start]):
+        start += 1
+    return spaced[start:end] or spaced
+
+
 # %% ../../nbs/data/01_schema.ipynb #group-id
 def group_id(
     prompt: str | list[dict],  # a user's text, or the conversation up to the response
 ) -> str:  # 16 hexadecimal digits
-    "Hash of the prompt."
-    return text_hash(frame_texts(*flat_turns(prompt)))
+    "Hash of the prompt, each turn as `normal_text`."
+    turns = flat_turns(prompt)
+    contents = [normal_text(content) for content in turns[1::2]]
+    return text_hash(frame_texts(*[text for turn in zip(turns[::2], contents) for text in turn]))
 
 
 # %% ../../nbs/data/01_schema.ipynb #pair-id
@@ -108,5 +148,5 @@ def pair_id(
     response_a: str,
     response_b: str,
 ) -> str:  # 16 hexadecimal digits
-    "Hash of the prompt and the two responses in either order."
-    return text_hash(frame_texts(group_id(prompt), *sorted([response_a, response_b])))
+    "Hash of the exact prompt and the two responses in either order."
+    return text_hash(frame_texts(prompt_id(prompt), *sorted([response_a, response_b])))

@@ -30,12 +30,11 @@ from plurality_nb.evaluation.bootstrap import (
     ratio_measure,
     resample,
 )
-from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
+from plurality_nb.evaluation.correlation import correlation_measure
 from plurality_nb.evaluation.scores import score_measure
 from plurality_nb.evaluation.tables import (
     Models,
     check_statistics,
-    estimate,
     group_codes,
     model_deltas,
     pair_facts,
@@ -84,6 +83,13 @@ def _labels_needed(
     return max(float(np.ceil(n * by_labels / (wanted_se**2 - fixed))), MIN_GROUPS)
 
 
+def _with_interval(values: np.ndarray, groups: int, level: float) -> dict[str, float]:
+    "A value, its interval and its standard error."
+    low, high = interval(values[1:], groups, level)
+    se = np.nan if np.isnan(low) else float(np.nanstd(values[1:], ddof=1))
+    return dict(value=float(values[0]), low=low, high=high, se=se)
+
+
 def powered_estimate(
     draws: PoweredDraws,
     n: int,  # labelled pairs
@@ -94,11 +100,12 @@ def powered_estimate(
     "A statistic by people's votes on some pairs and a judge's on all."
     power = tuned_power(draws)
     values = draws.people + power * (draws.everywhere - draws.judge)
-    combined = estimate(values, groups, level)
-    classical = estimate(draws.people, groups, level)
+    combined = _with_interval(values, groups, level)
+    classical = _with_interval(draws.people, groups, level)
     needed = [_labels_needed(draws, used, n, groups, level, width) for used in (power, 0.0)]
     return dict(
         **combined,
+        level=level,
         classical=classical['value'],
         classical_low=classical['low'],
         classical_high=classical['high'],
@@ -112,7 +119,7 @@ def powered_estimate(
 
 
 # %% ../../nbs/evaluation/10_prediction_powered.ipynb #labelled-measures
-def _resampled(
+def _powered_draws(
     measures: tuple[Measure, Measure, Measure], codes: np.ndarray, n_boot: int, seed: int
 ) -> PoweredDraws:
     named = dict(zip(PoweredDraws._fields, measures))
@@ -157,19 +164,20 @@ def powered_mean(
         ratio_measure(weights * judge, weights, codes),
         mean_measure(judge, codes),
     )
-    draws = _resampled(measures, codes, n_boot, seed)
+    draws = _powered_draws(measures, codes, n_boot, seed)
     n_groups = len(np.unique(codes[labelled]))
     return powered_estimate(draws, int(labelled.sum()), n_groups, level, width)
 
 
 # %% ../../nbs/evaluation/10_prediction_powered.ipynb #weighted-measures
-POWERED = [*STATISTICS, 'accuracy', 'log_loss', 'brier']
+_CORRELATED = ['spearman', 'kendall', 'pearson']
+POWERED = [*_CORRELATED, 'accuracy', 'log_loss', 'brier']
 
 
 def _pair_measure(statistic: str, delta: np.ndarray, lead: np.ndarray) -> Measure:
     "A statistic whose resamples weight pairs rather than prompts."
     pairs = np.arange(len(delta))
-    if statistic in STATISTICS:
+    if statistic in _CORRELATED:
         return correlation_measure(statistic, delta, lead, pairs)
     return score_measure(statistic, delta, delta, lead, pairs)
 
@@ -273,7 +281,7 @@ def score_with_judge(
         labelled = part.weights > 0
         facts = dict(n=int(labelled.sum()), groups=len(np.unique(codes[labelled])))
         for (model, statistic), measures in _slice_measures(part, statistics, codes).items():
-            draws = _resampled(measures, codes, n_boot, seed)
+            draws = _powered_draws(measures, codes, n_boot, seed)
             table.append(
                 {
                     'model': model,

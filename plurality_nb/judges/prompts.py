@@ -31,7 +31,7 @@ import numpy as np
 from datasets import Dataset
 
 from plurality_nb.data.marks import break_turn_marks
-from plurality_nb.data.schema import digest, group_id
+from plurality_nb.data.schema import digest, group_id, prompt_id
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.parsing import MODES, READER, Answer, read_answer
 from plurality_nb.votes.shares import votes_of
@@ -250,9 +250,9 @@ _LARGEST_POOL = 200  # more examples would only make the identity slower to comp
 def _example_pool(ds: Dataset, n_examples: int) -> list[_RatedExample]:
     "The pairs that examples are drawn from: those with two people's votes or more."
     pool = [
-        _RatedExample(pair_id, group, Question(prompt, first, second), tuple(votes))
-        for pair_id, group, prompt, first, second, *votes in zip(
-            *(ds[c] for c in ('pair_id', 'group', 'prompt', 'response_a', 'response_b')),
+        _RatedExample(pair, group_id(prompt), Question(prompt, first, second), tuple(votes))
+        for pair, prompt, first, second, *votes in zip(
+            *(ds[c] for c in ('pair_id', 'prompt', 'response_a', 'response_b')),
             *votes_of(ds),
         )
         if sum(votes) >= 2
@@ -381,7 +381,7 @@ def _draw_examples(
         return []
     group = group_id(question.prompt)
     others = [example for example in pool if example.group != group]
-    pair = digest([group, *sorted([question.first, question.second])])
+    pair = digest([prompt_id(question.prompt), *sorted([question.first, question.second])])
     rng = np.random.default_rng([seed, int(pair, 16)])
     return [others[i] for i in rng.permutation(len(others))[:n_examples]]
 

@@ -36,7 +36,7 @@ import pandas as pd
 import psutil
 
 from plurality_nb import __version__
-from plurality_nb.data.schema import digest, group_id
+from plurality_nb.data.schema import digest, prompt_id
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.parsing import Answer
 from plurality_nb.judges.prompts import Question
@@ -59,7 +59,7 @@ def answer_keys(
     personas: Sequence[str | None],  # (votes,): who casts each vote
 ) -> list[str]:  # (votes,): 16 hexadecimal digits each
     "What the answers for the votes of one question are stored under, counted from vote 0."
-    asked = digest([judge, group_id(question.prompt), question.first, question.second])
+    asked = digest([judge, prompt_id(question.prompt), question.first, question.second])
     return [digest([asked, persona, vote]) for vote, persona in enumerate(personas)]
 
 

@@ -128,6 +128,11 @@ _ELEMENT = re.compile(
     r'(?P<inner>[^<>]{1,80})(?:</(?P=name)>|\Z)[ \t]*(?=[\n<]|\Z)',
     re.M | re.I,
 )
+_BRACKETS = re.compile(
+    rf'^[ \t]*\[(?P<name>(?!response){_VERDICT_NAME.replace("?:final", "?:final_?")})\]'
+    r'(?P<inner>[^\[\]<>\n]{1,80})\[/(?P=name)\][ \t]*$',
+    re.M | re.I,
+)
 _RESULT = re.compile(r'(?:^|(?<=[.!?*”"])[ \t]+)[*_]{0,3}[\[(]RESULT[\])][*_]{0,3}[ \t]*:?', re.M)
 
 # %% ../../nbs/judges/01_verdicts.ipynb #replace-at-ends
@@ -161,7 +166,7 @@ def plain_forms(
     "The text with its forms for programs replaced by lines."
 
     text = _RESULT.sub('\n', text).strip()
-    for pattern in (_FORM_BLOCK, _ELEMENT, _ELEMENT):  # an element may stand in another
+    for pattern in (_FORM_BLOCK, _BRACKETS, _ELEMENT, _ELEMENT):  # elements may be nested
         text = _replace_at_ends(pattern, text, line_of)
     return text
 

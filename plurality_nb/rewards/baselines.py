@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from datasets import Dataset
 
-from plurality_nb.data.schema import digest
+from plurality_nb.data.schema import digest, prompt_id
 from plurality_nb.errors import ContractError
 
 
@@ -30,12 +30,12 @@ class PairOfRewards(NamedTuple):
 BASELINES = ['longer response', 'random']
 
 
-def _log_length(group: str, response: str) -> float:
+def _log_length(prompt: str, response: str) -> float:
     return np.log1p(len(response))
 
 
-def _random_reward(group: str, response: str, seed: int) -> float:
-    text_seed = int(digest([group, response]), 16)
+def _random_reward(prompt: str, response: str, seed: int) -> float:
+    text_seed = int(digest([prompt, response]), 16)
     return np.random.default_rng([seed, text_seed]).normal()
 
 
@@ -50,8 +50,8 @@ def baseline_rewards(
     reward: Callable[[str, str], float] = _log_length
     if name == 'random':
         reward = partial(_random_reward, seed=seed)
-    groups = ds['group']
+    prompts = [prompt_id(prompt) for prompt in ds['prompt']]
     return PairOfRewards(
-        np.array([reward(group, text) for group, text in zip(groups, ds['response_a'])]),
-        np.array([reward(group, text) for group, text in zip(groups, ds['response_b'])]),
+        np.array([reward(prompt, text) for prompt, text in zip(prompts, ds['response_a'])]),
+        np.array([reward(prompt, text) for prompt, text in zip(prompts, ds['response_b'])]),
     )

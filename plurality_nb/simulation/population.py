@@ -29,7 +29,7 @@ import numpy as np
 from datasets import Dataset
 from scipy.special import ndtr
 
-from plurality_nb.data.schema import digest, group_id
+from plurality_nb.data.schema import digest, prompt_id
 from plurality_nb.errors import ContractError
 
 # %% ../../nbs/simulation/00_population.ipynb #taste-patterns
@@ -139,7 +139,7 @@ def quality_key(
     response: str,
 ) -> str:  # 16 hexadecimal digits
     "The key under which a population looks up a response."
-    return digest([group_id(prompt), response])
+    return digest([prompt_id(prompt), response])
 
 
 # %% ../../nbs/simulation/00_population.ipynb #taste-arrays

@@ -25,7 +25,7 @@ from datasets import Dataset
 
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.sample import load_sample
-from plurality_nb.data.schema import OUTCOMES, digest, group_id, pair_id
+from plurality_nb.data.schema import OUTCOMES, digest, pair_id, prompt_id
 from plurality_nb.errors import ContractError
 from plurality_nb.simulation.population import Population, check_setting, true_shares, vote_chances
 
@@ -205,7 +205,7 @@ def _answer_counts(
     question: _Question, mean: np.ndarray, sd: np.ndarray, population: Population, seed: int
 ) -> tuple[int, int, int, int]:
     "Votes for the first, the second, neither, and failed; `mean` and `sd` are (camps,) of utility."
-    key = digest([group_id(question.prompt), question.first, question.second])
+    key = digest([prompt_id(question.prompt), question.first, question.second])
     rng = np.random.default_rng([seed, int(key, 16)])
     if len(mean) > 1:
         camp = rng.choice(len(mean), question.votes, p=population.mixture().weight)

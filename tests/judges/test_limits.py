@@ -281,6 +281,22 @@ def test_answers_stay_until_they_are_all_there(vote, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["v.jsonl", "v.jsonl.json"]
 
 
+def test_answers_stay_where_some_failed(vote, tmp_path):
+    kept = tmp_path / "v.jsonl.answers.sqlite"
+    asked = []
+
+    def answer(body, handler):
+        asked.append(body)
+        return reply(*["no idea"] * body.get("n", 1)) if len(asked) == 1 else letters(body, handler)
+
+    with ChatServer(answer) as server:
+        code, _, err = vote(server)
+        assert code == 0 and "--retry-failed asks for those that failed" in err and kept.exists()
+        n_before = len(asked)
+        code, _, err = vote(server, "--retry-failed")
+        assert code == 0 and not kept.exists() and 0 < len(asked) - n_before < n_before
+
+
 def test_a_limit_says_what_was_counted_and_what_was_estimated(vote):
     def silent(body, handler):
         return reply(*["A"] * body.get("n", 1)) | dict(usage=None)

@@ -305,6 +305,16 @@ def test_counts_too_large_for_votes_are_told(count, caplog):
     assert any("check that these are counts of votes" in note for note in account["notes"])
 
 
+@pytest.mark.parametrize("blank", [None, float("nan")])
+@pytest.mark.parametrize("names", [("human_a", "human_b"), ("votes_b", "votes_a")])
+def test_a_blank_beside_a_count_is_told(blank, names):
+    rows = [TEXTS | {names[0]: blank, names[1]: 3}, TEXTS | {names[0]: 1, names[1]: 1}]
+    _, account = read_comparisons(rows, merge=False)
+    assert [n for note, n in account["notes"].items() if "blank beside a count" in note] == [1]
+    _, account = read_comparisons(rows[1:])
+    assert not any("blank" in note for note in account["notes"])
+
+
 UNUSED = {
     "counts that may be something else": (dict(n_a=3, n_b=1), "--map human_a=n_a,human_b=n_b"),
     "two columns of votes": (dict(winner="A", choice="B", rater="x"), "`winner`, `choice`"),
