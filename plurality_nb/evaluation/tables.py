@@ -261,6 +261,11 @@ TABLE_COLUMNS = [
     *['baseline', 'p', 'p_holm', 'detectable', 'bound', 'p_level', 'verdict'],  # of differences
     *['pooled', 'pooled_low', 'pooled_high'],  # of `pool_slices`
     *['gain_focus', 'gain_rest'],  # of `contrast_gains`
+    # of `score_with_judge`
+    *['classical', 'classical_low', 'classical_high', 'by_judge', 'power', 'judged', 'weights'],
+    *['width', 'needed', 'needed_classical'],
+    # of `alternative_annotator_test`
+    *['winning_rate', 'advantage', 'passes', 'annotators', 'epsilon'],
     # of `match_slices`
     *['unmatched', 'gap', 'gap_low', 'gap_high', 'effective', 'reference', 'overlap'],
 ]
