@@ -6,6 +6,7 @@ interval that takes into account that pairs share prompts."""
 # %% auto #0
 __all__ = [
     'UNDEFINED',
+    'NO_INTERVAL',
     'MIN_GROUPS',
     'group_counts',
     'Measure',
@@ -16,6 +17,8 @@ __all__ = [
     'resample',
     'Interval',
     'interval',
+    'proportion_interval',
+    'prompt_variance',
     'rate_interval',
     'statistic_interval',
 ]
@@ -54,6 +57,8 @@ class Measure(NamedTuple):
 
     values: Callable[[np.ndarray], np.ndarray]  # (resamples, groups) counts to (resamples,) values
     pairs: np.ndarray | None = None  # (pairs,) bool: those that it rests on; None for all
+    is_proportion: bool = False  # a mean of numbers in [0, 1], whose interval is Wilson's
+    limits: tuple[float, float] = (-np.inf, np.inf)  # between which every value is
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #group-sums
@@ -91,9 +96,11 @@ def mean_measure(
     values: np.ndarray,  # (pairs,)
     codes: np.ndarray,  # (pairs,): the group of each, 0, 1, ...
     pairs: np.ndarray | None = None,  # (pairs,) bool: those that count; None for all
+    is_proportion: bool = False,  # whether all values are in [0, 1], such as right and wrong
 ) -> Measure:
     "The mean over pairs."
-    return ratio_measure(values, np.ones(len(codes)), codes, pairs)
+    measure = ratio_measure(values, np.ones(len(codes)), codes, pairs)
+    return measure._replace(is_proportion=is_proportion)
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #rows-measure
@@ -148,8 +155,11 @@ class Interval(NamedTuple):
     high: float
 
 
+NO_INTERVAL = Interval(np.nan, np.nan)
+
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #interval
-MIN_GROUPS = 10  # with fewer prompts a bootstrap's interval is too narrow by far
+MIN_GROUPS = 15  # with fewer prompts a bootstrap's interval is too narrow by far
+_NO_WIDTH = 1e-12  # resamples within this of each other do not vary
 
 
 def interval(
@@ -159,10 +169,43 @@ def interval(
 ) -> Interval:
     "Percentiles of the resamples, moved out for few groups (Hesterberg 2015)."
     if not len(draws) or groups < MIN_GROUPS or np.isnan(draws).mean() > 0.05:
-        return Interval(np.nan, np.nan)
+        return NO_INTERVAL
+    if np.nanmax(draws) - np.nanmin(draws) < _NO_WIDTH:
+        return NO_INTERVAL
     quantile = student_t.ppf((1 - level) / 2, groups - 1)
     tail = norm.cdf(np.sqrt(groups / (groups - 1)) * quantile)
     return Interval(*np.nanquantile(draws, [tail, 1 - tail]).tolist())
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #proportion-interval
+def proportion_interval(
+    share: float,  # observed, in [0, 1]
+    variance: float,  # of `share`, over prompts; 0 where they do not vary
+    groups: int,  # prompts
+    freedom: float,  # degrees of freedom of `variance`
+    level: float = 0.95,
+) -> Interval:
+    "Score interval (Wilson 1927) of a proportion in a sample of clusters."
+    if groups < MIN_GROUPS or np.isnan(variance):
+        return NO_INTERVAL
+    effective = groups if variance < _NO_WIDTH else share * (1 - share) / variance
+    quantile = student_t.ppf((1 + level) / 2, freedom)
+    shrinkage = quantile**2 / effective
+    middle = (share + shrinkage / 2) / (1 + shrinkage)
+    spread = share * (1 - share) / effective + shrinkage / effective / 4
+    half = quantile * np.sqrt(spread) / (1 + shrinkage)
+    return Interval(max(0.0, float(middle - half)), min(1.0, float(middle + half)))
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #prompt-variance
+def prompt_variance(
+    draws: np.ndarray,  # (resamples,): values, nan where undefined
+    groups: int,  # prompts that they rest on
+) -> float:  # with the factor G/(G-1) that the bootstrap lacks; nan where there is none
+    "Variance of a statistic over samples of prompts."
+    if len(draws) < 2 or groups < 2 or np.isnan(draws).mean() > 0.05:
+        return np.nan
+    return float(np.nanvar(draws, ddof=1) * groups / (groups - 1))
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #rate-interval
@@ -174,15 +217,18 @@ def rate_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, float]:  # `value`, `low`, `high`; no interval with too few groups
-    "A ratio of sums with its interval over groups."
+    "A ratio of sums with its interval over groups, Wilson's for a proportion."
     bottom = np.asarray(bottom)
     if not bottom.sum():
         return dict(value=np.nan, low=np.nan, high=np.nan)
     codes = pd.factorize(np.asarray(groups))[0]
     ratio = ratio_measure(top, bottom, codes)
     draws = resample(dict(ratio=ratio), codes, n_boot, seed)['ratio']
-    counted_groups = len(np.unique(codes[bottom > 0]))
-    low, high = interval(draws[1:], counted_groups, level)
+    counted = len(np.unique(codes[bottom > 0]))
+    low, high = interval(draws[1:], counted, level)
+    if n_boot and ((np.asarray(top) >= 0) & (top <= bottom)).all():  # a proportion
+        variance = prompt_variance(draws[1:], counted)
+        low, high = proportion_interval(draws[0], variance, counted, counted - 1, level)
     return dict(value=float(draws[0]), low=low, high=high)
 
 

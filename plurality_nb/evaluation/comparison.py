@@ -77,6 +77,7 @@ def permutation_p(
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
     n_perm: int = 2000,  # permutations
     seed: int = 0,
+    widened: float = 1,  # by people, as the interval: the difference counts for that much less
 ) -> float:  # in (0, 1]; nan where the difference is undefined
     "How often exchanging the models prompt by prompt makes as large a difference."
     groups = codes.max() + 1
@@ -89,7 +90,7 @@ def permutation_p(
         second = np.concatenate([1 - keeps, keeps], 1)
         return measure.values(first) - measure.values(second)
 
-    observed = np.abs(differences(np.ones((1, groups)))).item()
+    observed = np.abs(differences(np.ones((1, groups)))).item() / widened
     if np.isnan(observed):
         return np.nan
     rng = np.random.default_rng(seed)
@@ -156,16 +157,21 @@ class _Comparison:
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #p-value
 def _p_value(
-    comparison: _Comparison, part: pd.DataFrame, model: str, statistic: str, n_perm: int, seed: int
+    comparison: _Comparison,
+    part: pd.DataFrame,
+    row: pd.Series,  # of the table
+    n_perm: int,
+    seed: int,
 ) -> float:
     "Of one model against the baseline; nan without permutations or with too few prompts."
     codes = group_codes(part)
     if not n_perm or codes.max() + 1 < MIN_GROUPS:
         return np.nan
-    predictions = comparison.predictions(part, model, statistic)
-    baseline = comparison.predictions(part, comparison.baseline, statistic)
+    predictions = comparison.predictions(part, row.model, row.statistic)
+    baseline = comparison.predictions(part, comparison.baseline, row.statistic)
     lead = pair_leads(part)
-    return permutation_p(statistic, predictions, baseline, lead, codes, n_perm, seed)
+    widened = 1 if np.isnan(row.widened) else row.widened
+    return permutation_p(row.statistic, predictions, baseline, lead, codes, n_perm, seed, widened)
 
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm-by-model
@@ -203,8 +209,8 @@ def compare_models(
     table['baseline'] = baseline
     parts = slices(rows)
     table['p'] = [
-        _p_value(comparison, parts[name], model, statistic, n_perm, seed)
-        for model, name, statistic in zip(table.model, table[by or 'slice'], table.statistic)
+        _p_value(comparison, parts[row[by or 'slice']], row, n_perm, seed)
+        for _, row in table.iterrows()
     ]
     table['p_holm'] = _holm_over_slices(table)
     table['detectable'] = (norm.ppf((1 + level) / 2) + norm.ppf(0.8)) * table.se

@@ -28,12 +28,12 @@ import pandas as pd
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import Measure, group_sums
 from plurality_nb.evaluation.tables import (
-    ALL_ALIKE,
     Measures,
     Models,
     check_statistics,
     model_deltas,
     pair_leads,
+    resampling_remark,
     rows_that_count,
     slice_column,
     supported,
@@ -62,7 +62,7 @@ def pearson(
     def cosines(counts: np.ndarray) -> np.ndarray:
         return _cosine(*(counts @ sums).T)
 
-    return Measure(cosines)
+    return Measure(cosines, limits=(-1, 1))
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #by-level
@@ -123,7 +123,7 @@ def spearman(
         products = np.einsum('rp,rp,rp->r', weights, ranks_x[:, level_x], ranks_y[:, level_y])
         return _cosine(products, squares_x, squares_y)
 
-    return Measure(cosines)
+    return Measure(cosines, limits=(-1, 1))
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #kendall-steps
@@ -190,7 +190,7 @@ def kendall(
         untied_y = total - np.square(weigh_y(counts)).sum(1)
         return _cosine(2 * alike, untied_x, untied_y)
 
-    return Measure(taus)
+    return Measure(taus, limits=(-1, 1))
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #correlation-measure
@@ -254,9 +254,7 @@ def _cell_text(row: pd.Series, digits: int) -> str:
     if np.isnan(row.value):
         return '–'
     text = f'{row.value:.{digits}f}'
-    if row.get('reason') == ALL_ALIKE:
-        text += ' [no width]'
-    elif not np.isnan(row.low):
+    if not np.isnan(row.low):
         text += f' [{row.low:.{digits}f}, {row.high:.{digits}f}]'
     elif row.get('reason'):
         text += ' [none]'
@@ -292,4 +290,5 @@ def printed_table(
 ) -> str:
     "One statistic of all models for a terminal, and below it what its values lack."
     shown = side_by_side(table, statistic).drop(columns=list(drop)).to_string()
-    return '\n'.join([shown, *table_remarks(table, statistic)])
+    remarks = [*table_remarks(table, statistic), resampling_remark(table)]
+    return '\n'.join([shown, *(remark for remark in remarks if remark)])

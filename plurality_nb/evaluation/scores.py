@@ -52,7 +52,8 @@ def accuracy(
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "How often the model sides with the majority, where there is one."
-    return mean_measure((1 + np.sign(delta) * np.sign(lead)) / 2, codes, lead != 0)
+    is_right = (1 + np.sign(delta) * np.sign(lead)) / 2
+    return mean_measure(is_right, codes, lead != 0, is_proportion=True)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #strength
@@ -87,7 +88,7 @@ def strength(
         with np.errstate(invalid='ignore', divide='ignore'):
             return products / np.sqrt(model.squares * people.squares)
 
-    return Measure(correlations)
+    return Measure(correlations, limits=(-1, 1))
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #log-loss
@@ -313,8 +314,8 @@ def _vote_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
     measures = [
         mean_measure(log_loss_floor(lead), codes),
         mean_measure(brier_floor(lead), codes),
-        mean_measure(row.tie_rate.to_numpy(), codes),
-        mean_measure(split, codes, pairs=~np.isnan(split)),
+        mean_measure(row.tie_rate.to_numpy(), codes, is_proportion=True),
+        mean_measure(split, codes, pairs=~np.isnan(split), is_proportion=True),
         mean_measure(2 * np.abs(lead), codes),
     ]
     return {('votes', statistic): measure for statistic, measure in zip(VOTES, measures)}

@@ -8,6 +8,8 @@ __all__ = [
     'Models',
     'TABLE_COLUMNS',
     'Measures',
+    'PROMPTS',
+    'PROMPTS_AND_PEOPLE',
     'LEAST_GROUPS',
     'TOO_FEW',
     'ALL_ALIKE',
@@ -32,6 +34,7 @@ __all__ = [
     'slice_column',
     'supported',
     'table_remarks',
+    'resampling_remark',
     'said_once',
 ]
 
@@ -47,9 +50,17 @@ import pandas as pd
 from datasets import Dataset, Value
 
 from plurality_nb.data.build import number_column
-from plurality_nb.data.schema import QUADRANTS
+from plurality_nb.data.schema import OUTCOMES, QUADRANTS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, interval, resample
+from plurality_nb.evaluation.people import (
+    PeopleSpread,
+    named_votes,
+    panel_factor,
+    panel_ratio,
+    people_spreads,
+    two_way_interval,
+)
 from plurality_nb.rewards.baselines import BASELINES, baseline_rewards
 from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
 
@@ -154,22 +165,37 @@ def _join_pairs(
     )
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #signed-ballots
+def _signed_ballots(base: Dataset, votes: str) -> pd.Series:
+    "(pairs,): (annotator, vote) of the votes that have a name; None where a judge voted."
+    signed = np.full(len(base), None, dtype=object)
+    if votes != 'human':
+        return pd.Series(signed, dtype=object)
+    all_ballots = base['ballots'][:] if 'ballots' in base.column_names else [None] * len(base)
+    for row, ballots in enumerate(all_ballots):
+        cast = [(ballot['annotator'], ballot['vote']) for ballot in ballots or []]
+        signed[row] = tuple(ballot for ballot in cast if all(ballot))
+    return pd.Series(signed, dtype=object)
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #vote-facts
+def _vote_facts(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> dict[str, np.ndarray]:
+    "What follows from counts of votes, (pairs,) each."
+    with np.errstate(invalid='ignore', divide='ignore'):
+        lead = (a - b) / (a + b + tie) / 2
+    facts = dict(a=a, b=b, tie=tie, lead=lead)
+    return facts | dict(tie_rate=tie_rate(a, b, tie), split=vote_split(a, b))
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #vote-rows
 def _vote_rows(base: Dataset, by: str | None, votes: str) -> pd.DataFrame:
     "What statistics need to know about each pair, apart from rewards."
-    a, b, tie = votes_of(base, votes)
-    return pd.DataFrame(
-        dict(
-            group=base['group'][:],
-            slice=base[by][:] if by else None,
-            a=a,
-            b=b,
-            tie=tie,
-            lead=(a - b) / (a + b + tie) / 2,
-            tie_rate=tie_rate(a, b, tie),
-            split=vote_split(a, b),
-        )
+    row = dict(
+        group=base['group'][:],
+        slice=base[by][:] if by else None,
+        ballots=_signed_ballots(base, votes),
     )
+    return pd.DataFrame(row | _vote_facts(*votes_of(base, votes)))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rows-left-out
@@ -229,7 +255,8 @@ def _trivial_deltas(
 # What the columns of tables are called, apart from the one that names the slice.
 TABLE_COLUMNS = [
     *['model', 'statistic', 'value', 'low', 'high', 'se', 'level'],
-    *['n', 'groups', 'tie_rate', 'split'],  # what a value rests on
+    *['n', 'groups', 'people', 'tie_rate', 'split'],  # what a value rests on
+    *['resampled', 'widened', 'panel_ratio'],  # what an interval covers, see `people`
     'reason',  # what a value or its interval lacks
     *['baseline', 'p', 'p_holm', 'detectable'],  # of `compare_models`
     # of `match_slices`
@@ -290,7 +317,7 @@ def rows_that_count(
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baselines: bool = True,  # add the trivial models that have not seen the votes
     scored: bool = True,  # False accepts comparisons without rewards as well
-) -> CountedRows:  # `row`: group, slice, a, b, tie, lead, tie_rate, split; `delta`: logits
+) -> CountedRows:  # `row`: group, slice, ballots, a, b, tie, lead, tie_rate, split; `delta`: logits
     "The pairs that statistics rest on."
     named = _models_by_name(models)
     base = next(iter(named.values()))
@@ -341,7 +368,7 @@ def model_deltas(
 # %% ../../nbs/evaluation/01_tables.ipynb #pair-facts
 def pair_facts(
     rows: pd.DataFrame,  # from `rows_that_count`
-) -> pd.DataFrame:  # (rows): group, slice, a, b, tie, lead, tie_rate, split
+) -> pd.DataFrame:  # (rows): group, slice, ballots, a, b, tie, lead, tie_rate, split
     "What is known about each pair, apart from rewards."
     return pd.DataFrame(rows.xs('row', axis=1))
 
@@ -378,6 +405,7 @@ class SliceFacts(NamedTuple):
 
     n: int  # pairs
     groups: int  # prompts
+    people: float  # who voted; nan where a vote has no name
     tie_rate: float  # mean over pairs
     split: float  # mean over the pairs where somebody chose a side
 
@@ -388,34 +416,99 @@ def slice_facts(
 ) -> SliceFacts:
     "What a statistic of these rows rests on."
     row = pair_facts(rows)
-    return SliceFacts(len(rows), row.group.nunique(), row.tie_rate.mean(), row.split.mean())
+    names = {annotator for ballots in row.ballots if ballots for annotator, _ in ballots}
+    named = sum(len(ballots) for ballots in row.ballots if ballots)
+    people = len(names) if named >= row[['a', 'b', 'tie']].to_numpy(float).sum() else np.nan
+    return SliceFacts(
+        n=len(rows),
+        groups=row.group.nunique(),
+        people=people,
+        tie_rate=row.tie_rate.mean(),
+        split=row.split.mean(),
+    )
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #rows-without
+def _rows_without(
+    part: pd.DataFrame,  # from `rows_that_count`
+    removed: np.ndarray,  # (rows, 3): votes for A, B and tie to leave out
+) -> pd.DataFrame:  # without the rows where no vote is left
+    "The rows as if some of the votes had not been cast."
+    left = [part['row', name].to_numpy(float) for name in OUTCOMES]
+    left = [np.maximum(0, votes - gone) for votes, gone in zip(left, removed.T)]
+    keep = sum(left) > 0
+    changed = _vote_facts(*(votes[keep] for votes in left))
+    kept = part[keep]
+    columns = {column: kept[column].to_numpy() for column in kept.columns}
+    columns |= {('row', name): values for name, values in changed.items()}
+    return pd.DataFrame(columns, index=kept.index)
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #spreads-of-people
+Measures: TypeAlias = dict[tuple[str, str], Measure]  # (model, statistic) to its measure
+_MeasuresOf: TypeAlias = Callable[[pd.DataFrame, np.ndarray], Measures]
+
+
+def _spreads_of_people(
+    part: pd.DataFrame, codes: np.ndarray, measures: _MeasuresOf, n_boot: int, seed: int
+) -> dict[tuple[str, str], PeopleSpread]:
+    "What people add to the variance of each measure; few are left out where `n_boot` is small."
+    names = list(measures(part, codes))
+
+    def without(removed: np.ndarray) -> dict[tuple[str, str], float]:
+        rows = _rows_without(part, removed)
+        if rows.empty:
+            return dict.fromkeys(names, np.nan)
+        row_codes = group_codes(rows)
+        once = np.ones((1, row_codes.max() + 1))
+        left = measures(rows, row_codes)
+        return {name: left[name].values(once).item() if name in left else np.nan for name in names}
+
+    votes = named_votes(pair_facts(part).ballots.to_list())
+    if not n_boot or not len(votes.pair):
+        return {}
+    most = int(np.clip(n_boot // 40, 10, 50))
+    return people_spreads(without, votes, codes, most, 2 * most, seed)
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #resampled
+PROMPTS = 'prompts'
+PROMPTS_AND_PEOPLE = 'prompts and people'
+
+
+def _resampled(people: float, spreads: Mapping, key: tuple[str, str]) -> str:
+    "What an interval covers. People who voted on one prompt each are covered by prompts."
+    everyone_once = people > 1 and not spreads
+    return PROMPTS_AND_PEOPLE if key in spreads or everyone_once else PROMPTS
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #tabulate
-Measures: TypeAlias = dict[tuple[str, str], Measure]  # (model, statistic) to its measure
-
-
 def estimate(
+    measure: Measure,
     values: np.ndarray,  # (1 + resamples,), from `resample`
     groups: int,  # prompts that they rest on
     level: float,  # of the interval
-) -> dict[str, float]:  # `value`, `low`, `high`, `se` (of the resamples), `level`
+    people: PeopleSpread | None = None,  # what people add to the variance; None for nothing
+) -> dict[str, float]:  # `value`, `low`, `high`, `se`, `level`, `widened`
     "A value with its interval and standard error, nan where there are none."
-    draws = values[1:]
-    low, high = interval(draws, groups, level)
-    se = np.nan if np.isnan(low) else np.nanstd(draws, ddof=1)
-    return dict(value=values[0], low=low, high=high, se=se, level=level)
+    low, high, widened = two_way_interval(measure, values, groups, level, people)
+    se = np.nan
+    if not np.isnan(low):
+        added = 0 if people is None else people.added
+        se = float(np.sqrt(np.nanvar(values[1:], ddof=1) + added))
+    return dict(value=values[0], low=low, high=high, se=se, level=level, widened=widened)
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #reason
 LEAST_GROUPS = 5  # prompts, for a value
 TOO_FEW = f'fewer than {LEAST_GROUPS} prompts, too few for a value'
-ALL_ALIKE = 'every resample gives the same value, so the interval has no width'
+ALL_ALIKE = 'every resample gives the same value, so there is no interval'
 
 
 def why_unsupported(
     values: np.ndarray,  # (1 + resamples,), from `resample`
     groups: int,  # prompts that they rest on
+    is_proportion: bool = False,  # Wilson's interval needs no variation
 ) -> str:  # empty where nothing is lacking
     "What a value or its interval lacks."
     draws = values[1:]
@@ -427,13 +520,36 @@ def why_unsupported(
         return ''  # no interval was asked for
     if groups < MIN_GROUPS:
         return f'fewer than {MIN_GROUPS} prompts, too few for an interval'
-    low, high = interval(draws, groups)
-    if np.isnan(low):
+    if np.isnan(draws).mean() > 0.05:
         return 'undefined in more than one resample of twenty, so there is no interval'
-    return ALL_ALIKE if high - low < 1e-12 else ''
+    return ALL_ALIKE if np.isnan(interval(draws, groups).low) and not is_proportion else ''
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #tabulate-slices
+def _tabulate_slice(
+    part: pd.DataFrame, measures: _MeasuresOf, n_boot: int, seed: int, level: float
+) -> Iterator[dict]:
+    "The rows of the table for one slice."
+    codes = group_codes(part)
+    slice_measures = measures(part, codes)
+    spreads = _spreads_of_people(part, codes, measures, n_boot, seed)
+    whole = slice_facts(part)
+    unnamed = np.isnan(whole.people) and pair_facts(part).ballots.notna().all()
+    ratio = panel_ratio(*pair_votes(part)) if unnamed and not spreads else np.nan
+    for key, values in resample(slice_measures, codes, n_boot, seed).items():
+        measure = slice_measures[key]
+        facts = whole if measure.pairs is None else slice_facts(part[measure.pairs])
+        yield {
+            'model': key[0],
+            'statistic': key[1],
+            **estimate(measure, values, facts.groups, level, spreads.get(key)),
+            **facts._asdict(),
+            'resampled': _resampled(facts.people, spreads, key) if n_boot else '',
+            'panel_ratio': ratio,
+            'reason': why_unsupported(values, facts.groups, measure.is_proportion),
+        }
+
+
 def tabulate(
     rows: pd.DataFrame,  # from `rows_that_count`
     by: str | None,  # what the slices' column is called; None: `slice`
@@ -443,23 +559,11 @@ def tabulate(
     level: float = 0.95,  # of the intervals
 ) -> pd.DataFrame:  # the slice, and of `TABLE_COLUMNS` those up to `reason`
     "Statistics with intervals, one row for each model, slice and statistic."
-    table = []
-    for name, part in slices(rows).items():
-        codes = group_codes(part)
-        slice_measures = measures(part, codes)
-        for (model, statistic), values in resample(slice_measures, codes, n_boot, seed).items():
-            pairs = slice_measures[model, statistic].pairs
-            facts = slice_facts(part if pairs is None else part[pairs])
-            table.append(
-                {
-                    'model': model,
-                    by or 'slice': name,
-                    'statistic': statistic,
-                    **estimate(values, facts.groups, level),
-                    **facts._asdict(),
-                    'reason': why_unsupported(values, facts.groups),
-                }
-            )
+    table = [
+        {'model': row.pop('model'), by or 'slice': name, **row}
+        for name, part in slices(rows).items()
+        for row in _tabulate_slice(part, measures, n_boot, seed, level)
+    ]
     return pd.DataFrame(table)
 
 
@@ -513,6 +617,29 @@ def table_remarks(
         f'{reason}: {", ".join(dict.fromkeys(part[by].astype(str)))}'
         for reason, part in lacking.groupby('reason', sort=False)
     ]
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #resampling-remark
+def resampling_remark(
+    table: pd.DataFrame,  # from `tabulate` and all that is built on it
+) -> str:  # a sentence; empty where there are no intervals
+    "What the intervals of a table cover."
+    if 'resampled' not in table or not (table.resampled.fillna('') != '').any():
+        return ''
+    overall = table[table[slice_column(table)] == 'overall']
+    first = (overall if len(overall) else table).iloc[0]
+    if first.resampled == PROMPTS_AND_PEOPLE:
+        who = 'people' if np.isnan(first.people) else f'{first.people:,.0f} people'
+        return f'intervals cover prompts and {who}'
+    if np.isnan(first.panel_ratio):
+        return 'intervals cover prompts only'
+    factors = [
+        f'{panel_factor(first.panel_ratio, people):.2g} ({people})' for people in (3, 10, 100)
+    ]
+    return (
+        'intervals cover prompts only: people are not named; with a shared panel of 3, 10 or 100 '
+        f'people they would be wider by a factor of about {", ".join(factors)}'
+    )
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #said-once
