@@ -69,7 +69,7 @@ def lead_spread(
     n = a + b + tie
     lead = (a - b) / n / 2
     votes = np.stack([a, b, tie])
-    whole = (votes == np.round(votes)).all()  # probabilities of a judge have no such variance
+    whole = (votes == np.round(votes)).all(0)  # probabilities of a judge have no such variance
     several = (n > 1) & whole
     sum_of_squares = (a + b) / 4 - n * lead**2
     variance = np.where(several, sum_of_squares / np.maximum(n - 1, 1), 0)

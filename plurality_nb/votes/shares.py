@@ -76,15 +76,15 @@ def vote_disagreement(
     b: np.ndarray,  # (pairs,): votes for B, >= 0
     tie: np.ndarray,  # (pairs,): votes for neither, >= 0
 ) -> np.ndarray:  # (pairs,): in [0, 1], nan with fewer than two votes
-    "Chance that two votes on a pair differ; if any votes are fractional, all are probabilities."
+    "Chance that two votes on a pair differ; a pair with fractional votes has probabilities."
     votes = np.stack([a, b, tie])
     total = votes.sum(0)
-    are_counts = np.nanmax(np.abs(votes - np.round(votes)), initial=0) < 1e-6
+    are_counts = (np.abs(votes - np.round(votes)) < 1e-6).all(0)
     with np.errstate(invalid='ignore', divide='ignore'):
-        if not are_counts:
-            return 1 - ((votes / total) ** 2).sum(0)
+        of_probabilities = 1 - ((votes / total) ** 2).sum(0)
         differing = total * total - (votes * votes).sum(0)
-        return np.where(total > 1, differing / (total * (total - 1)), np.nan)
+        of_counts = np.where(total > 1, differing / (total * (total - 1)), np.nan)
+        return np.where(are_counts, of_counts, of_probabilities)
 
 
 # %% ../../nbs/votes/00_shares.ipynb #votes-tuple

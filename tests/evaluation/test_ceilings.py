@@ -13,6 +13,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation import ceilings as c
 from plurality_nb.evaluation.correlation import correlate, pearson
 from plurality_nb.evaluation.tables import TOO_FEW, slice_column
+from plurality_nb.votes.shares import vote_disagreement
 
 
 def one(measure, codes):
@@ -264,3 +265,17 @@ def test_overall_joins_the_fits_of_slices_that_differ():
         return abs(values["pearson_fit"] - values["pearson"])
 
     assert error("quadrant") < 0.02 < error(None)
+
+
+def test_a_fractional_row_leaves_the_variance_of_the_others():
+    counts = np.array([[3.0, 1, 4, 0.5], [1.0, 3, 0, 0.5], [0.0, 0, 1, 0]])
+    codes = np.arange(4)
+    with_fractional = c.lead_spread(*counts, codes)(np.ones((1, 4)))
+    without = c.lead_spread(*counts[:, :3], codes[:3])(np.ones((1, 3)))
+    np.testing.assert_allclose(with_fractional[2], without[2])
+    assert np.isfinite(with_fractional[1]).all()
+
+
+def test_a_fractional_row_leaves_the_disagreement_of_the_others():
+    counts = np.array([[3.0, 1, 0.5], [1.0, 0, 0.5], [0.0, 0, 0]])
+    np.testing.assert_allclose(vote_disagreement(*counts), [0.5, np.nan, 0.5])
