@@ -30,7 +30,6 @@ from scipy.stats import t as student_t
 
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.evaluation.bootstrap import (
-    NO_INTERVAL,
     Interval,
     Measure,
     interval,
@@ -112,9 +111,9 @@ class PeopleSpread(NamedTuple):
         return max(0.0, self.people - self.cells)
 
 
-# %% ../../nbs/evaluation/00a_people.ipynb #people-spreads
-_Name = TypeVar('_Name', bound=Hashable)
-_Values = Mapping[_Name, float]
+# %% ../../nbs/evaluation/00a_people.ipynb #removals
+_Statistic = TypeVar('_Statistic', bound=Hashable)
+_Values = Mapping[_Statistic, float]
 
 
 def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.ndarray]:
@@ -126,6 +125,7 @@ def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.n
         yield counts.reshape(pairs, len(OUTCOMES))
 
 
+# %% ../../nbs/evaluation/00a_people.ipynb #people-spreads
 def people_spreads(
     statistics: Callable[[np.ndarray], _Values],  # (pairs, 3) votes to leave out, to values
     votes: NamedVotes,
@@ -133,7 +133,7 @@ def people_spreads(
     most: int = 50,  # units to leave out
     exchanges: int = 100,  # units to leave out after names were exchanged, at least
     seed: int = 0,
-) -> dict[_Name, PeopleSpread]:  # empty where fewer than two people voted on two prompts
+) -> dict[_Statistic, PeopleSpread]:  # empty where fewer than two people voted on two prompts
     "What people add to the variance of statistics."
     prompts = codes[votes.pair]
     units = recurring_units(votes, prompts, most, seed)
@@ -172,6 +172,7 @@ class TotalSpread(NamedTuple):
     freedom: float  # degrees of freedom
 
 
+# %% ../../nbs/evaluation/00a_people.ipynb #total
 def total_spread(
     prompts: float,  # variance over prompts
     groups: int,  # prompts
@@ -208,6 +209,7 @@ def _moved_out(
     return Interval(max(low, min(limits[0], ends.low)), min(high, max(limits[1], ends.high)))
 
 
+# %% ../../nbs/evaluation/00a_people.ipynb #two-way
 def two_way_interval(
     measure: Measure,
     values: np.ndarray,  # (1 + resamples,), from `resample`
@@ -248,7 +250,8 @@ def panel_ratio(
     lead = (a - b) / votes / 2
     if not several.any() or not lead.any():
         return np.nan
-    within = ((a + b) / votes / 4 - lead**2)[several] * (votes / (votes - 1))[several]
+    of_one = ((a + b) / votes / 4 - lead**2)[several]
+    within = of_one * votes[several] / (votes[several] - 1)
     return float(len(votes) * leaning * within.mean() / np.mean(lead**2))
 
 

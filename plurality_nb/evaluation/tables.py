@@ -179,7 +179,7 @@ def _signed_ballots(base: Dataset, votes: str) -> pd.Series:
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #vote-facts
-def _vote_facts(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> dict[str, np.ndarray]:
+def _share_facts(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> dict[str, np.ndarray]:
     "What follows from counts of votes, (pairs,) each."
     with np.errstate(invalid='ignore', divide='ignore'):
         lead = (a - b) / (a + b + tie) / 2
@@ -195,7 +195,7 @@ def _vote_rows(base: Dataset, by: str | None, votes: str) -> pd.DataFrame:
         slice=base[by][:] if by else None,
         ballots=_signed_ballots(base, votes),
     )
-    return pd.DataFrame(row | _vote_facts(*votes_of(base, votes)))
+    return pd.DataFrame(row | _share_facts(*votes_of(base, votes)))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rows-left-out
@@ -438,7 +438,7 @@ def _rows_without(
     left = [part['row', name].to_numpy(float) for name in OUTCOMES]
     left = [np.maximum(0, votes - gone) for votes, gone in zip(left, removed.T)]
     keep = sum(left) > 0
-    changed = _vote_facts(*(votes[keep] for votes in left))
+    changed = _share_facts(*(votes[keep] for votes in left))
     kept = part[keep]
     columns = {column: kept[column].to_numpy() for column in kept.columns}
     columns |= {('row', name): values for name, values in changed.items()}
@@ -625,17 +625,18 @@ def resampling_remark(
     table: pd.DataFrame,  # from `tabulate` and all that is built on it
 ) -> str:  # a sentence; empty where there are no intervals
     "What the intervals of a table cover."
-    if 'resampled' not in table or not (table.resampled.fillna('') != '').any():
+    if 'resampled' not in table or table.low.isna().all():
         return ''
-    overall = table[table[slice_column(table)] == 'overall']
-    first = (overall if len(overall) else table).iloc[0]
+    shown = table[table.low.notna()]
+    overall = shown[shown[slice_column(table)] == 'overall']
+    first = (overall if len(overall) else shown).iloc[0]
     if first.resampled == PROMPTS_AND_PEOPLE:
         who = 'people' if np.isnan(first.people) else f'{first.people:,.0f} people'
         return f'intervals cover prompts and {who}'
     if np.isnan(first.panel_ratio):
         return 'intervals cover prompts only'
     factors = [
-        f'{panel_factor(first.panel_ratio, people):.2g} ({people})' for people in (3, 10, 100)
+        f'{panel_factor(first.panel_ratio, people):.3g} ({people})' for people in (3, 10, 100)
     ]
     return (
         'intervals cover prompts only: people are not named; with a shared panel of 3, 10 or 100 '

@@ -23,7 +23,7 @@ from datasets import Dataset
 
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS, VOTERS
-from plurality_nb.evaluation.tables import rows_left_out, slice_column
+from plurality_nb.evaluation.tables import resampling_remark, rows_left_out, slice_column
 from plurality_nb.rewards.baselines import BASELINES
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.votes.shares import decisiveness, tie_rate, vote_split, votes_of
@@ -358,6 +358,12 @@ def _limit_of_prompts(table: pd.DataFrame) -> Iterator[str]:
         yield f'Few prompts in {_join_words(small)}: {enough}.'
 
 
+def _limit_of_people(table: pd.DataFrame) -> Iterator[str]:
+    remark = resampling_remark(table)
+    if remark:
+        yield f'{remark[0].upper()}{remark[1:]}.'
+
+
 def _limit_of_range(matched: pd.DataFrame | None) -> Iterator[str]:
     if matched is not None and np.isfinite(matched.overlap.iloc[0]):
         yield (
@@ -444,6 +450,7 @@ def limits(
             "The votes are a judge's, not people's: what follows them well follows the judge."
         )
     sentences += _limit_of_prompts(table)
+    sentences += _limit_of_people(table)
     sentences += _limit_of_range((further or {}).get('matched'))
     sentences += _limit_of_rows(rows_left_out(models, votes, include_seen), include_seen)
     sentences += _limit_of_training(models, training)

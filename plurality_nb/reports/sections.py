@@ -430,7 +430,7 @@ def _correlation_tables(report: ReportInput) -> Blocks:
 # %% ../../nbs/reports/03_sections.ipynb #correlation-section
 _ABOUT_CORRELATION = (
     "Correlation of the predicted preference with people's share of votes, each pair in both "
-    'orders; in brackets intervals over prompts. A slice whose shares all lie near one half has a '
+    'orders; in brackets intervals. A slice whose shares all lie near one half has a '
     'low correlation by arithmetic alone: the noise ceiling says what could be reached, the '
     'matched table what is left when people are equally decided everywhere.'
 )

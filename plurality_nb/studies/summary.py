@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from datasets import Dataset
+from scipy.stats import t as student_t
 
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.outputs import replacing
@@ -138,25 +139,42 @@ def compare_arms(
 _SUMMARY_KEYS = ['arm', 'way', 'against', 'by', 'slice', 'statistic']
 
 
+def _seeds_half_width(summary: pd.DataFrame) -> pd.Series:
+    "Half the width of each interval over seeds and data (Rubin 1987); nan with one seed."
+    seeds = summary.seeds.where(summary.seeds > 1)
+    between = (1 + 1 / seeds) * summary.sd**2
+    total = summary.within + between
+    uncertainty = summary.within**2 / (summary['groups'] - 1) + between**2 / (seeds - 1)
+    quantile = student_t.ppf((1 + summary.level) / 2, total**2 / uncertainty)
+    return quantile * np.sqrt(total)
+
+
 def summarize_seeds(
     table: pd.DataFrame,  # a row for each arm, way, seed, `against`, slice and statistic
 ) -> pd.DataFrame:  # one row for each combination without the seed
     """Mean and spread over the seeds.
 
     `against` is the arm that a difference is from; empty for correlations. The columns are `mean`
-    and `sd` over the seeds, `low` and `high` (means of the intervals' ends), `seeds`, `n` pairs and
-    `groups`."""
+    and `sd` over the seeds, `low` and `high` (of the interval over seeds and data), `seeds`, `n`
+    pairs and `groups`."""
     filled = table.assign(way=table.way.fillna(''), against=table.against.fillna(''))
-    seeds = filled.groupby(_SUMMARY_KEYS, sort=False)
-    return seeds.agg(
+    filled['squared_error'] = filled.se**2
+    summary = filled.groupby(_SUMMARY_KEYS, sort=False).agg(
         mean=('value', 'mean'),
         sd=('value', 'std'),
-        low=('low', 'mean'),
-        high=('high', 'mean'),
+        low=('low', 'first'),
+        high=('high', 'first'),
         seeds=('seed', 'nunique'),
         n=('n', 'first'),
         groups=('groups', 'first'),
-    ).reset_index()
+        within=('squared_error', lambda squares: squares.mean(skipna=False)),
+        level=('level', 'first'),
+    )
+    half = _seeds_half_width(summary)
+    several = summary.seeds > 1
+    summary['low'] = summary.low.mask(several, summary['mean'] - half)
+    summary['high'] = summary.high.mask(several, summary['mean'] + half)
+    return summary.drop(columns=['within', 'level']).reset_index()
 
 
 # %% ../../nbs/studies/02_summary.ipynb #summarize-step
@@ -181,7 +199,7 @@ def read_summary(
 
 # %% ../../nbs/studies/02_summary.ipynb #study-table
 def _summary_cell(row: pd.Series, is_difference: bool) -> str:
-    "Mean ± sd; of a difference with its sign, a digit more, and the interval over prompts."
+    "Mean ± sd; of a difference with its sign, a digit more, and the interval."
     if row['groups'] < LEAST_GROUPS:
         return f'– ({row["groups"]:.0f} prompts)'
     spread = '' if np.isnan(row['sd']) else f' ± {row["sd"]:.{3 if is_difference else 2}f}'
@@ -199,7 +217,7 @@ def study_table(
     against: str = '',  # the arm that differences are from; empty for the correlations themselves
     by: tuple = ('quadrant', 'domain'),  # which slices, besides `overall`
 ) -> pd.DataFrame:  # a row for each arm and way, a column for each slice
-    "The summary for reading: mean ± sd over seeds; of differences also the interval over prompts."
+    "The summary for reading: mean ± sd over seeds; of differences also the interval over seeds and data."
     in_slices = summary.by.isin(by) | (summary.slice == 'overall')
     rows = summary[(summary.statistic == statistic) & (summary.against == against) & in_slices]
     cells = [_summary_cell(row, bool(against)) for _, row in rows.iterrows()]

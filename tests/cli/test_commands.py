@@ -134,12 +134,12 @@ def test_a_small_slice_among_large_ones_is_said(run):
     assert "[" in many and "[none]" not in many
 
 
-def test_intervals_without_width_are_flagged(run):
+def test_there_is_no_interval_without_variation(run):
     ds = rated(30)
     shares = [a + tie / 2 for a, tie in zip(ds["human_a"], ds["human_tie"])]
     save_comparisons(with_columns(ds, reward_a=shares, reward_b=[3.5] * 30), "s.parquet")
     _, out, _ = run(*"correlate s.parquet --by none --n-boot 40".split())
-    assert "1.00 [no width]" in out
+    assert "1.00 [none]" in out
     assert "every resample gives the same value" in out
 
 

@@ -1,0 +1,105 @@
+"Intervals over prompts and people, and of proportions."
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plurality_nb.evaluation.bootstrap import MIN_GROUPS, mean_measure, rate_interval
+from plurality_nb.evaluation.people import people_spreads
+from plurality_nb.evaluation.tables import group_codes, pair_leads, tabulate
+from plurality_nb.votes.shares import tie_rate, vote_split
+
+PAIRS = 120
+
+
+def rows_of_panel(people, leaning, seed=0, named=True):
+    "Three votes on each pair, by members of a panel who lean to A or to B; 0 for new people."
+    rng = np.random.default_rng(seed)
+    voter = np.arange(3 * PAIRS).reshape(PAIRS, 3)
+    if people:
+        voter = np.argsort(rng.random((PAIRS, people)), axis=1)[:, :3]
+    lean = leaning * rng.normal(size=voter.max() + 1)
+    is_a = rng.normal(size=(PAIRS, 3)) + lean[voter] > 0
+    a = is_a.sum(1).astype(float)
+    b = 3 - a
+    tie = 0 * a
+    row = dict(group=np.arange(PAIRS) // 3, slice=None, a=a, b=b, tie=tie, lead=(a - b) / 6)
+    row |= dict(tie_rate=tie_rate(a, b, tie), split=vote_split(a, b))
+    ballots = [tuple((str(v), "ab"[not x]) for v, x in zip(*both)) for both in zip(voter, is_a)]
+    row["ballots"] = ballots if named else [()] * PAIRS
+    return pd.concat(dict(row=pd.DataFrame(row)), axis=1)
+
+
+def leads(part, codes):
+    return {("votes", "lead"): mean_measure(pair_leads(part), codes)}
+
+
+def interval_of(rows):
+    return tabulate(rows, None, leads, 400).iloc[0]
+
+
+def test_intervals_of_a_panel_cover_the_truth_and_those_over_prompts_do_not():
+    covered = {True: 0, False: 0}
+    for seed in range(40):
+        for named in covered:
+            row = interval_of(rows_of_panel(4, 0.5, seed, named))
+            covered[named] += row.low <= 0 <= row.high
+    assert covered[False] <= 24 and covered[True] >= 34
+
+
+def test_new_people_and_unnamed_people_leave_the_interval_as_it_was():
+    named = interval_of(rows_of_panel(0, 0.5))
+    unnamed = interval_of(rows_of_panel(0, 0.5, named=False))
+    assert (named.low, named.high, named.se) == (unnamed.low, unnamed.high, unnamed.se)
+    assert (named.resampled, named.people) == ("prompts and people", 3 * PAIRS)
+    assert unnamed.resampled == "prompts" and np.isnan(unnamed.people)
+    assert unnamed.panel_ratio > 0 and np.isnan(named.panel_ratio)
+
+
+def test_one_person_cannot_stand_for_others():
+    rows = rows_of_panel(3, 0.5)
+    rows["row", "ballots"] = [(("ann", "a"),)] * PAIRS
+    rows["row", "a"], rows["row", "b"] = 1.0, 0.0
+    assert interval_of(rows).resampled == "prompts"
+
+
+def test_people_with_votes_nobody_else_gave_are_no_error():
+    rows = rows_of_panel(3, 0.5)
+    rows.loc[: PAIRS - 2, ("row", "ballots")] = None
+    assert np.isfinite(interval_of(rows).low)
+
+
+def test_all_ties_and_fractional_votes_are_no_error():
+    rows = rows_of_panel(5, 0.5)
+    rows[[("row", "a"), ("row", "b")]] = 0.25
+    rows["row", "tie"], rows["row", "lead"] = 2.5, 0.0
+    row = interval_of(rows)
+    assert row.value == 0 and np.isnan(row.low) and row.reason
+
+
+def test_a_statistic_that_is_undefined_without_somebody_is_left_out():
+    from plurality_nb.evaluation.people import named_votes
+
+    rows = rows_of_panel(3, 0.5)
+    votes = named_votes(rows["row", "ballots"].to_list())
+    assert not people_spreads(lambda removed: dict(x=np.nan), votes, group_codes(rows))
+
+
+@pytest.mark.parametrize("groups", [5, 10, 14])
+def test_there_is_no_interval_with_few_groups(groups):
+    assert groups < MIN_GROUPS
+    right = np.arange(groups) % 2
+    assert np.isnan(rate_interval(right, np.ones(groups), np.arange(groups))["low"])
+
+
+def test_proportions_have_width_where_all_are_right_and_cover_the_truth():
+    rng = np.random.default_rng(0)
+    covered = []
+    for seed in range(200):
+        chance = rng.beta(9, 1, 15)
+        right = rng.random((15, 2)) < chance[:, None]
+        groups = np.repeat(np.arange(15), 2)
+        got = rate_interval(right.ravel(), np.ones(30), groups, n_boot=200, seed=seed)
+        assert 0 <= got["low"] < got["high"] <= 1
+        covered.append(got["low"] <= 0.9 <= got["high"])
+    assert np.mean(covered) > 0.91
