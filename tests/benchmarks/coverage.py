@@ -7,7 +7,7 @@ whose predictions are too sure; 3, 5 or 10 votes a pair, with ties. The truth is
 `reliability` from the true shares. `coverage` is how often the 95% interval contains it, `below` and `above` how often the truth lies under or over
 the interval, `plain` the coverage of percentiles that are not moved out; `bias` is the mean error of the value, `sd` the values' deviation.
 
-Study `ceilings`: votes drawn from the Dirichlet-multinomial model that is fitted, one to five pairs a prompt, 100 prompts, three settings. The truth
+Study `ceilings`: votes drawn from a Dirichlet-multinomial, which is not the model that is fitted, one to five pairs a prompt, 100 prompts, three settings. The truth
 of `votes_needed` and `reliability` is a formula, of the rest a simulation of 500,000 pairs.
 
 Prints a line of JSON about the run and one for each statistic; then the same as a table.
@@ -30,9 +30,8 @@ from plurality_nb.evaluation.bootstrap import Measure, interval, resample
 from plurality_nb.evaluation.ceilings import (
     _REFITS,
     FITTED,
-    _SimulatedCeilings,
+    _FittedCeilings,
     disattenuated,
-    draw_votes,
     known_ceilings,
     reliability,
     votes_needed,
@@ -152,6 +151,14 @@ def study_intervals(groups, replications, resamples, rng, truth, truth_by_bins):
         )
 
 
+def draw_votes(alpha, alpha_tie, n, seed):
+    "True share of A, and votes for A, B and tie."
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet([alpha, alpha, alpha_tie], len(n))
+    a, b, tie = rng.multinomial(n, p).T
+    return np.clip(p[:, 0] + p[:, 2] / 2, 1e-12, 1 - 1e-12), a, b, tie
+
+
 def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups=100):
     big = draw_votes(alpha, alpha_tie, np.full(500_000, votes), 0)
     spread = (
@@ -169,7 +176,7 @@ def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups
             reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)
         )
         one_slice = np.zeros(len(codes), dtype=int)
-        ceilings = _SimulatedCeilings(PairVotes(*cast), one_slice, codes, replication)
+        ceilings = _FittedCeilings(PairVotes(*cast), one_slice, codes)
         fitted = {statistic: ceilings.measure(k) for k, statistic in enumerate(FITTED)}
         draws = resample(unfitted, codes, resamples, replication)
         draws |= resample(fitted, codes, _REFITS, replication)
