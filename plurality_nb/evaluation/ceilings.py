@@ -7,8 +7,6 @@ what a correlation would be without the noise of votes, and how many votes per p
 __all__ = [
     'FITTED',
     'OPEN',
-    'LeadSpread',
-    'lead_spread',
     'reliability',
     'votes_needed',
     'disattenuated',
@@ -20,7 +18,6 @@ __all__ = [
 ]
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #imports
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,9 +27,9 @@ from scipy.optimize import linprog
 from scipy.special import betainc, betaln, entr
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums
+from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure
 from plurality_nb.evaluation.correlation import pearson, spearman
-from plurality_nb.evaluation.scores import accuracy, brier, log_loss
+from plurality_nb.evaluation.scores import accuracy, brier, lead_spread, log_loss
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
@@ -47,43 +44,6 @@ from plurality_nb.evaluation.tables import (
     slices,
     tabulate,
 )
-
-
-# %% ../../nbs/evaluation/04_ceilings.ipynb #lead-spread-type
-class LeadSpread(NamedTuple):
-    "How far the leads spread, in each of many resamples."
-
-    square: np.ndarray  # (resamples,): mean squared lead
-    chance: np.ndarray  # (resamples,): the part of it that is chance
-    vote_variance: np.ndarray  # (resamples,): of one vote
-
-
-# %% ../../nbs/evaluation/04_ceilings.ipynb #lead-spread
-def lead_spread(
-    a: np.ndarray,  # (pairs,): votes for A, whole numbers
-    b: np.ndarray,  # (pairs,): votes for B
-    tie: np.ndarray,  # (pairs,): votes for neither
-    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-) -> Callable[[np.ndarray], LeadSpread]:  # of (resamples, groups) counts
-    "How far the leads spread, and how far by chance."
-    n = a + b + tie
-    lead = (a - b) / n / 2
-    votes = np.stack([a, b, tie])
-    whole = (votes == np.round(votes)).all(0)  # probabilities of a judge have no such variance
-    several = (n > 1) & whole
-    sum_of_squares = (a + b) / 4 - n * lead**2
-    variance = np.where(several, sum_of_squares / np.maximum(n - 1, 1), 0)
-    single_part = np.where(several, 0, 1 / n)  # whose variance is the mean of the others'
-    sums = group_sums(codes, lead**2, variance / n, variance, several, single_part, np.ones(len(n)))
-
-    def spread(counts: np.ndarray) -> LeadSpread:
-        square, own_chance, variances, several_pairs, singles, pairs = (counts @ sums).T
-        with np.errstate(invalid='ignore', divide='ignore'):
-            vote_variance = variances / several_pairs
-            chance = (own_chance + singles * vote_variance) / pairs
-            return LeadSpread(square / pairs, chance, vote_variance)
-
-    return spread
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #reliability
@@ -322,7 +282,7 @@ class _Knower:
 
     def __call__(self, nodes: list[np.ndarray]) -> np.ndarray:
         "(fits, 5): `FITTED`, for (fits, nodes) weights of each slice, which sum to 1 over slices."
-        levels = sum(w @ p for w, p in zip(nodes, self.probabilities))
+        levels = np.sum([w @ p for w, p in zip(nodes, self.probabilities)], axis=0)
         together = np.sum(nodes, axis=0)
         with np.errstate(invalid='ignore', divide='ignore'):
             pearsons = np.sqrt(together @ self.lead**2 / (levels @ self.levels**2))

@@ -37,10 +37,10 @@ from plurality_nb.evaluation.ceilings import (
     votes_needed,
 )
 from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
-from plurality_nb.evaluation.scores import calibration_error, score_measure
+from plurality_nb.evaluation.scores import calibration_error, score_measure, share_error
 from plurality_nb.evaluation.tables import PairVotes
 
-SCORED = ["accuracy", "strength", "log_loss", "log_loss_excess", "brier_excess", "slope"]
+SCORED = ["accuracy", "strength", "log_loss", "slope"]
 COMPARED = ["pearson", "spearman", "accuracy", "log_loss"]
 SETTINGS = [(0.5, 0.2, 3), (1.5, 1.0, 5), (4.0, 2.0, 10)]  # alpha, alpha_tie, votes a pair
 
@@ -87,6 +87,7 @@ def measures(codes, deltas, cast):
         | differences
         | dict(
             calibration_error=calibration_error(deltas[0], lead, codes),
+            share_error=share_error(deltas[0], *cast, codes),
             disattenuated=disattenuated(np.tanh(deltas[0] / 2), *cast, codes),
             reliability=reliability(*cast, codes),
         )
@@ -104,6 +105,7 @@ def truths(groups, rng):
     }
     x = np.tanh(deltas[0] / 2)
     out["disattenuated"] = (x @ true) / np.sqrt((x @ x) * (true @ true))
+    out["share_error"] = np.mean((true - x / 2) ** 2)
     out["reliability"] = (true @ true) / (lead @ lead)
     return out, {
         b: calibration_error(deltas[0], lead, codes, b).values(ones).item() for b in range(1, 11)
