@@ -63,6 +63,8 @@ _UniformOption = Annotated[
         'is chosen can stand for all.'
     ),
 ]
+
+# %% ../../nbs/cli/07_selecting.ipynb #which-options
 _VotedOption = Annotated[
     bool, typer.Option('--voted', help='Also choose pairs that people voted on already.')
 ]
@@ -155,11 +157,6 @@ def select_command(
     if as_sheet:
         _write_sheet(ds, out, seed, overwrite)
         return
-    settings = dict(
-        n=number,
-        by=by if number else None,
-        uniform=uniform if number else None,
-        votes_from=[str(sheet) for sheet in sheets],
-        where=where or [],
-    )
+    design = dict(n=number, by=by, uniform=uniform) if number else dict(n=None, by=None)
+    settings = dict(**design, votes_from=[str(sheet) for sheet in sheets], where=where or [])
     save_result(ds, out, dict(select=settings), [data, *sheets], seed, overwrite)

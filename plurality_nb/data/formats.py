@@ -128,6 +128,7 @@ def _read_sheet(row: SourceRow) -> dict:
     return {**comparison, 'inclusion': _inclusion_of(inclusion)} if inclusion else comparison
 
 
+# %% ../../nbs/data/16_formats.ipynb #sheet-inclusion
 _HEXADECIMAL = re.compile(r'0x[01]\.[0-9a-f]{1,13}p[+-]\d{1,3}')
 
 

@@ -83,6 +83,7 @@ def _labels_needed(
     return max(float(np.ceil(n * by_labels / (wanted_se**2 - fixed))), MIN_GROUPS)
 
 
+# %% ../../nbs/evaluation/10_prediction_powered.ipynb #with-interval
 def _with_interval(values: np.ndarray, groups: int, level: float) -> dict[str, float]:
     "A value, its interval and its standard error."
     low, high = interval(values[1:], groups, level)
@@ -141,6 +142,7 @@ def _check_weights(weights: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     return np.where(labelled, np.nan_to_num(weights), 0)
 
 
+# %% ../../nbs/evaluation/10_prediction_powered.ipynb #powered-mean
 def powered_mean(
     people: np.ndarray,  # (pairs,): a number by people's votes, nan where nobody voted
     judge: np.ndarray,  # (pairs,): the same by the judge's votes
@@ -268,9 +270,7 @@ def score_with_judge(
     level: float = 0.95,  # of the intervals
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baselines: bool = True,  # add the trivial models, see `rows_that_count`
-) -> (
-    pd.DataFrame
-):  # a row a model, slice and statistic: as `powered_estimate`, and what it rests on
+) -> pd.DataFrame:  # a row a model, slice and statistic, as `powered_estimate`
     "How well models follow people, by votes of people on some pairs and of a judge on all."
     check_statistics(statistics, POWERED)
     judged = _judged_rows(models, by, include_seen, baselines)

@@ -66,9 +66,7 @@ def _signed_votes(ds: Dataset) -> pd.DataFrame:
 def advantages(
     ds: Dataset,  # comparisons with a judge's votes, and people's with names (`ballots`)
     vote: str = 'mode',  # of the judge, one of `JUDGE_VOTES`
-) -> (
-    pd.DataFrame
-):  # a row a person and pair: `pair`, `annotator`, `group`, `judge_wins`, `person_wins`
+) -> pd.DataFrame:  # a row a person and pair, with `judge_wins` and `person_wins`
     "Whether judge or person agrees better with the other people, where there are others."
     judge = judge_outcomes(ds, vote)
     ballots = _signed_votes(ds)
@@ -134,9 +132,7 @@ def annotator_tests(
     epsilon: float = 0.1,  # by how much the judge may be worse, in [0, 1)
     vote: str = 'mode',  # of the judge, one of `JUDGE_VOTES`
     alpha: float = 0.05,  # expected share of wrong ones among the people whom it may replace
-) -> (
-    pd.DataFrame
-):  # a row a person: `annotator`, `n`, `groups`, `judge`, `person`, `p`, `p_by`, `replaced`
+) -> pd.DataFrame:  # a row a person: `judge`, `person` (their advantages), `p`, `p_by`, ...
     "Whether the judge agrees with the others as well as each person does, but for `epsilon`."
     if not 0 <= epsilon < 1:
         hint = '0.1 for crowd workers, 0.15 for trained people, 0.2 for experts'
@@ -163,6 +159,7 @@ def _pair_slices(ds: Dataset, by: str | None) -> list[_Slice]:
     return [*slices, *(_Slice(name, values == name) for name in [*known, *others])]
 
 
+# %% ../../nbs/evaluation/09_stand_in.ipynb #why-not-tested
 def _why_not_tested(wins: pd.DataFrame, tests: pd.DataFrame) -> str:
     if not len(wins):
         return 'no pair with votes of the judge and of two people with names'

@@ -338,6 +338,7 @@ def _joined_inclusion(ds: Dataset, voted: Dataset) -> np.ndarray:
     return np.where(np.isnan(inclusion), earlier, inclusion)
 
 
+# %% ../../nbs/votes/05_selection.ipynb #add-people-to-pairs
 def add_people(
     ds: Dataset,  # comparisons
     voted: Dataset,  # comparisons with people's votes, each pair once
