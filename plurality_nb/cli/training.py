@@ -224,6 +224,13 @@ _ExcludeOption = Annotated[
         'from, such as the evaluation data; may be given several times.'
     ),
 ]
+_MarginControlOption = Annotated[
+    Literal['constant', 'permuted'] | None,
+    typer.Option(
+        help='A control for margins, made of the margins of the pairs that are trained on: '
+        'their mean, or the same in another order.'
+    ),
+]
 _MissingOption = Annotated[
     Literal['drop', 'raise', 'label'],
     typer.Option(
@@ -245,6 +252,7 @@ def train_command(
     seed: SeedOption = 0,
     exclude: _ExcludeOption = None,
     missing: _MissingOption = 'drop',
+    margin_control: _MarginControlOption = None,
 ) -> None:
     """Train a reward model: a probe, stopped on held-out prompts, or any sequence classifier.
 
@@ -261,6 +269,7 @@ def train_command(
         objective=objective,
         votes=votes,
         missing=missing,
+        margin_control=margin_control,
         exclude=_excluded_groups(ds, exclude or []),
         seed=seed,
         note=dict(data=read_settings(data), command=command_line()),

@@ -6,36 +6,35 @@ what a correlation would be without the noise of votes, and how many votes per p
 # %% auto #0
 __all__ = [
     'FITTED',
-    'LeadSpread',
-    'lead_spread',
+    'OPEN',
     'reliability',
     'votes_needed',
     'disattenuated',
-    'VoteModel',
+    'VoteMixture',
     'fit_votes',
-    'DrawnVotes',
-    'draw_votes',
     'known_ceilings',
+    'mixture_ceilings',
     'estimate_ceilings',
 ]
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #imports
-from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.special import betaincinv
+from scipy.optimize import linprog
+from scipy.special import betainc, betaln, entr
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums
+from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure
 from plurality_nb.evaluation.correlation import pearson, spearman
-from plurality_nb.evaluation.scores import accuracy, brier, log_loss
+from plurality_nb.evaluation.scores import accuracy, brier, lead_spread, log_loss
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
     PairVotes,
+    group_codes,
     model_deltas,
     pair_facts,
     pair_leads,
@@ -45,43 +44,6 @@ from plurality_nb.evaluation.tables import (
     slices,
     tabulate,
 )
-
-
-# %% ../../nbs/evaluation/04_ceilings.ipynb #lead-spread-type
-class LeadSpread(NamedTuple):
-    "How far the leads spread, in each of many resamples."
-
-    square: np.ndarray  # (resamples,): mean squared lead
-    chance: np.ndarray  # (resamples,): the part of it that is chance
-    vote_variance: np.ndarray  # (resamples,): of one vote
-
-
-# %% ../../nbs/evaluation/04_ceilings.ipynb #lead-spread
-def lead_spread(
-    a: np.ndarray,  # (pairs,): votes for A, whole numbers
-    b: np.ndarray,  # (pairs,): votes for B
-    tie: np.ndarray,  # (pairs,): votes for neither
-    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-) -> Callable[[np.ndarray], LeadSpread]:  # of (resamples, groups) counts
-    "How far the leads spread, and how far by chance."
-    n = a + b + tie
-    lead = (a - b) / n / 2
-    votes = np.stack([a, b, tie])
-    whole = (votes == np.round(votes)).all()  # probabilities of a judge have no such variance
-    several = (n > 1) & whole
-    sum_of_squares = (a + b) / 4 - n * lead**2
-    variance = np.where(several, sum_of_squares / np.maximum(n - 1, 1), 0)
-    single_part = np.where(several, 0, 1 / n)  # whose variance is the mean of the others'
-    sums = group_sums(codes, lead**2, variance / n, variance, several, single_part, np.ones(len(n)))
-
-    def spread(counts: np.ndarray) -> LeadSpread:
-        square, own_chance, variances, several_pairs, singles, pairs = (counts @ sums).T
-        with np.errstate(invalid='ignore', divide='ignore'):
-            vote_variance = variances / several_pairs
-            chance = (own_chance + singles * vote_variance) / pairs
-            return LeadSpread(square / pairs, chance, vote_variance)
-
-    return spread
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #reliability
@@ -145,65 +107,90 @@ def disattenuated(
     return Measure(correlations)
 
 
-# %% ../../nbs/evaluation/04_ceilings.ipynb #vote-tails
-class _VoteTails(NamedTuple):
-    "How many counts are above 0, 1, ...: (groups, most votes), or (most votes,) of all groups."
-
-    sides: np.ndarray  # votes for A and votes for B
-    ties: np.ndarray
-    votes: np.ndarray  # of any kind
-
-    def resampled(self, counts: np.ndarray) -> '_VoteTails':
-        "For how often a resample contains each group."
-        return _VoteTails(*(counts @ tail for tail in self))
+# %% ../../nbs/evaluation/04_ceilings.ipynb #grid
+# Edges of the cells, and points of Gauss and Legendre in each, with which sums are integrals.
+_SIDE_EDGES = np.r_[0, 0.005, 0.015, 0.03, 0.05, 0.08, 0.12, 0.16, np.arange(0.2, 0.51, 0.05)]
+_TIE_EDGES = np.r_[
+    *[0, 0.005, 0.015, 0.03, 0.06, 0.1, 0.15, 0.2, 0.27, 0.35],
+    *[0.45, 0.55, 0.65, 0.75, 0.85, 0.93, 0.98, 1],
+]
+_POINTS, _POINT_WEIGHTS = np.polynomial.legendre.leggauss(3)
 
 
-def _tail(codes: np.ndarray, *columns: np.ndarray) -> np.ndarray:
-    "(groups, most votes): counts above 0, 1, ..., of all columns together."
-    most = max(1, int(np.max(columns)))
-    above = [np.sum([column > k for column in columns], axis=0) for k in range(most)]
-    return group_sums(codes, *above)
+def _points(edges: np.ndarray) -> np.ndarray:
+    "(cells, 3): where a function is evaluated to integrate it over each cell."
+    return edges[:-1, None] + np.diff(edges)[:, None] * (_POINTS + 1) / 2
 
 
-def _vote_tails(codes: np.ndarray, a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> _VoteTails:
-    return _VoteTails(_tail(codes, a, b), _tail(codes, tie), _tail(codes, a + b + tie))
+class _Nodes(NamedTuple):
+    "Points at which the less probable side is A, (nodes,) each; nine to a cell."
+
+    a: np.ndarray  # probabilities of a vote
+    b: np.ndarray
+    tie: np.ndarray
+
+    @property
+    def lead(self) -> np.ndarray:
+        "True share of A - 1/2, at most 0."
+        return (self.a - self.b) / 2
 
 
-# %% ../../nbs/evaluation/04_ceilings.ipynb #vote-model
-class VoteModel(NamedTuple):
-    "People's probabilities of A, B and tie: Dirichlet with alpha, alpha, alpha_tie."
-
-    alpha: float  # of A and of B, in [0.001, 10000]
-    alpha_tie: float  # in [0.001, 10000]
-
-
-# %% ../../nbs/evaluation/04_ceilings.ipynb #fit-tails
-# Bounds of the parameters' logarithms: unanimous votes, and shares that are all alike.
-_LOWEST = np.log(1e-3)
-_HIGHEST = np.log(1e4)
+@lru_cache(maxsize=1)
+def _nodes() -> _Nodes:
+    side = _points(_SIDE_EDGES)[:, None, :, None]
+    tie = _points(_TIE_EDGES)[None, :, None, :]
+    a = side * (1 - tie)
+    return _Nodes(a.ravel(), (1 - tie - a).ravel(), (tie + 0 * side).ravel())
 
 
-def _fit_tails(tails: _VoteTails) -> VoteModel:
-    "By maximum likelihood."
-    sides, ties, votes = tails
-    k_sides, k_ties, k_votes = (np.arange(len(tail)) for tail in tails)
+def _node_weights(weights: np.ndarray) -> np.ndarray:
+    "(fits, nodes) of (fits, cells) weights."
+    within_cell = np.outer(_POINT_WEIGHTS, _POINT_WEIGHTS).ravel() / 4
+    return (weights[:, :, None] * within_cell).reshape(len(weights), -1)
 
-    def loss_and_gradient(log_parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        alpha, alpha_tie = np.exp(log_parameters)
-        total = 2 * alpha + alpha_tie
-        loss = -(
-            sides @ np.log(alpha + k_sides)
-            + ties @ np.log(alpha_tie + k_ties)
-            - votes @ np.log(total + k_votes)
-        )
-        of_total = (votes / (total + k_votes)).sum()
-        of_alpha = (sides / (alpha + k_sides)).sum() - 2 * of_total
-        of_alpha_tie = (ties / (alpha_tie + k_ties)).sum() - of_total
-        return loss, -np.array([alpha * of_alpha, alpha_tie * of_alpha_tie])
 
-    bounds = [(_LOWEST, _HIGHEST)] * 2
-    fit = minimize(loss_and_gradient, np.zeros(2), jac=True, method='L-BFGS-B', bounds=bounds)
-    return VoteModel(*np.exp(fit.x).tolist())
+# %% ../../nbs/evaluation/04_ceilings.ipynb #vote-likelihood
+def _cell_means(successes: np.ndarray, failures: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    "(patterns, cells): mean of p^successes (1 - p)^failures within each cell."
+    x = successes[:, None] + 1
+    y = failures[:, None] + 1
+    return np.exp(betaln(x, y)) * np.diff(betainc(x, y, edges)) / np.diff(edges)
+
+
+def _cell_likelihoods(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> np.ndarray:
+    "(patterns, cells): of votes, up to a factor for each pattern."
+    side = _cell_means(a, b, _SIDE_EDGES) + _cell_means(b, a, _SIDE_EDGES)
+    ties = _cell_means(tie, a + b, _TIE_EDGES)
+    likelihoods = (side[:, :, None] * ties[:, None, :]).reshape(len(a), -1)
+    return likelihoods / likelihoods.max(1, keepdims=True)
+
+
+_STEPS = 200  # of EM; more change ceilings by less than their bias
+
+
+def _fitted_weights(likelihoods: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    "(fits, cells): the mixture's weights after EM, for (fits, patterns) counts of pairs."
+    weights = np.full((len(counts), likelihoods.shape[1]), 1 / likelihoods.shape[1])
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    for _ in range(_STEPS):
+        weights = weights * (shares / (weights @ likelihoods.T) @ likelihoods)
+    return weights
+
+
+def _patterns(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "(3, patterns) votes, whichever side is A, and the pattern of each pair."
+    votes = np.stack([np.minimum(a, b), np.maximum(a, b), tie])
+    patterns, of_pair = np.unique(votes, axis=1, return_inverse=True)
+    return patterns, of_pair.ravel()
+
+
+# %% ../../nbs/evaluation/04_ceilings.ipynb #vote-mixture
+class VoteMixture(NamedTuple):
+    "A distribution of pairs: what part of them lies in each cell of the grid."
+
+    side: np.ndarray  # (cells,): middle of the less chosen side's share among those who choose
+    tie: np.ndarray  # (cells,): middle of the tie rate
+    weight: np.ndarray  # (cells,): of pairs, sum 1
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #fit-votes
@@ -211,40 +198,13 @@ def fit_votes(
     a: np.ndarray,  # (pairs,): votes for A, whole numbers
     b: np.ndarray,  # (pairs,): votes for B
     tie: np.ndarray,  # (pairs,): votes for neither
-) -> VoteModel:
-    "Dirichlet-multinomial by maximum likelihood, symmetric in A and B (Mosimann 1962)."
-    one_group = np.zeros(len(a), dtype=int)
-    return _fit_tails(_vote_tails(one_group, a, b, tie).resampled(np.ones(1)))
-
-
-# %% ../../nbs/evaluation/04_ceilings.ipynb #drawn-votes
-class DrawnVotes(NamedTuple):
-    "Pairs and their votes, (pairs,) each."
-
-    share: np.ndarray  # true share of A, in (0, 1)
-    a: np.ndarray
-    b: np.ndarray
-    tie: np.ndarray
-
-
-# %% ../../nbs/evaluation/04_ceilings.ipynb #draw-votes
-def draw_votes(
-    alpha: float,  # of A and of B, from `fit_votes`
-    alpha_tie: float,
-    n: np.ndarray,  # (pairs,): votes on each pair, >= 0
-    seed: int | list[int] | np.random.Generator = 0,  # with equal `n`, equal uniform numbers
-) -> DrawnVotes:
-    "Pairs and their votes from the fitted model."
-    uniform = np.random.default_rng(seed).random((len(n), n.max() + 2)).T
-    tie_probability = betaincinv(alpha_tie, 2 * alpha, uniform[0])
-    side_probability = betaincinv(alpha, alpha, uniform[1])  # of A among those who choose
-    vote = uniform[2:]
-    is_cast = np.arange(n.max())[:, None] < n
-    tie = (is_cast & (vote < tie_probability)).sum(0)
-    a_probability = (1 - tie_probability) * side_probability
-    tie_or_a = (is_cast & (vote < tie_probability + a_probability)).sum(0)
-    share = np.clip(a_probability + tie_probability / 2, 1e-12, 1 - 1e-12)
-    return DrawnVotes(share, tie_or_a - tie, n - tie_or_a, tie)
+) -> VoteMixture:
+    "Nonparametric mixture by maximum likelihood, symmetric in A and B (Laird 1978)."
+    patterns, of_pair = _patterns(a, b, tie)
+    counts = np.bincount(of_pair)[None].astype(float)
+    weight = _fitted_weights(_cell_likelihoods(*patterns), counts)[0]
+    side, ties = (np.mean([edges[1:], edges[:-1]], 0) for edges in (_SIDE_EDGES, _TIE_EDGES))
+    return VoteMixture(np.repeat(side, len(ties)), np.tile(ties, len(side)), weight)
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #simulated-ceilings
@@ -270,72 +230,171 @@ def known_ceilings(
     return np.array([*ranking, log_loss(delta, lead).mean(), brier(delta, lead).mean()])
 
 
+# %% ../../nbs/evaluation/04_ceilings.ipynb #lead-probabilities
+@lru_cache(maxsize=64)
+def _lead_probabilities(n: int) -> np.ndarray:
+    "(nodes, 2n + 1): of leads -n, ..., n among n votes, by Fourier transform."
+    nodes = _nodes()
+    turn = np.exp(2j * np.pi * np.arange(2 * n + 1) / (2 * n + 1))
+    generated = (nodes.a[:, None] * turn + nodes.b[:, None] / turn + nodes.tie[:, None]) ** n
+    return np.roll(np.fft.fft(generated, axis=1).real / (2 * n + 1), n, axis=1)
+
+
+def _mixed_leads(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "(levels,) leads in their order, and (nodes, levels) probabilities, for (pairs,) votes."
+    sizes, times = np.unique(numbers, return_counts=True)
+    leads = np.concatenate([np.arange(-n, n + 1) / n / 2 for n in sizes])
+    parts = [_lead_probabilities(n) * part for n, part in zip(sizes.tolist(), times / times.sum())]
+    levels, level_of = np.unique(leads.round(9), return_inverse=True)
+    mixed = np.zeros((len(levels), len(parts[0])))
+    np.add.at(mixed, level_of, np.concatenate(parts, axis=1).T)
+    return levels, mixed.T
+
+
+# %% ../../nbs/evaluation/04_ceilings.ipynb #knower
+class _Knower:
+    "What a model that knows the true shares reaches, for weights of nodes in each of some slices."
+
+    def __init__(self, numbers: list[np.ndarray]) -> None:
+        levels = [_mixed_leads(n) for n in numbers]
+        self.levels = np.unique(np.concatenate([lead for lead, _ in levels]))
+        self.probabilities = []
+        for leads, probabilities in levels:
+            placed = np.zeros((len(probabilities), len(self.levels)))
+            placed[:, np.searchsorted(self.levels, leads)] = probabilities
+            self.probabilities.append(placed)
+        self.lead = _nodes().lead
+        self.order = np.argsort(self.lead, kind='stable')
+
+    def _spearman(self, nodes: list[np.ndarray], levels: np.ndarray) -> np.ndarray:
+        "Of mid-ranks; the mirror images of the nodes have the other half of the ranks."
+        together = np.sum(nodes, axis=0)[:, self.order]
+        ranks = np.empty_like(together)
+        ranks[:, self.order] = (np.cumsum(together, 1) - together / 2) / 2 - 0.5
+        squares = (np.sum(nodes, axis=0) * ranks**2).sum(1)
+        symmetric = (levels + levels[:, ::-1]) / 2
+        level_ranks = np.cumsum(symmetric, 1) - symmetric / 2 - 0.5
+        products = sum(
+            (weights * ranks * (level_ranks @ probabilities.T)).sum(1)
+            for weights, probabilities in zip(nodes, self.probabilities)
+        )
+        return products / np.sqrt(squares * (symmetric * level_ranks**2).sum(1))
+
+    def __call__(self, nodes: list[np.ndarray]) -> np.ndarray:
+        "(fits, 5): `FITTED`, for (fits, nodes) weights of each slice, which sum to 1 over slices."
+        levels = np.sum([w @ p for w, p in zip(nodes, self.probabilities)], axis=0)
+        together = np.sum(nodes, axis=0)
+        with np.errstate(invalid='ignore', divide='ignore'):
+            pearsons = np.sqrt(together @ self.lead**2 / (levels @ self.levels**2))
+            is_right = levels[:, self.levels < 0].sum(1)
+            accuracies = is_right / levels[:, self.levels != 0].sum(1)
+            spearmans = self._spearman(nodes, levels)
+        log_losses = together @ (entr(0.5 + self.lead) + entr(0.5 - self.lead))
+        briers = together @ (0.25 - self.lead**2)
+        return np.stack([pearsons, spearmans, accuracies, log_losses, briers], 1)
+
+
+# %% ../../nbs/evaluation/04_ceilings.ipynb #mixture-ceilings
+def mixture_ceilings(
+    mixture: VoteMixture,  # from `fit_votes`
+    n: np.ndarray,  # (pairs,): votes on each pair, > 0
+) -> np.ndarray:  # (5,): `FITTED`
+    "What a model that knows the true shares reaches on pairs from the mixture."
+    nodes = _node_weights(mixture.weight[None])
+    return _Knower([n])([nodes])[0]
+
+
 # %% ../../nbs/evaluation/04_ceilings.ipynb #fitted-slices
 def _fitted_slices(votes: np.ndarray, slice_of: np.ndarray) -> list[np.ndarray]:
     "(pairs,) bool for each fit: one per slice, or a single one if a slice has no two votes."
-    masks = [slice_of == k for k in range(slice_of.max() + 1)]
+    masks = [(slice_of == k) & (votes > 0) for k in range(slice_of.max() + 1)]
     if all((votes[mask] > 1).any() for mask in masks):
         return masks
     return [votes > 0]
 
 
-class _FittedVotes:
-    "A model of votes for each slice, fitted to counts of prompts."
+class _FittedSlice:
+    "A mixture of one slice, fitted to counts of prompts."
 
-    def __init__(
-        self, votes: PairVotes, slice_of: np.ndarray, codes: np.ndarray, seed: int
-    ) -> None:
-        a, b, tie = votes
-        self.seed = seed
-        self.n = (a + b + tie).astype(int)
-        self.slices = _fitted_slices(self.n, slice_of)
-        self.tails = [_vote_tails(codes, a * mask, b * mask, tie * mask) for mask in self.slices]
-        self.pairs = group_sums(codes, *self.slices)
+    def __init__(self, votes: PairVotes, mask: np.ndarray, codes: np.ndarray) -> None:
+        patterns, of_pair = _patterns(*(column[mask] for column in votes))
+        self.likelihoods = _cell_likelihoods(*patterns)
+        groups = codes.max() + 1
+        cells = codes[mask] * len(patterns.T) + of_pair
+        self.counts = np.bincount(cells, minlength=groups * len(patterns.T)).reshape(groups, -1)
 
-    def ceilings(self, counts: np.ndarray, size: int) -> np.ndarray:
-        "(5,): what a model that knows the true shares reaches on `size` pairs of one resample."
-        parts = size * (counts @ self.pairs) / (counts @ self.pairs).sum()
-        drawn = []
-        for k, part in enumerate(parts):
-            if part >= 1:
-                model = _fit_tails(self.tails[k].resampled(counts))
-                n = np.resize(self.n[self.slices[k]], int(part))
-                drawn.append(draw_votes(*model, n, [self.seed, k]))
-        return known_ceilings(*np.concatenate(drawn, axis=1))
+    def weights(self, counts: np.ndarray) -> np.ndarray:
+        "(resamples, cells), the sum of which is the number of pairs."
+        pairs = counts @ self.counts
+        return _fitted_weights(self.likelihoods, pairs) * pairs.sum(1, keepdims=True)
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #fitted
 _REFITS = 200  # resamples that are refitted
-_DRAWN_PAIRS = 2000  # for each of them
 
 
-class _SimulatedCeilings:
+class _FittedCeilings:
     "The ceilings `FITTED`, for counts of prompts."
 
-    def __init__(
-        self, votes: PairVotes, slice_of: np.ndarray, codes: np.ndarray, seed: int
-    ) -> None:
-        self.fitted = _FittedVotes(votes, slice_of, codes, seed)
-        # Simulating few pairs, always with the same random numbers, shows how resamples differ;
-        # the level comes from many pairs, once.
-        sample = np.ones(codes.max() + 1)
-        many_pairs = 2**21 // max(32, self.fitted.n.max())
-        self.level = self.fitted.ceilings(sample, many_pairs)
-        self.level -= self.fitted.ceilings(sample, _DRAWN_PAIRS)
+    def __init__(self, votes: PairVotes, slice_of: np.ndarray, codes: np.ndarray) -> None:
+        whole = (np.stack(votes) == np.round(votes)).all(0)
+        cast = np.where(whole, np.sum(votes, axis=0), 0).astype(int)
+        masks = _fitted_slices(cast, slice_of)
+        self.slices = [_FittedSlice(votes, mask, codes) for mask in masks]
+        self.knower = _Knower([cast[mask] for mask in masks])
         self._counts: np.ndarray | None = None
         self._ceilings = np.empty(0)
+
+    def weights(self, counts: np.ndarray) -> list[np.ndarray]:
+        "(resamples, cells) for each slice; over all slices they sum to 1."
+        parts = [one_slice.weights(counts) for one_slice in self.slices]
+        total = np.sum([part.sum(1, keepdims=True) for part in parts], axis=0)
+        return [part / np.maximum(total, 1) for part in parts]
 
     def __call__(self, counts: np.ndarray) -> np.ndarray:
         "(resamples, 5). All five measures ask for the same block in turn, so the last one is kept."
         if self._counts is not counts:
             self._counts = counts
-            simulated = [self.fitted.ceilings(row, _DRAWN_PAIRS) for row in counts]
-            self._ceilings = np.array(simulated) + self.level
+            self._ceilings = self.knower([_node_weights(w) for w in self.weights(counts)])
         return self._ceilings
 
     def measure(self, k: int) -> Measure:
         "The statistic that is number k of `FITTED`."
         return Measure(lambda counts: self(counts)[:, k])
+
+
+# %% ../../nbs/evaluation/04_ceilings.ipynb #open-range
+OPEN = 'few votes leave this ceiling open: shares that fit them as well move it by over 0.05'
+_WIDE = 0.05
+
+
+def _least_cost(one_slice: _FittedSlice, cost: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    "(cells,): of the mixtures that give these votes the same probabilities, one of least cost."
+    total = weights.sum()
+    rows = np.vstack([one_slice.likelihoods, np.ones(len(weights))])
+    found = linprog(cost, A_eq=rows, b_eq=rows @ (weights / total), method='highs')
+    return weights if found.x is None else np.maximum(found.x, 0) * total
+
+
+def _open_ranges(ceilings: _FittedCeilings, groups: int) -> np.ndarray:
+    "(2, 5): the least and the greatest of `FITTED` among mixtures that fit equally well."
+    fitted = [weights[0] for weights in ceilings.weights(np.ones((1, groups)))]
+    nodes = _node_weights(np.eye(len(fitted[0])))
+    knower = ceilings.knower
+    entropy = nodes @ (entr(0.5 + knower.lead) + entr(0.5 - knower.lead))
+    mixtures = [fitted]
+    for sign in (1, -1):
+        for by_accuracy in (True, False):
+            parts = []
+            for one_slice, weights, leads in zip(ceilings.slices, fitted, knower.probabilities):
+                is_right = nodes @ leads[:, knower.levels < 0].sum(1)
+                cost = is_right if by_accuracy else entropy
+                parts.append(_least_cost(one_slice, sign * cost, weights))
+            mixtures.append(parts)
+    values = np.concatenate(
+        [knower([_node_weights(part[None]) for part in parts]) for parts in mixtures]
+    )
+    return np.stack([values.min(0), values.max(0)])
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #no-ceiling
@@ -345,7 +404,8 @@ _NO_CEILING = ['votes are not whole numbers', 'no pair has two votes', 'all shar
 def _missing_reason(part: pd.DataFrame) -> str:
     "Why these votes have no ceiling; empty where they have one."
     votes = np.stack(pair_votes(part))
-    if (votes != np.round(votes)).any():
+    votes = votes[:, (votes == np.round(votes)).all(0)]
+    if not votes.size:
         return _NO_CEILING[0]
     if (votes.sum(0) < 2).all():
         return _NO_CEILING[1]
@@ -380,12 +440,16 @@ def _unfitted_measures(part: pd.DataFrame, codes: np.ndarray, wanted: float) -> 
     return measures if _has_ceiling(part) else dict.fromkeys(measures, UNDEFINED)
 
 
-def _fitted_measures(part: pd.DataFrame, codes: np.ndarray, seed: int) -> Measures:
-    "What is simulated from a fit."
+def _fitted_ceilings(part: pd.DataFrame, codes: np.ndarray) -> _FittedCeilings:
+    slice_codes = pd.factorize(pair_facts(part).slice, use_na_sentinel=False)[0]
+    return _FittedCeilings(pair_votes(part), slice_codes, codes)
+
+
+def _fitted_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+    "What follows from a fit."
     if not _has_ceiling(part):
         return {('noise ceiling', statistic): UNDEFINED for statistic in FITTED}
-    slice_codes = pd.factorize(pair_facts(part).slice, use_na_sentinel=False)[0]
-    ceilings = _SimulatedCeilings(pair_votes(part), slice_codes, codes, seed)
+    ceilings = _fitted_ceilings(part, codes)
     return {('noise ceiling', statistic): ceilings.measure(k) for k, statistic in enumerate(FITTED)}
 
 
@@ -396,6 +460,22 @@ def _reasons(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     no_value = table[slice_column(table)].map(reason_of)
     is_unknown = table.value.isna() & (no_value != '')
     return np.where(is_unknown, no_value, table.reason)
+
+
+def _with_open_ranges(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    "With `least` and `most` of fitted ceilings, and `reason` where these are far apart."
+    table = table.assign(least=np.nan, most=np.nan)
+    for name, part in slices(rows).items():
+        if not _has_ceiling(part):
+            continue
+        codes = group_codes(part)
+        ranges = _open_ranges(_fitted_ceilings(part, codes), codes.max() + 1)
+        of_slice = (table[slice_column(table)] == name) & (table.model == 'noise ceiling')
+        for statistic, least, most in zip(FITTED, *ranges):
+            row = of_slice & (table.statistic == statistic)
+            table.loc[row, ['least', 'most']] = least, most
+            table.loc[row & (table.reason == '') & (most - least > _WIDE), 'reason'] = OPEN
+    return table
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #ceilings
@@ -409,7 +489,7 @@ def estimate_ceilings(
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baselines: bool = True,  # add the trivial models
     wanted: float = 0.9,  # reliability that `votes_needed` is for
-) -> pd.DataFrame:  # as `tabulate`, and `reason` where a value or an interval is missing
+) -> pd.DataFrame:  # as `tabulate`, `least` and `most`; `reason` of what is missing or open
     "What any model could reach, and each model's Pearson correlation without noise of votes."
     rows = rows_that_count(models, by, votes, include_seen, baselines, scored=False).rows
 
@@ -417,7 +497,7 @@ def estimate_ceilings(
         return _unfitted_measures(part, codes, wanted)
 
     def fitted(part: pd.DataFrame, codes: np.ndarray) -> Measures:
-        return _fitted_measures(part, codes, seed)
+        return _fitted_measures(part, codes)
 
     tables = [
         tabulate(rows, by, unfitted, n_boot, seed, level),
@@ -425,4 +505,4 @@ def estimate_ceilings(
     ]
     table = pd.concat(tables, ignore_index=True)
     table['reason'] = _reasons(table, rows)
-    return table
+    return _with_open_ranges(table, rows)

@@ -19,7 +19,7 @@ __all__ = [
     'equivalence_p',
     'ModelComparison',
     'open_comparison',
-    'verdicts',
+    'difference_verdicts',
     'add_tests',
     'compare_models',
 ]
@@ -301,7 +301,7 @@ def _detectable(se: pd.Series, level: float) -> pd.Series:
 LOWER_IS_BETTER = ['log_loss', 'brier', 'tempered_log_loss', 'tempered_brier']
 
 
-def verdicts(
+def difference_verdicts(
     table: pd.DataFrame,  # with `statistic`, `value`, `p_holm`, `p_level`, `level`
     words: tuple[str, str] = ('better', 'worse'),  # for gains and losses
 ) -> list[str]:  # (rows,): one of the words, `level` or `cannot tell`
@@ -332,7 +332,7 @@ def add_tests(
     rests_on = [table[column].to_numpy() for column in ('value', 'se', 'groups', 'bound')]
     table['p_level'] = equivalence_p(*rests_on)
     table['p_level'] = _by_family(table, 'p_level', holm)
-    table['verdict'] = verdicts(table)
+    table['verdict'] = difference_verdicts(table)
     return table
 
 

@@ -21,9 +21,9 @@ from plurality_nb.evaluation.comparison import (
     USUALLY_COMPARED,
     ModelComparison,
     add_tests,
+    difference_verdicts,
     exchange_p,
     open_comparison,
-    verdicts,
 )
 from plurality_nb.evaluation.tables import Measures, group_codes, pair_facts, tabulate
 
@@ -44,14 +44,14 @@ def check_focus(
 
 
 # %% ../../nbs/evaluation/06a_contrast.ipynb #part-differences
-_Values = Callable[[np.ndarray], np.ndarray]  # (resamples, groups) to (resamples,)
+_GroupValues = Callable[[np.ndarray], np.ndarray]  # (resamples, groups) to (resamples,)
 
 
-def _less(one: _Values, other: _Values) -> _Values:
+def _less(one: _GroupValues, other: _GroupValues) -> _GroupValues:
     return lambda counts: one(counts) - other(counts)
 
 
-def _of_part(values: _Values, groups: np.ndarray) -> _Values:
+def _of_part(values: _GroupValues, groups: np.ndarray) -> _GroupValues:
     "A function of the prompts of a part as one of all prompts."
     return lambda counts: values(counts[:, groups])
 
@@ -148,6 +148,6 @@ def contrast_gains(
         table['reason'] = f'fewer than {MIN_GROUPS} prompts in the focus or outside it'
     table['baseline'] = baseline
     table = add_tests(table, bounds).assign(**_gain_columns(contrast, table))
-    table['verdict'] = verdicts(table, ('more', 'less'))
+    table['verdict'] = difference_verdicts(table, ('more', 'less'))
     title = 'plural or alike' if set(inside) <= set(FOCUS) else ' or '.join(inside)
     return table.assign(slice=f'{title}, more than elsewhere')

@@ -23,12 +23,13 @@ import pandas as pd
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import Measure, group_sums, interval, resample
-from plurality_nb.evaluation.ceilings import disattenuated, lead_spread
+from plurality_nb.evaluation.ceilings import disattenuated
 from plurality_nb.evaluation.correlation import (
     STATISTICS,
     correlated_deltas,
     correlation_measure,
 )
+from plurality_nb.evaluation.scores import lead_spread
 from plurality_nb.evaluation.tables import (
     Models,
     check_statistics,

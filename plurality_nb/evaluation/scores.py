@@ -12,8 +12,9 @@ __all__ = [
     'strength',
     'log_loss',
     'brier',
-    'log_loss_floor',
-    'brier_floor',
+    'LeadSpread',
+    'lead_spread',
+    'share_error',
     'calibration_error',
     'score_measure',
     'score_models',
@@ -25,7 +26,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy.special import entr, expit
+from scipy.special import expit
 
 from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums, mean_measure
 from plurality_nb.evaluation.correlation import LevelRanks, by_level
@@ -36,6 +37,7 @@ from plurality_nb.evaluation.tables import (
     model_deltas,
     pair_facts,
     pair_leads,
+    pair_votes,
     rows_that_count,
     tabulate,
 )
@@ -109,20 +111,56 @@ def brier(
     return share * (1 - predicted) ** 2 + (1 - share) * predicted**2
 
 
-# %% ../../nbs/evaluation/03_scores.ipynb #log-loss-floor
-def log_loss_floor(
-    lead: np.ndarray,  # (pairs,): people's share of A - 1/2
-) -> np.ndarray:  # (pairs,): nats
-    "Log loss of the observed share."
-    return entr(lead + 0.5) + entr(0.5 - lead)
+# %% ../../nbs/evaluation/03_scores.ipynb #lead-spread-type
+class LeadSpread(NamedTuple):
+    "How far the leads spread, in each of many resamples."
+
+    square: np.ndarray  # (resamples,): mean squared lead
+    chance: np.ndarray  # (resamples,): the part of it that is chance
+    vote_variance: np.ndarray  # (resamples,): of one vote
 
 
-# %% ../../nbs/evaluation/03_scores.ipynb #brier-floor
-def brier_floor(
-    lead: np.ndarray,  # (pairs,): people's share of A - 1/2
-) -> np.ndarray:  # (pairs,)
-    "Brier score of the observed share."
-    return 0.25 - lead**2
+# %% ../../nbs/evaluation/03_scores.ipynb #lead-spread
+def lead_spread(
+    a: np.ndarray,  # (pairs,): votes for A, whole numbers
+    b: np.ndarray,  # (pairs,): votes for B
+    tie: np.ndarray,  # (pairs,): votes for neither
+    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+) -> Callable[[np.ndarray], LeadSpread]:  # of (resamples, groups) counts
+    "How far the leads spread, and how far by chance."
+    n = a + b + tie
+    lead = (a - b) / n / 2
+    votes = np.stack([a, b, tie])
+    whole = (votes == np.round(votes)).all(0)  # probabilities of a judge have no such variance
+    several = (n > 1) & whole
+    sum_of_squares = (a + b) / 4 - n * lead**2
+    variance = np.where(several, sum_of_squares / np.maximum(n - 1, 1), 0)
+    single_part = np.where(several, 0, 1 / n)  # whose variance is the mean of the others'
+    sums = group_sums(codes, lead**2, variance / n, variance, several, single_part, np.ones(len(n)))
+
+    def spread(counts: np.ndarray) -> LeadSpread:
+        square, own_chance, variances, several_pairs, singles, pairs = (counts @ sums).T
+        with np.errstate(invalid='ignore', divide='ignore'):
+            vote_variance = variances / several_pairs
+            chance = (own_chance + singles * vote_variance) / pairs
+            return LeadSpread(square / pairs, chance, vote_variance)
+
+    return spread
+
+
+# %% ../../nbs/evaluation/03_scores.ipynb #share-error
+def share_error(
+    delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
+    a: np.ndarray,  # (pairs,): votes for A
+    b: np.ndarray,  # (pairs,): votes for B
+    tie: np.ndarray,  # (pairs,): votes for neither
+    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+) -> Measure:  # may be negative by chance; nan where no pair has two votes
+    "Mean squared distance of the predicted preference from people's true share."
+    distance = (a - b) / (a + b + tie) / 2 - np.tanh(delta / 2) / 2
+    observed = mean_measure(distance**2, codes)
+    spread = lead_spread(a, b, tie, codes)
+    return Measure(lambda counts: observed.values(counts) - spread(counts).chance)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #bin-gaps
@@ -179,39 +217,30 @@ def calibration_error(
 
 # %% ../../nbs/evaluation/03_scores.ipynb #scores
 _PairMeasure: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], Measure]
-_Loss: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
-_Floor: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
-def _mean_loss(loss: _Loss, floor: _Floor | None = None) -> _PairMeasure:
-    "The mean of a loss, or of its excess over a floor, as a measure of delta, lead and codes."
-
-    def measure(delta: np.ndarray, lead: np.ndarray, codes: np.ndarray) -> Measure:
-        losses = loss(delta, lead)
-        if floor is not None:
-            losses = losses - floor(lead)
-        return mean_measure(losses, codes)
-
-    return measure
+def _mean_loss(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> _PairMeasure:
+    "The mean of a loss, as a measure of delta, lead and codes."
+    return lambda delta, lead, codes: mean_measure(loss(delta, lead), codes)
 
 
 _SCORES: dict[str, _PairMeasure] = dict(
     accuracy=accuracy,
     strength=strength,
     log_loss=_mean_loss(log_loss),
-    log_loss_excess=_mean_loss(log_loss, log_loss_floor),
     brier=_mean_loss(brier),
-    brier_excess=_mean_loss(brier, brier_floor),
     slope=slope,
     calibration_error=calibration_error,
 )
 _SCALE_FREE = ['accuracy', 'strength']  # a positive factor leaves these as they are
-SCORES = [*_SCORES, *(f'tempered_{score}' for score in _SCORES if score not in _SCALE_FREE)]
+_SHARE_ERRORS = ['share_error', 'tempered_share_error']  # these need the numbers of votes
+_SCALED = [score for score in [*_SCORES, 'share_error'] if score not in _SCALE_FREE]
+SCORES = [*_SCORES, 'share_error', *(f'tempered_{score}' for score in _SCALED)]
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #score-measure
 def score_measure(
-    statistic: str,  # one of `SCORES`
+    statistic: str,  # one of `SCORES` but for `share_error`, which needs votes
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
     tempered_delta: np.ndarray,  # (pairs,): the same, `tempered`
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
@@ -226,22 +255,42 @@ def score_measure(
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #vote-measures
-VOTES = ['log_loss', 'brier', 'tie_rate', 'split', 'decisiveness']  # those of the model `votes`
+VOTES = ['brier', 'tie_rate', 'split', 'true_lead']  # those of the model `votes`
 
 
 def _vote_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
-    "What describes the votes themselves, as measures of the model `votes`."
+    "What describes the votes themselves, however many they are, as of the model `votes`."
     row = pair_facts(part)
-    lead = row.lead.to_numpy()
     split = row.split.to_numpy()
+    spread = lead_spread(*pair_votes(part), codes)
+
+    def true_squares(counts: np.ndarray) -> np.ndarray:
+        square, chance, _ = spread(counts)
+        return square - chance
+
     measures = [
-        mean_measure(log_loss_floor(lead), codes),
-        mean_measure(brier_floor(lead), codes),
+        Measure(lambda counts: 0.25 - true_squares(counts)),
         mean_measure(row.tie_rate.to_numpy(), codes, is_proportion=True),
         mean_measure(split, codes, pairs=~np.isnan(split), is_proportion=True),
-        mean_measure(2 * np.abs(lead), codes),
+        Measure(lambda counts: np.sqrt(np.maximum(true_squares(counts), 0))),
     ]
     return {('votes', statistic): measure for statistic, measure in zip(VOTES, measures)}
+
+
+# %% ../../nbs/evaluation/03_scores.ipynb #score-of-part
+def _score_of_part(
+    statistic: str,
+    delta: np.ndarray,
+    tempered_delta: np.ndarray,
+    part: pd.DataFrame,
+    codes: np.ndarray,
+) -> Measure:
+    if statistic not in _SHARE_ERRORS:
+        return score_measure(statistic, delta, tempered_delta, pair_leads(part), codes)
+    used = delta if statistic == 'share_error' else tempered_delta
+    if np.isnan(used).any():
+        return UNDEFINED
+    return share_error(used, *pair_votes(part), codes)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #score-models
@@ -262,14 +311,11 @@ def score_models(
     tempered_deltas = tempered_rows(rows)
 
     def measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
-        lead = pair_leads(part)
         scores: Measures = {}
         for model, delta in model_deltas(part).items():
-            tempered_delta = tempered_deltas.loc[part.index, model].to_numpy()
+            both = delta, tempered_deltas.loc[part.index, model].to_numpy()
             for statistic in statistics:
-                scores[model, statistic] = score_measure(
-                    statistic, delta, tempered_delta, lead, codes
-                )
+                scores[model, statistic] = _score_of_part(statistic, *both, part, codes)
         return scores | _vote_measures(part, codes)
 
     return tabulate(rows, by, measures, n_boot, seed, level)

@@ -258,6 +258,7 @@ TABLE_COLUMNS = [
     *['n', 'groups', 'people', 'tie_rate', 'split'],  # what a value rests on
     *['resampled', 'widened', 'panel_ratio'],  # what an interval covers, see `people`
     'reason',  # what a value or its interval lacks
+    *['least', 'most'],  # of `estimate_ceilings`, over mixtures that fit as well
     *['baseline', 'p', 'p_holm', 'detectable', 'bound', 'p_level', 'verdict'],  # of differences
     *['pooled', 'pooled_low', 'pooled_high'],  # of `pool_slices`
     *['gain_focus', 'gain_rest'],  # of `contrast_gains`

@@ -7,9 +7,9 @@ how far people agree."""
 __all__ = [
     'vote_share',
     'tie_rate',
-    'vote_split',
     'decisiveness',
     'vote_disagreement',
+    'vote_split',
     'Votes',
     'votes_of',
     'people_agreement',
@@ -49,16 +49,6 @@ def tie_rate(
         return tie / (a + b + tie)
 
 
-# %% ../../nbs/votes/00_shares.ipynb #vote-split
-def vote_split(
-    a: np.ndarray,  # (pairs,): votes for A, >= 0
-    b: np.ndarray,  # (pairs,): votes for B, >= 0
-) -> np.ndarray:  # (pairs,): 0 where all agree, 1 at half and half; nan where nobody chose a side
-    "How divided those are who chose a side."
-    with np.errstate(invalid='ignore'):
-        return 1 - np.abs(a - b) / (a + b)
-
-
 # %% ../../nbs/votes/00_shares.ipynb #decisiveness
 def decisiveness(
     a: np.ndarray,  # (pairs,): votes for A, >= 0
@@ -76,15 +66,24 @@ def vote_disagreement(
     b: np.ndarray,  # (pairs,): votes for B, >= 0
     tie: np.ndarray,  # (pairs,): votes for neither, >= 0
 ) -> np.ndarray:  # (pairs,): in [0, 1], nan with fewer than two votes
-    "Chance that two votes on a pair differ; if any votes are fractional, all are probabilities."
+    "Chance that two votes on a pair differ; a pair with fractional votes has probabilities."
     votes = np.stack([a, b, tie])
     total = votes.sum(0)
-    are_counts = np.nanmax(np.abs(votes - np.round(votes)), initial=0) < 1e-6
+    are_counts = (votes == np.round(votes)).all(0)
     with np.errstate(invalid='ignore', divide='ignore'):
-        if not are_counts:
-            return 1 - ((votes / total) ** 2).sum(0)
+        of_probabilities = 1 - ((votes / total) ** 2).sum(0)
         differing = total * total - (votes * votes).sum(0)
-        return np.where(total > 1, differing / (total * (total - 1)), np.nan)
+        of_counts = np.where(total > 1, differing / (total * (total - 1)), np.nan)
+        return np.where(are_counts, of_counts, of_probabilities)
+
+
+# %% ../../nbs/votes/00_shares.ipynb #vote-split
+def vote_split(
+    a: np.ndarray,  # (pairs,): votes for A, >= 0
+    b: np.ndarray,  # (pairs,): votes for B, >= 0
+) -> np.ndarray:  # (pairs,): in [0, 1], nan where fewer than two chose a side
+    "Chance that two of those who chose a side chose different ones."
+    return vote_disagreement(a, b, np.zeros(len(a)))
 
 
 # %% ../../nbs/votes/00_shares.ipynb #votes-tuple

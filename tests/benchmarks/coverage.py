@@ -7,7 +7,7 @@ whose predictions are too sure; 3, 5 or 10 votes a pair, with ties. The truth is
 `reliability` from the true shares. `coverage` is how often the 95% interval contains it, `below` and `above` how often the truth lies under or over
 the interval, `plain` the coverage of percentiles that are not moved out; `bias` is the mean error of the value, `sd` the values' deviation.
 
-Study `ceilings`: votes drawn from the Dirichlet-multinomial model that is fitted, one to five pairs a prompt, 100 prompts, three settings. The truth
+Study `ceilings`: votes drawn from a Dirichlet-multinomial, which is not the model that is fitted, one to five pairs a prompt, 100 prompts, three settings. The truth
 of `votes_needed` and `reliability` is a formula, of the rest a simulation of 500,000 pairs.
 
 Prints a line of JSON about the run and one for each statistic; then the same as a table.
@@ -30,18 +30,17 @@ from plurality_nb.evaluation.bootstrap import Measure, interval, resample
 from plurality_nb.evaluation.ceilings import (
     _REFITS,
     FITTED,
-    _SimulatedCeilings,
+    _FittedCeilings,
     disattenuated,
-    draw_votes,
     known_ceilings,
     reliability,
     votes_needed,
 )
 from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
-from plurality_nb.evaluation.scores import calibration_error, score_measure
+from plurality_nb.evaluation.scores import calibration_error, score_measure, share_error
 from plurality_nb.evaluation.tables import PairVotes
 
-SCORED = ["accuracy", "strength", "log_loss", "log_loss_excess", "brier_excess", "slope"]
+SCORED = ["accuracy", "strength", "log_loss", "slope"]
 COMPARED = ["pearson", "spearman", "accuracy", "log_loss"]
 SETTINGS = [(0.5, 0.2, 3), (1.5, 1.0, 5), (4.0, 2.0, 10)]  # alpha, alpha_tie, votes a pair
 
@@ -88,6 +87,7 @@ def measures(codes, deltas, cast):
         | differences
         | dict(
             calibration_error=calibration_error(deltas[0], lead, codes),
+            share_error=share_error(deltas[0], *cast, codes),
             disattenuated=disattenuated(np.tanh(deltas[0] / 2), *cast, codes),
             reliability=reliability(*cast, codes),
         )
@@ -105,6 +105,7 @@ def truths(groups, rng):
     }
     x = np.tanh(deltas[0] / 2)
     out["disattenuated"] = (x @ true) / np.sqrt((x @ x) * (true @ true))
+    out["share_error"] = np.mean((true - x / 2) ** 2)
     out["reliability"] = (true @ true) / (lead @ lead)
     return out, {
         b: calibration_error(deltas[0], lead, codes, b).values(ones).item() for b in range(1, 11)
@@ -152,6 +153,14 @@ def study_intervals(groups, replications, resamples, rng, truth, truth_by_bins):
         )
 
 
+def draw_votes(alpha, alpha_tie, n, seed):
+    "True share of A, and votes for A, B and tie."
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet([alpha, alpha, alpha_tie], len(n))
+    a, b, tie = rng.multinomial(n, p).T
+    return np.clip(p[:, 0] + p[:, 2] / 2, 1e-12, 1 - 1e-12), a, b, tie
+
+
 def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups=100):
     big = draw_votes(alpha, alpha_tie, np.full(500_000, votes), 0)
     spread = (
@@ -169,7 +178,7 @@ def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups
             reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)
         )
         one_slice = np.zeros(len(codes), dtype=int)
-        ceilings = _SimulatedCeilings(PairVotes(*cast), one_slice, codes, replication)
+        ceilings = _FittedCeilings(PairVotes(*cast), one_slice, codes)
         fitted = {statistic: ceilings.measure(k) for k, statistic in enumerate(FITTED)}
         draws = resample(unfitted, codes, resamples, replication)
         draws |= resample(fitted, codes, _REFITS, replication)

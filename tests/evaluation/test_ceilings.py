@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from scipy.optimize import minimize
 
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.data.orientation import swap_sides
@@ -13,6 +12,15 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation import ceilings as c
 from plurality_nb.evaluation.correlation import correlate, pearson
 from plurality_nb.evaluation.tables import TOO_FEW, slice_column
+from plurality_nb.votes.shares import vote_disagreement
+
+
+def draw_votes(alpha, alpha_tie, n, seed=0):
+    "True share of A, and votes for A, B and tie, of pairs whose probabilities are Dirichlet."
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet([alpha, alpha, alpha_tie], len(n))
+    a, b, tie = rng.multinomial(n, p).T
+    return np.clip(p[:, 0] + p[:, 2] / 2, 1e-9, 1 - 1e-9), a, b, tie
 
 
 def one(measure, codes):
@@ -26,7 +34,7 @@ def doubled(x, y):
 def test_reliability_is_split_half_stepped_up():
     "Spearman and Brown, averaged over ways of halving six votes."
     rng = np.random.default_rng(0)
-    _, a, b, tie = c.draw_votes(0.8, 0.4, np.full(3000, 6))
+    _, a, b, tie = draw_votes(0.8, 0.4, np.full(3000, 6))
     votes = np.array([[0.5] * x + [-0.5] * y + [0] * z for x, y, z in zip(a, b, tie)])
     found = []
     for _ in range(40):
@@ -40,7 +48,7 @@ def test_reliability_is_split_half_stepped_up():
 
 def test_reliability_is_that_of_an_analysis_of_variance():
     "With as many votes everywhere, one minus the ratio of mean squares within and between, the mean being known to be zero."
-    _, a, b, tie = c.draw_votes(0.8, 0.4, np.full(50, 4))
+    _, a, b, tie = draw_votes(0.8, 0.4, np.full(50, 4))
     votes = np.array([[0.5] * x + [-0.5] * y + [0] * z for x, y, z in zip(a, b, tie)])
     between, within = 4 * (votes.mean(1) ** 2).mean(), votes.var(1, ddof=1).mean()
     assert one(c.reliability(a, b, tie, np.arange(50)), np.arange(50)) == pytest.approx(
@@ -50,7 +58,7 @@ def test_reliability_is_that_of_an_analysis_of_variance():
 
 def test_the_chance_part_is_without_bias_whatever_the_numbers_of_votes():
     n = np.resize([1, 2, 3, 7], 200_000)
-    share, a, b, tie = c.draw_votes(0.8, 0.4, n)
+    share, a, b, tie = draw_votes(0.8, 0.4, n)
     square, chance, _ = (
         x.item() for x in c.lead_spread(a, b, tie, np.zeros(len(n), dtype=int))(np.ones((1, 1)))
     )
@@ -61,47 +69,12 @@ def test_the_chance_part_is_without_bias_whatever_the_numbers_of_votes():
 
 def test_prophecy_and_reliability_agree():
     "The number of votes that is needed for the reliability that these votes have is their own number."
-    _, a, b, tie = c.draw_votes(0.8, 0.4, np.full(400, 5))
+    _, a, b, tie = draw_votes(0.8, 0.4, np.full(400, 5))
     codes = np.arange(400)
     found = one(c.reliability(a, b, tie, codes), codes)
     assert one(c.votes_needed(a, b, tie, codes, found), codes) == pytest.approx(5, abs=1e-9)
     with pytest.raises(ContractError, match="between 0 and 1"):
         c.votes_needed(a, b, tie, codes, 1)
-
-
-@pytest.mark.parametrize("n", [1, 3, np.array([2, 3, 9])])
-def test_the_fit_maximises_scipys_likelihood(n):
-    _, a, b, tie = c.draw_votes(0.9, 0.5, np.resize(n, 300), seed=3)
-    cast = np.stack([a, b, tie], 1)
-
-    def loss(z):
-        return -stats.dirichlet_multinomial.logpmf(
-            cast, [np.exp(z[0])] * 2 + [np.exp(z[1])], cast.sum(1)
-        ).sum()
-
-    found = np.log(c.fit_votes(a, b, tie))
-    if np.max(n) > 1:
-        best = minimize(
-            loss, np.zeros(2), method="Nelder-Mead", options=dict(xatol=1e-6, fatol=1e-9)
-        )
-        np.testing.assert_allclose(found, best.x, atol=1e-3)
-    assert loss(found) <= loss(np.log([0.9, 0.5])) + 1e-9
-
-
-def test_drawn_votes_have_the_models_moments():
-    share, a, b, tie = c.draw_votes(1.5, 0.5, np.full(200_000, 4))
-    assert (a + b + tie == 4).all()
-    assert tie.mean() / 4 == pytest.approx(0.5 / 3.5, abs=0.003) and a.mean() == pytest.approx(
-        b.mean(), abs=0.02
-    )
-    assert share.var() == pytest.approx(1.5 / 2 / 3.5 / 4.5, rel=0.02)
-    same, other = c.draw_votes(1.5, 0.5, np.full(50, 4)), c.draw_votes(1.5, 0.5, np.full(80, 4))
-    np.testing.assert_array_equal(same[0], other[0][:50])
-
-
-def test_other_parameters_have_the_same_luck():
-    near, far = (c.draw_votes(x, 0.5, np.full(5000, 4))[0] for x in (1.5, 1.6))
-    assert np.corrcoef(near, far)[0, 1] > 0.99
 
 
 @settings(max_examples=40, deadline=None)
@@ -131,12 +104,12 @@ def test_turning_some_pairs_changes_nothing(data):
         equal_nan=True,
         atol=1e-9,
     )
-    assert c.fit_votes(a, b, tie) == c.fit_votes(a2, b2, tie)
+    np.testing.assert_array_equal(c.fit_votes(a, b, tie).weight, c.fit_votes(a2, b2, tie).weight)
 
 
 def scored(n=200, votes=5, alpha=0.8, seed=0):
     rng = np.random.default_rng(seed)
-    share, a, b, tie = c.draw_votes(alpha, 0.4, np.full(n, votes), seed)
+    share, a, b, tie = draw_votes(alpha, 0.4, np.full(n, votes), seed)
     logit = np.log(share / (1 - share))
     return to_comparisons(
         [
@@ -247,8 +220,71 @@ def test_pairs_with_one_vote_and_small_slices():
     assert small.low.isna().all() and TOO_FEW in set(small.reason)
 
 
-def test_overall_joins_the_fits_of_slices_that_differ():
-    "A Dirichlet that has to hold a decided and an even quadrant misses; their own fits together do not."
+def mixed_votes(n, votes, seed):
+    "A third divided, a third indifferent, a third agreed: a world that is of no simple family."
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 3, n)
+    even = rng.beta(8, 8, n)
+    side = np.choose(kind, [even, even, rng.choice([0.05, 0.95], n)])
+    tied = np.choose(kind, [0.05, 0.7, 0.1])
+    tie = rng.binomial(votes, tied)
+    a = rng.binomial(votes - tie, side)
+    share = np.clip((1 - tied) * side + tied / 2, 1e-9, 1 - 1e-9)
+    return share, a, votes - tie - a, tie
+
+
+@pytest.mark.parametrize(
+    "votes, within", [(3, [0.02, 0.1, 0.1, 0.02, 0.01]), (20, [0.01, 0.06, 0.06, 0.01, 0.005])]
+)
+def test_ceilings_of_a_world_that_no_dirichlet_fits(votes, within):
+    "A Dirichlet misses Spearman by 0.15 and more here, at 3 and at 20 votes."
+    truth = c.known_ceilings(*mixed_votes(100_000, votes, 0))
+    _, *cast = mixed_votes(3000, votes, 1)
+    found = c.mixture_ceilings(c.fit_votes(*cast), np.full(3000, votes))
+    assert (np.abs(found - truth) < within).all(), (found, truth)
+
+
+def test_ceilings_of_a_mixture_are_those_of_votes_that_are_drawn_from_it():
+    _, *cast = mixed_votes(500, 7, 2)
+    mixture = c.fit_votes(*cast)
+    rng = np.random.default_rng(3)
+    nodes = c._nodes()
+    drawn = rng.choice(len(nodes.a), 200_000, p=c._node_weights(mixture.weight[None])[0])
+    n = rng.choice([2, 7], 200_000)
+    p = np.stack([nodes.a, nodes.b, nodes.tie], 1)[drawn]
+    a, b, tie = rng.multinomial(n, p / p.sum(1, keepdims=True)).T
+    turned = rng.random(200_000) < 0.5
+    share = np.where(turned, 0.5 - nodes.lead[drawn], 0.5 + nodes.lead[drawn])
+    known = c.known_ceilings(share, np.where(turned, b, a), np.where(turned, a, b), tie)
+    np.testing.assert_allclose(c.mixture_ceilings(mixture, n), known, atol=0.006)
+
+
+def test_em_raises_the_likelihood_to_its_maximum():
+    "The gradient criterion of a nonparametric maximum (Lindsay 1983): at most the number of pairs."
+    _, *cast = mixed_votes(400, 3, 4)
+    patterns, of_pair = c._patterns(*cast)
+    likelihoods, counts = c._cell_likelihoods(*patterns), np.bincount(of_pair)
+    gradient = counts / (likelihoods @ c.fit_votes(*cast).weight) @ likelihoods
+    assert gradient.max() < 1.02 * counts.sum()
+
+
+def test_three_votes_leave_ceilings_open_and_thirty_do_not():
+    def table(votes):
+        _, a, b, tie = mixed_votes(200, votes, 5)
+        ds = with_columns(scored(), human_a=a, human_b=b, human_tie=tie)
+        found = c.estimate_ceilings(ds, by=None, n_boot=0, baselines=False)
+        return found[found.model == "noise ceiling"].set_index("statistic")
+
+    few, many = table(3), table(30)
+    truth = dict(zip(c.FITTED, c.known_ceilings(*mixed_votes(50_000, 3, 6))))
+    assert few.reason["accuracy"] == c.OPEN and few.reason["brier"] == ""
+    assert few.least["accuracy"] < truth["accuracy"] < few.most["accuracy"]
+    assert (many.reason == "").all()
+    assert (many.most - many.least).loc[c.FITTED].max() < 0.02
+    assert (few.least <= few.value + 1e-9).loc[c.FITTED].all()
+
+
+def test_slices_that_differ_are_joined():
     parts = [scored(400, 10, alpha, seed) for alpha, seed in [(0.1, 1), (8, 2)]]
     rows = [
         dict(r) | dict(quadrant=q, prompt=f"{q} {r['prompt'][0]['content']}")
@@ -256,11 +292,42 @@ def test_overall_joins_the_fits_of_slices_that_differ():
         for r in ds
     ]
     ds = to_comparisons(rows)
-
-    def error(by):
+    for by in ("quadrant", None):  # one mixture holds both as well
         table = c.estimate_ceilings(ds, by, n_boot=0)
         overall = table[table[slice_column(table)] == "overall"]
         values = overall[overall.model == "noise ceiling"].set_index("statistic").value
-        return abs(values["pearson_fit"] - values["pearson"])
+        assert values["pearson_fit"] == pytest.approx(values["pearson"], abs=0.02)
 
-    assert error("quadrant") < 0.02 < error(None)
+
+def test_a_fractional_row_leaves_the_ceilings_of_the_others():
+    ds = scored()
+    cast = {f"judge_{x}": ds[f"human_{x}"][:] for x in ("a", "b", "tie")}
+    ds = with_columns(ds, **cast)
+    half = with_columns(
+        ds,
+        **{name: [first, *votes[1:]] for (name, votes), first in zip(cast.items(), (0.5, 0.5, 0))},
+    )
+    whole, fractional = (
+        c.estimate_ceilings(x, by=None, votes="judge", n_boot=0, baselines=False).set_index(
+            ["model", "statistic"]
+        )
+        for x in (ds, half)
+    )
+    assert fractional.value.notna().all()
+    np.testing.assert_allclose(
+        fractional.value["noise ceiling"], whole.value["noise ceiling"], rtol=0.03
+    )
+
+
+def test_a_fractional_row_leaves_the_variance_of_the_others():
+    counts = np.array([[3.0, 1, 4, 0.5], [1.0, 3, 0, 0.5], [0.0, 0, 1, 0]])
+    codes = np.arange(4)
+    with_fractional = c.lead_spread(*counts, codes)(np.ones((1, 4)))
+    without = c.lead_spread(*counts[:, :3], codes[:3])(np.ones((1, 3)))
+    np.testing.assert_allclose(with_fractional[2], without[2])
+    assert np.isfinite(with_fractional[1]).all()
+
+
+def test_a_fractional_row_leaves_the_disagreement_of_the_others():
+    counts = np.array([[3.0, 1, 0.5], [1.0, 0, 0.5], [0.0, 0, 0]])
+    np.testing.assert_allclose(vote_disagreement(*counts), [0.5, np.nan, 0.5])

@@ -37,7 +37,7 @@ FAST = dict(baselines=False, n_boot=200, n_perm=199)
 
 
 def test_p_values_are_uniform_where_models_are_interchangeable():
-    ds = voted_pairs(10)
+    ds = voted_pairs(15)
     p = [
         contrast_gains(
             dict(one=with_rewards(ds, (2, 2), [seed, 0]), two=with_rewards(ds, (2, 2), [seed, 1])),
@@ -77,7 +77,7 @@ def test_one_gain_is_split_in_two_and_turned_by_the_baseline():
 
 
 def test_a_model_equal_to_the_baseline_and_too_few_prompts():
-    ds = voted_pairs(12)
+    ds = voted_pairs(15)
     same = dict(a=with_rewards(ds, (1, 1), 1), b=with_rewards(ds, (1, 1), 1))
     table = contrast_gains(same, "a", **FAST)
     assert (table.value == 0).all() and (table.p == 1).all()
@@ -98,7 +98,7 @@ def test_a_part_without_pairs_is_refused(quadrants):
 
 
 def test_pairs_without_a_slice_are_in_neither_part():
-    ds = voted_pairs(12)
+    ds = voted_pairs(15)
     models = dict(a=with_rewards(ds, (1, 1), 1), b=with_rewards(ds, (1, 2), 2))
     whole = contrast_gains(models, "a", **FAST)
     added = to_comparisons(

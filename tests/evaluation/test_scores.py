@@ -49,12 +49,6 @@ def test_losses_are_sklearns_on_the_votes_written_out(seed):
     assert s.brier(delta, lead).mean() == pytest.approx(
         brier_score_loss(vote, expit(x), sample_weight=weight), abs=1e-12
     )
-    observed = np.log(lead + 0.5 + 1e-300) - np.log(0.5 - lead + 1e-300)
-    assert s.log_loss_floor(lead).mean() == pytest.approx(
-        s.log_loss(observed, lead).mean(), abs=1e-9
-    )
-    assert s.brier_floor(lead).mean() == pytest.approx(s.brier(observed, lead).mean(), abs=1e-9)
-    assert (s.log_loss(delta, lead) >= s.log_loss_floor(lead) - 1e-12).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -187,10 +181,16 @@ def test_turning_some_rows_changes_no_score(data):
 
 
 def check_that_turning_changes_no_score(delta, lead, sign, codes, counts):
+    def values(name, d, y):
+        if name.endswith("share_error"):  # ten votes a pair
+            return s.share_error(
+                d, np.round(5 + 10 * y), np.round(5 - 10 * y), 0 * y, codes
+            ).values(counts)
+        return s.score_measure(name, d, tempered(d, y, codes), y, codes).values(counts)
+
     for name in s.SCORES:
         plain, turned = (
-            s.score_measure(name, d, tempered(d, y, codes), y, codes).values(counts)
-            for d, y in [(delta, lead), (delta * sign, lead * sign)]
+            values(name, d, y) for d, y in [(delta, lead), (delta * sign, lead * sign)]
         )
         np.testing.assert_allclose(plain, turned, atol=1e-9, equal_nan=True, err_msg=name)
 
@@ -260,11 +260,8 @@ def test_the_table_has_one_shape_and_does_not_depend_on_sides(recwarn):
     )
     of = table.set_index(["model", "quadrant", "statistic"]).value
     for q in ("overall", "plural_alike"):
-        assert of["model", q, "log_loss"] - of["votes", q, "log_loss"] == pytest.approx(
-            of["model", q, "log_loss_excess"], abs=1e-12
-        )
         assert of["model", q, "brier"] - of["votes", q, "brier"] == pytest.approx(
-            of["model", q, "brier_excess"], abs=1e-12
+            of["model", q, "share_error"], abs=1e-12
         )
     assert not recwarn.list
 
@@ -302,9 +299,7 @@ def test_resamples_are_those_of_the_rows_written_out():
     for name in [
         "accuracy",
         "log_loss",
-        "log_loss_excess",
         "brier",
-        "brier_excess",
         "slope",
         "strength",
     ]:
@@ -318,3 +313,48 @@ def test_resamples_are_those_of_the_rows_written_out():
             err_msg=name,
         )
     assert resample(dict(x=s.accuracy(delta, lead, codes)), codes, 7)["x"].shape == (8,)
+
+
+@pytest.mark.parametrize("votes", [2, 3, 10])
+def test_a_model_that_knows_the_truth_has_no_share_error(votes):
+    "The distance from the observed shares, which this was, is .1 at two votes."
+    rng = np.random.default_rng(votes)
+    side, tied = rng.beta(2, 2, 40_000), rng.beta(1, 4, 40_000)
+    tie = rng.binomial(votes, tied)
+    a = rng.binomial(votes - tie, side)
+    share = (1 - tied) * side + tied / 2
+    codes, once = np.arange(40_000), np.ones((1, 40_000))
+    cast = a, votes - tie - a, tie, codes
+    knower = np.log(share / (1 - share))
+    assert s.share_error(knower, *cast).values(once).item() == pytest.approx(0, abs=0.002)
+    found = s.share_error(0 * share, *cast).values(once).item()
+    assert found == pytest.approx(np.mean((share - 0.5) ** 2), abs=0.002)
+
+
+def test_split_and_true_lead_do_not_depend_on_the_number_of_votes():
+    rng = np.random.default_rng(0)
+    share = rng.beta(2, 2, 4000)
+    rows = []
+    for number, quadrant in ((3, "single_distinct"), (30, "plural_distinct")):
+        a = rng.binomial(number, share)
+        rows += [
+            dict(
+                prompt=f"{quadrant} {i}",
+                response_a=f"a{i}",
+                response_b=f"b{i}",
+                human_a=int(a[i]),
+                human_b=int(number - a[i]),
+                human_tie=0,
+                quadrant=quadrant,
+                reward_a=0.0,
+                reward_b=0.0,
+                seen=False,
+            )
+            for i in range(4000)
+        ]
+    table = s.score_models(to_comparisons(rows), n_boot=0, statistics=["slope"], baselines=False)
+    of = table[table.model == "votes"].set_index(["quadrant", "statistic"]).value
+    for quadrant in ("single_distinct", "plural_distinct"):
+        assert of[quadrant, "split"] == pytest.approx(2 * 0.2, abs=0.02)
+        assert of[quadrant, "true_lead"] == pytest.approx(np.sqrt(0.05), abs=0.01)
+        assert of[quadrant, "brier"] == pytest.approx(0.2, abs=0.005)

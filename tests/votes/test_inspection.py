@@ -37,6 +37,12 @@ def alpha(counts):
     return 1 - observed / ((n.sum() ** 2 - (total**2).sum()) / (n.sum() * (n.sum() - 1)))
 
 
+def split_of(counts):
+    "How often two of those who chose a side differ, on each pair where two did."
+    votes = ["a" * a + "b" * b for a, b in counts[:, :2].astype(int) if a + b > 1]
+    return np.array([np.mean([x != y for x, y in combinations(cast, 2)]) for cast in votes])
+
+
 def lengths(texts):
     n = pd.Series([len(t) for t in texts])
     return dict(mean=n.mean(), median=n.quantile(0.5), p95=n.quantile(0.95), max=n.max())
@@ -82,9 +88,7 @@ def test_pandalm(real, inspect):
     assert votes["per_pair"]["pairs"] == {str(k): int(v) for k, v in sorted(Counter(n).items())}
     assert votes["tie_rate"] == pytest.approx((counts[:, 2] / n).mean())
     chose = counts[:, :2].sum(1)
-    assert votes["split"] == pytest.approx(
-        (1 - np.abs(counts[:, 0] - counts[:, 1])[chose > 0] / chose[chose > 0]).mean()
-    )
+    assert votes["split"] == pytest.approx(split_of(counts).mean())
     assert votes["agreement"]["alpha"] == pytest.approx(alpha(counts))
     same = [
         np.mean([x == y for x, y in combinations("a" * a + "b" * b + "t" * t, 2)])
@@ -140,7 +144,8 @@ def test_alpaca_eval(real, inspect):
         and votes["per_pair"]["mean"] == pytest.approx(1)
     )
     assert votes["decisiveness"] == pytest.approx((2 * share - 1).abs().mean(), rel=1e-5)
-    assert votes["split"] == pytest.approx((1 - (2 * share - 1).abs()).mean(), rel=1e-5)
+    unsure = share[(share != 0) & (share != 1)]  # certainty is as one vote, which cannot divide
+    assert votes["split"] == pytest.approx((2 * unsure * (1 - unsure)).mean(), rel=1e-3)
     assert (
         np.abs(np.array(votes["share_histogram"]) - np.histogram(share, 10, (0, 1))[0]).sum() <= 4
     )  # shares on an edge
@@ -160,9 +165,7 @@ def test_llmbar(real, inspect):
         and votes["per_pair"]["min"] == counts.sum(1).min()
         and votes["per_pair"]["max"] == counts.sum(1).max()
     )
-    assert votes["split"] == pytest.approx(
-        (1 - np.abs(counts[:, 0] - counts[:, 1]) / counts.sum(1)).mean()
-    )
+    assert votes["split"] == pytest.approx(split_of(counts).mean())
     assert (
         votes["share_histogram"]
         == np.histogram(counts[:, 0] / counts.sum(1), 10, (0, 1))[0].tolist()
