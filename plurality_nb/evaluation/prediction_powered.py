@@ -55,6 +55,7 @@ class PoweredDraws(NamedTuple):
     everywhere: np.ndarray  # by the judge's votes on all pairs
 
 
+# %% ../../nbs/evaluation/10_prediction_powered.ipynb #tuned-power
 def tuned_power(
     draws: PoweredDraws,
 ) -> float:  # in [0, 1]; 0 where the judge knows nothing
@@ -158,8 +159,7 @@ def powered_mean(
         got = f'none for {np.isnan(judge).sum()} of {len(judge)} pairs'
         raise ContractError('judge', 'a number for each pair', got, 'Leave these pairs out')
     labelled = ~np.isnan(people)
-    chances = np.full(len(people), np.nan) if inclusion is None else inclusion
-    weights = _check_weights(1 / chances, labelled)
+    weights = _check_weights(np.nan * judge if inclusion is None else 1 / inclusion, labelled)
     codes = pd.factorize(np.asarray(groups, dtype=object))[0]
     measures = (
         ratio_measure(weights * np.nan_to_num(people), weights, codes),
@@ -167,8 +167,8 @@ def powered_mean(
         mean_measure(judge, codes),
     )
     draws = _powered_draws(measures, codes, n_boot, seed)
-    n_groups = len(np.unique(codes[labelled]))
-    return powered_estimate(draws, int(labelled.sum()), n_groups, level, width)
+    prompts = len(np.unique(codes[labelled]))
+    return powered_estimate(draws, int(labelled.sum()), prompts, level, width)
 
 
 # %% ../../nbs/evaluation/10_prediction_powered.ipynb #weighted-measures

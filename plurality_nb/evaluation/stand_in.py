@@ -169,6 +169,7 @@ def _why_not_tested(wins: pd.DataFrame, tests: pd.DataFrame) -> str:
     return ''
 
 
+# %% ../../nbs/evaluation/09_stand_in.ipynb #alternative-annotator-test-by-slice
 def alternative_annotator_test(
     judges: Judges,  # comparisons with a judge's votes and named people's, or name to such
     by: str | None = 'quadrant',  # a column of text to slice by; None for overall alone
