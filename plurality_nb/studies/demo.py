@@ -70,7 +70,6 @@ def make_training_pairs(
 # %% ../../nbs/studies/07_demo.ipynb #cross-score-arms
 def cross_score_arms(
     ds: Dataset,  # comparisons with labels, votes and margins
-    scale: float = 1.0,  # of the margins, logits at full agreement
     folds: int = 5,
     seed: int = 0,
     progress: bool = True,
@@ -78,15 +77,14 @@ def cross_score_arms(
     str, Dataset
 ]:  # name to the same rows with rewards by models that had not seen the prompt
     "The baseline, the margin model and its control, cross-fitted."
-    permuted = add_margins(ds, 'permuted', scale, seed=seed)
-    arms = {
-        'baseline': (ds, 'bt'),
-        'margin': (ds, 'margin'),
-        'permuted margins': (permuted, 'margin'),
+    arms: dict[str, dict] = {
+        'baseline': dict(objective='bt'),
+        'margin': dict(objective='margin'),
+        'permuted margins': dict(objective='margin', margin_control='permuted'),
     }
     return {
-        name: cross_score(pairs, objective, folds, seed, progress)
-        for name, (pairs, objective) in progress_bar(arms.items(), 'models', progress)
+        name: cross_score(ds, folds=folds, seed=seed, progress=progress, **arm)
+        for name, arm in progress_bar(arms.items(), 'models', progress)
     }
 
 
@@ -258,7 +256,7 @@ def run_demo(
     _check_demo(out, overwrite)
     settings = _DemoSettings(n_people, n_votes, scale, n_boot, seed)
     pairs, order = _demo_pairs(settings, progress)
-    models = cross_score_arms(pairs, scale, settings.folds, seed, progress)
+    models = cross_score_arms(pairs, settings.folds, seed, progress)
     tables = measure_models(
         models, n_boot=n_boot, seed=seed, baseline='baseline', progress=progress
     )
