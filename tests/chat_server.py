@@ -8,13 +8,14 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-def reply(*texts):
-    "A chat completion with these answers."
+def reply(*texts, to=None):
+    "A chat completion with these answers, to a request whose tokens are counted, or to a short one."
     choices = [
         dict(index=i, message=dict(role="assistant", content=text), finish_reason="stop")
         for i, text in enumerate(texts)
     ]
-    usage = dict(prompt_tokens=100, completion_tokens=len(texts))
+    characters = sum(len(message["content"]) for message in to["messages"]) if to else 0
+    usage = dict(prompt_tokens=max(100, characters // 4), completion_tokens=len(texts))
     return dict(object="chat.completion", choices=choices, usage=usage)
 
 

@@ -82,6 +82,7 @@ def small_config(kind, vocabulary=600, window=16, **kwargs):
         Bloom=dict(n_layer=2, n_head=4),
         Gemma2=dict(num_key_value_heads=2, head_dim=8),
         GPT2=dict(n_inner=64),
+        GPTJ=dict(n_embd=32, n_layer=2, n_head=4, rotary_dim=8),
         Mamba=dict(state_size=4),
     )
     name = {"Gemma3": "Gemma3Text"}.get(kind, kind)

@@ -28,6 +28,7 @@ from plurality_nb.cli.preparing import calibrate_command, draw_labels_command, m
 from plurality_nb.cli.reporting import report_command
 from plurality_nb.cli.scoring import score_command
 from plurality_nb.cli.selecting import select_command
+from plurality_nb.cli.standing_in import stand_in_command
 from plurality_nb.cli.studying import demo_command, init_study_command, run_study_command
 from plurality_nb.cli.training import train_command
 from plurality_nb.cli.voting import merge_stores_command, show_store_command, vote_command
@@ -167,6 +168,7 @@ _FUNCTIONS: dict[str, Callable[..., None]] = {
     'score': score_command,
     'select': select_command,
     'correlate': correlate_command,
+    'stand-in': stand_in_command,
     'report': report_command,
     'demo': demo_command,
 }

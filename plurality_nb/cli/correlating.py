@@ -15,10 +15,12 @@ import typer
 from plurality_nb.cli.comparisons import slice_by
 from plurality_nb.cli.messages import print_json, show_message
 from plurality_nb.cli.options import (
+    BoundOption,
     ByOption,
     IncludeSeenOption,
     JsonOption,
     NBootOption,
+    PoolOption,
     ScoredArgument,
     SeedOption,
     VotesOption,
@@ -51,6 +53,7 @@ def load_scored(
 # %% ../../nbs/cli/10_correlating.ipynb #statistic
 Statistic = Literal[
     'spearman',
+    'tempered_pearson',
     'pearson',
     'kendall',
     'accuracy',
@@ -74,10 +77,9 @@ Statistic = Literal[
 # %% ../../nbs/cli/10_correlating.ipynb #print-tables
 def _compared_statistics(statistic: str) -> list[str]:
     "The statistics of differences: the printed one, if it can be compared, and the usual ones."
-    from plurality_nb.evaluation.comparison import COMPARED
+    from plurality_nb.evaluation.comparison import COMPARED, USUALLY_COMPARED
 
-    usual = ['pearson', 'spearman', 'accuracy', 'log_loss']
-    return list(dict.fromkeys([*(s for s in [statistic] if s in COMPARED), *usual]))
+    return list(dict.fromkeys([*(s for s in [statistic] if s in COMPARED), *USUALLY_COMPARED]))
 
 
 def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
@@ -100,11 +102,35 @@ def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
 def _print_differences(differences: 'pd.DataFrame', statistic: str, baseline: str) -> None:
     from plurality_nb.evaluation.correlation import printed_table
 
-    shown = statistic if statistic in set(differences.statistic) else 'spearman'
-    print(f'\ndifference of {shown} from {baseline}, p corrected over the slices')
+    shown = _shown_difference(differences, statistic)
+    print(f'\ndifference of {shown} from {baseline}, p and verdict corrected over the slices')
     print(printed_table(differences, shown))
 
 
+def _shown_difference(differences: 'pd.DataFrame', statistic: str) -> str:
+    return statistic if statistic in set(differences.statistic) else 'spearman'
+
+
+def _print_comparison(measurement: 'Measurement', statistic: str, baseline: str) -> None:
+    from plurality_nb.studies.measure import make_tables
+
+    tables = make_tables(measurement, ['differences', 'contrast'])
+    _print_differences(tables['differences'], statistic, baseline)
+    if 'contrast' in tables:
+        _print_contrast(tables['contrast'], statistic)
+
+
+def _print_contrast(contrast: 'pd.DataFrame', statistic: str) -> None:
+    "Prints for each model whether it gains more where people may differ."
+    from plurality_nb.reports.findings import state_contrast
+
+    names = list(dict.fromkeys(contrast.model))
+    sentences = state_contrast(names, contrast, _shown_difference(contrast, statistic))
+    if sentences:
+        print('\n' + '\n'.join(sentences))
+
+
+# %% ../../nbs/cli/10_correlating.ipynb #print-json
 def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
     "Prints every table, and how many rows were left out of them."
     from plurality_nb.evaluation.tables import rows_left_out, supported
@@ -122,7 +148,34 @@ def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
 _BaselineOption = Annotated[
     str | None, typer.Option(help='Also give the difference of every model from this one.')
 ]
+_FocusOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar='SLICE,...',
+        help='Slices in which a model is expected to gain more over --baseline than in the '
+        'others, as one test; if not given, the quadrants that are plural or alike.',
+    ),
+]
 _StatisticOption = Annotated[Statistic, typer.Option(help='To print; --json has all.')]
+
+
+# %% ../../nbs/cli/10_correlating.ipynb #focus-slices
+def _focus_slices(focus: str | None) -> list[str]:
+    "The slices named by --focus, or the usual ones."
+    from plurality_nb.evaluation.contrast import FOCUS
+
+    return [name.strip() for name in focus.split(',')] if focus else FOCUS
+
+
+# %% ../../nbs/cli/10_correlating.ipynb #warn-of-simulation
+def _warn_of_simulation(models: 'dict[str, Dataset]') -> bool:
+    "Says so on stderr where votes are simulated, and returns whether any are."
+    from plurality_nb.simulation.users import SIMULATED, is_simulated
+
+    simulated = any(map(is_simulated, models.values()))
+    if simulated:
+        show_message(f'warning: {SIMULATED}')
+    return simulated
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #correlate
@@ -132,6 +185,9 @@ def correlate_command(
     votes: VotesOption = 'human',
     statistic: _StatisticOption = 'spearman',
     baseline: _BaselineOption = None,
+    bound: BoundOption = None,
+    focus: _FocusOption = None,
+    pool: PoolOption = False,
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
     include_seen: IncludeSeenOption = False,
@@ -139,7 +195,6 @@ def correlate_command(
 ) -> None:
     """Say how well predicted preferences follow people's votes, per quadrant, models side by side,
     with trivial baselines and what the votes' noise allows."""
-    from plurality_nb.simulation.users import SIMULATED, is_simulated
     from plurality_nb.studies.measure import Measurement
 
     models = load_scored(scored)
@@ -152,13 +207,14 @@ def correlate_command(
         include_seen=include_seen,
         baseline=baseline,
         statistics=_compared_statistics(statistic),
+        bounds={statistic: bound} if bound else None,
+        focus=_focus_slices(focus),
+        pool=pool,
     )
-    simulated = any(map(is_simulated, measurement.models.values()))
-    if simulated:
-        show_message(f'warning: {SIMULATED}')
+    simulated = _warn_of_simulation(models)
     if as_json:
         _print_tables_json(measurement, simulated)
         return
     _print_statistic(measurement, statistic)
     if baseline:
-        _print_differences(measurement.table('differences'), statistic, baseline)
+        _print_comparison(measurement, statistic, baseline)

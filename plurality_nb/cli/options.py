@@ -16,6 +16,8 @@ __all__ = [
     'ByOption',
     'NBootOption',
     'IncludeSeenOption',
+    'BoundOption',
+    'PoolOption',
     'Command',
     'option_texts',
     'with_option_groups',
@@ -83,6 +85,25 @@ ByOption = Annotated[str, typer.Option(help="Column to slice by, or 'none'.")]
 NBootOption = Annotated[int, typer.Option(help='Resamples of prompts behind the intervals.', min=0)]
 IncludeSeenOption = Annotated[
     bool, typer.Option('--include-seen', help='Keep prompts that a model was trained on.')
+]
+
+# %% ../../nbs/cli/00_options.ipynb #bound-option
+BoundOption = Annotated[
+    float | None,
+    typer.Option(
+        help='Differences of the printed statistic below this count as level: 0.05 for '
+        'correlations and accuracy, 0.02 nats for log loss, 0.01 for the Brier score.'
+    ),
+]
+
+# %% ../../nbs/cli/00_options.ipynb #pool-option
+PoolOption = Annotated[
+    bool,
+    typer.Option(
+        '--pool',
+        help='Also give the differences of small slices drawn to their common mean, as far as '
+        'they do not differ beyond chance.',
+    ),
 ]
 
 

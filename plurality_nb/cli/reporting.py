@@ -18,10 +18,12 @@ from plurality_nb.cli.comparisons import SourceOptions, load_data, slice_by
 from plurality_nb.cli.correlating import load_scored
 from plurality_nb.cli.messages import command_line, show_message, shows_progress
 from plurality_nb.cli.options import (
+    BoundOption,
     ByOption,
     IncludeSeenOption,
     NBootOption,
     OverwriteOption,
+    PoolOption,
     SeedOption,
     VotesOption,
     given_options,
@@ -148,6 +150,7 @@ def _recorded_thresholds(taxonomy_settings: Mapping) -> dict[str, float]:
 def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     "Prints correlations, what the votes allow, and differences, and where the page is."
     from plurality_nb.evaluation.correlation import printed_table
+    from plurality_nb.reports.findings import state_contrast
 
     whose = "people's" if votes == 'human' else "the judge's"
     print(f'spearman correlation with {whose} share [95% interval]')
@@ -157,8 +160,11 @@ def _print_report(evaluation: Mapping, votes: str, page: Path) -> None:
     differences = evaluation['differences']
     baseline = differences.baseline.iloc[0]
     shown = printed_table(differences, drop=['n', 'groups', 'tie_rate', 'split'])
-    print(f'\ndifference of spearman from {baseline}, p corrected over the slices')
-    print(f'{shown}\n\n{page}')
+    print(f'\ndifference of spearman from {baseline}, p and verdict corrected over the slices')
+    print(shown)
+    if 'contrast' in evaluation:
+        print('\n'.join(['', *state_contrast(list(evaluation['models']), evaluation['contrast'])]))
+    print(f'\n{page}')
 
 
 # %% ../../nbs/cli/11_reporting.ipynb #report-options
@@ -265,28 +271,28 @@ def report_command(
     by: ByOption = 'quadrant',
     votes: VotesOption = 'human',
     baseline: _ComparedOption = None,
+    bound: BoundOption = None,
+    pool: PoolOption = False,
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
     include_seen: IncludeSeenOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Test reward models on people's votes: the table here, and a page (HTML) and numbers (JSON)
-    to send on.
-
-    DATA has a row a pair: `prompt`, `response_a`, `response_b`, and how many people voted for
-    each, `human_a`, `human_b`, perhaps `human_tie`. Where the votes have other names, say so:
+    to send on. DATA has a row a pair: `prompt`, `response_a`, `response_b`, and the numbers of
+    people's votes, `human_a`, `human_b`, perhaps `human_tie`. For other names, say so:
 
         plurality report rated.csv --map human_a=left,human_b=right --model mine --model user/other
 
     Bad rows are counted and set aside. Pairs are put into quadrants where they are not yet. Every
-    model scores them; the longer response, a random reward, and the judge and the label where DATA
-    has them, are compared with the models. Prompts that a model says it was trained on are left
-    out.
-    """
+    model is compared with the longer response, a random reward, and the judge and the label where
+    DATA has them. Prompts that a model says it was trained on are left out."""
     measuring = dict(
         by=slice_by(by),
         votes=votes,
         baseline=baseline,
+        bounds={'spearman': bound} if bound else None,
+        pool=pool,
         n_boot=n_boot,
         seed=seed,
         include_seen=include_seen,

@@ -41,15 +41,30 @@ _SelectedOption = Annotated[
 ]
 _NumberOption = Annotated[
     int | None,
-    typer.Option('--n', '-n', help='Pairs to choose, spread evenly over the quadrants.', min=1),
+    typer.Option(
+        '--n',
+        '-n',
+        help='Pairs to choose, spread evenly over the quadrants, each with a known probability, '
+        'which is kept as `inclusion`.',
+        min=1,
+    ),
 ]
 _CriterionOption = Annotated[
     Literal['disagreement', 'judge-model', 'random'],
     typer.Option(
-        help="Largest expected disagreement by the judge's votes, largest gap between judge "
-        'and reward model, or a fair draw.'
+        help="What makes a pair likelier to be chosen: expected disagreement by the judge's "
+        'votes, the gap between judge and reward model, or nothing (random).'
     ),
 ]
+_UniformOption = Annotated[
+    float,
+    typer.Option(
+        help="Share of a fair draw in each pair's probability, above 0 and up to 1, so that what "
+        'is chosen can stand for all.'
+    ),
+]
+
+# %% ../../nbs/cli/07_selecting.ipynb #which-options
 _VotedOption = Annotated[
     bool, typer.Option('--voted', help='Also choose pairs that people voted on already.')
 ]
@@ -121,6 +136,7 @@ def select_command(
     votes_from: _VotesFromOption = None,
     where: WhereOption = None,
     seed: SeedOption = 0,
+    uniform: _UniformOption = 0.2,
     overwrite: OverwriteOption = False,
 ) -> None:
     "Choose the pairs to send to people, or put their votes back."
@@ -135,16 +151,12 @@ def select_command(
     ds, _ = load_foreign(data, loading, out, seed)
     ds = restrict_voters(_add_sheets(ds, sheets, data, loading.repeats or 'last'), where)
     if number is not None:
-        ds = select_pairs(ds, number, by, voted, seed)
+        ds = select_pairs(ds, number, by, voted, seed, uniform)
         if len(ds) < number:
             show_message(f'warning: only {len(ds)} pairs to choose from, {number} wanted')
     if as_sheet:
         _write_sheet(ds, out, seed, overwrite)
         return
-    settings = dict(
-        n=number,
-        by=by if number else None,
-        votes_from=[str(sheet) for sheet in sheets],
-        where=where or [],
-    )
+    design = dict(n=number, by=by, uniform=uniform) if number else dict(n=None, by=None)
+    settings = dict(**design, votes_from=[str(sheet) for sheet in sheets], where=where or [])
     save_result(ds, out, dict(select=settings), [data, *sheets], seed, overwrite)

@@ -126,6 +126,7 @@ def _print_result_json(result: 'StudyResult') -> None:
             made=result.made,
             skipped=result.skipped,
             failed=result.failed,
+            sensitivity=result.sensitivity,
             summary=None if summary is None else json.loads(summary.to_json(orient='records')),
         )
     )
@@ -161,6 +162,8 @@ def _print_result(result: 'StudyResult', study: 'Study', as_json: bool) -> None:
         _print_result_json(result)
     elif result.summary is not None:
         _print_summary(result.summary, study)
+        if result.sensitivity:
+            print(f'\n{result.sensitivity}')
     for failure in result.failed.values():
         show_message(f'failed: {failure}')
     if result.report and not as_json:

@@ -177,11 +177,17 @@ def _check_model_folder(out: Path, model: str, inputs: list) -> None:
         check_training(out, [*inputs, model])
 
 
-def _groups_of(paths: list[Path]) -> set[str]:
-    "The prompts of some comparisons."
+def _excluded_groups(ds: 'Dataset', paths: list[Path]) -> set[str]:
+    "The prompts of some comparisons, and those of `ds` that say nearly the same."
     from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.data.near_duplicates import near_groups
 
-    return {g for path in paths for g in load_comparisons(path, strict=False)['group'][:]}
+    evaluated = [load_comparisons(path, strict=False) for path in paths]
+    same = {group for other in evaluated for group in other['group'][:]}
+    near = near_groups(ds['prompt'], [prompt for other in evaluated for prompt in other['prompt']])
+    if near - same:
+        show_message(f'{len(near - same)} prompts nearly repeat one of --exclude: left out as well')
+    return same | near
 
 
 def _print_training(record: dict) -> None:
@@ -214,8 +220,15 @@ _ObjectiveOption = Annotated[
 _ExcludeOption = Annotated[
     list[Path] | None,
     typer.Option(
-        help='Comparisons whose prompts must not be learned from, such as the evaluation data; '
-        'may be given several times.'
+        help='Comparisons whose prompts, and prompts that nearly repeat them, must not be learned '
+        'from, such as the evaluation data; may be given several times.'
+    ),
+]
+_MarginControlOption = Annotated[
+    Literal['constant', 'permuted'] | None,
+    typer.Option(
+        help='A control for margins, made of the margins of the pairs that are trained on: '
+        'their mean, or the same in another order.'
     ),
 ]
 _MissingOption = Annotated[
@@ -239,6 +252,7 @@ def train_command(
     seed: SeedOption = 0,
     exclude: _ExcludeOption = None,
     missing: _MissingOption = 'drop',
+    margin_control: _MarginControlOption = None,
 ) -> None:
     """Train a reward model: a probe, stopped on held-out prompts, or any sequence classifier.
 
@@ -255,7 +269,8 @@ def train_command(
         objective=objective,
         votes=votes,
         missing=missing,
-        exclude=_groups_of(exclude or []),
+        margin_control=margin_control,
+        exclude=_excluded_groups(ds, exclude or []),
         seed=seed,
         note=dict(data=read_settings(data), command=command_line()),
     )

@@ -118,12 +118,26 @@ def _read_sheet(row: SourceRow) -> dict:
         for column, value in row.items()
         if column.startswith('annotator_') and value
     }
-    return dict(
+    comparison = dict(
         prompt=prompt,
         response_a=response_a,
         response_b=response_b,
         ballots=[ballot(vote, _stripped(row['annotator']) or None, traits)],
     )
+    inclusion = _stripped(row.get('inclusion'))
+    return {**comparison, 'inclusion': _inclusion_of(inclusion)} if inclusion else comparison
+
+
+# %% ../../nbs/data/16_formats.ipynb #sheet-inclusion
+_HEXADECIMAL = re.compile(r'0x[01]\.[0-9a-f]{1,13}p[+-]\d{1,3}')
+
+
+def _inclusion_of(text: str) -> float:
+    "The probability of a selected pair, which its sheet has as a hexadecimal number."
+    if not _HEXADECIMAL.fullmatch(str(text)):
+        want = 'the hexadecimal number that `select` wrote'
+        raise ContractError('inclusion', want, repr(text)[:40], 'Remove the column')
+    return float.fromhex(text)
 
 
 def _stripped(value: Any) -> Any:

@@ -438,6 +438,7 @@ def _unfitted_measures(part: pd.DataFrame, codes: np.ndarray, wanted: float) -> 
         ('noise ceiling', 'reliability'): reliable_part,
         ('noise ceiling', 'votes_needed'): votes_needed(*votes, codes, wanted),
         ('noise ceiling', 'pearson'): Measure(pearson_ceilings),
+        ('noise ceiling', 'tempered_pearson'): Measure(pearson_ceilings),
     }
     for model, delta in model_deltas(part).items():
         measures[model, 'disattenuated'] = disattenuated(np.tanh(delta / 2), *votes, codes)

@@ -12,6 +12,7 @@ __all__ = [
     'spearman',
     'kendall',
     'correlation_measure',
+    'correlated_deltas',
     'weighted_statistics',
     'correlate',
     'side_by_side',
@@ -26,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import Measure, group_sums
+from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
@@ -40,9 +41,11 @@ from plurality_nb.evaluation.tables import (
     table_remarks,
     tabulate,
 )
+from plurality_nb.evaluation.temperature import add_scaled, scaled_deltas
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #pearson
-STATISTICS = ['pearson', 'spearman', 'kendall']
+# `pearson` is that of the rewards as they are, which depends on their scale
+STATISTICS = ['tempered_pearson', 'spearman', 'kendall', 'pearson']
 
 
 def _cosine(xy: np.ndarray, xx: np.ndarray, yy: np.ndarray) -> np.ndarray:
@@ -196,16 +199,27 @@ def kendall(
 # %% ../../nbs/evaluation/02_correlation.ipynb #correlation-measure
 def correlation_measure(
     statistic: str,  # one of `STATISTICS`
-    delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
+    delta: np.ndarray,  # (pairs,): reward of A - reward of B; `scaled_deltas` where tempered
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-) -> Measure:
+) -> Measure:  # nan for rewards that have no temperature
     "Correlation of the predicted preference with people's share."
-    if statistic == 'pearson':
+    if np.isnan(delta).any():
+        return UNDEFINED
+    if statistic in ('pearson', 'tempered_pearson'):
         return pearson(np.tanh(delta / 2), lead, codes)
     if statistic == 'spearman':
         return spearman(delta, lead, codes)  # ranks of rewards and of preferences are the same
     return kendall(delta, lead, codes)
+
+
+# %% ../../nbs/evaluation/02_correlation.ipynb #correlated-deltas
+def correlated_deltas(
+    rows: pd.DataFrame,  # from `add_scaled`
+    statistic: str,  # one of `STATISTICS`
+) -> dict[str, np.ndarray]:  # model to (rows,): logits
+    "The differences of rewards that a correlation is of."
+    return scaled_deltas(rows) if statistic == 'tempered_pearson' else model_deltas(rows)
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #weighted-statistics
@@ -213,11 +227,14 @@ def weighted_statistics(
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     weights: np.ndarray,  # (resamples, pairs): how often each pair counts
-) -> np.ndarray:  # (resamples, 3): `STATISTICS`, each pair in both orders; nan where undefined
-    "Correlations of the predicted preference with people's share."
+) -> np.ndarray:  # (resamples, 3): Pearson's, Spearman's, Kendall's; nan where undefined
+    "Correlations of the predicted preference with people's share, each pair in both orders."
     weights = np.asarray(weights, dtype=float)
     codes = np.arange(len(delta))
-    measures = [correlation_measure(statistic, delta, lead, codes) for statistic in STATISTICS]
+    measures = [
+        correlation_measure(statistic, delta, lead, codes)
+        for statistic in ('pearson', 'spearman', 'kendall')
+    ]
     return np.stack([measure.values(weights) for measure in measures], 1)
 
 
@@ -235,14 +252,14 @@ def correlate(
 ) -> pd.DataFrame:  # as `tabulate`
     "How well each model's predicted preference follows people's share, whichever response is A."
     check_statistics(statistics, STATISTICS)
-    rows = rows_that_count(models, by, votes, include_seen, baselines).rows
+    rows = add_scaled(rows_that_count(models, by, votes, include_seen, baselines).rows)
 
     def measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
         lead = pair_leads(part)
         return {
             (model, statistic): correlation_measure(statistic, delta, lead, codes)
-            for model, delta in model_deltas(part).items()
             for statistic in statistics
+            for model, delta in correlated_deltas(part, statistic).items()
         }
 
     return tabulate(rows, by, measures, n_boot, seed, level)
@@ -250,7 +267,7 @@ def correlate(
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #side-by-side
 def _cell_text(row: pd.Series, digits: int) -> str:
-    "A value with its interval, and of a difference the corrected p-value."
+    "A value with its interval, and of a difference the corrected p-value and what it shows."
     if np.isnan(row.value):
         return '–'
     text = f'{row.value:.{digits}f}'
@@ -260,6 +277,10 @@ def _cell_text(row: pd.Series, digits: int) -> str:
         text += ' [none]'
     if not np.isnan(row.get('p_holm', np.nan)):
         text += f' p={row.p_holm:.2g}'
+        text += '' if row.get('verdict') in (None, 'cannot tell') else f' {row.verdict}'
+    if not np.isnan(row.get('pooled', np.nan)):
+        ends = f'[{row.pooled_low:.{digits}f}, {row.pooled_high:.{digits}f}]'
+        text += f' pooled {row.pooled:.{digits}f} {ends}'
     return text
 
 

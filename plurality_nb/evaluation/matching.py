@@ -24,13 +24,16 @@ import pandas as pd
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import Measure, group_sums, interval, resample
 from plurality_nb.evaluation.ceilings import disattenuated
-from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
+from plurality_nb.evaluation.correlation import (
+    STATISTICS,
+    correlated_deltas,
+    correlation_measure,
+)
 from plurality_nb.evaluation.scores import lead_spread
 from plurality_nb.evaluation.tables import (
     Models,
     check_statistics,
     group_codes,
-    model_deltas,
     pair_facts,
     pair_leads,
     pair_votes,
@@ -38,6 +41,7 @@ from plurality_nb.evaluation.tables import (
     slice_facts,
     slices,
 )
+from plurality_nb.evaluation.temperature import add_scaled
 
 # %% ../../nbs/evaluation/05_matching.ipynb #common-type
 STRATA = 5  # of equal width, over decisiveness in [0, 1]
@@ -197,8 +201,9 @@ def _measures_of_slices(
     "By key and `matched` or `unmatched`."
     measures = {}
     for name, matched_slice in matched.items():
-        for model, delta in model_deltas(matched_slice.rows).items():
-            for statistic in statistics:
+        for statistic in statistics:
+            of_scaled = 'tempered_pearson' if statistic == 'corrected' else statistic
+            for model, delta in correlated_deltas(matched_slice.rows, of_scaled).items():
                 before_and_after = matched_slice.measures(statistic, delta)
                 for which, measure in before_and_after._asdict().items():
                     measures[_Key(model, name, statistic), which] = measure
@@ -250,14 +255,14 @@ def match_slices(
     level: float = 0.95,  # of the intervals
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baselines: bool = True,  # add the trivial models
-    statistics: Sequence[str] = ('pearson', 'spearman', 'corrected'),  # some of `MATCHED`
+    statistics: Sequence[str] = ('tempered_pearson', 'spearman', 'corrected'),  # some of `MATCHED`
     reference: str | None = None,  # the slice that gaps are taken from; None for the first
 ) -> pd.DataFrame:  # as `tabulate` without `overall`, `se`; and `TABLE_COLUMNS` from `unmatched` on
     "Correlations per slice as if people had been equally decided in all of them."
     check_statistics(statistics, MATCHED)
     if by is None:
         raise ContractError('by', 'a column of text with several values', 'None')
-    rows = rows_that_count(models, by, votes, include_seen, baselines).rows
+    rows = add_scaled(rows_that_count(models, by, votes, include_seen, baselines).rows)
     rows = rows[pair_facts(rows).slice.notna()]
     parts = {name: part for name, part in slices(rows).items() if name != 'overall'}
     reference = reference or next(iter(parts))

@@ -15,10 +15,7 @@ __all__ = [
     'LeadSpread',
     'lead_spread',
     'share_error',
-    'slope',
     'calibration_error',
-    'tempered',
-    'tempered_rows',
     'score_measure',
     'score_models',
 ]
@@ -37,7 +34,6 @@ from plurality_nb.evaluation.tables import (
     Measures,
     Models,
     check_statistics,
-    group_codes,
     model_deltas,
     pair_facts,
     pair_leads,
@@ -45,6 +41,7 @@ from plurality_nb.evaluation.tables import (
     rows_that_count,
     tabulate,
 )
+from plurality_nb.evaluation.temperature import slope, tempered_rows
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #accuracy
@@ -166,51 +163,6 @@ def share_error(
     return Measure(lambda counts: observed.values(counts) - spread(counts).chance)
 
 
-# %% ../../nbs/evaluation/03_scores.ipynb #logistic-slope
-_CONVERGED = 1e-11  # the largest last step, in slopes per root mean square of delta
-
-
-def _logistic_slopes(x: np.ndarray, share: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    "(resamples,): slopes of logistic regressions through the origin; nan where there is none."
-    slopes = np.zeros(len(weights))
-    low = slopes - np.inf
-    high = slopes + np.inf
-    for _ in range(60):
-        predicted = expit(slopes[:, None] * x)
-        gradient = np.einsum('rp,rp->r', weights, x * (share - predicted))
-        curvature = np.einsum('rp,rp->r', weights, x * x * predicted * (1 - predicted))
-        low = np.where(gradient > 0, slopes, low)
-        high = np.where(gradient < 0, slopes, high)
-        with np.errstate(invalid='ignore', divide='ignore'):
-            target = slopes + np.clip(gradient / curvature, -2, 2)
-            target = np.where((target < low) | (target > high), (low + high) / 2, target)
-        moved = np.abs(target - slopes)
-        slopes = target
-        if not (moved > _CONVERGED).any():
-            break
-    # Where votes cancel, rounding leaves a slope of 1e-16 or so, of either sign. As a temperature
-    # it would shrink rewards to almost nothing, and what is fitted to those would be arbitrary.
-    slopes = np.where(np.abs(slopes) < 10 * _CONVERGED, 0.0, slopes)
-    return np.where(moved < 1e-6, slopes, np.nan)
-
-
-# %% ../../nbs/evaluation/03_scores.ipynb #slope
-def slope(
-    delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
-    lead: np.ndarray,  # (pairs,): people's share of A - 1/2
-    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-) -> Measure:
-    "Calibration slope (Cox 1958)."
-    scale = np.sqrt(np.mean(delta**2))
-    if scale == 0:
-        return UNDEFINED
-
-    def slopes(counts: np.ndarray) -> np.ndarray:
-        return _logistic_slopes(delta / scale, lead + 0.5, counts[:, codes]) / scale
-
-    return Measure(slopes)
-
-
 # %% ../../nbs/evaluation/03_scores.ipynb #bin-gaps
 class _BinGaps(NamedTuple):
     weight: np.ndarray  # (resamples, bins): share of the pairs
@@ -261,35 +213,6 @@ def calibration_error(
         return np.sqrt(np.maximum(0, (weight * debiased).sum(1)))
 
     return Measure(errors)
-
-
-# %% ../../nbs/evaluation/03_scores.ipynb #tempered
-def tempered(
-    delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
-    lead: np.ndarray,  # (pairs,): people's share of A - 1/2
-    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-    folds: int = 5,  # of the prompts
-    seed: int = 0,  # of the folds
-) -> np.ndarray:  # (pairs,): logits; nan with fewer prompts than folds or an undefined slope
-    "Differences of rewards times the calibration slope of the other folds' prompts."
-    groups = codes.max() + 1
-    if groups < folds:
-        return np.full(len(delta), np.nan)
-    fold_of_group = np.random.default_rng(seed).permutation(groups) % folds
-    other_folds = (np.arange(folds)[:, None] != fold_of_group).astype(float)
-    slopes = slope(delta, lead, codes).values(other_folds)
-    return delta * np.maximum(slopes, 0)[fold_of_group[codes]]
-
-
-# %% ../../nbs/evaluation/03_scores.ipynb #tempered-rows
-def tempered_rows(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> pd.DataFrame:  # (rows, models): logits
-    "Each model's differences of rewards, `tempered` over all rows."
-    lead = pair_leads(rows)
-    codes = group_codes(rows)
-    columns = {model: tempered(delta, lead, codes) for model, delta in model_deltas(rows).items()}
-    return pd.DataFrame(columns, index=rows.index)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #scores

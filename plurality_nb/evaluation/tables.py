@@ -259,7 +259,14 @@ TABLE_COLUMNS = [
     *['resampled', 'widened', 'panel_ratio'],  # what an interval covers, see `people`
     'reason',  # what a value or its interval lacks
     *['least', 'most'],  # of `estimate_ceilings`, over mixtures that fit as well
-    *['baseline', 'p', 'p_holm', 'detectable'],  # of `compare_models`
+    *['baseline', 'p', 'p_holm', 'detectable', 'bound', 'p_level', 'verdict'],  # of differences
+    *['pooled', 'pooled_low', 'pooled_high'],  # of `pool_slices`
+    *['gain_focus', 'gain_rest'],  # of `contrast_gains`
+    # of `score_with_judge`
+    *['classical', 'classical_low', 'classical_high', 'by_judge', 'power', 'judged', 'weights'],
+    *['width', 'needed', 'needed_classical'],
+    # of `alternative_annotator_test`
+    *['winning_rate', 'advantage', 'passes', 'annotators', 'epsilon'],
     # of `match_slices`
     *['unmatched', 'gap', 'gap_low', 'gap_high', 'effective', 'reference', 'overlap'],
 ]
@@ -598,7 +605,8 @@ def supported(
     if 'reason' not in table:
         return table
     table = table.copy()
-    numbers = [c for c in ('value', 'low', 'high', 'se', 'p', 'p_holm', 'gap') if c in table]
+    names = ('value', 'low', 'high', 'se', 'p', 'p_holm', 'p_level', 'gap', 'pooled')
+    numbers = [name for name in names if name in table]
     table.loc[table.reason == TOO_FEW, numbers] = np.nan
     return table
 

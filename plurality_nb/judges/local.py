@@ -135,9 +135,13 @@ def _shared_logits(model: 'PreTrainedModel', rows: Sequence[list[int]]) -> 'Tens
     last_tokens = torch.tensor(ends, device=model.device)
     positions = torch.tensor([tree.positions], device=model.device)
     with tree_attention(model), ends_only(model.base_model, tree, last_tokens):
-        return _read_logits(
+        logits = _read_logits(
             model, [tokens], [0] * len(rows), ends, position_ids=positions, tree=tree
         )
+    layers = model.config.get_text_config().num_hidden_layers
+    if len(tree.readers) != layers:  # others would let questions see each other
+        raise ValueError(f'{len(tree.readers)} of {layers} layers attend along the tree')
+    return logits
 
 
 # %% ../../nbs/judges/06_local.ipynb #plain-logits

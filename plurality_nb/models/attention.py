@@ -257,6 +257,12 @@ def _attend_by_row(
     return flex_attention_forward(module, *states, mask, **kwargs)
 
 
+# %% ../../nbs/models/06_attention.ipynb #flex-or-nodes
+def _may_use_flex(query: Tensor, dropout: float) -> bool:
+    "Whether FlexAttention reads the whole row at once: on a GPU, and without dropout."
+    return query.device.type == 'cuda' and not dropout
+
+
 # %% ../../nbs/models/06_attention.ipynb #attend
 def _attend_along_tree(
     module: nn.Module | None,
@@ -276,8 +282,9 @@ def _attend_along_tree(
     if tree is None or s_aux is not None:
         raise ValueError('attention of another kind')
     _check_window(module, sliding_window)
-    if isinstance(tree, Tree) and query.device.type == 'cuda':
-        how = dict(scaling=scaling, softcap=softcap, dropout=dropout)
+    (tree if isinstance(tree, Tree) else tree.tree).readers.add(id(module))
+    if isinstance(tree, Tree) and _may_use_flex(query, dropout):
+        how = dict(scaling=scaling, softcap=softcap)
         return _attend_by_row(module, tree, (query, key, value), sliding_window, **how)
     if softcap is not None:
         raise ValueError('attention of another kind: capped scores')

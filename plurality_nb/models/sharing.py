@@ -17,9 +17,9 @@ __all__ = [
 # %% ../../nbs/models/08_sharing.ipynb #imports
 import logging
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from accelerate.utils import send_to_device
@@ -130,15 +130,63 @@ def pair_rewards(
     return model(**piece['inputs']).logits.reshape(2, -1)
 
 
-# %% ../../nbs/models/08_sharing.ipynb #sharing-gap
-def _rewards_in_order(model: nn.Module, piece: MicroBatch) -> Tensor:
-    "(2, pairs): the rewards of a piece that contains all pairs, in the pairs' order."
-    moved = send_to_device(piece, next(model.parameters()).device)
+# %% ../../nbs/models/08_sharing.ipynb #readings
+class _Readings(NamedTuple):
+    "The rewards of some pairs, read in three ways; (2, pairs) each."
+
+    shared: Tensor  # all pairs as one tree
+    padded: Tensor  # all pairs as one padded batch
+    alone: Tensor  # each response by itself, without padding
+    layers: int  # that attended along the tree
+
+    @property
+    def gap(self) -> float:
+        "The largest difference that sharing makes to a reward."
+        return float((self.shared - self.alone).abs().max())
+
+    @property
+    def rounding(self) -> float:
+        "The largest difference that padding makes to a reward: rounding, in the model's type."
+        return float((self.padded - self.alone).abs().max())
+
+
+# %% ../../nbs/models/08_sharing.ipynb #read-pairs
+def _rewards_in_order(model: nn.Module, pieces: Iterable[MicroBatch], pairs: int) -> Tensor:
+    "(2, pairs): the rewards of pieces that contain all pairs, in the pairs' order."
+    rewards = torch.empty(2, pairs)
+    device = next(model.parameters()).device
     with torch.no_grad():
-        rewards = pair_rewards(model, moved).float()
-    return rewards[:, piece['pairs'].argsort()]
+        for piece in pieces:
+            logits = pair_rewards(model, send_to_device(piece, device))
+            rewards[:, piece['pairs']] = logits.float().cpu()
+    return rewards
 
 
+def _read_in_three_ways(
+    model: nn.Module, pairs: Sequence[Pair], pad: int, brief: bool
+) -> _Readings:
+    "The model in evaluation mode, without dropout."
+    longest = max(len(side) for pair in pairs for side in pair)
+    budget = 2 * len(pairs) * longest  # enough for all of them
+    # A pair of a response and itself needs no padding.
+    by_side = [(pair[side], pair[side]) for side in (0, 1) for pair in pairs]
+    (shared,) = micro_batches(pairs, budget, pad, brief=brief)
+    was_training = model.training
+    model.eval()
+    try:
+        with tree_attention(model):
+            shared_rewards = _rewards_in_order(model, [shared], len(pairs))
+        padded = _rewards_in_order(
+            model, micro_batches(pairs, budget, pad, share=False), len(pairs)
+        )
+        alone = _rewards_in_order(model, micro_batches(by_side, 0, pad, share=False), len(by_side))
+    finally:
+        model.train(was_training)
+    layers = len(shared['inputs']['tree'].readers)
+    return _Readings(shared_rewards, padded, alone[0].reshape(2, -1), layers)
+
+
+# %% ../../nbs/models/08_sharing.ipynb #sharing-gap
 def sharing_gap(
     model: nn.Module,  # `packable`
     pairs: Sequence[Pair],
@@ -146,20 +194,18 @@ def sharing_gap(
     brief: bool = False,  # the last layer finishes only the rows' last tokens
 ) -> float:  # logits
     "The largest difference that sharing makes to the rewards of some pairs."
-    budget = (
-        2 * len(pairs) * max(len(side) for pair in pairs for side in pair)
-    )  # enough for all of them
-    (shared,) = micro_batches(pairs, budget, pad, brief=brief)
-    (padded,) = micro_batches(pairs, budget, pad, share=False)
-    was_training = model.training
-    model.eval()
-    try:
-        with tree_attention(model):
-            shared_rewards = _rewards_in_order(model, shared)
-        difference = shared_rewards - _rewards_in_order(model, padded)
-        return float(difference.abs().max())
-    finally:
-        model.train(was_training)
+    return _read_in_three_ways(model, pairs, pad, brief).gap
+
+
+# %% ../../nbs/models/08_sharing.ipynb #allowed-gap
+_LEAST_GAP = 1e-4  # logits; what single precision may lose in a deep model
+
+
+def _allowed_gap(model: nn.Module, readings: _Readings) -> float:
+    "Four times what padding changes, or four steps of the type where it changes nothing."
+    dtype = next(model.parameters()).dtype
+    step = torch.finfo(dtype).eps * float(readings.alone.abs().max())
+    return max(4 * max(readings.rounding, step), _LEAST_GAP)
 
 
 # %% ../../nbs/models/08_sharing.ipynb #may-share
@@ -171,11 +217,17 @@ def _reason_not_to_share(
     longest = shares_up_to(config)
     if (max_length or _ANY_LENGTH) > longest:
         return f'fails: the model is not made for it beyond {longest} tokens'
-    gap = sharing_gap(model, pairs, pad, brief)
-    allowed = 1e-4 if next(model.parameters()).dtype.itemsize > 2 else 0.1
-    return None if gap <= allowed else f'changes a reward by {gap:.2g}'
+    readings = _read_in_three_ways(model, pairs, pad, brief)
+    layers = config.get_text_config().num_hidden_layers
+    if readings.layers != layers:
+        return f'is not possible: {readings.layers} of {layers} layers attend along the tree'
+    allowed = _allowed_gap(model, readings)
+    if not readings.gap <= allowed:  # also where it is nan
+        return f'changes a reward by {readings.gap:.2g}, where {allowed:.2g} is rounding'
+    return None
 
 
+# %% ../../nbs/models/08_sharing.ipynb #may-share-function
 def may_share(
     model: nn.Module,  # `packable`
     pairs: Sequence[Pair],  # a few

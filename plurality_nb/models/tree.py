@@ -102,6 +102,7 @@ class Tree:
         self.paths: list[list[int]] = []  # numbers of the nodes from the root to each node
         self.spans: list[list[Span]] = []  # the same path as stretches of the row
         self.masks: dict[tuple, Any] = {}  # kept by attention from one layer to the next
+        self.readers: set[int] = set()  # `id` of each attention module that has read it
         for node, (parent, _) in enumerate(nodes):
             span = (self.starts[node], self.starts[node + 1])
             if parent is None:

@@ -224,13 +224,16 @@ def interval_cell(
 def tested_cell(
     row: pd.Series,  # of a table of differences
 ) -> TableCell:
-    "A difference, and below it the interval, the p-value, and the detectable difference."
+    "A difference, and below it the interval, the p-value, the verdict, and what is detectable."
     cell = interval_cell(row)
     lines = [cell.sub]
     if not np.isnan(row.p_holm):
-        lines.append(f'p={row.p_holm:.2g}')
+        lines.append(f'p={row.p_holm:.2g}: {row.verdict}')
     if not np.isnan(row.detectable):
         lines.append(f'detectable from {row.detectable:.2f}')
+    if not np.isnan(row.get('pooled', np.nan)):
+        ends = numbers_text(row.pooled_low, row.pooled_high)
+        lines.append(f'pooled {numbers_text(row.pooled)} [{ends}]')
     return cell._replace(sub='\n'.join(lines))
 
 

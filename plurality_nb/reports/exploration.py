@@ -31,8 +31,13 @@ from plurality_nb.data.saving import check_save, read_settings, save_comparisons
 from plurality_nb.data.schema import OUTCOMES, QUADRANTS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import Measure
-from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
+from plurality_nb.evaluation.correlation import (
+    STATISTICS,
+    correlated_deltas,
+    correlation_measure,
+)
 from plurality_nb.evaluation.tables import rows_that_count, tabulate, vote_log_odds
+from plurality_nb.evaluation.temperature import add_scaled
 from plurality_nb.reports.notes import Notes
 from plurality_nb.reports.view import (
     VOICES,
@@ -139,17 +144,15 @@ class QuadrantCorrelations:
         "As `correlate` has it, at the quadrants (pairs,) of the first model's rows."
         if self.statistic not in STATISTICS:
             raise ContractError('statistic', f'one of {STATISTICS}', repr(self.statistic))
-        rows = self.compared.rows.copy()
+        rows = add_scaled(self.compared.rows)
         rows['row', 'slice'] = quadrant[rows.index]
         return tabulate(rows, 'quadrant', self._measures, self.n_boot, self.seed)
 
     def _measures(self, part: pd.DataFrame, codes: np.ndarray) -> dict[tuple[str, str], Measure]:
         lead = part['row', 'lead'].to_numpy()
         return {
-            (str(model), self.statistic): correlation_measure(
-                self.statistic, delta.to_numpy(), lead, codes
-            )
-            for model, delta in part['delta'].items()
+            (model, self.statistic): correlation_measure(self.statistic, delta, lead, codes)
+            for model, delta in correlated_deltas(part, self.statistic).items()
         }
 
 

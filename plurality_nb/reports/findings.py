@@ -10,6 +10,7 @@ __all__ = [
     'interval_text',
     'slice_title',
     'find_row',
+    'state_contrast',
     'state_findings',
     'limits',
 ]
@@ -152,35 +153,27 @@ def _about_trivial_models(models: Sequence[str], table: pd.DataFrame) -> Iterato
 
 
 # %% ../../nbs/reports/01_findings.ipynb #about-differences
-_SURE = 0.05  # the p-value below which a difference counts
-
-
 def _difference_text(name: str, row: pd.Series) -> str:
-    "What the interval and the p-value of a difference say together."
-    if row.low > 0:
-        return f'{name} follows people better than {row.baseline}'
-    if row.high < 0:
-        return f'{name} follows people worse than {row.baseline}'
-    if row.p >= _SURE:
-        return f'{name} and {row.baseline} cannot be told apart'
-    return f'Whether {name} and {row.baseline} differ is at the edge of what these data can tell'
-
-
-def _change_in_slice(row: pd.Series) -> str:
-    if row.p_holm < _SURE and row.low > 0:
-        return 'better'
-    if row.p_holm < _SURE and row.high < 0:
-        return 'worse'
-    return 'unclear'
+    "What the corrected test of a difference says."
+    if row.verdict == 'level':
+        return (
+            f'{name} and {row.baseline} are level: they differ by less than {row.bound:g}, '
+            f'equivalence p={row.p_level:.2g}'
+        )
+    texts = {
+        'better': f'{name} follows people better than {row.baseline}',
+        'worse': f'{name} follows people worse than {row.baseline}',
+    }
+    return texts.get(row.verdict, f'{name} and {row.baseline} cannot be told apart')
 
 
 def _slices_text(rows: Sequence[pd.Series], by: str) -> str:
-    "Where a model is better or worse than the baseline."
+    "Where a model is better or worse than the baseline, or level with it."
     places = []
-    for change in ('better', 'worse'):
-        names = [f'“{slice_title(row[by])}”' for row in rows if _change_in_slice(row) == change]
+    for verdict, words in dict(better='better in', worse='worse in', level='level in').items():
+        names = [f'“{slice_title(row[by])}”' for row in rows if row.verdict == verdict]
         if names:
-            places.append(f'{change} in {_join_words(names)}')
+            places.append(f'{words} {_join_words(names)}')
     return '; '.join(places) or 'no difference is established'
 
 
@@ -202,6 +195,36 @@ def _about_difference(name: str, differences: pd.DataFrame) -> str:
     if known:
         sentence += f' By slice, corrected for their number: {_slices_text(known, by)}.'
     return sentence
+
+
+# %% ../../nbs/reports/01_findings.ipynb #about-contrast
+_CONTRAST_TEXTS = {
+    'more': 'it gains more there',
+    'less': 'it gains less there',
+    'level': 'it gains no more there, and no less',
+    'cannot tell': 'these data cannot tell whether it gains more there',
+}
+
+
+def state_contrast(
+    models: Iterable[str],  # names
+    contrast: pd.DataFrame,  # from `contrast_gains`
+    statistic: str = 'spearman',
+) -> list[str]:  # a sentence for each model that has an interval
+    "Whether models gain more where people may differ: the method's claim as one test."
+    slice_name = contrast.slice.iloc[0]
+    place = slice_name.partition(',')[0]
+    sentences = []
+    for name in models:
+        row = find_row(contrast, name, slice_name, statistic)
+        if row is not None and not np.isnan(row.low):
+            gains = numbers_text(row.gain_focus), numbers_text(row.gain_rest)
+            sentences.append(
+                f'Over {row.baseline}, {name} gains {gains[0]} in “{place}” pairs and {gains[1]} '
+                f'elsewhere, a difference of {interval_text(row)}, p={row.p:.2g}: '
+                f'{_CONTRAST_TEXTS[row.verdict]}.'
+            )
+    return sentences
 
 
 # %% ../../nbs/reports/01_findings.ipynb #about-slices
@@ -312,11 +335,12 @@ def _best_model(models: Sequence[str], table: pd.DataFrame) -> str:
     return max(models, key=correlation)
 
 
+# %% ../../nbs/reports/01_findings.ipynb #state-findings
 def state_findings(
     models: Sequence[str],  # names of the models that the report is about
     table: pd.DataFrame,  # from `correlate`
     differences: pd.DataFrame | None = None,  # from `compare_models`
-    further: Mapping[str, pd.DataFrame] | None = None,  # tables `scores`, `ceilings`, `matched`
+    further: Mapping[str, pd.DataFrame] | None = None,  # scores, ceilings, matched, contrast
     left_out: Mapping[str, int] | None = None,  # from `rows_left_out`
 ) -> list[str]:  # sentences
     "What the tables allow one to say, and what they do not."
@@ -329,6 +353,8 @@ def state_findings(
     if differences is not None:
         compared = set(differences.model)
         sentences += [_about_difference(name, differences) for name in models if name in compared]
+    if 'contrast' in further:
+        sentences += state_contrast(models, further['contrast'])
     sentences += _about_slices(_best_model(models, table), table, further.get('matched'))
     for name in models:
         if name not in BASELINES:

@@ -384,7 +384,11 @@ def _training_section(report: ReportInput) -> Blocks:
 
 
 # %% ../../nbs/reports/03_sections.ipynb #matched-block
-_CORRELATIONS = dict(spearman='Spearman', pearson='Pearson', kendall="Kendall's tau b")
+_CORRELATIONS = dict(
+    spearman='Spearman correlation',
+    tempered_pearson='Pearson correlation after one temperature',
+    kendall="Kendall's tau b correlation",
+)
 _CEILINGS = dict(
     disattenuated="Pearson correlation with the votes' noise taken out",
     reliability="Part of the spread of people's shares that is not chance",
@@ -415,7 +419,7 @@ def _correlation_tables(report: ReportInput) -> Blocks:
             of_noise = ceilings[ceilings.model == 'noise ceiling']
             of_statistic = of_noise[of_noise.statistic == statistic].assign(reason='')
             both = pd.concat([table, of_statistic])
-        yield statistic_block(both, statistic, f'{label} correlation')
+        yield statistic_block(both, statistic, label)
         if statistic == 'spearman':
             caption = (
                 "Spearman correlation with people's share, model beside model, "
@@ -457,25 +461,44 @@ def _correlation_section(report: ReportInput) -> Blocks:
 # %% ../../nbs/reports/03_sections.ipynb #comparison-section
 _DIFFERENCE_HEADS = dict(
     spearman='Spearman correlation',
-    pearson='Pearson correlation',
+    tempered_pearson='Pearson correlation after one temperature',
     accuracy='Accuracy against the majority',
     log_loss='Log loss (lower is better), nats a vote',
 )
 
 
+def _bounds_text(differences: pd.DataFrame) -> str:
+    "The bounds within which models are level, by statistic."
+    bounds = differences.drop_duplicates('statistic').set_index('statistic').bound
+    shown = [name for name in _DIFFERENCE_HEADS if name in bounds]
+    return ', '.join(f'{bounds[name]:g} ({name.replace("_", " ")})' for name in shown)
+
+
+def _contrast_block(contrast: pd.DataFrame) -> TableBlock | None:
+    caption = (
+        f'Gain over {contrast.baseline.iloc[0]} by Spearman correlation: how much larger it is '
+        'where people may differ than elsewhere, one test of the claim'
+    )
+    return statistic_block(contrast, 'spearman', caption, tested_cell)
+
+
+# %% ../../nbs/reports/03_sections.ipynb #comparison-section-2
 def _comparison_section(report: ReportInput) -> Blocks:
     differences = report.differences
     if differences is None:
         return
     yield TextBlock(
-        f'Difference from {differences.baseline.iloc[0]} on the same resamples. If an interval '
-        'contains zero, these data cannot tell which is better. p is of a permutation test, '
-        'corrected over the slices (Holm); “detectable from” is the smallest true difference that '
-        'four of five such data sets would show.'
+        f'Difference from {differences.baseline.iloc[0]} on the same resamples. p is of a '
+        'permutation test, corrected over the slices (Holm), and “better” and “worse” follow from '
+        'it alone; intervals are not corrected. “Level” means that two one-sided tests show the '
+        f'difference to be less than {_bounds_text(differences)}. “Detectable from” is '
+        'the smallest true difference that four of five such data sets would show.'
     )
     for statistic, label in _DIFFERENCE_HEADS.items():
         caption = f'Difference of: {label}'
         yield statistic_block(differences, statistic, caption, tested_cell)
+    if 'contrast' in report.further:
+        yield _contrast_block(report.further['contrast'])
     if (differences.statistic == 'spearman').any():
         caption = 'Differences of the Spearman correlation from the baseline.'
         yield _figures_block(report, (plots.plot_forest(differences), caption))

@@ -24,6 +24,7 @@ from torch import nn
 from plurality_nb.errors import ContractError
 from plurality_nb.models.adapters import find_adapter, load_adapter
 from plurality_nb.models.attention import tree_attention
+from plurality_nb.models.heads import widen_head
 from plurality_nb.models.packing import Pair, longest_in_memory, micro_batches, token_budget
 from plurality_nb.models.sharing import may_share, packable, pair_rewards
 from plurality_nb.models.templates import TEMPLATE_DATE, writes_date
@@ -87,6 +88,7 @@ class _ReadingClassifier(_ClassifierFields):
         if labels != 1:
             raise ContractError('model', 'a reward model, with one label', f'{labels} labels')
         can_share = packable(self.model)
+        widen_head(self.model)
         self.form = self.form or reading_form(self.tokenizer, encoder=not can_share)
         self.max_length = self.max_length or _longest_text(self.model, self.tokenizer)
         self.max_tokens = self.max_tokens or token_budget(self.device.type)

@@ -14,14 +14,17 @@ __all__ = [
 ]
 
 # %% ../../nbs/rewards/10_measures.ipynb #imports
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor
+
+from plurality_nb.rewards.stopping import preference_loss
 
 
 # %% ../../nbs/rewards/10_measures.ipynb #measured-pass
@@ -108,15 +111,28 @@ def _spearman_in_both_orders(delta: np.ndarray, share: np.ndarray) -> float:
     return float(both_orders.statistic)
 
 
+# %% ../../nbs/rewards/10_measures.ipynb #stopping-loss
+def _stopping_loss(delta: np.ndarray, values: Mapping[Any, np.ndarray]) -> float:
+    "`preference_loss` of the labels, or of votes where no label names a winner; nan without both."
+    is_decided, share = values['decided'] > 0, values.get('chosen_share', np.empty(0))
+    if is_decided.any() or not len(share):
+        share = np.where(is_decided, 1.0, np.nan)
+    return preference_loss(delta, share)
+
+
 # %% ../../nbs/rewards/10_measures.ipynb #evaluation-measures
 def evaluation_measures(
     pairs: pd.DataFrame,  # as for `training_measures`, and `loss` (weighted), `weight`, votes
 ) -> dict[str, float]:  # those that are defined
-    "The measures of training, the mean loss, and correlations with the votes."
+    """The measures of training, the mean loss, and correlations with the votes.
+
+    `tempered_log_loss` is `preference_loss` of the labels, or of votes where there are none: what
+    all objectives can be stopped by."""
     values = {name: pairs[name].to_numpy(float) for name in pairs}
     delta = values['chosen_reward'] - values['rejected_reward']
     weight = values['weight']
     measures = dict(
+        tempered_log_loss=_stopping_loss(delta, values),
         loss=values['loss'].sum() / weight.sum() if weight.any() else np.nan,
         spearman_people=_spearman_in_both_orders(delta, values['people']),
         spearman_judges=_spearman_in_both_orders(delta, values['judges']),

@@ -94,6 +94,14 @@ class _ModelFacts:
     set_aside: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
+# %% ../../nbs/rewards/04_model.ipynb #is-seen
+def _is_seen(ds: Dataset, groups: frozenset[str]) -> list[bool]:
+    "Whether a model that has learned from some groups has seen each row's prompt."
+    # A model that noted its prompts before groups compared texts knows them as `prompt_id`.
+    ids = [(group_id(prompt), prompt_id(prompt)) for prompt in ds['prompt']]
+    return [not groups.isdisjoint(both) for both in ids]
+
+
 # %% ../../nbs/rewards/04_model.ipynb #rewardmodel-2
 @dataclass(kw_only=True)
 class RewardModel(_ModelFacts):
@@ -115,11 +123,7 @@ class RewardModel(_ModelFacts):
         "Comparisons with this model's rewards."
         rewards = finite_rewards(self.rewards(ds, progress), self.name)
         reward_a, reward_b = check_scored(rewards, self.name, self.set_aside)
-        # A model that noted its prompts before groups compared texts knows them as `prompt_id`.
-        seen = [
-            not self.groups.isdisjoint((group_id(prompt), prompt_id(prompt)))
-            for prompt in ds['prompt']
-        ]
+        seen = _is_seen(ds, self.groups)
         return with_columns(ds, reward_a=reward_a, reward_b=reward_b, seen=seen)
 
     @staticmethod

@@ -23,9 +23,18 @@ from plurality_nb.data.build import with_columns
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
 from plurality_nb.progress import progress_bar
-from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, pair_losses
+from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
 from plurality_nb.rewards.probe_model import Probe, ProbeModel, probe_inputs
-from plurality_nb.rewards.targets import exclude_groups, group_folds, training_targets
+from plurality_nb.rewards.stopping import preference_loss, validation_shares
+from plurality_nb.rewards.targets import (
+    TrainingTargets,
+    checked_control,
+    decided,
+    exclude_groups,
+    group_folds,
+    training_targets,
+)
+from plurality_nb.votes.margins import control_margins
 
 # %% ../../nbs/rewards/07_probe.ipynb #probe-data
 _log = logging.getLogger(__name__)
@@ -44,6 +53,7 @@ class _ProbeData:
     sign: Tensor  # (pairs,): 1 where A is chosen, -1 where B is
     margin: Tensor  # (pairs,)
     share: Tensor  # (pairs,)
+    validation_share: np.ndarray  # (pairs,): what held-out rewards are compared with
 
     def loss(self, probe: Probe, part: _Part) -> Tensor:
         "The mean loss of some pairs."
@@ -51,6 +61,17 @@ class _ProbeData:
         delta = self.sign[part] * difference
         margin, share = self.margin[part], self.share[part]
         return pair_losses(self.objective, delta, margin, share, **self.settings).mean()
+
+    @torch.no_grad()
+    def own_loss(self, probe: Probe, part: _Part) -> float:
+        "The objective's loss of some pairs, which says whether training diverges."
+        return self.loss(probe, part).item()
+
+    @torch.no_grad()
+    def deltas(self, probe: Probe, part: _Part) -> np.ndarray:
+        "(pairs,): reward of chosen - reward of rejected."
+        difference = probe(self.inputs_a[part]) - probe(self.inputs_b[part])
+        return (self.sign[part] * difference).double().numpy()
 
     @property
     def midpoints(self) -> Tensor:  # (pairs, dim)
@@ -86,13 +107,14 @@ class _StoppingRule:
     max_steps: int
     patience: int  # steps without a better held-out loss
     folds: int
+    validate_on: str  # one of `VALIDATE_ON`
     seed: int  # of the folds
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #stopping
 class _BestStep(NamedTuple):
     steps: int
-    loss: float  # on the held-out folds
+    loss: float  # `preference_loss` on the held-out folds
 
 
 def _divergence_error(
@@ -106,7 +128,7 @@ def _divergence_error(
 def _best_step(
     data: _ProbeData, groups: Sequence[str], rule: _StoppingRule, progress: bool
 ) -> _BestStep:
-    "The number of steps after which the loss on held-out folds is least."
+    "The number of steps after which `preference_loss` on held-out folds is least."
     fold = torch.from_numpy(group_folds(groups, rule.folds, rule.seed))
     descents = [_Descent(data, fold != k, rule.lr) for k in range(rule.folds)]
     best = _BestStep(0, np.inf)
@@ -116,13 +138,13 @@ def _best_step(
                 descent.step()
         if step % _STEPS_BETWEEN_VALIDATIONS:
             continue
-        with torch.no_grad():
-            losses = [
-                data.loss(descent.probe, fold == k).item() for k, descent in enumerate(descents)
-            ]
-        loss = float(np.mean(losses))
-        if not np.isfinite(loss):
-            raise _divergence_error(data, rule, step, loss)
+        delta = np.empty(len(fold))
+        for k, descent in enumerate(descents):
+            delta[fold == k] = data.deltas(descent.probe, fold == k)
+        own_loss = np.mean([data.own_loss(d.probe, fold == k) for k, d in enumerate(descents)])
+        if not np.isfinite(own_loss):
+            raise _divergence_error(data, rule, step, float(own_loss))
+        loss = preference_loss(delta, data.validation_share)
         if loss < best.loss:
             best = _BestStep(step, loss)
         elif step - best.steps >= rule.patience:
@@ -148,10 +170,13 @@ def _probe_data(
     progress: bool,
 ) -> _ProbeData:
     inputs_a, inputs_b = probe_inputs(ds, encoder, progress)
-    tensors = {
-        name: torch.from_numpy(targets[name]).float() for name in ('sign', 'margin', 'share')
-    }
-    return _ProbeData(objective, settings, inputs_a, inputs_b, **tensors)
+    sign, margin, share = (
+        torch.from_numpy(targets[name]).float() for name in ('sign', 'margin', 'share')
+    )
+    validation_share = targets['validation_share']
+    return _ProbeData(
+        objective, settings, inputs_a, inputs_b, sign, margin, share, validation_share
+    )
 
 
 def _warn_of_no_learning(objective: str, pairs: int) -> None:
@@ -159,6 +184,25 @@ def _warn_of_no_learning(objective: str, pairs: int) -> None:
         f'{objective}: nothing learned from {pairs} pairs helps on held-out prompts; '
         'all rewards stay equal'
     )
+
+
+# %% ../../nbs/rewards/07_probe.ipynb #usable-targets
+def _usable_targets(
+    ds: Dataset,  # what is trained on
+    targets: TrainingTargets,  # of more rows
+    control: str | None,  # one of `MARGIN_CONTROLS`
+    validate_on: str,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    "Targets of the rows that are trained on, among which controls are made."
+    keep = targets['keep']
+    usable = dict(
+        sign=targets['sign'][keep], margin=targets['margin'][keep], share=targets['share'][keep]
+    )
+    if control:
+        usable['margin'] = control_margins(usable['margin'], control, seed)
+    usable['validation_share'] = validation_shares(decided(ds), usable['share'], validate_on)
+    return usable
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #train-probe
@@ -173,7 +217,9 @@ def train_probe(
     folds: int = 5,  # of the prompts, for the choice of the number of steps
     missing: str = 'drop',  # rows that the objective cannot use: `drop` or `raise`
     exclude: Iterable[str] = (),  # groups never to learn from, such as those of evaluation data
-    seed: int = 0,  # of the folds
+    validate_on: str = 'auto',  # what decides when to stop: `labels`, `votes`, or `auto`
+    margin_control: str | None = None,  # of `MARGIN_CONTROLS`: what replaces the margins
+    seed: int = 0,  # of the folds and of permuted margins
     name: str | None = None,  # None: the objective
     progress: bool = True,
     **settings: float,  # `weight`, `prior`, `smoothing_share` of the objectives
@@ -181,21 +227,22 @@ def train_probe(
     "A reward model on frozen embeddings; held-out prompts decide when training stops."
     if os.path.isdir(encoder):
         encoder = os.path.abspath(encoder)  # it is looked for again wherever the probe is used
+    control = checked_control(margin_control, objective)
     ds = exclude_groups(ds, exclude)
     targets = training_targets(ds, objective, votes, missing)
-    keep = targets['keep']
-    ds = take(ds, keep)
-    usable = {part: targets[part][keep] for part in ('sign', 'margin', 'share')}
+    ds = take(ds, targets['keep'])
+    usable = _usable_targets(ds, targets, control, validate_on, seed)
     data = _probe_data(ds, usable, objective, settings, encoder, progress)
-    rule = _StoppingRule(lr, max_steps, patience, folds, seed)
+    rule = _StoppingRule(lr, max_steps, patience, folds, validate_on, seed)
     best = _best_step(data, ds['group'][:], rule, progress)
     if best.steps == 0:
         _warn_of_no_learning(objective, len(ds))
-    probe = _fit_probe(data, best.steps, lr)
-    groups = frozenset(ds['group'])
+    probe, groups = _fit_probe(data, best.steps, lr), frozenset(ds['group'])
     record: dict[str, Any] = dict(objective=objective, votes=votes, **asdict(rule))
     record |= dict(pairs=len(ds), prompts=len(groups), **OBJECTIVE_SETTINGS | settings)
-    record |= dict(steps=best.steps, validation_loss=best.loss)
+    record |= dict(steps=best.steps, validation_loss=best.loss, margin_control=control)
+    if 'margin' in OBJECTIVES[objective].needs:
+        record |= dict(mean_margin=float(usable['margin'].mean()))
     name = name or objective
     return ProbeModel(probe=probe, encoder=encoder, settings=record, groups=groups, name=name)
 

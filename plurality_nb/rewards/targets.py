@@ -14,6 +14,7 @@ __all__ = [
     'SettledTargets',
     'settle_missing',
     'training_targets',
+    'checked_control',
     'group_folds',
     'exclude_groups',
 ]
@@ -36,6 +37,7 @@ from plurality_nb.data.orientation import chosen_sign
 from plurality_nb.data.schema import OUTCOMES, VOTERS
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES
+from plurality_nb.votes.margins import LABEL_SOURCES, MARGIN_CONTROLS
 from plurality_nb.votes.shares import vote_share, votes_of
 
 
@@ -255,6 +257,22 @@ def settle_missing(
     return SettledTargets(keep, margin, share)
 
 
+# %% ../../nbs/rewards/01_targets.ipynb #counted-twice
+def _warn_of_votes_counted_twice(ds: Dataset, votes: str, keep: np.ndarray) -> None:
+    "Says where `posterior` would add a label to the very votes that the label comes from."
+    if 'label_source' not in ds.column_names:
+        return
+    is_voted = keep & ~np.isnan(chosen_share(ds, votes))
+    from_votes = np.isin(ds['label_source'][:], LABEL_SOURCES[votes])
+    count = int((from_votes & is_voted).sum())
+    if count:
+        _log.warning(
+            f"posterior: {count} of {keep.sum()} labels come from {votes} votes, which it counts "
+            "beside the label, so these votes count twice. Train the objective 'votes' on such "
+            "rows, or use labels that people gave"
+        )
+
+
 # %% ../../nbs/rewards/01_targets.ipynb #training-targets
 def training_targets(
     ds: Dataset,  # comparisons
@@ -279,7 +297,24 @@ def training_targets(
         missing,
         prior,
     )
+    if objective == 'posterior' and missing != 'keep':
+        _warn_of_votes_counted_twice(ds, votes, keep)
     return TrainingTargets(keep=keep, sign=chosen_sign(ds), margin=margin, share=share)
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #checked-control
+def checked_control(
+    control: str | None,  # one of `MARGIN_CONTROLS`; None: the margins as they are
+    objective: str,  # a key of `OBJECTIVES`
+) -> str | None:
+    "The control, if there is one of that name and the objective has margins."
+    if control is None:
+        return None
+    if control not in MARGIN_CONTROLS:
+        raise ContractError('margin_control', f'one of {MARGIN_CONTROLS}', repr(control))
+    if objective not in OBJECTIVES or 'margin' not in OBJECTIVES[objective].needs:
+        raise ContractError('margin_control', 'an objective with margins', repr(objective))
+    return control
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #group-folds

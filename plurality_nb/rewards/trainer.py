@@ -33,6 +33,7 @@ from plurality_nb import __version__
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.folders import check_weight_files
+from plurality_nb.models.heads import widen_head
 from plurality_nb.models.packing import MicroBatch, Pair, token_budget
 from plurality_nb.models.sharing import looks_back, may_share, packable, pair_rewards
 from plurality_nb.models.templates import (
@@ -70,6 +71,8 @@ from plurality_nb.rewards.measures import (
 )
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
 from plurality_nb.rewards.saving import naming_file, write_training
+from plurality_nb.rewards.targets import checked_control
+from plurality_nb.votes.margins import MARGIN_CONTROLS, control_margins
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -114,6 +117,9 @@ class _MarginSettings(RewardConfig):
     smoothing_share: float = _setting(
         OBJECTIVE_SETTINGS['smoothing_share'], "Of `smoothing`: chosen's share."
     )
+    margin_control: str | None = _setting(
+        None, f'What replaces the margins of the rows trained on: one of {MARGIN_CONTROLS}.'
+    )
     max_tokens_per_microbatch: int | None = _setting(
         None, 'Tokens computed in one pass; by default 2048 on a CPU and 16384 elsewhere.'
     )
@@ -155,6 +161,7 @@ class MarginConfig(_MarginSettings):
             value = getattr(self, name)
             if value not in choices:
                 raise ContractError(name, f'one of {choices}', repr(value))
+        checked_control(self.margin_control, self.objective)
         budget = self.max_tokens_per_microbatch
         if budget is not None and budget < 1:
             raise ContractError(
@@ -338,6 +345,22 @@ class _CheckingTrainer(RewardTrainer):
         return prepared
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #margin-control
+def _with_control(prepared: Any, args: MarginConfig) -> tuple[Any, float | None]:
+    "The pairs that are trained on, their margins replaced by a control, and the mean margin."
+    if not isinstance(prepared, Dataset):
+        if args.margin_control:
+            want, hint = 'rows in memory to make it of', 'Give a Dataset, not a stream'
+            raise ContractError('margin_control', want, type(prepared).__name__, hint)
+        return prepared, None
+    margin = np.array(prepared['margin'][:], dtype=float)
+    if args.margin_control:
+        margin = control_margins(margin, args.margin_control, args.seed)
+        prepared = prepared.remove_columns('margin')
+        prepared = prepared.add_column('margin', margin.astype(np.float32))
+    return prepared, float(np.nanmean(margin))
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader-2
 class _ComparisonReader(_CheckingTrainer):
     "TRL's trainer, reading comparisons."
@@ -346,14 +369,15 @@ class _ComparisonReader(_CheckingTrainer):
     form: str | None = None  # in which comparisons are written for the model
     _is_encoder = False
     _vocabulary: int | None = None  # tokens that the model knows
-    _training_set_is_prepared = False
 
-    def _prepare_dataset(
-        self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
+    def _prepare_pairs(
+        self,
+        dataset: Any,
+        processing_class: Any,
+        args: MarginConfig,
+        dataset_name: str,
+        training: bool,
     ) -> Any:
-        # TRL calls this for the training set first, then for each evaluation set.
-        training = not self._training_set_is_prepared
-        self._training_set_is_prepared = True
         columns = dataset.column_names or list(next(iter(dataset)))
         if not _is_comparisons(columns):
             if not training:
@@ -374,13 +398,32 @@ class _ComparisonReader(_CheckingTrainer):
             self.form = form
         return prepared
 
+
+# %% ../../nbs/rewards/11_trainer.ipynb #controlled-reader
+class _ControlledReader(_ComparisonReader):
+    "Replaces margins by a control, among the pairs that it learns from."
+
+    mean_margin: float | None = None  # of the pairs that it learns from
+    _training_set_is_prepared = False
+
+    def _prepare_dataset(
+        self, dataset: Any, processing_class: Any, args: MarginConfig, dataset_name: str
+    ) -> Any:
+        # TRL calls this for the training set first, then for each evaluation set.
+        training = not self._training_set_is_prepared
+        self._training_set_is_prepared = True
+        prepared = self._prepare_pairs(dataset, processing_class, args, dataset_name, training)
+        if training and 'margin' in OBJECTIVES[args.objective].needs:
+            prepared, self.mean_margin = _with_control(prepared, args)
+        return prepared
+
     def _set_signature_columns_if_needed(self) -> None:
         of_comparisons = ['ids_a', 'ids_b', 'type_0', 'sign', 'row', *PAIR_FACTS]
         self._signature_columns = [*of_comparisons, 'chosen_ids', 'rejected_ids']
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #sharing-trainer
-class _SharingTrainer(_ComparisonReader):
+class _SharingTrainer(_ControlledReader):
     "Knows whether common beginnings are computed once."
 
     def _shares_beginnings(self) -> bool:
@@ -718,7 +761,7 @@ def _card_section(trained: dict[str, Any]) -> str:
 
 # %% ../../nbs/rewards/11_trainer.ipynb #saved-settings
 _SETTINGS_SAVED = (
-    'objective votes missing weight prior smoothing_share center_rewards_coefficient '
+    'objective votes missing margin_control weight prior smoothing_share center_rewards_coefficient '
     'learning_rate num_train_epochs max_steps max_length long_pairs lenient seed'
 ).split()
 
@@ -773,6 +816,7 @@ class _SavingTrainer(_FinishingTrainer):
             * args.world_size,
             pairs=len(self.train_dataset) if has_length else None,
             prompts=len(self.groups),
+            mean_margin=self.mean_margin,
             steps=self.state.global_step,
             form=self.form,
             sharing=self.data_collator.share,
@@ -848,6 +892,13 @@ def _check_arguments(args: Any, data_collator: Any) -> None:
         raise ContractError('data_collator', 'none', kind, hint)
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #settle-model
+def _settle_model(model: nn.Module, tokenizer: Any) -> None:
+    "A model with a padding token, whose head computes in float32."
+    settle_padding(model, tokenizer)
+    widen_head(model)
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #margin-trainer
 class MarginTrainer(_SavingTrainer):
     "TRL's reward trainer on comparisons: six objectives, no padding, nothing computed twice."
@@ -879,7 +930,7 @@ class MarginTrainer(_SavingTrainer):
             super().__init__(model, args, processing_class=processing_class, **rows, **kwargs)
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
-        settle_padding(self.model, self.processing_class)
+        _settle_model(self.model, self.processing_class)
         config = self.model.config.get_text_config()
         self.data_collator = ComparisonCollator(
             args.max_tokens_per_microbatch,  # type: ignore[arg-type]  # no longer None

@@ -160,11 +160,17 @@ class Statistics:
     n_boot: int = 2000  # resamples of prompts
     level: float = 0.95  # of the intervals
     against: list[str] = field(default_factory=list)  # arms to give each difference from
+    positive_control: bool = True  # train on people's votes, other prompts, to see what could show
 
 
 # %% ../../nbs/studies/00_config.ipynb #checks
 _NAMED_TABLES = ['people', 'pairs', 'arms', 'ways', 'references', 'seeds']
-_TAKEN_NAMES = {'judge', 'longer response', 'random'}  # rows that every table has
+_TAKEN_NAMES = {
+    'judge',
+    'longer response',
+    'random',
+    'positive control',
+}  # rows that every table has
 
 
 _PORTS = {f'{port}{number}' for port in ('com', 'lpt') for number in range(1, 10)}

@@ -91,25 +91,16 @@ def cross_score_arms(
 
 
 # %% ../../nbs/studies/07_demo.ipynb #verdict
-def _interval_verdict(low: float, high: float) -> str:
-    if low > 0:
-        return 'better'
-    if high < 0:
-        return 'worse'
-    return 'cannot tell'
-
-
 def verdict(
     differences: pd.DataFrame,  # from `compare_models`
     model: str = 'margin',
     statistic: str = 'spearman',
     by: str = 'quadrant',  # the column that names the slice
-) -> pd.Series:  # for each slice: `better`, `worse` or `cannot tell`
-    "Whether a model is better than its baseline, as far as the interval allows a conclusion."
+) -> pd.Series:  # for each slice: `better`, `worse`, `level` or `cannot tell`
+    "Whether a model is better than its baseline, as `compare_models` concludes."
     is_wanted = (differences.model == model) & (differences.statistic == statistic)
     rows = differences[is_wanted]
-    words = [_interval_verdict(low, high) for low, high in zip(rows.low, rows.high)]
-    return pd.Series(words, index=rows[by], name=f'{model} against baseline')
+    return pd.Series(rows.verdict.to_list(), index=rows[by], name=f'{model} against baseline')
 
 
 # %% ../../nbs/studies/07_demo.ipynb #check-demo

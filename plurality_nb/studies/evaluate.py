@@ -163,6 +163,8 @@ def evaluate_models(
     seed: int = 0,
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baseline: str | None = None,  # as in `measure_models`
+    bounds: Mapping[str, float] | None = None,  # as in `measure_models`
+    pool: bool = False,  # as in `measure_models`
     progress: bool = True,
     **loading: Any,  # of `RewardModel.load`: `device`, `dtype`, `max_length`, ...
 ) -> dict:  # `models` and `training` by name, and the tables of `measure_models`
@@ -184,6 +186,8 @@ def evaluate_models(
         seed=seed,
         include_seen=include_seen,
         baseline=baseline,
+        bounds=bounds,
+        pool=pool,
         progress=progress,
     )
     return dict(models=comparisons, training=scored.training, **tables)
@@ -199,7 +203,9 @@ def write_report(
 ) -> Path:  # the page
     "Writes the page and the JSON on some models."
     check_report(path, inputs, how.get('overwrite', False))
-    further = {k: evaluation[k] for k in ['scores', 'ceilings', 'matched'] if k in evaluation}
+    further = {
+        k: evaluation[k] for k in ['scores', 'ceilings', 'matched', 'contrast'] if k in evaluation
+    }
     hashes = [dict(path=str(p), sha256=file_hash(p)) for p in inputs if Path(p).exists()]
     return write_page(
         evaluation['models'],

@@ -16,9 +16,11 @@ from datasets import Dataset
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.ceilings import estimate_ceilings
-from plurality_nb.evaluation.comparison import compare_models
+from plurality_nb.evaluation.comparison import USUALLY_COMPARED, compare_models
+from plurality_nb.evaluation.contrast import FOCUS, contrast_gains
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.evaluation.matching import match_slices
+from plurality_nb.evaluation.pooling import pool_slices
 from plurality_nb.evaluation.scores import score_models
 from plurality_nb.evaluation.tables import said_once
 from plurality_nb.progress import progress_bar
@@ -29,10 +31,27 @@ _MAKERS: dict[str, Callable[..., pd.DataFrame]] = dict(
     correlation=correlate, scores=score_models, ceilings=estimate_ceilings, matched=match_slices
 )
 
+# %% ../../nbs/studies/05_measure.ipynb #model-tables
+MODEL_TABLES = ['correlation', 'scores', 'ceilings', 'matched', 'differences', 'contrast']
+
+
+# %% ../../nbs/studies/05_measure.ipynb #compared-table
+def _compared_table(measurement: 'Measurement', name: str, shared: dict) -> pd.DataFrame:
+    "The table `differences` or `contrast`."
+    models, baseline = measurement.models, str(measurement.baseline)
+    shared = dict(
+        shared,
+        statistics=list(dict.fromkeys(measurement.statistics)),
+        n_perm=measurement.n_boot,
+        bounds=measurement.bounds,
+    )
+    if name == 'contrast':
+        return contrast_gains(models, baseline, focus=measurement.focus, **shared)
+    differences = compare_models(models, baseline, **shared)
+    return pool_slices(differences) if measurement.pool else differences
+
+
 # %% ../../nbs/studies/05_measure.ipynb #measurement
-MODEL_TABLES = ['correlation', 'scores', 'ceilings', 'matched', 'differences']
-
-
 @dataclass(kw_only=True)
 class Measurement:
     "What is measured, and how; `table` makes one of `MODEL_TABLES`."
@@ -44,11 +63,15 @@ class Measurement:
     seed: int = 0
     include_seen: bool = False  # keep pairs whose prompt a model was trained on
     baseline: str | None = None  # what differences are from; None: there are none
-    statistics: Sequence[str] = ('spearman', 'pearson', 'accuracy', 'log_loss')  # of differences
+    statistics: Sequence[str] = USUALLY_COMPARED  # of differences
+    bounds: Mapping[str, float] | None = None  # statistic to what is level, else `BOUNDS`
+    focus: Sequence[str] = tuple(FOCUS)  # slices where more gain is expected, for `contrast`
+    pool: bool = False  # add the slices' differences as `pool_slices` has them
 
     def table_names(self) -> list[str]:
         "The tables that can be made: `matched` compares slices, `differences` need a baseline."
-        lacking = {'matched': self.by is None, 'differences': self.baseline is None}
+        lacking = dict(matched=self.by is None, differences=self.baseline is None)
+        lacking |= dict(contrast=any(lacking.values()))
         return [name for name in MODEL_TABLES if not lacking.get(name)]
 
     def table(
@@ -65,10 +88,8 @@ class Measurement:
             seed=self.seed,
             include_seen=self.include_seen,
         )
-        if name == 'differences' and self.baseline is not None:
-            statistics = list(dict.fromkeys(self.statistics))
-            shared |= dict(statistics=statistics, n_perm=self.n_boot)
-            return compare_models(self.models, self.baseline, **shared)
+        if name in ('differences', 'contrast'):
+            return _compared_table(self, name, shared)
         return _MAKERS[name](self.models, **shared)
 
 
@@ -76,6 +97,14 @@ class Measurement:
 def _is_one_slice(table: pd.DataFrame | None, by: str | None) -> bool:
     "Whether a table has only one slice apart from `overall`; False without a table."
     return table is not None and table[by or 'slice'].nunique() <= 2
+
+
+def _has_contrast(differences: pd.DataFrame | None, by: str | None, focus: Sequence[str]) -> bool:
+    "Whether some slices of a table are in the focus and others are not; True without a table."
+    if differences is None or by is None:
+        return True
+    names = set(differences[by]) - {'overall'}
+    return bool(names & set(focus)) and not names <= set(focus)
 
 
 def make_tables(
@@ -88,6 +117,9 @@ def make_tables(
     wanted = [name for name in measurement.table_names() if name in names]
     for name in progress_bar(wanted, 'measuring', progress):
         if name == 'matched' and _is_one_slice(tables.get('correlation'), measurement.by):
+            continue
+        differences = tables.get('differences')
+        if name == 'contrast' and not _has_contrast(differences, measurement.by, measurement.focus):
             continue
         with said_once() if tables else nullcontext():
             tables[name] = measurement.table(name)
@@ -112,9 +144,12 @@ def measure_models(
     seed: int = 0,
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baseline: str | None = None,  # to compare with; None: as `default_baseline`
-    statistics: Sequence[str] = ('spearman', 'pearson', 'accuracy', 'log_loss'),  # of differences
+    statistics: Sequence[str] = USUALLY_COMPARED,  # of differences
     progress: bool = True,
-) -> dict[str, pd.DataFrame]:  # the `MODEL_TABLES`; `matched` where there are several slices
+    bounds: Mapping[str, float] | None = None,  # statistic to what is level, else `BOUNDS`
+    focus: Sequence[str] = tuple(FOCUS),  # slices where more gain is expected
+    pool: bool = False,  # add the slices' differences as `pool_slices` has them
+) -> dict[str, pd.DataFrame]:  # the `MODEL_TABLES`; `matched`, `contrast` where slices allow
     "Every table on some models."
     measurement = Measurement(
         models=models,
@@ -125,5 +160,8 @@ def measure_models(
         include_seen=include_seen,
         baseline=baseline or default_baseline(models),
         statistics=statistics,
+        bounds=bounds,
+        focus=focus,
+        pool=pool,
     )
     return make_tables(measurement, progress=progress)

@@ -230,6 +230,7 @@ class StudyResult:
     failed: dict[str, str] = field(default_factory=dict)  # id to what went wrong
     summary: pd.DataFrame | None = None  # from `summarize_seeds`; None if the run ended earlier
     report: Path | None = None  # the page; None if the run ended earlier
+    sensitivity: str = ''  # whether the study could have found anything, in words
 
 
 # %% ../../nbs/studies/04_run.ipynb #available-inputs
@@ -302,6 +303,8 @@ def _read_result(folder: _StudyFolder, steps: Mapping[str, Step], result: StudyR
     if 'correlate summary' in done:
         _refuse_changed(folder, [steps['correlate summary']])
         result.summary = read_summary(folder.file(steps['correlate summary']))
+    if 'correlate sensitivity' in done:
+        result.sensitivity = json_object(folder.file(steps['correlate sensitivity']))['text']
     if 'report page' in done:
         result.report = folder.file(steps['report page'])
 

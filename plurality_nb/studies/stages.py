@@ -18,6 +18,7 @@ __all__ = [
     'ask_judge',
     'make_margins',
     'TrainTask',
+    'fit_model',
     'train_arm',
     'score_people',
     'score_judge',
@@ -346,11 +347,10 @@ def ask_judge(
 # %% ../../nbs/studies/01_stages.ipynb #margins-step
 def make_margins(
     job: Job,
-    settings: dict,  # `kind`, `scale` and `seed` (None: not drawn) of `add_margins`
+    settings: dict,  # `kind` and `scale` of `add_margins`
 ) -> dict:  # `mean`, logits
     "Writes the margin of each pair."
-    kind, scale, seed = settings['kind'], settings['scale'], settings['seed']
-    ds = add_margins(_read_files(job.inputs.values()), kind, scale, seed=seed or 0)
+    ds = add_margins(_read_files(job.inputs.values()), settings['kind'], settings['scale'])
     with replacing(job.path) as tmp:
         pq.write_table(ds.select_columns(['pair_id', 'margin']).with_format('arrow')[:], tmp)
     return dict(mean=float(np.nanmean(np.array(ds['margin'][:], dtype=float))))
@@ -368,6 +368,7 @@ class TrainTask:
     tune: bool  # keep the checkpoint with the least loss on validation prompts
     lora: int
     settings: dict  # of `train_probe` or `MarginConfig`
+    margin_control: str | None = None  # what replaces the margins, of the pairs trained on
 
 
 def _training_pairs(job: Job) -> Dataset:
@@ -383,12 +384,14 @@ def _fit_arm_probe(job: Job, task: TrainTask, ds: Dataset) -> dict:
         ds,
         name=task.name,
         objective=task.objective,
+        margin_control=task.margin_control,
         seed=task.seed,
         progress=job.session.progress,
         **task.settings,
     )
     probe.save(job.path)
-    return {k: probe.settings[k] for k in ['pairs', 'prompts', 'steps', 'validation_loss']}
+    noted = ['pairs', 'prompts', 'steps', 'validation_loss', 'mean_margin']
+    return {k: probe.settings[k] for k in noted if k in probe.settings}
 
 
 # %% ../../nbs/studies/01_stages.ipynb #best-checkpoint
@@ -400,7 +403,7 @@ def _best_checkpoint(settings: Mapping) -> dict:
         eval_steps=steps,
         save_steps=steps,
         load_best_model_at_end=True,
-        metric_for_best_model='loss',
+        metric_for_best_model='tempered_log_loss',  # not its own loss: one rule for all arms
         greater_is_better=False,
     )
 
@@ -424,14 +427,30 @@ def _fit_classifier(job: Job, task: TrainTask, ds: Dataset) -> dict:
         restart=job.restart,
         note=dict(study=task.name),
         objective=task.objective,
+        margin_control=task.margin_control,
         seed=task.seed,
         progress=job.session.progress,
         **settings,
     )
-    account = {k: trainer.trained[k] for k in ['pairs', 'prompts', 'steps']}
+    noted = ['pairs', 'prompts', 'steps', 'mean_margin']
+    account = {k: trainer.trained[k] for k in noted if trainer.trained[k] is not None}
     if task.tune:
         state = trainer.state
         account |= dict(best_step=state.best_global_step, validation_loss=state.best_metric)
+    return account
+
+
+# %% ../../nbs/studies/01_stages.ipynb #fit-model
+def fit_model(
+    job: Job,  # whose path is the model's
+    task: TrainTask,
+    ds: Dataset,  # comparisons with what the objective needs
+) -> dict:  # as of `train_arm`
+    "Trains and writes a probe or a full model."
+    if task.model == 'probe':
+        return _fit_arm_probe(job, task, ds)
+    account = _fit_classifier(job, task, ds)
+    gc.collect()  # the trainer is part of a cycle, and the next model needs its device memory
     return account
 
 
@@ -441,13 +460,7 @@ def train_arm(
     settings: dict,  # of `TrainTask`
 ) -> dict:  # `pairs`, `prompts`, `steps`, and `validation_loss` where it was measured
     "Writes a reward model."
-    task = TrainTask(**settings)
-    ds = _training_pairs(job)
-    if task.model == 'probe':
-        return _fit_arm_probe(job, task, ds)
-    account = _fit_classifier(job, task, ds)
-    gc.collect()  # the trainer is part of a cycle, and the next model needs its device memory
-    return account
+    return fit_model(job, TrainTask(**settings), _training_pairs(job))
 
 
 # %% ../../nbs/studies/01_stages.ipynb #score-step

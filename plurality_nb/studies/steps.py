@@ -12,6 +12,11 @@ from typing import NamedTuple
 
 from plurality_nb.judges.prompts import VERSIONS
 from plurality_nb.studies.config import Arm, Study, Way
+from plurality_nb.studies.sensitivity import (
+    POSITIVE_CONTROL,
+    check_sensitivity,
+    score_positive_control,
+)
 from plurality_nb.studies.stages import (
     Step,
     TrainTask,
@@ -32,6 +37,7 @@ from plurality_nb.studies.summary import (
     write_study_page,
     write_summary,
 )
+from plurality_nb.votes.margins import MARGIN_CONTROLS
 
 # %% ../../nbs/studies/03_steps.ipynb #ids
 PEOPLE_STEP = 'taxonomy people'  # id of the step that writes the labelled pairs of people
@@ -115,12 +121,15 @@ def _vote_steps(study: Study, people: list[Step], pairs: list[Step]) -> Iterator
 
 
 # %% ../../nbs/studies/03_steps.ipynb #train-steps
-def _margin_step(arm: Arm, way: str, seed: int, after: tuple[str, ...]) -> Step:
-    own_seed = seed if arm.margin == 'permuted' else None
-    name = f'{way}/{arm.margin}-{arm.scale:g}'
-    if own_seed is not None:
-        name += f'-{own_seed}'
-    settings = dict(kind=arm.margin, scale=arm.scale, seed=own_seed)
+def _margin_control(arm: Arm) -> str | None:
+    "What training makes of margins, since only training knows which pairs it uses."
+    return arm.margin if arm.margin in MARGIN_CONTROLS else None
+
+
+def _margin_step(arm: Arm, way: str, after: tuple[str, ...]) -> Step:
+    kind = 'decisiveness' if _margin_control(arm) else arm.margin
+    name = f'{way}/{kind}-{arm.scale:g}'
+    settings = dict(kind=kind, scale=arm.scale)
     return Step(
         'margins', name, f'margins/{_file_name(name)}.parquet', make_margins, settings, after
     )
@@ -133,6 +142,7 @@ def _train_step(study: Study, arm: Arm, way: str, seed: int, after: tuple[str, .
         name=ScoredModel(arm.name, way).name,
         objective=arm.objective,
         seed=seed,
+        margin_control=_margin_control(arm),
     )
     return Step('train', name, f'models/{_file_name(name)}', train_arm, asdict(task), after)
 
@@ -154,7 +164,7 @@ def _training_steps(study: Study, pairs: list[Step]) -> tuple[list[Step], list[_
             for seed in study.seeds:
                 after = (f'votes {way}',) if way else _step_ids(pairs)
                 if arm.margin:
-                    margin = _margin_step(arm, way, seed, after)
+                    margin = _margin_step(arm, way, after)
                     margins[margin.id] = margin
                     after += (margin.id,)
                 training = _train_step(study, arm, way, seed, after)
@@ -196,6 +206,41 @@ def _judge_scores(study: Study) -> list[_ModelStep]:
         step = _score_step(f'judges/{way.name}', score_judge, settings, after)
         scores.append(_ModelStep(step, ScoredModel('judge', way.name, study.seeds[0])))
     return scores
+
+
+# %% ../../nbs/studies/03_steps.ipynb #control-steps
+def _positive_control(study: Study) -> list[_ModelStep]:
+    "The step that trains on people's votes and scores their pairs, out of fold."
+    if not study.statistics.positive_control:
+        return []
+    seed = study.seeds[0]
+    task = TrainTask(**asdict(study.training), name=POSITIVE_CONTROL, objective='votes', seed=seed)
+    step = _score_step(POSITIVE_CONTROL, score_positive_control, asdict(task), (PEOPLE_STEP,))
+    return [_ModelStep(step, ScoredModel(POSITIVE_CONTROL, '', seed))]
+
+
+def _sensitivity_step(
+    study: Study, arms: list[_ModelStep], control: list[_ModelStep]
+) -> Iterator[Step]:
+    "The step that tests whether the study could have found anything, against its first plain arm."
+    plain_arms = {arm.name for arm in study.arms if not arm.voted}
+    plain = [score for score in arms if score.model.arm in plain_arms][:1]
+    for step, _ in control:
+        settings = dict(
+            control=step.id,
+            models={score.step.id: score.model.name for score in plain},
+            level=study.statistics.level,
+        )
+        scores = _step_ids(score.step for score in plain)
+        yield Step(
+            'correlate',
+            'sensitivity',
+            'sensitivity.json',
+            check_sensitivity,
+            settings,
+            (step.id,),
+            scores,
+        )
 
 
 # %% ../../nbs/studies/03_steps.ipynb #table-steps
@@ -268,6 +313,7 @@ def study_steps(
     margins, trainings = _training_steps(study, pairs)
     arms = _arm_scores(trainings)
     references, judges = _reference_scores(study), _judge_scores(study)
+    control = _positive_control(study)
     return [
         *people,
         *pairs,
@@ -275,7 +321,8 @@ def study_steps(
         *_vote_steps(study, people, pairs),
         *margins,
         *(step for step, _ in trainings),
-        *(step for step, _ in [*arms, *references, *judges]),
-        *_correlation_steps(study, arms, [*references, *judges]),
+        *(step for step, _ in [*arms, *references, *judges, *control]),
+        *_correlation_steps(study, arms, [*references, *judges, *control]),
+        *_sensitivity_step(study, arms, control),
         _page_step(study, arms, references),
     ]

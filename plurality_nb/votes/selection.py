@@ -8,7 +8,10 @@ __all__ = [
     'SELECTION_CRITERIA',
     'expected_disagreement',
     'judge_model_gap',
+    'inclusion_probabilities',
+    'systematic_draw',
     'select_pairs',
+    'inclusion_weights',
     'check_sheet',
     'write_sheet',
     'PeopleAdded',
@@ -21,7 +24,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -63,10 +66,10 @@ def judge_model_gap(
 SELECTION_CRITERIA = ['disagreement', 'judge-model', 'random']
 
 
-def _selection_scores(ds: Dataset, by: str, seed: int) -> np.ndarray:
+def _selection_scores(ds: Dataset, by: str) -> np.ndarray:
     "How much each pair is worth asking about, nan where unknown."
     if by == 'random':
-        return np.random.default_rng(seed).random(len(ds))
+        return np.ones(len(ds))
     if np.isnan(votes_of(ds, 'judge').a).all():
         raise ContractError(
             'judge_a',
@@ -97,55 +100,135 @@ def _even_counts(sizes: np.ndarray, wanted: int) -> np.ndarray:
     return counts
 
 
-def _most_valuable(candidates: pd.DataFrame, wanted: int) -> np.ndarray:
-    "Row numbers of the best candidates (`score`, `draw`, `group`, `quadrant`), ascending."
-    ranked = candidates.sort_values(['score', 'draw'], ascending=False)
-    # A prompt's best pair has turn 0, its second best turn 1; all of turn 0 come before turn 1.
-    ranked['turn'] = ranked.groupby('group').cumcount()
-    ranked = ranked.fillna(dict(quadrant='none')).sort_values('turn', kind='stable')
-    strata = [stratum for _, stratum in ranked.groupby('quadrant')]
-    counts = _even_counts(np.array([len(stratum) for stratum in strata]), wanted)
-    chosen = [stratum.index[:count] for stratum, count in zip(strata, counts)]
-    return np.sort(np.concatenate(chosen)).astype(int)
+# %% ../../nbs/votes/05_selection.ipynb #inclusion-probabilities
+def inclusion_probabilities(
+    scores: np.ndarray,  # (pairs,): >= 0, how much each is worth
+    n: int,  # pairs wanted, >= 1
+    uniform: float = 0.2,  # share of a fair draw in each probability, in (0, 1]
+) -> np.ndarray:  # (pairs,): in (0, 1], of sum n, or all 1 where there are no more than n
+    "Probabilities proportional to a score, mixed with those of a fair draw."
+    if not 0 < uniform <= 1:
+        hint = 'At 0, pairs without a score could never be chosen'
+        raise ContractError('uniform', 'a share in (0, 1]', repr(uniform), hint)
+    size = len(scores)
+    total = scores.sum()
+    by_score = scores / total if total else np.full(size, 1 / size)
+    wanted_share = (1 - uniform) * by_score + uniform / size
+    probability = np.ones(size)
+    is_open = np.full(size, n < size)  # not yet chosen for certain
+    while is_open.any():
+        open_share = wanted_share[is_open] / wanted_share[is_open].sum()
+        probability[is_open] = (n - (~is_open).sum()) * open_share
+        exceeding = is_open & (probability >= 1)
+        if not exceeding.any():
+            break
+        probability[exceeding] = 1
+        is_open &= ~exceeding
+    return probability
+
+
+# %% ../../nbs/votes/05_selection.ipynb #systematic-draw
+def systematic_draw(
+    probability: np.ndarray,  # (pairs,): in (0, 1], of a whole sum
+    groups: Sequence | np.ndarray,  # (pairs,): the prompt of each
+    rng: np.random.Generator,
+) -> np.ndarray:  # numbers of the pairs chosen, ascending
+    "A draw of fixed size that chooses each pair with its probability, and spreads over prompts."
+    certain = np.flatnonzero(probability == 1)
+    open_pairs = rng.permutation(np.flatnonzero(probability < 1))
+    codes, prompts = pd.factorize(np.asarray(groups, dtype=object)[open_pairs])
+    order = open_pairs[np.argsort(rng.permutation(len(prompts))[codes], kind='stable')]
+    ends = np.cumsum(probability[order])
+    wanted = round(ends[-1]) if len(ends) else 0
+    points = rng.random() + np.arange(wanted)
+    chosen = order[np.minimum(np.searchsorted(ends, points, side='right'), len(order) - 1)]
+    return np.sort(np.concatenate([certain, chosen]))
 
 
 # %% ../../nbs/votes/05_selection.ipynb #select-pairs
+def _draw_strata(
+    eligible: pd.DataFrame, n: int, uniform: float, rng: np.random.Generator
+) -> pd.Series:
+    "Probabilities of the pairs chosen, by row number ascending (`score`, `group`, `quadrant`)."
+    quadrants = eligible.quadrant.fillna('none')
+    if n < quadrants.nunique():  # too few for each quadrant to have one
+        quadrants = pd.Series('all', index=eligible.index)
+    strata = [stratum for _, stratum in eligible.groupby(quadrants)]
+    counts = _even_counts(np.array([len(stratum) for stratum in strata]), n)
+    chosen = []
+    for stratum, count in zip(strata, counts):
+        above_lowest = (stratum.score - stratum.score.min()).to_numpy()
+        probability = inclusion_probabilities(above_lowest, count, uniform)
+        drawn = systematic_draw(probability, stratum.group.to_numpy(), rng)
+        chosen.append(pd.Series(probability[drawn], stratum.index[drawn]))
+    return pd.concat(chosen).sort_index()
+
+
+def _earlier_inclusion(ds: Dataset) -> np.ndarray:
+    "With which probability the rows themselves were chosen; 1 unless all of them were."
+    if 'inclusion' not in ds.column_names:
+        return np.ones(len(ds))
+    earlier = number_column(ds, 'inclusion')
+    return np.ones(len(ds)) if np.isnan(earlier).any() else earlier
+
+
+# %% ../../nbs/votes/05_selection.ipynb #select-pairs-by-score
+def _eligible_pairs(ds: Dataset, by: str, voted: bool) -> pd.DataFrame:
+    "What the draw needs to know of the pairs that may be chosen."
+    score = _selection_scores(ds, by)
+    rows = pd.DataFrame(dict(score=score, group=ds['group'][:], quadrant=ds['quadrant'][:]))
+    eligible = rows.score.notna()
+    if not voted:
+        eligible &= np.isnan(votes_of(ds).a)
+    if not eligible.any():
+        hint = 'Choose voted=True, `--voted`, to send them out again'
+        raise ContractError('rows', 'pairs without votes of people', 'none', hint)
+    return rows[eligible]
+
+
 def select_pairs(
     ds: Dataset,  # comparisons
     n: int,  # pairs wanted
     by: str = 'disagreement',  # one of `SELECTION_CRITERIA`
     voted: bool = False,  # whether pairs that people voted on already may be chosen
-    seed: int = 0,  # of the random draw and of ties between scores
-) -> Dataset:  # at most n pairs, in the order of `ds`, with `selection_score`
-    "The pairs to send to people next."
+    seed: int = 0,  # of the draw
+    uniform: float = 0.2,  # share of a fair draw in each pair's probability, in (0, 1]
+) -> Dataset:  # at most n pairs, in the order of `ds`, with `selection_score` and `inclusion`
+    "The pairs to send to people next, each chosen with a known probability."
     if by not in SELECTION_CRITERIA:
         raise ContractError('by', f'one of {SELECTION_CRITERIA}', repr(by))
     if n < 1:
         raise ContractError('n', 'a whole number >= 1', repr(n))
-    rows = pd.DataFrame(
-        dict(
-            score=_selection_scores(ds, by, seed),
-            draw=np.random.default_rng(seed).random(len(ds)),
-            group=ds['group'][:],
-            quadrant=ds['quadrant'][:],
-        )
+    eligible = _eligible_pairs(ds, by, voted)
+    inclusion = _draw_strata(eligible, n, uniform, np.random.default_rng(seed))
+    chosen = inclusion.index.to_numpy()
+    return with_columns(
+        take(ds, chosen),
+        selection_score=eligible.score[chosen].to_numpy(),
+        inclusion=inclusion.to_numpy() * _earlier_inclusion(ds)[chosen],
     )
-    eligible = rows.score.notna()
-    if not voted:
-        eligible &= np.isnan(votes_of(ds).a)
-    if not eligible.any():
-        raise ContractError(
-            'rows',
-            'pairs without votes of people',
-            'none',
-            'Choose voted=True, `--voted`, to send them out again',
-        )
-    chosen = _most_valuable(rows[eligible], n)
-    return with_columns(take(ds, chosen), selection_score=rows.score[chosen].to_numpy())
+
+
+# %% ../../nbs/votes/05_selection.ipynb #inclusion-weights
+def inclusion_weights(
+    ds: Dataset,  # comparisons
+) -> np.ndarray:  # (rows,): 1 / `inclusion`, nan where a row has none; all nan without the column
+    "How many pairs each selected one stands for (Horvitz and Thompson 1952)."
+    if 'inclusion' not in ds.column_names:
+        return np.full(len(ds), np.nan)
+    inclusion = number_column(ds, 'inclusion')
+    impossible = inclusion[(inclusion <= 0) | (inclusion > 1)]
+    if len(impossible):
+        want = 'a probability in (0, 1], with which the pair was chosen'
+        raise ContractError('inclusion', want, f'{impossible[0]:g}', 'Rename the column')
+    return 1 / inclusion
 
 
 # %% ../../nbs/votes/05_selection.ipynb #check-sheet
-_SHEET = ['pair_id', 'prompt', 'conversation', 'response_a', 'response_b', 'vote', 'annotator']
+_SHEET = [
+    *('pair_id', 'inclusion', 'prompt', 'conversation', 'response_a', 'response_b'),
+    *('vote', 'annotator'),
+]
 _FILLED_IN = slice(_SHEET.index('vote'), None)  # the cells that people write into
 
 
@@ -190,7 +273,9 @@ def _sheet_row(pair: Mapping, turned: bool) -> list[str]:
         responses.reverse()
     conversation = json.dumps(pair['prompt'], ensure_ascii=False)
     texts = map(escape_formula, [_prompt_text(pair['prompt']), conversation, *responses])
-    return [pair['pair_id'], *texts, '', '']
+    inclusion = pair.get('inclusion')
+    chance = '' if inclusion is None else float(inclusion).hex()
+    return [pair['pair_id'], chance, *texts, '', '']
 
 
 def write_sheet(
@@ -204,6 +289,7 @@ def write_sheet(
     path = Path(path)
     random = np.random.default_rng(seed)
     columns = ['pair_id', 'prompt', 'response_a', 'response_b']
+    columns += [name for name in ['inclusion'] if name in ds.column_names]
     with replacing(path) as temporary, open(temporary, 'w', encoding='utf-8', newline='') as file:
         sheet = csv.writer(file, quoting=csv.QUOTE_ALL)
         sheet.writerow(_SHEET)
@@ -243,6 +329,16 @@ def _counts_of(ballots: Sequence[Mapping]) -> np.ndarray:
     return np.array([cast.count(outcome) for outcome in OUTCOMES])
 
 
+def _joined_inclusion(ds: Dataset, voted: Dataset) -> np.ndarray:
+    "The probabilities of both; 1 where people had voted on a pair that was not selected."
+    new = dict(zip(voted['pair_id'], number_column(voted, 'inclusion')))
+    earlier = 1 / inclusion_weights(ds)
+    earlier[np.isnan(earlier) & ~np.isnan(votes_of(ds).a)] = 1
+    inclusion = np.array([new.get(pair, np.nan) for pair in ds['pair_id']], dtype=float)
+    return np.where(np.isnan(inclusion), earlier, inclusion)
+
+
+# %% ../../nbs/votes/05_selection.ipynb #add-people-to-pairs
 def add_people(
     ds: Dataset,  # comparisons
     voted: Dataset,  # comparisons with people's votes, each pair once
@@ -266,6 +362,8 @@ def add_people(
         repeated += int(dropped.sum())
         votes[i] = np.nan_to_num(votes[i]) + new_counts - dropped
         ballots[i] = kept or None
-    columns = {f'human_{outcome}': votes[:, k] for k, outcome in enumerate(OUTCOMES)}
+    columns: dict[str, Any] = {f'human_{o}': votes[:, k] for k, o in enumerate(OUTCOMES)}
+    if 'inclusion' in voted.column_names:
+        columns['inclusion'] = _joined_inclusion(ds, voted)
     unmatched = len(new.keys() - set(ds['pair_id']))
     return PeopleAdded(with_columns(ds, ballots=ballots, **columns), unmatched, repeated)

@@ -223,6 +223,7 @@ def test_pairs_go_to_people_and_come_back(run, tmp_path):
     assert len(rows) == 12
     assert set(rows[0]) == {
         "pair_id",
+        "inclusion",
         "prompt",
         "conversation",
         "response_a",

@@ -7,6 +7,7 @@ import pytest
 
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.near_duplicates import near_groups, shingles
 from plurality_nb.data.schema import frame_texts, group_id, pair_id, prompt_id, text_hash
 from plurality_nb.data.split import split_by_group
 from plurality_nb.rewards.baselines import PairOfRewards, baseline_rewards
@@ -106,3 +107,24 @@ def test_the_random_baseline_depends_on_the_exact_texts_alone():
     other = with_columns(ds, group=["0" * 16, "1" * 16])
     assert len(set(rewards)) == 2
     np.testing.assert_array_equal(rewards, baseline_rewards(other, "random").a)
+
+
+def test_near_prompts_are_those_whose_shingles_overlap():
+    "Against the overlaps of all pairs, over prompts with some words changed."
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(300)]
+    base = [" ".join(rng.choice(words, 30)) for _ in range(60)]
+    changed = []
+    for text in base:
+        tokens = text.split()
+        for place in rng.choice(30, rng.integers(0, 6), replace=False):
+            tokens[place] = "other"
+        changed.append(" ".join(tokens))
+
+    def overlap(one, other):
+        return len(shingles(one) & shingles(other)) / len(shingles(one) | shingles(other))
+
+    want = {group_id(c) for c in changed if max(overlap(c, b) for b in base) >= 0.7}
+    assert 10 < len(want) < 50
+    assert near_groups(changed, base) == want
+    assert near_groups(["", "?", "Tea"], ["tea "]) == {group_id("Tea")}

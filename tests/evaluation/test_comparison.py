@@ -76,7 +76,7 @@ def test_exchanging_is_what_a_plain_loop_does(statistic):
     )
 
 
-@pytest.mark.parametrize("statistic", ["pearson", "spearman", "accuracy", "log_loss"])
+@pytest.mark.parametrize("statistic", ["tempered_pearson", "spearman", "accuracy", "log_loss"])
 def test_p_values_are_uniform_under_the_null(statistic):
     "Interchangeable models, five hundred times: Kolmogorov and Smirnov see no departure, and no more than nominally many fall under 5%."
     found = []
@@ -205,8 +205,10 @@ def test_the_table_by_hand():
             plain[r.model, r.quadrant, r.statistic] - plain["far", r.quadrant, r.statistic],
             abs=1e-12,
         )
+    tests = np.where(table.quadrant == "overall", 1, 2)  # two slices are corrected for each other
     np.testing.assert_allclose(
-        table.detectable, (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * table.se
+        table.detectable,
+        (stats.norm.ppf(1 - 0.025 / tests) + stats.norm.ppf(0.8)) * table.se,
     )
     assert set(table.model) == {"near", "longer response", "random"}
     for _, part in table.groupby(["model", "statistic"]):
@@ -280,3 +282,79 @@ def test_trivial_models_can_be_the_baseline_and_the_judge_is_among_them():
     assert set(table.model) == {"near", "longer response", "random"} and set(table.baseline) == {
         "judge"
     }
+
+
+def test_a_model_with_larger_rewards_is_level_with_itself():
+    "Pearson's correlation of rewards as they are tells them apart; after a temperature it cannot."
+    one = scored(0.5, 1)
+    three = with_columns(
+        one, **{side: 3 * np.array(one[side][:]) for side in ("reward_a", "reward_b")}
+    )
+    table = c.compare_models(
+        {"one": one, "three": three},
+        "one",
+        by=None,
+        baselines=False,
+        n_boot=200,
+        n_perm=199,
+        statistics=["tempered_pearson", "pearson"],
+    ).set_index("statistic")
+    assert table.p["pearson"] < 0.05 and abs(table.value["pearson"]) > 0.01
+    assert abs(table.value["tempered_pearson"]) < 1e-6
+    assert table.verdict["tempered_pearson"] in ("level", "cannot tell")
+    assert "pearson" not in c.USUALLY_COMPARED
+
+
+def test_verdicts_follow_the_corrected_p_and_not_the_interval():
+    "A slice whose own interval leaves zero out, and whose corrected p does not reach 5%."
+    table = pd.DataFrame(
+        dict(
+            model="m",
+            quadrant=["overall", "x", "y"],
+            statistic="spearman",
+            value=[0.2, 0.2, 0.0],
+            low=[0.1, 0.01, -0.02],
+            high=[0.3, 0.39, 0.02],
+            se=[0.05, 0.09, 0.01],
+            groups=100,
+            level=0.95,
+            p=[0.03, 0.03, 0.9],
+        )
+    )
+    tested = c.add_tests(table)
+    assert tested.verdict.tolist() == ["better", "cannot tell", "level"]
+    assert c.add_tests(table, {"spearman": 0.005}).verdict.tolist()[2] == "cannot tell"
+    lower = c.add_tests(table.assign(statistic="log_loss"))
+    assert lower.verdict.tolist()[0] == "worse"
+    unknown = c.add_tests(table.assign(p=np.nan, se=np.nan))
+    assert unknown.verdict.tolist() == ["cannot tell"] * 3
+
+
+def test_equivalence_is_the_shorter_interval_within_the_bound():
+    rng = np.random.default_rng(0)
+    value, se = rng.normal(size=200) * 0.05, rng.uniform(0.005, 0.05, 200)
+    groups = rng.integers(5, 300, 200)
+    half = stats.t.ppf(0.95, groups - 1) * se
+    inside = (value - half > -0.05) & (value + half < 0.05)
+    np.testing.assert_array_equal(c.equivalence_p(value, se, groups, 0.05) < 0.05, inside)
+
+
+def test_equal_models_are_rarely_better_or_worse_in_a_slice():
+    "Verdicts in the four slices of two hundred studies without a difference, by their p-values."
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        dict(
+            model=np.repeat([f"m{i}" for i in range(400)], 4),
+            quadrant=["a", "b", "c", "d"] * 400,
+            statistic="spearman",
+            value=rng.normal(size=1600),
+            se=1.0,
+            groups=100,
+            level=0.95,
+            p=rng.random(1600),
+        )
+    )
+    verdict = c.add_tests(table).verdict
+    differs = verdict.isin(["better", "worse"]).to_numpy().reshape(400, 4).any(1)
+    assert differs.mean() < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
+    assert (table.p.to_numpy().reshape(400, 4) < 0.05).any(1).mean() > 0.13

@@ -15,6 +15,7 @@ from plurality_nb.data.orientation import swap_sides
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation import scores as s
 from plurality_nb.evaluation.bootstrap import resample
+from plurality_nb.evaluation.temperature import tempered
 
 
 def votes(n=300, seed=0, sure=2.0, groups=100):
@@ -185,7 +186,7 @@ def check_that_turning_changes_no_score(delta, lead, sign, codes, counts):
             return s.share_error(
                 d, np.round(5 + 10 * y), np.round(5 - 10 * y), 0 * y, codes
             ).values(counts)
-        return s.score_measure(name, d, s.tempered(d, y, codes), y, codes).values(counts)
+        return s.score_measure(name, d, tempered(d, y, codes), y, codes).values(counts)
 
     for name in s.SCORES:
         plain, turned = (
@@ -203,8 +204,8 @@ def test_votes_that_cancel_have_a_slope_of_zero_from_either_side():
     codes = np.array([2, 1, 4, 3, 5, 0])
     counts = np.array([[1.0, 2, 1, 1, 2, 1]])
     check_that_turning_changes_no_score(delta, lead, sign, codes, counts)
-    tempered = s.tempered(delta, lead, codes)
-    assert (tempered == 0).all() and np.isnan(s.slope(tempered, lead, codes).values(counts)).all()
+    cooled = tempered(delta, lead, codes)
+    assert (cooled == 0).all() and np.isnan(s.slope(cooled, lead, codes).values(counts)).all()
 
 
 def test_a_small_slope_that_is_not_zero_stays():
@@ -216,14 +217,12 @@ def test_a_small_slope_that_is_not_zero_stays():
 def test_tempering_cannot_see_a_prompts_own_votes_and_does_not_turn_a_model_round():
     delta, a, b, tie, codes = votes()
     lead = (a - b) / (a + b + tie) / 2
-    mended = s.tempered(delta, lead, codes)
+    mended = tempered(delta, lead, codes)
     for g in range(5):
         other = np.where(codes == g, -lead, lead)
-        np.testing.assert_array_equal(
-            s.tempered(delta, other, codes)[codes == g], mended[codes == g]
-        )
-    assert (s.tempered(-delta, lead, codes) == 0).all()
-    assert np.isnan(s.tempered(delta[:4], lead[:4], np.arange(4))).all()
+        np.testing.assert_array_equal(tempered(delta, other, codes)[codes == g], mended[codes == g])
+    assert (tempered(-delta, lead, codes) == 0).all()
+    assert np.isnan(tempered(delta[:4], lead[:4], np.arange(4))).all()
 
 
 def scored(n=120, seed=0, **columns):

@@ -3,6 +3,7 @@
 import random
 import warnings
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,9 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import DECODERS, ENCODERS, small_model
 
-from plurality_nb.models.attention import _attend_along_tree, node_mask, row_mask, tree_attention
+from plurality_nb.models.attention import (
+    _attend_along_tree,
+    _may_use_flex,
+    node_mask,
+    row_mask,
+    tree_attention,
+)
+from plurality_nb.models.heads import widen_head
 from plurality_nb.models.packing import micro_batches
-from plurality_nb.models.sharing import packable, pair_rewards, sharing_gap
+from plurality_nb.models.sharing import may_share, packable, pair_rewards, sharing_gap
 from plurality_nb.models.tree import Tree, prefix_tree
 
 
@@ -186,3 +194,64 @@ def test_a_tree_holds_its_rows(seed):
     )
     siblings = [(parent, tokens[0]) for parent, tokens in nodes]
     assert len(set(siblings)) == len(siblings)
+
+
+UNAWARE = ["GPTJ", "Bloom"]  # they never call transformers' attention interface
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", UNAWARE)
+def test_models_that_do_not_call_the_attention_interface_do_not_share(kind, dtype, caplog):
+    "In half precision their rewards on four pairs may look alike, so layers are counted."
+    model = small_model(kind, initializer_range=0.02).to(dtype)
+    torch.nn.init.normal_(model.score.weight, std=0.02)  # as small as a new head's
+    assert packable(model)
+    assert not may_share(model, random_pairs(5, 0), brief=True)  # as for scoring
+    assert not may_share(model, random_pairs(5, 0))  # as for training
+    assert "0 of 2 layers attend along the tree" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", DECODERS)
+def test_models_that_read_trees_share_in_every_type(kind, dtype, caplog):
+    model = small_model(kind).to(dtype)
+    assert packable(model)
+    widen_head(model)
+    for seed in range(3):
+        assert may_share(model, random_pairs(5, seed), brief=bool(seed)), caplog.text
+
+
+def test_what_padding_changes_is_the_measure_of_what_sharing_may_change(caplog):
+    "A fault of .05 logits is more than rounding, in half precision too."
+    model = small_model("Llama").to(torch.bfloat16)
+    assert packable(model)
+    widen_head(model)
+    with torch.no_grad():
+        model.score.weight.mul_(0.01)
+    pairs = random_pairs(5, 0)
+    assert may_share(model, pairs)
+    read = model.forward
+
+    def faulty(*args, tree=None, **kwargs):
+        output = read(*args, tree=tree, **kwargs)
+        if tree is not None:
+            output.logits = output.logits + 0.05
+        return output
+
+    faulty.reads_trees = True
+    model.forward = faulty
+    assert not may_share(model, pairs)
+    assert "changes a reward by 0.05" in caplog.text
+
+
+def test_dropout_of_attention_is_left_to_the_path_that_knows_it():
+    on_gpu = SimpleNamespace(device=torch.device("cuda"))
+    assert _may_use_flex(on_gpu, 0.0)
+    assert not _may_use_flex(on_gpu, 0.1)
+    assert not _may_use_flex(torch.zeros(1), 0.0)
+    tree = Tree(prefix_tree([[1, 2, 3], [1, 2, 4]]).nodes)
+    q, k, v = (torch.randn(1, 2, tree.starts[-1], 8) for _ in "qkv")
+    whole, _ = _attend_along_tree(None, q, k, v, tree=tree)
+    parts = [_attend_along_tree(None, q, k, v, tree=tree, dropout=0.5)[0] for _ in range(2000)]
+    assert (parts[0] != whole).any()
+    torch.testing.assert_close(torch.stack(parts).mean(0), whole, rtol=0, atol=0.15)

@@ -108,8 +108,8 @@ def test_sentences_follow_the_intervals():
     )
     gap = pd.DataFrame(
         [
-            row("y", -0.2, -0.3, -0.1, p=0.01, p_holm=0.01, detectable=0.3),
-            row("z", 0.0, -0.2, 0.2, p=0.9, p_holm=0.9, detectable=0.3),
+            row("y", -0.2, -0.3, -0.1, p=0.01, p_holm=0.01, detectable=0.3, verdict="worse"),
+            row("z", 0.0, -0.2, 0.2, p=0.9, p_holm=0.9, detectable=0.3, verdict="cannot tell"),
         ]
     )
     sentences = findings.state_findings(["x", "y", "z"], table, gap.assign(baseline="x"))

@@ -172,8 +172,8 @@ class Victim:
             self.process.kill()
         number = int(name_of(body), 16)
         if "Reply with one letter" in body["messages"][-1]["content"]:
-            return reply(*["AB"[number % 2]] * body.get("n", 1))
-        return reply(f"A={number % 11} B={10 - number % 11}")
+            return reply(*["AB"[number % 2]] * body.get("n", 1), to=body)
+        return reply(f"A={number % 11} B={10 - number % 11}", to=body)
 
 
 @pytest.mark.slow

@@ -87,7 +87,6 @@ def test_pandalm(real, inspect):
     assert votes["pairs"] == len(pairs) and votes["votes"] == n.sum() == 3 * len(pairs)
     assert votes["per_pair"]["pairs"] == {str(k): int(v) for k, v in sorted(Counter(n).items())}
     assert votes["tie_rate"] == pytest.approx((counts[:, 2] / n).mean())
-    chose = counts[:, :2].sum(1)
     assert votes["split"] == pytest.approx(split_of(counts).mean())
     assert votes["agreement"]["alpha"] == pytest.approx(alpha(counts))
     same = [
