@@ -251,6 +251,26 @@ def _mixed_leads(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return levels, mixed.T
 
 
+# %% ../../nbs/evaluation/04_ceilings.ipynb #knower-spearman
+def _knower_spearman(
+    nodes: list[np.ndarray], leads: list[np.ndarray], levels: np.ndarray
+) -> np.ndarray:
+    "(fits,): of mid-ranks; the mirror images of the nodes have the other half of the ranks."
+    order = np.argsort(_nodes().lead, kind='stable')
+    all_nodes = np.sum(nodes, axis=0)
+    together = all_nodes[:, order]
+    ranks = np.empty_like(together)
+    ranks[:, order] = (np.cumsum(together, 1) - together / 2) / 2 - 0.5
+    symmetric = (levels + levels[:, ::-1]) / 2
+    level_ranks = np.cumsum(symmetric, 1) - symmetric / 2 - 0.5
+    products = [
+        (weights * ranks * (level_ranks @ probabilities.T)).sum(1)
+        for weights, probabilities in zip(nodes, leads)
+    ]
+    squares = (all_nodes * ranks**2).sum(1) * (symmetric * level_ranks**2).sum(1)
+    return np.sum(products, axis=0) / np.sqrt(squares)
+
+
 # %% ../../nbs/evaluation/04_ceilings.ipynb #knower
 class _Knower:
     "What a model that knows the true shares reaches, for weights of nodes in each of some slices."
@@ -264,21 +284,6 @@ class _Knower:
             placed[:, np.searchsorted(self.levels, leads)] = probabilities
             self.probabilities.append(placed)
         self.lead = _nodes().lead
-        self.order = np.argsort(self.lead, kind='stable')
-
-    def _spearman(self, nodes: list[np.ndarray], levels: np.ndarray) -> np.ndarray:
-        "Of mid-ranks; the mirror images of the nodes have the other half of the ranks."
-        together = np.sum(nodes, axis=0)[:, self.order]
-        ranks = np.empty_like(together)
-        ranks[:, self.order] = (np.cumsum(together, 1) - together / 2) / 2 - 0.5
-        squares = (np.sum(nodes, axis=0) * ranks**2).sum(1)
-        symmetric = (levels + levels[:, ::-1]) / 2
-        level_ranks = np.cumsum(symmetric, 1) - symmetric / 2 - 0.5
-        products = sum(
-            (weights * ranks * (level_ranks @ probabilities.T)).sum(1)
-            for weights, probabilities in zip(nodes, self.probabilities)
-        )
-        return products / np.sqrt(squares * (symmetric * level_ranks**2).sum(1))
 
     def __call__(self, nodes: list[np.ndarray]) -> np.ndarray:
         "(fits, 5): `FITTED`, for (fits, nodes) weights of each slice, which sum to 1 over slices."
@@ -288,7 +293,7 @@ class _Knower:
             pearsons = np.sqrt(together @ self.lead**2 / (levels @ self.levels**2))
             is_right = levels[:, self.levels < 0].sum(1)
             accuracies = is_right / levels[:, self.levels != 0].sum(1)
-            spearmans = self._spearman(nodes, levels)
+            spearmans = _knower_spearman(nodes, self.probabilities, levels)
         log_losses = together @ (entr(0.5 + self.lead) + entr(0.5 - self.lead))
         briers = together @ (0.25 - self.lead**2)
         return np.stack([pearsons, spearmans, accuracies, log_losses, briers], 1)

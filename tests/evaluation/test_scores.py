@@ -356,5 +356,5 @@ def test_split_and_true_lead_do_not_depend_on_the_number_of_votes():
     of = table[table.model == "votes"].set_index(["quadrant", "statistic"]).value
     for quadrant in ("single_distinct", "plural_distinct"):
         assert of[quadrant, "split"] == pytest.approx(2 * 0.2, abs=0.02)
-        assert of[quadrant, "true_lead"] == pytest.approx(np.sqrt(0.05), abs=0.01)
-        assert of[quadrant, "brier"] == pytest.approx(0.2, abs=0.005)
+        assert of[quadrant, "true_lead"] == pytest.approx(np.sqrt(0.05), abs=0.02)
+        assert of[quadrant, "brier"] == pytest.approx(0.2, abs=0.01)
