@@ -61,7 +61,7 @@ def reliability(
         with np.errstate(invalid='ignore', divide='ignore'):
             return 1 - chance / square
 
-    return Measure(reliabilities)
+    return Measure(reliabilities, limits=(-np.inf, 1))
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #votes-needed
@@ -83,7 +83,7 @@ def votes_needed(
             votes = wanted / (1 - wanted) * vote_variance / (square - chance)
             return np.where(square > chance, votes, np.nan)
 
-    return Measure(needed)
+    return Measure(needed, limits=(0, np.inf))
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #disattenuated
@@ -209,6 +209,7 @@ def fit_votes(
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #simulated-ceilings
 FITTED = ['pearson_fit', 'spearman', 'accuracy', 'log_loss', 'brier']
+_LIMITS = [*[(0.0, 1.0)] * 3, (0.0, float(np.log(2))), (0.0, 0.25)]  # of each, for who knows
 
 
 def known_ceilings(
@@ -365,7 +366,7 @@ class _FittedCeilings:
 
     def measure(self, k: int) -> Measure:
         "The statistic that is number k of `FITTED`."
-        return Measure(lambda counts: self(counts)[:, k])
+        return Measure(lambda counts: self(counts)[:, k], limits=_LIMITS[k])
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #open-range
@@ -437,8 +438,8 @@ def _unfitted_measures(part: pd.DataFrame, codes: np.ndarray, wanted: float) -> 
     measures: Measures = {
         ('noise ceiling', 'reliability'): reliable_part,
         ('noise ceiling', 'votes_needed'): votes_needed(*votes, codes, wanted),
-        ('noise ceiling', 'pearson'): Measure(pearson_ceilings),
-        ('noise ceiling', 'tempered_pearson'): Measure(pearson_ceilings),
+        ('noise ceiling', 'pearson'): Measure(pearson_ceilings, limits=(0, 1)),
+        ('noise ceiling', 'tempered_pearson'): Measure(pearson_ceilings, limits=(0, 1)),
     }
     for model, delta in model_deltas(part).items():
         measures[model, 'disattenuated'] = disattenuated(np.tanh(delta / 2), *votes, codes)
