@@ -38,6 +38,7 @@ def interval_of(rows):
     return tabulate(rows, None, leads, 400).iloc[0]
 
 
+@pytest.mark.slow
 def test_intervals_of_a_panel_cover_the_truth_and_those_over_prompts_do_not():
     covered = {True: 0, False: 0}
     for seed in range(40):

@@ -74,6 +74,7 @@ COMMANDS = {
         "select rated.jsonl --n 4 --by random --voted --out {out}", out="sheet.csv"
     ),
     "correlate": Command("correlate scored.parquet --by none --n-boot 0", inputs=()),
+    "stand-in": Command("stand-in scored.parquet --by none --n-boot 0", inputs=()),
     "report": Command(
         "report scored.parquet --by none --n-boot 0 --out {out}",
         out="page.html",

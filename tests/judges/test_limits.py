@@ -4,7 +4,7 @@ import json
 import threading
 
 import pytest
-from chat_server import ChatServer, letters, reply
+from chat_server import ChatServer, letters, name_of, reply
 
 from plurality_nb.data.sample import load_sample
 from plurality_nb.errors import ContractError
@@ -277,7 +277,8 @@ def test_answers_stay_until_they_are_all_there(vote, tmp_path):
         code, out, err = vote(server)
         assert code == 0 and "stored         8" in out and not kept.exists()
         assert "the answers of an unfinished run count" in err
-        assert sum(b.get("n", 1) for b in server.bodies[n_before:]) == 12
+        asked = {name_of(body): body.get("n", 1) for body in server.bodies[n_before:]}
+        assert sum(asked.values()) == 12  # each once; a slow answer may be asked for again
     assert sorted(p.name for p in tmp_path.iterdir()) == ["v.jsonl", "v.jsonl.json"]
 
 

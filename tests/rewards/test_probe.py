@@ -22,6 +22,7 @@ def ready():
     ]
 
 
+@pytest.mark.slow
 def test_the_probe_learns_what_can_be_learned(ready):
     "Labels that follow a direction in the inputs are found again on prompts that were held out."
     a, b = probe_inputs(ready, progress=False)

@@ -34,6 +34,7 @@ def test_noise_is_no_better_than_nothing():
     assert np.mean(np.array(gains) > 0) < 0.12
 
 
+@pytest.mark.slow
 def test_one_margin_for_all_stops_where_no_margin_does(ready):
     "Validated by its own loss, an objective whose rewards are wider trained on another clock."
     losses = {

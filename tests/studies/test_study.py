@@ -45,6 +45,7 @@ held_out = 3
 data = "pairs.parquet"
 [statistics]
 n_boot = 40
+positive_control = false
 against = ["bt"]
 """
 PROBE = (

@@ -12,6 +12,7 @@ import pytest
 
 from plurality_nb.cli import app as cli
 from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.schema import group_id
 from plurality_nb.votes.inspection import inspect_comparisons
 
 
@@ -118,7 +119,8 @@ def test_hh(real, inspect):
             Counter(len(c) - 2 + sum(x.count("\n\nHuman:") for x in c) for c, _ in keep).items()
         )
     }
-    assert card["groups"] == len({"\n\nAssistant:".join(c[:-1]) for c, _ in keep})
+    prompts = ["\n\nAssistant:".join(c[:-1]) for c, _ in keep]
+    assert card["groups"] == len({group_id([dict(role="user", content=p)]) for p in prompts})
     assert card["loading"]["identical"] == sum(c[-1] == d[-1] for c, d in keep)
     assert card["labels"]["a"] + card["labels"]["b"] == len(keep) and card["labels"][
         "sources"
