@@ -55,6 +55,7 @@ from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
 from plurality_nb.data.vote_columns import (
     ROWS_PEEKED,
     VOTE_FORMATS,
+    check_counted_places,
     check_late_columns,
     complete_vote_columns,
     joined_rows,
@@ -247,6 +248,8 @@ def _vote_columns(
     if not is_given and name in (*VOTE_FORMATS, 'comparisons') and 'raters' not in columns:
         layout = recognise_votes(known)
         name = layout.format if layout else 'comparisons'
+        if layout and name == 'comparisons':
+            check_counted_places(head, layout.columns)
     return name, complete_vote_columns(known, name, columns, is_given)
 
 
