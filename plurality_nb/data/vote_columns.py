@@ -29,6 +29,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import partial
 from typing import Any, NamedTuple
 
+from plurality_nb.data.cells import parse_nested
 from plurality_nb.data.checks import orient
 from plurality_nb.data.judgements import (
     Format,
@@ -44,6 +45,7 @@ from plurality_nb.data.vote_words import (
     VoteWords,
     as_vote_number,
     number_meaning,
+    side_of_word,
     vote_table,
 )
 from plurality_nb.errors import ContractError
@@ -657,10 +659,52 @@ def propose_votes(
 # %% ../../nbs/data/15b_vote_columns.ipynb #other-votes
 # Parts of a column's name by which numbers in it may be votes; `votes` alone may be their total.
 _NUMBERS_OF_VOTES = re.compile(
-    r'(?:^|[_ .-])(?:humans?|people|ties?|draws?|prefer\w*|likert|share)(?:$|[_ .-])', re.IGNORECASE
+    r'(?:^|[_ .-])(?:humans?|people|ties?|draws?|prefer\w*|likert|share)(?:$|[_ .-])'
+    r'|(?:up|down)_?votes?|(?:yes|no|for|against|pro|con|agree|disagree)_votes?$'
+    r'|votes?_(?:yes|no|for|against|pro|con|agree|disagree)$'
+    r'|(?:pct|perc\w*|prop\w*|frac\w*|share|win_?rate|votes?)_(?:\w+_)?(?:[ab12]|left|right)$'
+    r'|(?:^|_)(?:[ab12]|left|right)_(?:\w+_)?(?:pct|perc\w*|prop\w*|frac\w*|share|win_?rate|votes?)$',
+    re.IGNORECASE,
 )
+_NAMES_OF_VOTES = re.compile(
+    r'vote|ballot|judge?ment|prefer|choice|annotat|label|winner|verdict|rater|human|people|tally',
+    re.IGNORECASE,
+)
+_TALLY = re.compile(r'\s*\d+(?:\s*(?:[-:/,;|]|to|vs?\.?)\s*\d+)+\s*')
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #several-votes
+def _names_votes(value: Any, row: SourceRow) -> bool:
+    "Whether an element of a list is a vote, or has one."
+    if isinstance(value, Mapping):
+        named = [v for name, v in value.items() if str(name).casefold() in _names('vote')]
+        return any(_is_word(v, row) for v in named) or any(map(side_of_word, map(str, value)))
+    return _is_word(value, row)
+
+
+def _has_several_votes(column: str, value: Any, row: SourceRow) -> bool:
+    "Whether one value has several votes: a list, `A,B,A`, or a count such as `2-1`."
+    is_named = _NAMES_OF_VOTES.search(column) is not None
+    nested = parse_nested(value)
+    if isinstance(nested, Mapping):
+        return is_named and bool(nested) and all(map(side_of_word, map(str, nested)))
+    if isinstance(nested, str):
+        if is_named and _TALLY.fullmatch(nested):
+            return True
+        nested = re.split(r'\s*[,;|/]\s*|\s+', nested.strip()) if len(nested) < 10_000 else []
+        nested = nested if len(nested) > 1 else []
+    if not isinstance(nested, list) or not nested:
+        return False
+    are_words = not any(as_vote_number(part) is not None for part in nested)
+    return (is_named or are_words) and all(_names_votes(part, row) for part in nested)
+
+
+def _is_number_of_votes(value: Any) -> bool:
+    text = value.strip().removesuffix('%') if isinstance(value, str) else value
+    return as_vote_number(text) is not None
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #other-votes-columns
 def _all_votes(column: str, head: Iterable[Any]) -> bool:
     "Whether every value of a column is a vote or blank, so that it is no grade or mood."
     return all(_is_a_vote(row.get(column), row) for row in head if isinstance(row, Mapping))
@@ -687,7 +731,11 @@ def _other_votes(
     numbers = [
         column
         for column, value in others.items()
-        if as_vote_number(value) is not None and _NUMBERS_OF_VOTES.search(column)
+        if column not in words
+        and (
+            _has_several_votes(column, value, row)
+            or (_is_number_of_votes(value) and _NUMBERS_OF_VOTES.search(column))
+        )
     ]
     return words, numbers
 
