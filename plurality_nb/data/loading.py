@@ -55,6 +55,7 @@ from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
 from plurality_nb.data.vote_columns import (
     ROWS_PEEKED,
     VOTE_FORMATS,
+    check_counted_places,
     check_late_columns,
     complete_vote_columns,
     joined_rows,
@@ -247,6 +248,8 @@ def _vote_columns(
     if not is_given and name in (*VOTE_FORMATS, 'comparisons') and 'raters' not in columns:
         layout = recognise_votes(known)
         name = layout.format if layout else 'comparisons'
+        if layout and name == 'comparisons':
+            check_counted_places(head, layout.columns)
     return name, complete_vote_columns(known, name, columns, is_given)
 
 
@@ -285,14 +288,61 @@ def _is_blank(value: Any) -> bool:
 
 
 def _count_notes(row: Mapping) -> list[str]:
-    "Counts of which one side is blank: nobody, or not recorded."
+    "Counts of which one side is blank or missing: nobody, or not recorded."
     notes = []
     for voters in VOTERS:
         sides = [f'{voters}_{side}' for side in 'ab']
-        blanks = [side for side in sides if side in row and _is_blank(row[side])]
-        if len(blanks) == 1 and set(sides) <= row.keys():
-            notes.append(f'`{blanks[0]}` is blank beside a count, which is read as no votes for it')
+        lacking = [side for side in sides if _is_blank(row.get(side))]
+        if len(lacking) == 1:
+            what = 'blank' if lacking[0] in row else 'missing'
+            notes.append(
+                f'`{lacking[0]}` is {what} beside a count, which is read as no votes for it'
+            )
     return notes
+
+
+# %% ../../nbs/data/20_loading.ipynb #own-spellings
+_COUNTS = [f'{voters}_{outcome}' for voters in VOTERS for outcome in OUTCOMES]
+
+
+class _Spelling:
+    "Reads the columns of each row that are known ones in another spelling than the first row's."
+
+    def __init__(self, spelled: Mapping, paths: Iterable[str]) -> None:
+        self.spelled = spelled
+        self.known = {*spelled.values()}
+        parts = [part for path in paths for part in (path, *path.split('+'))]
+        self.mapped = {name for part in parts for name in (part, part.split('.')[0])}
+        self.looked_at: set[str] = {*spelled}
+        self.alike: set[str] = set()  # columns that are other spellings of known ones
+
+    def __call__(self, row: SourceRow, notes: Counter[str]) -> SourceRow:
+        new = row.keys() - self.looked_at
+        if new:
+            self.looked_at |= new
+            for column in new:
+                self.alike.update(match_columns({column: None}, self.mapped))
+        if self.alike.isdisjoint(row) and self.known.isdisjoint(row):
+            return _as_spelled(row, self.spelled)
+        row = _without_blank_counts(row, {*self.alike, *self.spelled})
+        spelled = match_columns(row, self.mapped)
+        for column, name in spelled.items():
+            if self.spelled.get(column) != name:
+                notes[f'`{column}` is read as `{name}`, of which it is another spelling'] += 1
+        return _as_spelled(row, spelled)
+
+
+def _without_blank_counts(row: SourceRow, alike: set[str]) -> SourceRow:
+    "A row without its blank counts beside which another spelling has a number; not with both."
+    for column in alike & row.keys():
+        (name,) = match_columns({column: None}).values()
+        if name not in _COUNTS or name not in row or _is_blank(row[column]):
+            continue
+        if not _is_blank(row[name]):
+            want = f'one column `{name}`'
+            raise ContractError('columns', want, f'both `{column}` and `{name}` in one row')
+        row = {c: value for c, value in row.items() if c != name}
+    return row
 
 
 # %% ../../nbs/data/20_loading.ipynb #no-column
@@ -310,8 +360,8 @@ class _RowConverter:
         self.format: Format = FORMATS[recognised.format]
         self.is_trl = recognised.format == 'trl'
         self.notes: Counter[str] = Counter()
-        self.spelled = recognised.spelled
         self.columns = recognised.columns
+        self.spelling = _Spelling(recognised.spelled, recognised.columns.values())
         self.has_cells, self.opened = recognised.has_cells, recognised.opened
         self.required = set(self.format.columns)
         self.convert = recognised.convert
@@ -320,7 +370,7 @@ class _RowConverter:
         self.seen = set(recognised.seen)
 
     def __call__(self, row: SourceRow) -> dict | list[dict]:
-        row = _as_spelled(row, self.spelled)
+        row = self.spelling(row, self.notes)
         if self.columns:
             row = rename_columns(row, self.columns)
         if not self.required <= row.keys():

@@ -16,6 +16,7 @@ __all__ = [
     'complete_vote_columns',
     'joined_rows',
     'check_late_columns',
+    'check_counted_places',
     'vote_reader',
     'propose_votes',
     'unused_votes',
@@ -28,6 +29,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from functools import partial
 from typing import Any, NamedTuple
 
+from plurality_nb.data.cells import parse_nested
 from plurality_nb.data.checks import orient
 from plurality_nb.data.judgements import (
     Format,
@@ -43,6 +45,7 @@ from plurality_nb.data.vote_words import (
     VoteWords,
     as_vote_number,
     number_meaning,
+    side_of_word,
     vote_table,
 )
 from plurality_nb.errors import ContractError
@@ -184,18 +187,47 @@ def _traits(row: SourceRow) -> dict[str, Any]:
     return traits
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #order-of-display
+_PLACES = {'left', 'right', 'first', 'second', '1st', '2nd'}
+_FLAGS = {'true': True, '1': True, '1.0': True, 'yes': True} | {
+    '': False,
+    'none': False,
+    'false': False,
+    '0': False,
+    '0.0': False,
+    'no': False,
+}
+_ORDERS = {'a': False, 'ab': False, '12': False, 'b': True, 'ba': True, '21': True}
+_PLAIN_ORDERS = {'original', 'normal', 'forward', 'unswapped', 'not swapped'}
+_TURNED_ORDERS = {'swapped', 'reversed', 'flipped', 'turned', 'inverted', 'mirrored'}
+_BESIDE_ORDER = {'first', 'then', 'and', 'vs', 'before', 'left', 'top', 'shown', 'is', 'was', 'the'}
+
+
+def _turned_by_order(value: Any, row: SourceRow) -> bool | None:
+    "Whether a value such as `BA` says that B was shown first; None where it says nothing."
+    plain = ' '.join(re.findall(r'[a-z0-9]+', str(value).casefold()))
+    if plain in _PLAIN_ORDERS | _TURNED_ORDERS:
+        return plain in _TURNED_ORDERS
+    named = VoteWords().readings(value, row) if isinstance(value, str) else set()
+    if len(named) == 1 and not _PLACES & set(plain.split()):
+        return dict(a=False, b=True).get(named.pop())
+    ignored = {*_BESIDE_ORDER, *vote_table()['words']['nouns']}
+    return _ORDERS.get(''.join(word for word in plain.split() if word not in ignored))
+
+
 def _is_turned(row: SourceRow, column: str) -> bool:
     "Whether the responses were shown in the other order."
-    flag = str(row[column]).strip().casefold()
-    if flag in ('true', '1', '1.0', 'yes'):
-        return True
-    if flag in ('false', '0', '0.0', 'no', '', 'none'):
-        return False
-    raise ContractError(column, 'true or false', repr(row[column])[:60])
+    flag = _FLAGS.get(str(row[column]).strip().casefold())
+    order = _turned_by_order(row[column], _without(row, [column]))
+    readings = {reading for reading in (flag, order) if reading is not None}
+    if len(readings) != 1:
+        want = 'true or false, or the order: AB, BA, or the response that was shown first'
+        raise ContractError(column, want, repr(row[column])[:60])
+    return readings.pop()
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #read-long
-_OPPOSITE = dict(a='b', b='a')
+_OPPOSITE = dict(a='b', b='a', tie='tie')
 
 
 def _annotator_name(value: Any) -> str | None:
@@ -214,7 +246,7 @@ def _read_long(row: SourceRow, words: VoteWords) -> dict:
     "The vote that a row contains, as a ballot and a label."
     vote = words.vote(row['vote'], row, 'vote')
     if 'shown_turned' in row and vote and _is_turned(row, 'shown_turned'):
-        vote = _OPPOSITE.get(vote, vote)
+        vote = _OPPOSITE[vote]
     known = _annotator_name(row.get('annotator'))
     traits = _traits(row)
     names = {f'annotator_{trait}' for trait in traits}
@@ -266,11 +298,12 @@ def signing_column(
 # %% ../../nbs/data/15b_vote_columns.ipynb #read-wide
 def _read_wide(row: SourceRow, words: VoteWords, raters: Sequence[str], are_named: bool) -> dict:
     "The votes of all raters of a row."
-    ballots = [
-        ballot(words.vote(row.get(rater), row, rater), rater if are_named else None)
-        for rater in raters
-    ]
-    return dict(_without(row, raters), ballots=[b for b in ballots if b['vote']])
+    votes = {rater: words.vote(row.get(rater), row, rater) for rater in raters}
+    cast = {rater: vote for rater, vote in votes.items() if vote}
+    if 'shown_turned' in row and cast and _is_turned(row, 'shown_turned'):
+        cast = {rater: _OPPOSITE[vote] for rater, vote in cast.items()}
+    ballots = [ballot(vote, rater if are_named else None) for rater, vote in cast.items()]
+    return dict(_without(row, [*raters, 'shown_turned']), ballots=ballots)
 
 
 @register_format(VOTE_FORMATS, 'votes_wide', *_TEXT_COLUMNS, fits=_not_by_columns_alone)
@@ -425,22 +458,110 @@ def _check_side_order(columns: Mapping) -> None:
         )
 
 
-def _check_shown(row: SourceRow, columns: Mapping, column: str, values: Iterable[Any]) -> None:
+# %% ../../nbs/data/15b_vote_columns.ipynb #order-columns
+_ABOUT_TURNS = re.compile(
+    r'swap|flip|turned|revers|mirror|invert|permut|shuffl|random|order'
+    r'|(^|_)[ab]_(.*_)?(first|left)|(first|left)_(.*_)?([ab]$|is)'
+)
+_ABOUT_PLACES = re.compile(
+    r'order|show|present|display|position|place|left|right|first|second|top|bottom|side|swap|flip'
+    r'|slot|screen|sequence|start|initial|upper|lower|arrang|layout|turned|revers|mirror|invert'
+    r'|permut|shuffl|random'
+)
+
+
+def _tells_order(column: str, values: Collection[Any], row: SourceRow) -> bool:
+    "Whether a column may say of each row which response was shown first."
+    name = column.casefold()
+    if name in _names('turned'):
+        return True
+    others = _without(row, [column])
+    words = {' '.join(re.findall(r'[a-z0-9]+', str(value).casefold())) for value in values}
+    if words and words <= {'ab', 'ba', 'a b', 'b a'}:
+        return True
+    are_sides = any(_turned_by_order(value, others) is not None for value in values)
+    if words and not are_sides and words <= {'true', 'false', 'yes', 'no', 'none'}:
+        return _ABOUT_TURNS.search(name) is not None
+    are_places = words <= {*_PLACES, 'top', 'bottom', '0', '1', '2', '0 0', '1 0', '2 0'}
+    return bool(words) and (are_sides or are_places) and _ABOUT_PLACES.search(name) is not None
+
+
+def _order_columns(head: Sequence[Any], row: SourceRow, used: Collection[str]) -> list[str]:
+    "The columns that may say which response was shown first, one of the table of names first."
+    texts = [column for sides in NAMED_SIDES for column in sides]
+    columns = [
+        column
+        for column in row
+        if isinstance(column, str)
+        and column not in {*used, *texts, *_TEXT_COLUMNS, *FEATURES, *_names('annotator')}
+        and _tells_order(column, [*_vote_cells(head, [column])], row)
+    ]
+    return sorted(columns, key=lambda column: column.casefold() not in _names('turned'))
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #check-shown
+_SECOND_NAME = re.compile(r'right|second|bottom|lower|last')
+_FIRST_NAME = re.compile(r'left|first|top|upper|order')
+
+
+def _is_readable_order(column: str, head: Sequence[Any], row: SourceRow) -> bool:
+    "Whether `shown_turned` can be read from a column as it is."
+    name = column.casefold()
+    values = {str(value).strip().casefold(): value for value in _vote_cells(head, [column])}
+    if values.keys() <= _FLAGS.keys():
+        is_about_b = re.search(r'(^|_)b_(.*_)?(first|left)|(first|left)_(.*_)?b$', name)
+        return name in _names('turned') or bool(is_about_b or re.search('swap|flip|revers', name))
+    others = _without(row, [column])
+    are_orders = all(_turned_by_order(value, others) is not None for value in values.values())
+    return are_orders and not (_SECOND_NAME.search(name) and not _FIRST_NAME.search(name))
+
+
+def _check_shown(head: Sequence[Any], columns: Mapping, used: Sequence[str], words: Any) -> None:
     "Refuses words of place where it is not known which side was shown first."
-    turned = [c for c in row if isinstance(c, str) and c.casefold() in _names('turned')]
-    places = {'left', 'right', 'first', 'second', '1st', '2nd'}
-    if not turned or 'shown_turned' in columns:
+    column = used[0]
+    row = joined_rows(head)
+    row |= {c: row[p] for c, p in columns.items() if isinstance(p, str) and p in row}
+    if 'shown_turned' in row:
         return
-    for value in values:
-        if isinstance(value, str) and places & set(re.split(r'[\s_-]+', value.casefold())):
-            raise ContractError(
-                column,
-                'words that name a response; a place is unclear where responses were turned',
-                f'{value!r} beside `{turned[0]}`',
-                f'If it is the place on the screen: --map shown_turned={turned[0]}; '
-                f'if it names a column: --vote-words left=a,right=b,first=a,second=b',
-                reason=f'places in `{column}` beside `{turned[0]}`',
-            )
+    place = next((w for w in words if _PLACES & set(re.split(r'[\s_-]+', str(w).casefold()))), None)
+    mapped = [path for path in columns.values() if isinstance(path, str)]
+    turned = _order_columns(head, row, {*used, *mapped}) if place is not None else []
+    if not turned:
+        return
+    mapping = f'--map shown_turned={turned[0]}'
+    if not _is_readable_order(turned[0], head, row):
+        mapping = (
+            'add a column `shown_turned` with true in every row that showed B first or left, '
+            'false in the others'
+        )
+    raise ContractError(
+        column,
+        'words that name a response; a place is unclear where responses were turned',
+        f'{place!r} beside `{turned[0]}`',
+        f'If it is the place on the screen: {mapping}; '
+        f'if it names a column: --vote-words left=a,right=b,first=a,second=b',
+        reason=f'places in `{column}` beside `{turned[0]}`',
+    )
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #check-counted-places
+def check_counted_places(
+    head: Sequence[Any],  # a file's first rows
+    columns: Mapping[str, Any],  # of `recognise_votes`: `human_a`, ... to the file's
+) -> None:
+    "Refuses counts of votes for a place where responses may have been turned."
+    counts = [c for name, c in columns.items() if name.startswith(('human_', 'judge_'))]
+    places = [c for c in counts if _PLACES & set(c.casefold().split('_'))]
+    turned = _order_columns(head, joined_rows(head), counts) if places else []
+    if turned:
+        raise ContractError(
+            places[0],
+            'counts of votes for a response; a place is unclear where responses were turned',
+            f'`{places[0]}` beside `{turned[0]}`',
+            'If it names a column, not the place on the screen: --map '
+            + ','.join(f'{name}={column}' for name, column in columns.items()),
+            reason=f'`{places[0]}` beside `{turned[0]}`',
+        )
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #vote-reader
@@ -470,7 +591,7 @@ def vote_reader(
     else:
         sources = [columns.get('vote', 'vote')]
     values = [value for value in _vote_cells(head, sources) if str(value).strip() not in words]
-    _check_shown(first, columns, sources[0], values)
+    _check_shown(head, columns, sources, values)
     numbers = {number for number in map(as_vote_number, values) if number is not None}
     reader = VoteWords(words, number_meaning(numbers, sources[0], words))
     if format == 'votes_wide':
@@ -538,10 +659,52 @@ def propose_votes(
 # %% ../../nbs/data/15b_vote_columns.ipynb #other-votes
 # Parts of a column's name by which numbers in it may be votes; `votes` alone may be their total.
 _NUMBERS_OF_VOTES = re.compile(
-    r'(?:^|[_ .-])(?:humans?|people|ties?|draws?|prefer\w*|likert|share)(?:$|[_ .-])', re.IGNORECASE
+    r'(?:^|[_ .-])(?:humans?|people|ties?|draws?|prefer\w*|likert|share)(?:$|[_ .-])'
+    r'|(?:up|down)_?votes?|(?:yes|no|for|against|pro|con|agree|disagree)_votes?$'
+    r'|votes?_(?:yes|no|for|against|pro|con|agree|disagree)$'
+    r'|(?:pct|perc\w*|prop\w*|frac\w*|share|win_?rate|votes?)_(?:\w+_)?(?:[ab12]|left|right)$'
+    r'|(?:^|_)(?:[ab12]|left|right)_(?:\w+_)?(?:pct|perc\w*|prop\w*|frac\w*|share|win_?rate|votes?)$',
+    re.IGNORECASE,
 )
+_NAMES_OF_VOTES = re.compile(
+    r'vote|ballot|judge?ment|prefer|choice|annotat|label|winner|verdict|rater|human|people|tally',
+    re.IGNORECASE,
+)
+_TALLY = re.compile(r'\s*\d+(?:\s*(?:[-:/,;|]|to|vs?\.?)\s*\d+)+\s*')
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #several-votes
+def _names_votes(value: Any, row: SourceRow) -> bool:
+    "Whether an element of a list is a vote, or has one."
+    if isinstance(value, Mapping):
+        named = [v for name, v in value.items() if str(name).casefold() in _names('vote')]
+        return any(_is_word(v, row) for v in named) or any(map(side_of_word, map(str, value)))
+    return _is_word(value, row)
+
+
+def _has_several_votes(column: str, value: Any, row: SourceRow) -> bool:
+    "Whether one value has several votes: a list, `A,B,A`, or a count such as `2-1`."
+    is_named = _NAMES_OF_VOTES.search(column) is not None
+    nested = parse_nested(value)
+    if isinstance(nested, Mapping):
+        return is_named and bool(nested) and all(map(side_of_word, map(str, nested)))
+    if isinstance(nested, str):
+        if is_named and _TALLY.fullmatch(nested):
+            return True
+        nested = re.split(r'\s*[,;|/]\s*|\s+', nested.strip()) if len(nested) < 10_000 else []
+        nested = nested if len(nested) > 1 else []
+    if not isinstance(nested, list) or not nested:
+        return False
+    are_words = not any(as_vote_number(part) is not None for part in nested)
+    return (is_named or are_words) and all(_names_votes(part, row) for part in nested)
+
+
+def _is_number_of_votes(value: Any) -> bool:
+    text = value.strip().removesuffix('%') if isinstance(value, str) else value
+    return as_vote_number(text) is not None
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #other-votes-columns
 def _all_votes(column: str, head: Iterable[Any]) -> bool:
     "Whether every value of a column is a vote or blank, so that it is no grade or mood."
     return all(_is_a_vote(row.get(column), row) for row in head if isinstance(row, Mapping))
@@ -568,7 +731,11 @@ def _other_votes(
     numbers = [
         column
         for column, value in others.items()
-        if as_vote_number(value) is not None and _NUMBERS_OF_VOTES.search(column)
+        if column not in words
+        and (
+            _has_several_votes(column, value, row)
+            or (_is_number_of_votes(value) and _NUMBERS_OF_VOTES.search(column))
+        )
     ]
     return words, numbers
 
