@@ -111,7 +111,7 @@ def rao_kupper(
     return np.stack([a, b, np.expm1(2 * threshold) * a * b], 1)
 
 
-# %% ../../nbs/evaluation/07a_crowds.ipynb #cross-fitted-outcomes
+# %% ../../nbs/evaluation/07a_crowds.ipynb #fitted-ties
 _LEAST_THRESHOLD, _MOST_THRESHOLD = 1e-6, 15.0  # where nobody, or everybody, calls a tie
 _MOST_SLOPE = 50.0  # per root mean square of delta, where a model is never wrong
 
@@ -139,6 +139,7 @@ def _fitted_ties(x: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return minimize(_tie_cost, np.array([1.0, 0.5]), (x, shares), **settings).x
 
 
+# %% ../../nbs/evaluation/07a_crowds.ipynb #cross-fitted-outcomes
 def cross_fitted_outcomes(
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
     a: np.ndarray,  # (pairs,): votes for A
