@@ -63,6 +63,10 @@ Statistic = Literal[
     'share_error',
     'slope',
     'calibration_error',
+    'divided_auroc',
+    'tied_auroc',
+    'crowd_error',
+    'crowd_distance',
     'tempered_log_loss',
     'tempered_brier',
     'tempered_share_error',
@@ -72,6 +76,21 @@ Statistic = Literal[
     'votes_needed',
     'disattenuated',
 ]
+
+
+# %% ../../nbs/cli/10_correlating.ipynb #crowds-table
+def _crowds_table(measurement: 'Measurement') -> 'pd.DataFrame':
+    "How well each model predicts where people are divided or indifferent."
+    from plurality_nb.evaluation.crowds import score_crowds
+
+    return score_crowds(
+        measurement.models,
+        by=measurement.by,
+        votes=measurement.votes,
+        n_boot=measurement.n_boot,
+        seed=measurement.seed,
+        include_seen=measurement.include_seen,
+    )
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #print-tables
@@ -87,13 +106,16 @@ def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
     import pandas as pd
 
     from plurality_nb.evaluation.correlation import STATISTICS, printed_table
+    from plurality_nb.evaluation.crowds import CROWD_SCORES
 
-    votes = measurement.votes
-    if statistic in STATISTICS:
-        name, heading = 'correlation', f"{statistic} correlation with {votes} votes' share"
+    heading = f'{statistic.replace("_", " ")} by {measurement.votes} votes'
+    if statistic in CROWD_SCORES:
+        tables = [_crowds_table(measurement)]
+    elif statistic in STATISTICS:
+        heading = f"{statistic} correlation with {measurement.votes} votes' share"
+        tables = [measurement.table('correlation'), measurement.table('ceilings')]
     else:
-        name, heading = 'scores', f'{statistic.replace("_", " ")} by {votes} votes'
-    tables = [measurement.table(name), measurement.table('ceilings')]
+        tables = [measurement.table('scores'), measurement.table('ceilings')]
     table = printed_table(pd.concat(tables, ignore_index=True), statistic)
     print(f'{heading} [95% interval]\n{table}')
 
@@ -133,13 +155,16 @@ def _print_contrast(contrast: 'pd.DataFrame', statistic: str) -> None:
 # %% ../../nbs/cli/10_correlating.ipynb #print-json
 def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
     "Prints every table, and how many rows were left out of them."
-    from plurality_nb.evaluation.tables import rows_left_out, supported
+    from plurality_nb.evaluation.tables import rows_left_out, said_once, supported
     from plurality_nb.studies.measure import make_tables
 
     records = {
         name: json.loads(supported(table).to_json(orient='records'))
         for name, table in make_tables(measurement).items()
     }
+    with said_once():
+        crowds = supported(_crowds_table(measurement))
+    records['crowds'] = json.loads(crowds.to_json(orient='records'))
     left_out = rows_left_out(measurement.models, measurement.votes, measurement.include_seen)
     print_json(dict(**records, left_out=left_out, simulated=simulated))
 

@@ -80,10 +80,11 @@ def test_the_road_and_what_its_files_say(run, tmp_path):
 
 
 def test_any_statistic_can_be_printed(run):
-    from plurality_nb.evaluation import correlation, scores
+    from plurality_nb.evaluation import correlation, crowds, scores
 
     own = {"reliability", "votes_needed", "disattenuated"}
-    assert set(correlating.Statistic.__args__) == {*correlation.STATISTICS, *scores.SCORES, *own}
+    every = {*correlation.STATISTICS, *scores.SCORES, *crowds.CROWD_SCORES, *own}
+    assert set(correlating.Statistic.__args__) == every
     for step in [
         "vote sample --judge population --votes 4 --limit 40 --out v.parquet",
         "score v.parquet --model random --out s.parquet",
@@ -98,6 +99,8 @@ def test_any_statistic_can_be_printed(run):
         ("slope", ["random"], "spearman"),
         ("votes_needed", ["noise ceiling"], "spearman"),
         ("disattenuated", ["random"], "spearman"),
+        ("tied_auroc", ["random", "noise ceiling"], "spearman"),
+        ("crowd_error", ["random"], "spearman"),
     ]:
         code, out, err = run(*common.split(), "random", "--statistic", statistic)
         assert code == 0, err
