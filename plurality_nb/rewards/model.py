@@ -16,8 +16,8 @@ import numpy as np
 from datasets import Dataset
 
 from plurality_nb.data.build import with_columns
-from plurality_nb.data.outputs import json_object
 from plurality_nb.data.grouping import is_among
+from plurality_nb.data.outputs import json_object
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.baselines import BASELINES, PairOfRewards, baseline_rewards
 

@@ -30,10 +30,10 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset
 
-from plurality_nb.data.grouping import excluded_rows
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import number_column
 from plurality_nb.data.checks import describe_value
+from plurality_nb.data.grouping import excluded_rows
 from plurality_nb.data.orientation import chosen_sign
 from plurality_nb.data.schema import OUTCOMES, VOTERS
 from plurality_nb.errors import ContractError

@@ -14,8 +14,8 @@ import numpy as np
 from datasets import Dataset
 from scipy.special import expit, logit
 
-from plurality_nb.data.grouping import groups_as_in
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.grouping import groups_as_in
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.shares import vote_share, votes_of
 

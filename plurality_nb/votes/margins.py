@@ -18,8 +18,8 @@ from collections.abc import Iterable
 import numpy as np
 from datasets import Dataset
 
-from plurality_nb.data.grouping import excluded_rows
 from plurality_nb.data.build import number_column, with_columns
+from plurality_nb.data.grouping import excluded_rows
 from plurality_nb.data.orientation import chosen_sign
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.shares import Votes, decisiveness, vote_share, votes_of

@@ -1,16 +1,25 @@
 "Which prompts count as the same: for splits, for `seen`, for `exclude`, for resampling."
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from plurality_nb.data.build import to_comparisons, with_columns
-from plurality_nb.data.grouping import known_ids
+from plurality_nb.data.grouping import known_ids, regroup
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.near_duplicates import near_groups, shingles
 from plurality_nb.data.saving import save_comparisons
-from plurality_nb.data.schema import frame_texts, group_id, pair_id, prompt_id, text_hash
+from plurality_nb.data.schema import (
+    first_turn_id,
+    frame_texts,
+    group_id,
+    pair_id,
+    prompt_id,
+    text_hash,
+)
 from plurality_nb.data.split import split_by_group
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.baselines import PairOfRewards, baseline_rewards
@@ -215,7 +224,8 @@ def test_near_prompts_of_comparisons_are_excluded_unless_told_otherwise(caplog):
     assert len(exclude_groups(ds, evaluated, near=False)) == 4
     assert len(exclude_groups(ds, evaluated["group"])) == 4
     assert "near" not in caplog.text
-    labelled = with_columns(ds, label=[1, 0, 1, 0, 1], human_a=[3] * 5, human_b=[1] * 5)
+    votes = dict(human_a=[3] * 5, human_b=[1] * 5, human_tie=[0] * 5)
+    labelled = with_columns(ds, label=[1, 0, 1, 0, 1], **votes)
     margins = add_margins(labelled, "constant", votes="human", exclude=evaluated)["margin"]
     assert [margin is None for margin in margins] == [True, False, False, True, False]
     how = dict(objective="bt", folds=2, max_steps=2, progress=False)
@@ -246,3 +256,19 @@ def test_calibration_learns_from_no_row_on_the_prompt_however_it_is_grouped():
 def test_a_grouping_that_is_unknown_is_refused():
     with pytest.raises(ContractError, match="group_by"):
         load_comparisons(pairs_on(TALKS), group_by="first-turn")
+
+
+def test_hh_conversations_that_begin_alike_are_never_split():
+    "2,304 prompts of the harmless test split are 2,170 groups by first turn."
+    folder = Path(os.environ.get("PLURALITY_DATA", "../shared/data"))
+    path = folder / "hh_harmless_base_test.jsonl.gz"
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    parts = [
+        load_comparisons(path, format="hh", strict=False, part=part, group_by="first_turn")
+        for part in ("train", "test")
+    ]
+    train, test = ({first_turn_id(p) for p in ds["prompt"]} for ds in parts)
+    assert len(test) > 150 and not train & test
+    exact = load_comparisons(path, format="hh", strict=False)
+    assert len(set(exact["group"])) - len(set(regroup(exact, "first_turn")["group"])) == 134
