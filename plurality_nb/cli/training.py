@@ -231,6 +231,8 @@ _ExcludeNearOption = Annotated[
         'sequences seven tenths are the same.',
     ),
 ]
+
+# %% ../../nbs/cli/08_training.ipynb #control-options
 _MarginControlOption = Annotated[
     Literal['constant', 'permuted'] | None,
     typer.Option(
@@ -273,16 +275,11 @@ def train_command(
         _refuse_full_options(full, memory)
     _check_model_folder(out, model, [data, full.eval_data, *(exclude or [])])
     ds = load_stage(data)
-    common = dict(
-        objective=objective,
-        votes=votes,
-        missing=missing,
-        margin_control=margin_control,
-        exclude=_evaluated_prompts(exclude or []),
-        exclude_near=exclude_near,
-        seed=seed,
-        note=dict(data=read_settings(data), command=command_line()),
-    )
+    note = dict(data=read_settings(data), command=command_line())
+    common: dict[str, Any]
+    common = dict(objective=objective, votes=votes, missing=missing, seed=seed, note=note)
+    common |= dict(exclude=_evaluated_prompts(exclude or []), exclude_near=exclude_near)
+    common |= dict(margin_control=margin_control)
     if model == 'probe':
         record = _train_probe(ds, out, common)
     else:

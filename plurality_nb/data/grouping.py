@@ -77,6 +77,7 @@ class ExcludedRows(NamedTuple):
     near: np.ndarray  # (rows,) bool: whose prompt nearly repeats one, without being one
 
 
+# %% ../../nbs/data/05b_grouping.ipynb #find-excluded-rows
 def excluded_rows(
     ds: Dataset,  # comparisons
     exclude: Dataset | Iterable[str],  # other comparisons, or groups, which say nothing of texts

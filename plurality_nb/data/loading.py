@@ -671,6 +671,9 @@ def _keep(ds: Dataset, part: str | None, limit: int | None, seed: int) -> Datase
 
 
 # %% ../../nbs/data/20_loading.ipynb #group
+_AS_THE_DATA_SAY = Counting()
+
+
 def _group(ds: Dataset, group_by: str | None, account: dict, where: str) -> Dataset:
     "The rows grouped as asked for; a note says how many prompts were put together."
     if group_by is None:
@@ -689,9 +692,6 @@ def _group(ds: Dataset, group_by: str | None, account: dict, where: str) -> Data
 
 
 # %% ../../nbs/data/20_loading.ipynb #read-comparisons
-_AS_THE_DATA_SAY = Counting()
-
-
 def read_comparisons(
     data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
     split: str | None = None,  # of a data set that has several; None is `train`
@@ -727,8 +727,7 @@ def read_comparisons(
         oddity: odd_rows.pair_ids for oddity, odd_rows in odd.items() if odd_rows.pair_ids
     }
     ds, account = _count_votes(Loaded(ds, account), counting, merge, opened.where)
-    ds = _group(ds, group_by, account, opened.where)
-    ds = _keep(ds, part, limit, seed)
+    ds = _keep(_group(ds, group_by, account, opened.where), part, limit, seed)
     return Loaded(ds, account | dict(kept=len(ds)))
 
 

@@ -83,14 +83,14 @@ def near_clusters(
 
     known = {group_id(prompt): shingles(prompt) for prompt in prompts}
     linked = DisjointSet(known)
-    holders = defaultdict(list)
+    holders: dict[tuple, list[str]] = defaultdict(list)
     for group, hashes in known.items():
         for key in _band_keys(hashes):
             for other in holders[key]:
                 if not linked.connected(group, other) and _overlap(hashes, known[other]) >= least:
                     linked.merge(group, other)
             holders[key].append(group)
-    cluster_of = {}
+    cluster_of: dict[str, str] = {}
     for members in linked.subsets():
         name = min(members) if len(members) == 1 else f'{NEAR_MARK}{min(members)}'
         cluster_of |= dict.fromkeys(members, name)

@@ -180,11 +180,12 @@ def _probe_data(
     )
 
 
-def _warn_of_no_learning(objective: str, pairs: int) -> None:
-    _log.warning(
-        f'{objective}: nothing learned from {pairs} pairs helps on held-out prompts; '
-        'all rewards stay equal'
-    )
+def _warn_of_no_learning(best: _BestStep, objective: str, pairs: int) -> None:
+    if best.steps == 0:
+        _log.warning(
+            f'{objective}: nothing learned from {pairs} pairs helps on held-out prompts; '
+            'all rewards stay equal'
+        )
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #usable-targets
@@ -237,8 +238,7 @@ def train_probe(
     data = _probe_data(ds, usable, objective, settings, encoder, progress)
     rule = _StoppingRule(lr, max_steps, patience, folds, validate_on, seed)
     best = _best_step(data, ds['group'][:], rule, progress)
-    if best.steps == 0:
-        _warn_of_no_learning(objective, len(ds))
+    _warn_of_no_learning(best, objective, len(ds))
     probe, groups = _fit_probe(data, best.steps, lr), known_ids(ds)
     record: dict[str, Any] = dict(objective=objective, votes=votes, **asdict(rule))
     record |= dict(pairs=len(ds), prompts=len(set(ds['group'])), **OBJECTIVE_SETTINGS | settings)
