@@ -47,6 +47,7 @@ class SourceOptions:
     separator: str | None = None
     any_size: Annotated[bool, typer.Option('--any-size')] = False
     part: Literal['train', 'validation', 'test'] | None = None
+    group_by: Literal['exact', 'first-turn', 'near'] | None = None
     limit: Annotated[int | None, typer.Option(min=1)] = None
     judges: Annotated[str | None, typer.Option(metavar='NAME,...')] = None
     annotators_are: Literal['people', 'judges'] | None = None
@@ -139,6 +140,7 @@ def load_data(
         progress=shows_progress(),
         counting=counting_of(source),
         reading=Reading(source.encoding, source.separator, source.any_size),
+        group_by=source.group_by and source.group_by.replace('-', '_'),
     )
     _show_account(data, account, rejects)
     return ds, account

@@ -177,17 +177,16 @@ def _check_model_folder(out: Path, model: str, inputs: list) -> None:
         check_training(out, [*inputs, model])
 
 
-def _excluded_groups(ds: 'Dataset', paths: list[Path]) -> set[str]:
-    "The prompts of some comparisons, and those of `ds` that say nearly the same."
-    from plurality_nb.data.loading import load_comparisons
-    from plurality_nb.data.near_duplicates import near_groups
+def _evaluated_prompts(paths: list[Path]) -> 'Dataset | tuple[()]':
+    "The prompts that must not be learned from."
+    from datasets import concatenate_datasets
 
+    from plurality_nb.data.loading import load_comparisons
+
+    if not paths:
+        return ()
     evaluated = [load_comparisons(path, strict=False) for path in paths]
-    same = {group for other in evaluated for group in other['group'][:]}
-    near = near_groups(ds['prompt'], [prompt for other in evaluated for prompt in other['prompt']])
-    if near - same:
-        show_message(f'{len(near - same)} prompts nearly repeat one of --exclude: left out as well')
-    return same | near
+    return concatenate_datasets([ds.select_columns(['prompt', 'group']) for ds in evaluated])
 
 
 def _print_training(record: dict) -> None:
@@ -220,10 +219,20 @@ _ObjectiveOption = Annotated[
 _ExcludeOption = Annotated[
     list[Path] | None,
     typer.Option(
-        help='Comparisons whose prompts, and prompts that nearly repeat them, must not be learned '
-        'from, such as the evaluation data; may be given several times.'
+        help='Comparisons whose prompts must not be learned from, such as the evaluation data; '
+        'may be given several times.'
     ),
 ]
+_ExcludeNearOption = Annotated[
+    bool,
+    typer.Option(
+        '--exclude-near/--no-exclude-near',
+        help='Also leave out prompts that nearly repeat one of --exclude: of whose three-word '
+        'sequences seven tenths are the same.',
+    ),
+]
+
+# %% ../../nbs/cli/08_training.ipynb #control-options
 _MarginControlOption = Annotated[
     Literal['constant', 'permuted'] | None,
     typer.Option(
@@ -251,6 +260,7 @@ def train_command(
     votes: VotesOption = 'judge',
     seed: SeedOption = 0,
     exclude: _ExcludeOption = None,
+    exclude_near: _ExcludeNearOption = True,
     missing: _MissingOption = 'drop',
     margin_control: _MarginControlOption = None,
 ) -> None:
@@ -265,15 +275,11 @@ def train_command(
         _refuse_full_options(full, memory)
     _check_model_folder(out, model, [data, full.eval_data, *(exclude or [])])
     ds = load_stage(data)
-    common = dict(
-        objective=objective,
-        votes=votes,
-        missing=missing,
-        margin_control=margin_control,
-        exclude=_excluded_groups(ds, exclude or []),
-        seed=seed,
-        note=dict(data=read_settings(data), command=command_line()),
-    )
+    note = dict(data=read_settings(data), command=command_line())
+    common: dict[str, Any]
+    common = dict(objective=objective, votes=votes, missing=missing, seed=seed, note=note)
+    common |= dict(exclude=_evaluated_prompts(exclude or []), exclude_near=exclude_near)
+    common |= dict(margin_control=margin_control)
     if model == 'probe':
         record = _train_probe(ds, out, common)
     else:

@@ -38,7 +38,7 @@ from plurality_nb.data.checks import (
     describe_value,
     rows_to_columns,
 )
-from plurality_nb.data.schema import FEATURES, QUADRANTS
+from plurality_nb.data.schema import FEATURES, NEAR_MARK, QUADRANTS
 from plurality_nb.errors import ContractError, LeftOut
 
 
@@ -177,7 +177,7 @@ _MAY_BE_OWN = (
     *('pair_id', 'group', 'label_source', 'source', 'quadrant', 'seen', 'margin'),
     *('plurality', 'indistinguishability', 'reward_a', 'reward_b'),
 )
-_OUR_ID = re.compile('[0-9a-f]{16}')
+_OUR_ID = re.compile(f'({NEAR_MARK})?[0-9a-f]{{16}}')
 _MEANT_AS_NUMBER = re.compile(r'\s*[-+]?(nan|inf(inity)?|[\d.,\s]+(e[-+]?\d+)?)\s*', re.IGNORECASE)
 
 

@@ -29,7 +29,7 @@ from plurality_nb.data.schema import (
     QUADRANTS,
     VOTERS,
     frame_texts,
-    group_id,
+    kept_group,
     prompt_id,
     text_hash,
 )
@@ -379,7 +379,8 @@ def check_columns(
             checked[name] = [_CHECKS[name](value, name) for value in values]
         elif name not in FEATURES:
             checked[name] = values
-    checked['group'] = [group_id(prompt) for prompt in checked['prompt']]
+    groups = columns.get('group') or [None] * n_rows
+    checked['group'] = [kept_group(*row) for row in zip(groups, checked['prompt'])]
     prompts = [prompt_id(prompt) for prompt in checked['prompt']]
     if has_winner:
         _orient_columns(checked, prompts)

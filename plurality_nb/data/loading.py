@@ -36,6 +36,7 @@ from plurality_nb.data.formats import (
     rename_columns,
     source_columns,
 )
+from plurality_nb.data.grouping import GROUPINGS, regroup
 from plurality_nb.data.judgements import Format, SourceRow
 
 # %% ../../nbs/data/20_loading.ipynb #imports-votes
@@ -496,7 +497,11 @@ def find_odd_rows(
 
 
 # %% ../../nbs/data/20_loading.ipynb #check-choices
-def _check_choices(format: str | None, part: str | None, limit: Any, counting: Counting) -> None:
+def _check_choices(
+    format: str | None, part: str | None, limit: Any, counting: Counting, group_by: str | None
+) -> None:
+    if group_by is not None and group_by not in GROUPINGS:
+        raise ContractError('group_by', f'one of {GROUPINGS}', repr(group_by))
     if counting.repeats not in REPEATS:
         raise ContractError('repeats', f'one of {REPEATS}', repr(counting.repeats))
     if format is not None and format not in FORMATS:
@@ -715,10 +720,28 @@ def _keep(ds: Dataset, part: str | None, limit: int | None, seed: int) -> Datase
     return ds
 
 
-# %% ../../nbs/data/20_loading.ipynb #read-comparisons
+# %% ../../nbs/data/20_loading.ipynb #group
 _AS_THE_DATA_SAY = Counting()
 
 
+def _group(ds: Dataset, group_by: str | None, account: dict, where: str) -> Dataset:
+    "The rows grouped as asked for; a note says how many prompts were put together."
+    if group_by is None:
+        return ds
+    prompts = len(set(regroup(ds)['group']))
+    ds = regroup(ds, group_by)
+    groups = Counter(ds['group'])
+    if len(groups) < prompts:
+        note = (
+            f'{prompts} prompts are {len(groups)} groups (`group_by=`, --group-by: {group_by}), '
+            f'the largest of {max(groups.values())} pairs'
+        )
+        account['notes'] |= {note: account['read']}
+        _tell(where, [note])
+    return ds
+
+
+# %% ../../nbs/data/20_loading.ipynb #read-comparisons
 def read_comparisons(
     data: str | Path | Iterable,  # source's name, file, folder, Hub id, or rows
     split: str | None = None,  # of a data set that has several; None is `train`
@@ -734,9 +757,10 @@ def read_comparisons(
     progress: bool = False,
     counting: Counting = _AS_THE_DATA_SAY,  # whose votes count, and how often
     reading: Reading = AS_IT_SAYS,  # how a file is to be read: its encoding, its separator
+    group_by: str | None = None,  # of `GROUPINGS`; None: as the file says, else exact prompts
 ) -> Loaded:  # comparisons, and the account
     "Comparisons, and an account of what happened to every row."
-    _check_choices(format, part, limit, counting)
+    _check_choices(format, part, limit, counting, group_by)
     if rejects is not None:
         refuse_inputs(rejects, [data, people], 'rejects')
         refuse_foreign(rejects, _why_no_rejects, 'a file of rows set aside', 'rejects')
@@ -753,7 +777,7 @@ def read_comparisons(
         oddity: odd_rows.pair_ids for oddity, odd_rows in odd.items() if odd_rows.pair_ids
     }
     ds, account = _count_votes(Loaded(ds, account), counting, merge, opened.where)
-    ds = _keep(ds, part, limit, seed)
+    ds = _keep(_group(ds, group_by, account, opened.where), part, limit, seed)
     return Loaded(ds, account | dict(kept=len(ds)))
 
 
@@ -773,7 +797,7 @@ def load_comparisons(
     encoding: str | None = None,  # of a file; None is UTF-8, or what a byte-order mark shows
     separator: str | None = None,  # of the cells of a CSV file; None finds it in the header
     any_size: bool = False,  # read a compressed file however large it grows
-    **kwargs: Any,  # `columns`, `people`, `part`, `progress`: see `read_comparisons`
+    **kwargs: Any,  # `columns`, `people`, `part`, `group_by`, ...: see `read_comparisons`
 ) -> Dataset:  # comparisons
     "Comparisons from a named data set, the Hub, a file, a folder or rows in memory."
     kwargs.setdefault('counting', Counting(repeats, judges, annotators_are, vote_words or {}))

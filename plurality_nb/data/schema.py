@@ -9,6 +9,7 @@ __all__ = [
     'QUADRANTS',
     'VOTERS',
     'OUTCOMES',
+    'NEAR_MARK',
     'text_hash',
     'digest',
     'frame_texts',
@@ -16,12 +17,15 @@ __all__ = [
     'prompt_id',
     'normal_text',
     'group_id',
+    'first_turn_id',
+    'kept_group',
     'pair_id',
 ]
 
 # %% ../../nbs/data/01_schema.ipynb #imports
 import hashlib
 import json
+import re
 import unicodedata
 
 from datasets import Features, List, Value
@@ -140,6 +144,33 @@ def group_id(
     turns = flat_turns(prompt)
     contents = [normal_text(content) for content in turns[1::2]]
     return text_hash(frame_texts(*[text for turn in zip(turns[::2], contents) for text in turn]))
+
+
+# %% ../../nbs/data/01_schema.ipynb #first-turn-id
+def first_turn_id(
+    prompt: str | list[dict],  # a user's text, or the conversation up to the response
+) -> str:  # 16 hexadecimal digits
+    "`group_id` of the first user turn; of the whole prompt if the user says nothing in it."
+    turns = flat_turns(prompt)
+    said = [text for role, text in zip(turns[::2], turns[1::2]) if role == 'user']
+    return group_id(said[0] if said else prompt)
+
+
+# %% ../../nbs/data/01_schema.ipynb #kept-group
+NEAR_MARK = 'near:'  # begins the group of prompts that nearly repeat each other
+_NEAR_GROUP = re.compile(f'{NEAR_MARK}[0-9a-f]{{16}}')
+
+
+def kept_group(
+    group: object,  # what a file says, if anything
+    prompt: str | list[dict],  # a user's text, or the conversation up to the response
+) -> str:
+    "A row's group if it is one by first turn or near-duplicates; else the prompt's `group_id`."
+    exact = group_id(prompt)
+    if group is None or group == exact or not isinstance(group, str):
+        return exact
+    is_coarser = _NEAR_GROUP.fullmatch(group) or group == first_turn_id(prompt)
+    return str(group) if is_coarser else exact
 
 
 # %% ../../nbs/data/01_schema.ipynb #pair-id

@@ -16,8 +16,8 @@ import numpy as np
 from datasets import Dataset
 
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.grouping import is_among
 from plurality_nb.data.outputs import json_object
-from plurality_nb.data.schema import group_id, prompt_id
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.baselines import BASELINES, PairOfRewards, baseline_rewards
 
@@ -89,7 +89,7 @@ class _ModelFacts:
 
     name: str = 'reward model'
     settings: dict = field(default_factory=dict)  # how it was trained
-    groups: frozenset[str] = field(default_factory=frozenset, repr=False)  # `group` of all its rows
+    groups: frozenset[str] = field(default_factory=frozenset, repr=False)  # `known_ids` of its rows
     # Why pairs were not read when it last scored, to how many.
     set_aside: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -97,9 +97,7 @@ class _ModelFacts:
 # %% ../../nbs/rewards/04_model.ipynb #is-seen
 def _is_seen(ds: Dataset, groups: frozenset[str]) -> list[bool]:
     "Whether a model that has learned from some groups has seen each row's prompt."
-    # A model that noted its prompts before groups compared texts knows them as `prompt_id`.
-    ids = [(group_id(prompt), prompt_id(prompt)) for prompt in ds['prompt']]
-    return [not groups.isdisjoint(both) for both in ids]
+    return is_among(ds, groups).tolist()
 
 
 # %% ../../nbs/rewards/04_model.ipynb #rewardmodel-2

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.grouping import known_ids
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
 from plurality_nb.progress import progress_bar
@@ -179,11 +180,12 @@ def _probe_data(
     )
 
 
-def _warn_of_no_learning(objective: str, pairs: int) -> None:
-    _log.warning(
-        f'{objective}: nothing learned from {pairs} pairs helps on held-out prompts; '
-        'all rewards stay equal'
-    )
+def _warn_of_no_learning(best: _BestStep, objective: str, pairs: int) -> None:
+    if best.steps == 0:
+        _log.warning(
+            f'{objective}: nothing learned from {pairs} pairs helps on held-out prompts; '
+            'all rewards stay equal'
+        )
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #usable-targets
@@ -216,7 +218,8 @@ def train_probe(
     patience: int = 100,  # steps without a better held-out loss before stopping
     folds: int = 5,  # of the prompts, for the choice of the number of steps
     missing: str = 'drop',  # rows that the objective cannot use: `drop` or `raise`
-    exclude: Iterable[str] = (),  # groups never to learn from, such as those of evaluation data
+    exclude: Dataset | Iterable[str] = (),  # never to learn from: comparisons, or groups
+    exclude_near: bool = True,  # nor from prompts that nearly repeat those of comparisons
     validate_on: str = 'auto',  # what decides when to stop: `labels`, `votes`, or `auto`
     margin_control: str | None = None,  # of `MARGIN_CONTROLS`: what replaces the margins
     seed: int = 0,  # of the folds and of permuted margins
@@ -228,18 +231,17 @@ def train_probe(
     if os.path.isdir(encoder):
         encoder = os.path.abspath(encoder)  # it is looked for again wherever the probe is used
     control = checked_control(margin_control, objective)
-    ds = exclude_groups(ds, exclude)
+    ds = exclude_groups(ds, exclude, exclude_near)
     targets = training_targets(ds, objective, votes, missing)
     ds = take(ds, targets['keep'])
     usable = _usable_targets(ds, targets, control, validate_on, seed)
     data = _probe_data(ds, usable, objective, settings, encoder, progress)
     rule = _StoppingRule(lr, max_steps, patience, folds, validate_on, seed)
     best = _best_step(data, ds['group'][:], rule, progress)
-    if best.steps == 0:
-        _warn_of_no_learning(objective, len(ds))
-    probe, groups = _fit_probe(data, best.steps, lr), frozenset(ds['group'])
+    _warn_of_no_learning(best, objective, len(ds))
+    probe, groups = _fit_probe(data, best.steps, lr), known_ids(ds)
     record: dict[str, Any] = dict(objective=objective, votes=votes, **asdict(rule))
-    record |= dict(pairs=len(ds), prompts=len(groups), **OBJECTIVE_SETTINGS | settings)
+    record |= dict(pairs=len(ds), prompts=len(set(ds['group'])), **OBJECTIVE_SETTINGS | settings)
     record |= dict(steps=best.steps, validation_loss=best.loss, margin_control=control)
     if 'margin' in OBJECTIVES[objective].needs:
         record |= dict(mean_margin=float(usable['margin'].mean()))

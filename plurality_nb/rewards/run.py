@@ -342,7 +342,8 @@ def train_model(
     model: str | Path,  # Hub id, or folder
     out: str | Path,  # folder of the model; one of ours there is replaced, once all is done
     eval_dataset: Dataset | None = None,  # comparisons to evaluate on
-    exclude: Iterable[str] = (),  # groups never to learn from, such as those of evaluation data
+    exclude: Dataset | Iterable[str] = (),  # never to learn from: comparisons, or groups
+    exclude_near: bool = True,  # nor from prompts that nearly repeat those of comparisons
     lora: int = 0,  # rank of an adapter on all linear layers; 0 trains all weights
     restart: bool = False,  # discard an interrupted run and begin again
     note: dict | None = None,  # what else to save with the model, such as where the data came from
@@ -352,7 +353,7 @@ def train_model(
     "Trains a full reward model; the same call continues a run that was interrupted."
     _check_run_settings(settings)
     check_training(out, [model])
-    ds = exclude_groups(ds, exclude)
+    ds = exclude_groups(ds, exclude, exclude_near)
     settings = {name: value for name, value in settings.items() if value is not None}
     plan = _Plan(
         str(model), Path(out), _run_folder(out), lora, restart, dict(note or {}), progress, settings

@@ -33,6 +33,7 @@ from datasets import Dataset
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import number_column
 from plurality_nb.data.checks import describe_value
+from plurality_nb.data.grouping import excluded_rows
 from plurality_nb.data.orientation import chosen_sign
 from plurality_nb.data.schema import OUTCOMES, VOTERS
 from plurality_nb.errors import ContractError
@@ -335,16 +336,17 @@ def group_folds(
 # %% ../../nbs/rewards/01_targets.ipynb #exclude-groups
 def exclude_groups(
     ds: Dataset,  # comparisons
-    groups: Iterable[str],  # `group` of the prompts to leave out
+    exclude: Dataset | Iterable[str],  # comparisons on the prompts to leave out, or their groups
+    near: bool = True,  # leave out prompts that nearly repeat those of comparisons as well
 ) -> Dataset:  # the rows of other prompts
     "Comparisons without certain prompts; a warning counts what is left out."
-    excluded = set(groups)
-    keep = np.array([group not in excluded for group in ds['group']])
+    same, repeats = excluded_rows(ds, exclude, near)
+    keep = ~(same | repeats)
     if keep.all():
         return ds
     if not keep.any():
         raise ContractError('exclude', 'prompts that leave some to train on', f'all {len(ds)} rows')
-    _log.warning(
-        f'{(~keep).sum()} of {len(ds)} rows left out of training: their prompts are excluded'
-    )
+    nearly = f', {repeats.sum()} of them as near-duplicates' if repeats.any() else ''
+    left_out = f'{(~keep).sum()} of {len(ds)} rows left out of training'
+    _log.warning(f'{left_out}: their prompts are excluded{nearly}')
     return take(ds, keep)

@@ -30,6 +30,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 # %% ../../nbs/rewards/11_trainer.ipynb #part-2
 from plurality_nb import __version__
+from plurality_nb.data.grouping import known_ids
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.folders import check_weight_files
@@ -295,9 +296,8 @@ def _report_dropped(dataset: Any, prepared: Any, max_length: int | None) -> None
 
 # %% ../../nbs/rewards/11_trainer.ipynb #groups-of
 def _training_groups(ds: Dataset, rows: np.ndarray) -> frozenset[str]:
-    "The prompts of some rows, without gathering the rows."
-    groups = ds.select_columns(['group']).with_format('arrow')[:]['group']
-    return frozenset(groups.take(rows).unique().to_pylist())
+    "The prompts of some rows, without gathering their responses."
+    return known_ids(ds.select_columns(['group', 'prompt']).select(rows))
 
 
 def _first_pairs(dataset: Any, count: int) -> list[Pair]:

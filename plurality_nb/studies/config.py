@@ -51,6 +51,8 @@ class Pairs:
     format: str | None = None  # None: recognised by the columns
     columns: dict = field(default_factory=dict)  # the format's name of a column to the data's
     limit: int | None = None  # most pairs, drawn at random; None: all
+    # which prompts are one; None: as the data say, else exact ones
+    group_by: Literal['exact', 'first_turn', 'near'] | None = None
 
     def __post_init__(self) -> None:
         self.name = self.name or Path(self.data).stem.replace(':', '_')
@@ -281,6 +283,7 @@ class Study:
     taxonomy: dict = field(default_factory=dict)  # of `label_taxonomy`
     statistics: Statistics = field(default_factory=Statistics)
     seeds: list[int] = field(default_factory=lambda: [0])
+    exclude_near: bool = True  # never train on what nearly repeats a prompt of the evaluation
     title: str = 'Do synthetic votes help?'
 
     def __post_init__(self) -> None:

@@ -40,6 +40,7 @@ from datasets import Dataset, concatenate_datasets
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.grouping import is_among, known_ids
 from plurality_nb.data.loading import load_comparisons, read_comparisons
 from plurality_nb.data.opening import path_exists, refuse_missing
 from plurality_nb.data.outputs import replacing
@@ -180,6 +181,7 @@ def _read_source(source: Pairs, progress: bool) -> tuple[Dataset, dict]:
         strict=False,
         columns=source.columns,
         progress=progress,
+        group_by=source.group_by,
     )
 
 
@@ -234,22 +236,29 @@ def _no_labels(name: str) -> ContractError:
     return ContractError('data', 'pairs with a label', 'none', hint, where=name)
 
 
+def _pairs_of(settings: Mapping) -> Pairs:
+    "A step's settings without what belongs to the study."
+    return Pairs(**{name: setting for name, setting in settings.items() if name != 'exclude_near'})
+
+
 def load_pairs(
     job: Job,
-    settings: dict,  # of `Pairs`
+    settings: dict,  # of `Pairs`, and `exclude_near` of `Study`
 ) -> dict:  # as of `load_people`; pairs, prompts, and pairs excluded for their prompts
     "Writes the pairs with a winner, without the prompts of the evaluation."
-    pairs = Pairs(**settings)
+    pairs = _pairs_of(settings)
     ds, account = _read_source(pairs, job.session.progress)
     ds = take(ds, decided(ds))
     if not len(ds):
         raise _no_labels(pairs.name)
-    people = [load_comparisons(path, merge=False)['group'][:] for path in job.inputs.values()]
-    fresh = exclude_groups(ds, {group for groups in people for group in groups})
+    people = _read_files(job.inputs.values()).select_columns(['prompt', 'group'])
+    fresh = exclude_groups(ds, people, settings.get('exclude_near', True))
+    excluded, same = len(ds) - len(fresh), int(is_among(ds, known_ids(people)).sum())
     drawn = _draw_rows(fresh, pairs.limit)
     job.save(drawn.select_columns(list(FEATURES)))
     prompts = len(set(drawn['group'][:]))
-    counts = dict(excluded=len(ds) - len(fresh), pairs=len(drawn), prompts=prompts)
+    counts = dict(excluded=excluded, excluded_near=excluded - same)
+    counts |= dict(pairs=len(drawn), prompts=prompts)
     return _loading_account(account) | counts
 
 
@@ -550,7 +559,7 @@ def check_step(
     if step.make is load_people:
         _check_pairs(People(**step.settings))
     elif step.make is load_pairs:
-        _check_pairs(Pairs(**step.settings))
+        _check_pairs(_pairs_of(step.settings))
     elif step.make is ask_judge:
         _check_judge(VoteTask(**step.settings))
     elif step.make is train_arm:

@@ -73,7 +73,7 @@ def _pairs_steps(study: Study, people: tuple[str, ...]) -> list[Step]:
             f'pairs/{pairs.name}',
             f'pairs/{_file_name(pairs.name)}.parquet',
             load_pairs,
-            asdict(pairs),
+            asdict(pairs) | dict(exclude_near=study.exclude_near),
             optional=people,
         )
         for pairs in study.pairs

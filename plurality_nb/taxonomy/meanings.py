@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
+from plurality_nb.data.schema import group_id
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
 from plurality_nb.models.tokens import prompt_text
@@ -38,9 +39,9 @@ def _responses_by_prompt(ds: Dataset, least: int, most: int, seed: int) -> list[
     "Prompts with at least `least` different responses, of which at most `most` are drawn."
     prompts: dict[str, str] = {}
     different: dict[str, dict[str, None]] = {}  # a dict keeps the order, which a set does not
-    for group, prompt, *responses in zip(
-        ds['group'], ds['prompt'], ds['response_a'], ds['response_b']
-    ):
+    # `ds` may have several prompts in a group, whose responses say nothing of each other
+    for prompt, *responses in zip(ds['prompt'], ds['response_a'], ds['response_b']):
+        group = group_id(prompt)
         prompts[group] = prompt_text(prompt)
         different.setdefault(group, {}).update(dict.fromkeys(responses))
     rng = np.random.default_rng(seed)
@@ -79,7 +80,7 @@ def response_meanings(
     encoder: str = ENCODER,
     progress: bool = True,
     seed: int = 0,
-) -> pd.DataFrame:  # by `group`: `responses`, `meanings`, `entropy` in nats, `differ` in [0, 1]
+) -> pd.DataFrame:  # by `group_id`: `responses`, `meanings`, `entropy` in nats, `differ` in [0, 1]
     "How many meanings the responses to each prompt have."
     by_prompt = _responses_by_prompt(ds, least, most, seed)
     if not by_prompt:

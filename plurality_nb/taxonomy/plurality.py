@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from plurality_nb.data.schema import group_id
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.prompts import Judge
 from plurality_nb.models.encoder import ENCODER
@@ -31,11 +32,11 @@ from plurality_nb.taxonomy.prompt_classifier import (
 def _score_by_group(
     ds: Dataset, scorer: str | Judge, encoder: str, progress: bool, **kwargs: Any
 ) -> dict[str, float]:
-    "Plurality of each distinct prompt, by group."
+    "Plurality of each distinct prompt, by `group_id`."
     if scorer == 'responses':
         meanings = response_meanings(ds, encoder=encoder, progress=progress, **kwargs)
         return dict(zip(meanings.index, meanings['differ']))
-    prompts = dict(zip(ds['group'], ds['prompt']))
+    prompts = {group_id(prompt): prompt for prompt in ds['prompt']}
     if isinstance(scorer, Judge):
         scores = ask_plurality(list(prompts.values()), scorer, progress=progress, **kwargs)
     elif scorer == 'classifier':
@@ -74,7 +75,8 @@ def score_plurality(
         scores = np.asarray(scorer(ds), dtype=float)
     else:
         by_group = _score_by_group(ds, scorer, encoder, progress, **kwargs)
-        scores = np.array([by_group.get(group) for group in ds['group']], dtype=float)
+        groups = map(group_id, ds['prompt'])  # `ds` may have several prompts in a group
+        scores = np.array([by_group.get(group) for group in groups], dtype=float)
     if base_rate is None:
         return scores
     trained = float(plurality_prompts().plural.mean())

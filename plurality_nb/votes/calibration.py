@@ -15,6 +15,7 @@ from datasets import Dataset
 from scipy.special import expit, logit
 
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.grouping import groups_as_in
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.shares import vote_share, votes_of
 
@@ -156,7 +157,7 @@ def calibrated_shares(
     if method not in METHODS:
         raise ContractError('method', f'one of {METHODS}', repr(method))
     known = _with_both_votes(ds if rated is None else rated, folds)
-    shares = _voted_shares(ds)
+    shares = _voted_shares(ds if rated is None else groups_as_in(ds, rated))
     predicted = np.full(len(ds), np.nan)
     for rows, learned_from in _cross_fits(shares, known, folds, seed):
         if rows.any():

@@ -19,6 +19,7 @@ import numpy as np
 from datasets import Dataset
 
 from plurality_nb.data.build import number_column, with_columns
+from plurality_nb.data.grouping import excluded_rows
 from plurality_nb.data.orientation import chosen_sign
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.shares import Votes, decisiveness, vote_share, votes_of
@@ -111,13 +112,13 @@ def _unit_margins(ds: Dataset, kind: str, votes: Votes) -> np.ndarray:
     return decisiveness(*votes)
 
 
-def _rows_for_controls(ds: Dataset, exclude: Iterable[str]) -> np.ndarray:
+def _rows_for_controls(ds: Dataset, exclude: Dataset | Iterable[str], near: bool) -> np.ndarray:
     "(rows,) bool: what can be trained on with a margin, as far as it is known before training."
-    label, excluded = number_column(ds, 'label'), set(exclude)
+    label, excluded = number_column(ds, 'label'), excluded_rows(ds, exclude, near)
     if not np.isin(label, [0, 1]).any():
         hint = 'Make labels first (`plurality draw-labels`): controls are made of rows trained on'
         raise ContractError('label', 'a label of 0 or 1 in at least one row', 'none', hint)
-    return np.isin(label, [0, 1]) & [group not in excluded for group in ds['group']]
+    return np.isin(label, [0, 1]) & ~(excluded.same | excluded.near)
 
 
 # %% ../../nbs/votes/02_margins.ipynb #add-margins
@@ -127,7 +128,8 @@ def add_margins(
     scale: float = 1.0,  # logits at full agreement, >= 0
     votes: str = 'judge',  # whose: `judge` or `human`
     seed: int = 0,  # of the permutation
-    exclude: Iterable[str] = (),  # groups that will not be trained on, for the controls
+    exclude: Dataset | Iterable[str] = (),  # as training will be told to, for the controls
+    exclude_near: bool = True,  # as training will be told to
 ) -> Dataset:  # the same rows with `margin`; null where nobody voted
     """Comparisons with the gap between chosen and rejected that the votes ask for.
 
@@ -140,6 +142,6 @@ def add_margins(
     _check_voted(cast, votes, ds)
     margin = _unit_margins(ds, kind, cast)
     if kind in MARGIN_CONTROLS:
-        used = _rows_for_controls(ds, exclude)
+        used = _rows_for_controls(ds, exclude, exclude_near)
         margin = control_margins(np.where(used, margin, np.nan), kind, seed)
     return with_columns(ds, margin=scale * margin)

@@ -223,3 +223,28 @@ def test_a_full_disk_is_said_before_the_work(run, tmp_path, monkeypatch):
 
 def test_settings_of_a_foreign_note_are_not_read():
     assert read_settings("nowhere.parquet") == {}
+
+
+def test_groups_pass_from_command_to_command_and_near_prompts_are_left_out(run, caplog):
+    talk = [dict(role="user", content="Name a colour."), dict(role="assistant", content="Blue.")]
+    longer = [*talk, dict(role="user", content="Why do so many people like just this one?")]
+    changed = [*talk, dict(role="user", content=longer[2]["content"].replace("one", "colour"))]
+    rows = [
+        dict(prompt=prompt, response_a="Yes", response_b="No", human_a=3, human_b=1)
+        for prompt in [talk[:1], longer, changed, *(f"Name {n} towns." for n in range(5))]
+    ]
+    Path("talks.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    save_comparisons(load_comparisons(rows[1:2]), "people.parquet")
+    for grouping, groups in [("first-turn", 6), ("near", 7), ("exact", 8)]:
+        caplog.clear()
+        asked = "vote talks.jsonl --judge population --votes 2 --out t.parquet --group-by"
+        assert run(*asked.split(), grouping)[0] == 0
+        assert (f"8 prompts are {groups} groups" in caplog.text) is (groups < 8)
+        assert run(*"draw-labels t.parquet --votes human --out l.parquet".split())[0] == 0
+        assert len(set(load_comparisons("l.parquet")["group"])) == groups
+    train = "train l.parquet --objective bt --exclude people.parquet --out m"
+    for option, pairs in [("", 6), (" --no-exclude-near", 7)]:
+        caplog.clear()
+        code, out, _ = run(*f"{train}{option}".split())
+        assert code == 0 and f"pairs                {pairs}" in out
+        assert ("1 of them as near-duplicates" in caplog.text) is (pairs == 6)

@@ -1,18 +1,34 @@
 "Which prompts count as the same: for splits, for `seen`, for `exclude`, for resampling."
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from plurality_nb.data.build import to_comparisons, with_columns
+from plurality_nb.data.grouping import known_ids, regroup
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.near_duplicates import near_groups, shingles
-from plurality_nb.data.schema import frame_texts, group_id, pair_id, prompt_id, text_hash
+from plurality_nb.data.saving import save_comparisons
+from plurality_nb.data.schema import (
+    first_turn_id,
+    frame_texts,
+    group_id,
+    pair_id,
+    prompt_id,
+    text_hash,
+)
 from plurality_nb.data.split import split_by_group
+from plurality_nb.errors import ContractError
 from plurality_nb.rewards.baselines import PairOfRewards, baseline_rewards
 from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.probe import train_probe
 from plurality_nb.rewards.targets import exclude_groups, group_folds
+from plurality_nb.taxonomy.plurality import score_plurality
+from plurality_nb.votes.calibration import calibrated_shares
+from plurality_nb.votes.margins import add_margins
 
 QUESTION = "What is the best way to learn C#?"
 SAME = [
@@ -128,3 +144,131 @@ def test_near_prompts_are_those_whose_shingles_overlap():
     assert 10 < len(want) < 50
     assert near_groups(changed, base) == want
     assert near_groups(["", "?", "Tea"], ["tea "]) == {group_id("Tea")}
+
+
+def conversation(*texts: str) -> list[dict]:
+    "Turns as they alternate in HH."
+    roles = ["user", "assistant"] * len(texts)
+    return [dict(role=role, content=text) for role, text in zip(roles, texts)]
+
+
+RECIPE = "I have two eggs, flour and milk in the kitchen. What can I cook for my friends tonight?"
+TALKS = [  # the first three continue one another, the fourth nearly repeats the first
+    conversation(RECIPE),
+    conversation(RECIPE.upper(), "Pancakes, which go with nearly everything.", "Without the eggs?"),
+    conversation(RECIPE, "Pancakes.", "Without eggs?", "Then rather a flat bread.", "How long?"),
+    conversation(RECIPE.replace("friends", "guests")),
+    conversation("Name a prime.", "13", "Another?"),
+]
+PARTS_BY = dict(exact=[0, 1, 2, 3, 4], first_turn=[0, 0, 0, 3, 4], near=[0, 1, 2, 0, 4])
+
+
+def parts_of(ds) -> list[int]:
+    groups = list(ds["group"])
+    return [groups.index(group) for group in groups]
+
+
+@pytest.mark.parametrize("by", PARTS_BY)
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_groups_that_are_asked_for_outlive_the_file(by, suffix, tmp_path):
+    "Each command loads what the one before it has written."
+    ds = load_comparisons(pairs_on(TALKS), group_by=by)
+    assert parts_of(ds) == PARTS_BY[by]
+    save_comparisons(ds, tmp_path / f"talks.{suffix}")
+    for merge in [True, False]:
+        again = load_comparisons(tmp_path / f"talks.{suffix}", merge=merge)
+        assert again["group"][:] == ds["group"][:]
+    assert parts_of(load_comparisons(tmp_path / f"talks.{suffix}", group_by="exact")) == [*range(5)]
+
+
+def test_rows_of_one_group_go_to_one_part_whatever_is_drawn():
+    rows = pairs_on([t for n in range(40) for t in (f"Tell me of {n}", talk_about(n))])
+    for part in ["train", "validation", "test"]:
+        ds = load_comparisons(rows, part=part, group_by="first_turn")
+        counts = np.unique(np.array(ds["group"][:]), return_counts=True)[1]
+        assert (counts == 2).all()
+    assert len(set(load_comparisons(rows, limit=50, group_by="first_turn")["group"])) < 50
+
+
+def talk_about(number: int) -> list[dict]:
+    return conversation(f"tell me of {number}!", "It is a number.", "Is it large?")
+
+
+@pytest.mark.parametrize("by", PARTS_BY)
+@pytest.mark.parametrize("learned", range(len(TALKS)))
+def test_a_model_trained_on_one_has_seen_the_others_of_its_group(by, learned):
+    ds = load_comparisons(pairs_on(TALKS), group_by=by)
+    groups = known_ids(ds.select([learned]))
+    want = [part == PARTS_BY[by][learned] for part in PARTS_BY[by]]
+    assert Longer(groups=groups).score(ds)["seen"][:] == want
+    other = ds.select([i for i in range(5) if i != learned])
+    assert len(exclude_groups(other, groups)) == 5 - sum(want)
+    exact = load_comparisons(pairs_on(TALKS))
+    assert Longer(groups=groups).score(exact)["seen"][learned]
+
+
+def test_trained_models_note_the_prompts_themselves_beside_their_groups():
+    rows = [dict(row, label=n % 2) for n, row in enumerate(pairs_on(TALKS))]
+    ds = load_comparisons(rows, group_by="near")
+    model = train_probe(ds, "bt", folds=2, max_steps=2, progress=False)
+    assert {group_id(talk) for talk in TALKS} | set(ds["group"]) == model.groups
+    assert model.settings["prompts"] == 4
+    assert all(model.score(load_comparisons(rows), progress=False)["seen"])
+
+
+def test_near_prompts_of_comparisons_are_excluded_unless_told_otherwise(caplog):
+    ds, evaluated = (load_comparisons(pairs_on(talks)) for talks in (TALKS, TALKS[:1]))
+    assert len(exclude_groups(ds, evaluated)) == 3
+    assert "2 of 5 rows left out" in caplog.text and "1 of them as near" in caplog.text
+    caplog.clear()
+    assert len(exclude_groups(ds, evaluated, near=False)) == 4
+    assert len(exclude_groups(ds, evaluated["group"])) == 4
+    assert "near" not in caplog.text
+    votes = dict(human_a=[3] * 5, human_b=[1] * 5, human_tie=[0] * 5)
+    labelled = with_columns(ds, label=[1, 0, 1, 0, 1], **votes)
+    margins = add_margins(labelled, "constant", votes="human", exclude=evaluated)["margin"]
+    assert [margin is None for margin in margins] == [True, False, False, True, False]
+    how = dict(objective="bt", folds=2, max_steps=2, progress=False)
+    assert train_probe(ds, exclude=evaluated, **how).settings["pairs"] == 3
+    assert train_probe(ds, exclude=evaluated, exclude_near=False, **how).settings["pairs"] == 4
+
+
+def test_prompts_of_one_group_keep_their_own_plurality():
+    ds = load_comparisons(pairs_on(TALKS), group_by="first_turn")
+    exact = load_comparisons(pairs_on(TALKS))
+    own = score_plurality(ds, progress=False)
+    np.testing.assert_array_equal(own, score_plurality(exact, progress=False))
+    assert len(set(own)) == 5
+
+
+def test_calibration_learns_from_no_row_on_the_prompt_however_it_is_grouped():
+    rng = np.random.default_rng(0)
+    prompts = [talk for n in range(30) for talk in (f"Tell me of {n}", talk_about(n))]
+    rows = []
+    for row in pairs_on(prompts):
+        votes = dict(zip(("human_a", "human_b"), rng.multinomial(9, [0.6, 0.4]).tolist()))
+        rows.append({**row, **votes, "judge_a": 6, "judge_b": 4})
+    ds = load_comparisons(rows, group_by="first_turn")
+    itself = calibrated_shares(load_comparisons(rows), rated=ds)
+    np.testing.assert_array_equal(itself, calibrated_shares(ds, rated=ds))
+
+
+def test_a_grouping_that_is_unknown_is_refused():
+    with pytest.raises(ContractError, match="group_by"):
+        load_comparisons(pairs_on(TALKS), group_by="first-turn")
+
+
+def test_hh_conversations_that_begin_alike_are_never_split():
+    "2,304 prompts of the harmless test split are 2,170 groups by first turn."
+    folder = Path(os.environ.get("PLURALITY_DATA", "../shared/data"))
+    path = folder / "hh_harmless_base_test.jsonl.gz"
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    parts = [
+        load_comparisons(path, format="hh", strict=False, part=part, group_by="first_turn")
+        for part in ("train", "test")
+    ]
+    train, test = ({first_turn_id(p) for p in ds["prompt"]} for ds in parts)
+    assert len(test) > 150 and not train & test
+    exact = load_comparisons(path, format="hh", strict=False)
+    assert len(set(exact["group"])) - len(set(regroup(exact, "first_turn")["group"])) == 134

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from plurality_nb.data.build import to_comparisons
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.simulation.users import annotate, sample_population, simulate_votes
-from plurality_nb.studies.config import load_study
+from plurality_nb.studies.config import Pairs, load_study
 from plurality_nb.studies.run import StudyError, plan_study, run_study
+from plurality_nb.studies.stages import Job, Session, load_pairs
+from plurality_nb.studies.steps import study_steps
 
 TEXT = """
 pairs = [{data = "pairs.parquet"}]
@@ -211,3 +214,24 @@ def test_damaged_settings_name_their_file_or_key(folder, seed):
 def test_a_missing_study_is_said_first(folder):
     with pytest.raises(ContractError, match=r"FileNotFoundError|No such file"):
         load_study(Path("gone.toml"))
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_a_study_leaves_out_near_duplicates_of_its_evaluation(near, folder, caplog):
+    texts = ["I have two eggs and flour. What can I cook for my friends tonight?", "Name a prime."]
+    changed = texts[0].replace("friends", "guests")
+
+    def save(name, prompts):
+        rows = [dict(prompt=p, response_a="Yes", response_b="No", label=1) for p in prompts]
+        save_comparisons(to_comparisons(rows), folder / name)
+
+    save("people.parquet", texts)
+    save("pairs.parquet", [texts[1].upper(), changed, "Name a town."])
+    study = study_of(folder, f"exclude_near = {str(near).lower()}\n{TEXT}")
+    step = next(s for s in study_steps(study) if s.make is load_pairs)
+    assert step.settings["exclude_near"] is near and Pairs(data="x").group_by is None
+    session = Session(study, "votes.sqlite", progress=False)
+    inputs = {"load people/people": folder / "people.parquet"}
+    account = load_pairs(Job(folder / "fresh.parquet", inputs, session), step.settings)
+    assert (account["excluded"], account["excluded_near"]) == ((2, 1) if near else (1, 0))
+    assert ("near-duplicates" in caplog.text) is near
