@@ -303,7 +303,7 @@ def _count_notes(row: Mapping) -> list[str]:
 
 
 # %% ../../nbs/data/20_loading.ipynb #own-spellings
-_COUNTS = [f'{voters}_{outcome}' for voters in VOTERS for outcome in OUTCOMES]
+_COUNT_COLUMNS = [f'{voters}_{outcome}' for voters in VOTERS for outcome in OUTCOMES]
 
 
 class _Spelling:
@@ -337,7 +337,7 @@ def _without_blank_counts(row: SourceRow, alike: set[str]) -> SourceRow:
     "A row without its blank counts beside which another spelling has a number; not with both."
     for column in alike & row.keys():
         (name,) = match_columns({column: None}).values()
-        if name not in _COUNTS or name not in row or _is_blank(row[column]):
+        if name not in _COUNT_COLUMNS or name not in row or _is_blank(row[column]):
             continue
         if not _is_blank(row[name]):
             want = f'one column `{name}`'
