@@ -302,10 +302,24 @@ def _count_notes(row: Mapping) -> list[str]:
     return notes
 
 
-# %% ../../nbs/data/20_loading.ipynb #own-spellings
+# %% ../../nbs/data/20_loading.ipynb #blank-counts
 _COUNT_COLUMNS = [f'{voters}_{outcome}' for voters in VOTERS for outcome in OUTCOMES]
 
 
+def _without_blank_counts(row: SourceRow, alike: set[str]) -> SourceRow:
+    "A row without its blank counts beside which another spelling has a number; not with both."
+    for column in alike & row.keys():
+        (name,) = match_columns({column: None}).values()
+        if name not in _COUNT_COLUMNS or name not in row or _is_blank(row[column]):
+            continue
+        if not _is_blank(row[name]):
+            want = f'one column `{name}`'
+            raise ContractError('columns', want, f'both `{column}` and `{name}` in one row')
+        row = {c: value for c, value in row.items() if c != name}
+    return row
+
+
+# %% ../../nbs/data/20_loading.ipynb #own-spellings
 class _Spelling:
     "Reads the columns of each row that are known ones in another spelling than the first row's."
 
@@ -331,19 +345,6 @@ class _Spelling:
             if self.spelled.get(column) != name:
                 notes[f'`{column}` is read as `{name}`, of which it is another spelling'] += 1
         return _as_spelled(row, spelled)
-
-
-def _without_blank_counts(row: SourceRow, alike: set[str]) -> SourceRow:
-    "A row without its blank counts beside which another spelling has a number; not with both."
-    for column in alike & row.keys():
-        (name,) = match_columns({column: None}).values()
-        if name not in _COUNT_COLUMNS or name not in row or _is_blank(row[column]):
-            continue
-        if not _is_blank(row[name]):
-            want = f'one column `{name}`'
-            raise ContractError('columns', want, f'both `{column}` and `{name}` in one row')
-        row = {c: value for c, value in row.items() if c != name}
-    return row
 
 
 # %% ../../nbs/data/20_loading.ipynb #no-column

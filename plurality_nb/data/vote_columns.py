@@ -499,7 +499,7 @@ def _order_columns(head: Sequence[Any], row: SourceRow, used: Collection[str]) -
     return sorted(columns, key=lambda column: column.casefold() not in _names('turned'))
 
 
-# %% ../../nbs/data/15b_vote_columns.ipynb #check-shown
+# %% ../../nbs/data/15b_vote_columns.ipynb #readable-order
 _SECOND_NAME = re.compile(r'right|second|bottom|lower|last')
 _FIRST_NAME = re.compile(r'left|first|top|upper|order')
 
@@ -516,6 +516,7 @@ def _is_readable_order(column: str, head: Sequence[Any], row: SourceRow) -> bool
     return are_orders and not (_SECOND_NAME.search(name) and not _FIRST_NAME.search(name))
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #check-shown
 def _check_shown(head: Sequence[Any], columns: Mapping, used: Sequence[str], words: Any) -> None:
     "Refuses words of place where it is not known which side was shown first."
     column = used[0]
