@@ -12,7 +12,6 @@ __all__ = [
     'load_data',
     'load_foreign',
     'load_stage',
-    'slice_by',
     'keep_inputs',
     'save_result',
     'restrict_voters',
@@ -163,22 +162,6 @@ def load_stage(
 ) -> 'Dataset':
     "Reads comparisons as they are: no pair is merged with another."
     return load_data(data, SourceOptions(), merge=False)[0]
-
-
-# %% ../../nbs/cli/02_comparisons.ipynb #slice-by
-def slice_by(
-    name: str,  # of `--by`
-    models: 'Iterable[Dataset]' = (),  # what is sliced
-) -> str | None:  # the column; None for overall values alone
-    "The column to slice by; overall alone where the taxonomy is asked for and missing."
-    if name.strip().casefold() in ('', 'none'):
-        return None
-    if name != 'quadrant' or not models:
-        return name
-    if any(quadrant is not None for ds in models for quadrant in ds['quadrant']):
-        return name
-    show_message('no quadrants here, so overall values alone; `plurality taxonomy` adds them')
-    return None
 
 
 # %% ../../nbs/cli/02_comparisons.ipynb #keep-inputs

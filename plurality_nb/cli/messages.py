@@ -81,8 +81,7 @@ def _interval_text(row: Any) -> str:
         return 'unknown: nothing decided, or no order recorded'
     if row.low != row.low:
         return f'{row.value:.3f} [no interval: too few prompts, or undefined in some resamples]'
-    width = ' no width: every resample gives the same' if row.low == row.high else ''
-    return f'{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]{width}'
+    return f'{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]'
 
 
 def _print_fact(name: str, fact: Any) -> None:

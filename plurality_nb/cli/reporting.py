@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from plurality_nb.cli.comparisons import SourceOptions, load_data, slice_by
-from plurality_nb.cli.correlating import load_scored
-from plurality_nb.cli.messages import command_line, show_message, shows_progress
+from plurality_nb.cli.comparisons import SourceOptions, load_data
+from plurality_nb.cli.correlating import load_scored, slice_by, warn_of_simulation
+from plurality_nb.cli.messages import command_line, shows_progress
 from plurality_nb.cli.options import (
     BoundOption,
     ByOption,
@@ -240,7 +240,6 @@ def _report(
     overwrite: bool,
 ) -> None:
     from plurality_nb.reports.page import check_report
-    from plurality_nb.simulation.users import SIMULATED, is_simulated
 
     refuse_ranks('make the whole report', 'Start it without torchrun, accelerate launch or srun')
     people = [source.people] if source.people else []
@@ -251,8 +250,7 @@ def _report(
         _refuse_options(source, reading)
         evaluated = _evaluate_scored([Path(file) for file in data], measuring)
     page = _write_page(evaluated, out, title, [*data, *models], measuring, overwrite)
-    if any(map(is_simulated, evaluated.evaluation['models'].values())):
-        show_message(f'warning: {SIMULATED}')
+    warn_of_simulation(evaluated.evaluation['models'].values())
     if models:
         _print_report(evaluated.evaluation, measuring['votes'], page)
     else:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from plurality_nb.cli.correlating import load_scored
-from plurality_nb.cli.messages import print_json, show_message
+from plurality_nb.cli.correlating import load_scored, slice_by, warn_of_simulation
+from plurality_nb.cli.messages import print_json
 from plurality_nb.cli.options import (
     ByOption,
     IncludeSeenOption,
@@ -88,17 +88,15 @@ def stand_in_command(
     models by people's votes on some pairs and the judge's on all (prediction-powered inference)."""
     from plurality_nb.evaluation.prediction_powered import score_with_judge
     from plurality_nb.evaluation.stand_in import alternative_annotator_test
-    from plurality_nb.simulation.users import SIMULATED, is_simulated
 
     models = load_scored(scored)
-    column = None if by == 'none' else by
+    column = slice_by(by, models.values())
     judged = next(iter(models.values()))
     test = alternative_annotator_test(judged, column, epsilon, vote)
     estimates = score_with_judge(
         models, column, width=width, n_boot=n_boot, seed=seed, include_seen=include_seen
     )
-    if any(map(is_simulated, models.values())):
-        show_message(f'warning: {SIMULATED}')
+    warn_of_simulation(models.values())
     if as_json:
         tables = dict(test=test, estimates=estimates)
         print_json({k: json.loads(table.to_json(orient='records')) for k, table in tables.items()})

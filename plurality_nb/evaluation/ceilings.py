@@ -285,6 +285,7 @@ class _Knower:
             placed[:, np.searchsorted(self.levels, leads)] = probabilities
             self.probabilities.append(placed)
         self.lead = _nodes().lead
+        self.entropy = entr(0.5 + self.lead) + entr(0.5 - self.lead)  # log loss of who knows it
 
     def __call__(self, nodes: list[np.ndarray]) -> np.ndarray:
         "(fits, 5): `FITTED`, for (fits, nodes) weights of each slice, which sum to 1 over slices."
@@ -295,7 +296,7 @@ class _Knower:
             is_right = levels[:, self.levels < 0].sum(1)
             accuracies = is_right / levels[:, self.levels != 0].sum(1)
             spearmans = _knower_spearman(nodes, self.probabilities, levels)
-        log_losses = together @ (entr(0.5 + self.lead) + entr(0.5 - self.lead))
+        log_losses = together @ self.entropy
         briers = together @ (0.25 - self.lead**2)
         return np.stack([pearsons, spearmans, accuracies, log_losses, briers], 1)
 
@@ -387,7 +388,7 @@ def _open_ranges(ceilings: _FittedCeilings, groups: int) -> np.ndarray:
     fitted = [weights[0] for weights in ceilings.weights(np.ones((1, groups)))]
     nodes = _node_weights(np.eye(len(fitted[0])))
     knower = ceilings.knower
-    entropy = nodes @ (entr(0.5 + knower.lead) + entr(0.5 - knower.lead))
+    entropy = nodes @ knower.entropy
     mixtures = [fitted]
     for sign in (1, -1):
         for by_accuracy in (True, False):

@@ -101,10 +101,11 @@ def exchange_p(
     pairs: int,  # that the differences are computed from
     n_perm: int = 2000,  # permutations
     seed: int = 0,
-    widened: float = 1,  # by people, as the interval: the difference counts for that much less
+    widened: float = 1,  # by people, as the interval; nan: not, else the difference counts less
 ) -> float:  # in (0, 1]; nan where the difference is undefined
     "How often random exchanges give as large a difference as none (Phipson and Smyth 2010)."
-    observed = np.abs(differences(np.ones((1, groups)))).item() / widened
+    observed = np.abs(differences(np.ones((1, groups)))).item()
+    observed /= 1 if np.isnan(widened) else widened
     if np.isnan(observed):
         return np.nan
     rng = np.random.default_rng(seed)
@@ -280,8 +281,7 @@ def _p_value(
     if not n_perm or groups < MIN_GROUPS:
         return np.nan
     differences = comparison.exchanged(part, codes, row.model, row.statistic)
-    widened = 1 if np.isnan(row.widened) else row.widened
-    return exchange_p(differences, groups, len(codes), n_perm, seed, widened)
+    return exchange_p(differences, groups, len(codes), n_perm, seed, row.widened)
 
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm-by-model

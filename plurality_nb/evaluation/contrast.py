@@ -103,8 +103,8 @@ def _contrast_p(contrast: _Contrast, row: pd.Series, n_perm: int, seed: int) -> 
         _of_part(contrast.comparison.exchanged(part, own_codes, row.model, row.statistic), groups)
         for part, groups, own_codes in contrast.parts(contrast.rows, codes)
     )
-    widened = 1 if np.isnan(row.widened) else row.widened
-    return exchange_p(_less(focus, rest), codes.max() + 1, len(codes), n_perm, seed, widened)
+    differences = _less(focus, rest)
+    return exchange_p(differences, codes.max() + 1, len(codes), n_perm, seed, row.widened)
 
 
 def _gain_columns(contrast: _Contrast, table: pd.DataFrame) -> dict[str, list[float]]:

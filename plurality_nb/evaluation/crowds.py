@@ -31,9 +31,10 @@ from scipy.stats import binom
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums, mean_measure
+from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, mean_measure
 from plurality_nb.evaluation.ceilings import VoteMixture, fit_votes
 from plurality_nb.evaluation.correlation import by_level
+from plurality_nb.evaluation.scores import vote_noise
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
@@ -171,20 +172,9 @@ def crowd_error(
 ) -> Measure:  # may be negative by chance; nan where no pair has two votes
     "Mean squared distance of predicted outcomes from people's true shares."
     votes = np.stack([a, b, tie], 1)
-    n = votes.sum(1)
-    square = ((predicted - votes / n[:, None]) ** 2).sum(1)
-    several = (n > 1) & (votes == np.round(votes)).all(1)
-    differing = np.where(several, vote_disagreement(a, b, tie), 0)
-    single_part = np.where(several, 0, 1 / n)  # whose disagreement is the mean of the others'
-    columns = square - differing / n, differing, several, single_part, np.ones(len(n))
-    sums = group_sums(codes, *columns)
-
-    def errors(counts: np.ndarray) -> np.ndarray:
-        own, differing_sum, several_pairs, singles, pairs = (counts @ sums).T
-        with np.errstate(invalid='ignore', divide='ignore'):
-            return (own - singles * differing_sum / several_pairs) / pairs
-
-    return Measure(errors)
+    square = mean_measure(((predicted - votes / votes.sum(1)[:, None]) ** 2).sum(1), codes)
+    noise = vote_noise(vote_disagreement(a, b, tie), a, b, tie, codes)
+    return Measure(lambda counts: square.values(counts) - noise(counts).chance)
 
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #chance-distance

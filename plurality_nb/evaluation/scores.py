@@ -12,6 +12,8 @@ __all__ = [
     'strength',
     'log_loss',
     'brier',
+    'VoteNoise',
+    'vote_noise',
     'LeadSpread',
     'lead_spread',
     'share_error',
@@ -111,6 +113,39 @@ def brier(
     return share * (1 - predicted) ** 2 + (1 - share) * predicted**2
 
 
+# %% ../../nbs/evaluation/03_scores.ipynb #vote-noise-type
+class VoteNoise(NamedTuple):
+    "How far observed shares are from true ones by chance, in each of many resamples."
+
+    chance: np.ndarray  # (resamples,): mean squared distance
+    vote_variance: np.ndarray  # (resamples,): of one vote
+
+
+# %% ../../nbs/evaluation/03_scores.ipynb #vote-noise
+def vote_noise(
+    variance: np.ndarray,  # (pairs,): unbiased, of one vote, where a pair has several
+    a: np.ndarray,  # (pairs,): votes for A
+    b: np.ndarray,  # (pairs,): votes for B
+    tie: np.ndarray,  # (pairs,): votes for neither
+    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+) -> Callable[[np.ndarray], VoteNoise]:  # of (resamples, groups) counts
+    "The votes' noise; pairs with one vote or fractions have the mean variance of the others."
+    votes = np.stack([a, b, tie])
+    n = votes.sum(0)
+    several = (n > 1) & (votes == np.round(votes)).all(0)  # a judge's probabilities are no votes
+    known = np.where(several, variance, 0)
+    single_part = np.where(several, 0, 1 / n)
+    sums = group_sums(codes, known / n, known, several, single_part, np.ones(len(n)))
+
+    def noise(counts: np.ndarray) -> VoteNoise:
+        own_chance, variances, several_pairs, singles, pairs = (counts @ sums).T
+        with np.errstate(invalid='ignore', divide='ignore'):
+            vote_variance = variances / several_pairs
+            return VoteNoise((own_chance + singles * vote_variance) / pairs, vote_variance)
+
+    return noise
+
+
 # %% ../../nbs/evaluation/03_scores.ipynb #lead-spread-type
 class LeadSpread(NamedTuple):
     "How far the leads spread, in each of many resamples."
@@ -130,20 +165,12 @@ def lead_spread(
     "How far the leads spread, and how far by chance."
     n = a + b + tie
     lead = (a - b) / n / 2
-    votes = np.stack([a, b, tie])
-    whole = (votes == np.round(votes)).all(0)  # probabilities of a judge have no such variance
-    several = (n > 1) & whole
     sum_of_squares = (a + b) / 4 - n * lead**2
-    variance = np.where(several, sum_of_squares / np.maximum(n - 1, 1), 0)
-    single_part = np.where(several, 0, 1 / n)  # whose variance is the mean of the others'
-    sums = group_sums(codes, lead**2, variance / n, variance, several, single_part, np.ones(len(n)))
+    square = mean_measure(lead**2, codes)
+    noise = vote_noise(sum_of_squares / np.maximum(n - 1, 1), a, b, tie, codes)
 
     def spread(counts: np.ndarray) -> LeadSpread:
-        square, own_chance, variances, several_pairs, singles, pairs = (counts @ sums).T
-        with np.errstate(invalid='ignore', divide='ignore'):
-            vote_variance = variances / several_pairs
-            chance = (own_chance + singles * vote_variance) / pairs
-            return LeadSpread(square / pairs, chance, vote_variance)
+        return LeadSpread(square.values(counts), *noise(counts))
 
     return spread
 

@@ -82,11 +82,15 @@ def tempered(
 # %% ../../nbs/evaluation/01a_temperature.ipynb #tempered-rows
 def tempered_rows(
     rows: pd.DataFrame,  # from `rows_that_count`
+    least: float = 0.0,  # smallest slope, as of `tempered`
 ) -> pd.DataFrame:  # (rows, models): logits
     "Each model's differences of rewards, `tempered` over all rows."
     lead = pair_leads(rows)
     codes = group_codes(rows)
-    columns = {model: tempered(delta, lead, codes) for model, delta in model_deltas(rows).items()}
+    columns = {
+        model: tempered(delta, lead, codes, least=least)
+        for model, delta in model_deltas(rows).items()
+    }
     return pd.DataFrame(columns, index=rows.index)
 
 
@@ -98,13 +102,7 @@ def add_scaled(
     rows: pd.DataFrame,  # from `rows_that_count`
 ) -> pd.DataFrame:  # the same rows; and columns (`scaled`, model), logits, nan as in `tempered`
     "Each model's differences of rewards as `tempered_pearson` takes them."
-    lead = pair_leads(rows)
-    codes = group_codes(rows)
-    columns = {
-        model: tempered(delta, lead, codes, least=_LEAST_SLOPE)
-        for model, delta in model_deltas(rows).items()
-    }
-    scaled = pd.DataFrame(columns, index=rows.index)
+    scaled = tempered_rows(rows, _LEAST_SLOPE)
     return pd.concat([rows, pd.concat(dict(scaled=scaled), axis=1)], axis=1)
 
 
