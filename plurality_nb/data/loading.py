@@ -26,6 +26,7 @@ from datasets import Dataset
 from plurality_nb.data.arrow import batches, take
 from plurality_nb.data.build import number_column, to_comparisons, warn_of_notes
 from plurality_nb.data.cells import Cell, type_cells
+from plurality_nb.data.display_order import check_counted_places, joined_rows
 from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
 from plurality_nb.data.formats import (
     FORMATS,
@@ -56,10 +57,8 @@ from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
 from plurality_nb.data.vote_columns import (
     ROWS_PEEKED,
     VOTE_FORMATS,
-    check_counted_places,
     check_late_columns,
     complete_vote_columns,
-    joined_rows,
     recognise_votes,
     signed_choice,
     signing_column,

@@ -14,9 +14,7 @@ __all__ = [
     'VoteLayout',
     'recognise_votes',
     'complete_vote_columns',
-    'joined_rows',
     'check_late_columns',
-    'check_counted_places',
     'vote_reader',
     'propose_votes',
     'unused_votes',
@@ -25,12 +23,18 @@ __all__ = [
 # %% ../../nbs/data/15b_vote_columns.ipynb #imports
 import fnmatch
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from plurality_nb.data.cells import parse_nested
 from plurality_nb.data.checks import orient
+from plurality_nb.data.display_order import (
+    check_places,
+    is_turned,
+    joined_rows,
+    vote_cells,
+)
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -44,9 +48,9 @@ from plurality_nb.data.vote_words import (
     NAMED_SIDES,
     VoteWords,
     as_vote_number,
+    column_names,
     number_meaning,
     side_of_word,
-    vote_table,
 )
 from plurality_nb.errors import ContractError
 
@@ -71,10 +75,6 @@ _CONTRACT_VOTES = {
 }
 
 
-def _names(table: str) -> list[str]:
-    return vote_table()['columns'][table]
-
-
 def _is_a_vote(value: Any, row: SourceRow) -> bool:
     "Whether a value is blank or can be read as a vote."
     if value is None or value != value or not str(value).strip():
@@ -96,7 +96,7 @@ def _rater_columns(row: SourceRow, stems: Sequence[str]) -> list[str]:
     if not found:  # `rater_kim`; beside `rater_1` such columns are traits
         has_vote = [c for c in columns if named.fullmatch(c) and _is_word(row[c], row)]
         found = has_vote if len(has_vote) > 1 else []
-    taken = {*_names('annotator'), *_CONTRACT_VOTES}
+    taken = {*column_names('annotator'), *_CONTRACT_VOTES}
     return [c for c in found if c.casefold() not in taken]
 
 
@@ -111,7 +111,7 @@ def _count_columns(row: SourceRow, stems: Sequence[str], voters: str) -> dict[st
     for stem in stems:
         columns: dict[str, str] = {}
         for outcome in ('a', 'b', 'tie'):
-            for side in _names(f'count_{outcome}'):
+            for side in column_names(f'count_{outcome}'):
                 for name in (f'{stem}_{side}', f'{side}_{stem}'):
                     if name in by_name:
                         columns.setdefault(f'{voters}_{outcome}', by_name[name])
@@ -128,7 +128,7 @@ def _may_be_count(value: Any) -> bool:
 def _columns_of_counts(row: SourceRow, tables: Mapping[str, str]) -> dict[str, str]:
     counts: dict[str, str] = {}
     for table, voters in tables.items():
-        found = _count_columns(row, _names(table), voters)
+        found = _count_columns(row, column_names(table), voters)
         own = all(contract == column for contract, column in found.items())
         if not own and all(_may_be_count(row[column]) for column in found.values()):
             counts |= found
@@ -143,9 +143,9 @@ def vote_like_columns(
     names = [column for column in row if isinstance(column, str)]
 
     def named(table: str) -> list[str]:
-        return [column for column in names if column.casefold() in _names(table)]
+        return [column for column in names if column.casefold() in column_names(table)]
 
-    raters = _rater_columns(row, _names('raters'))
+    raters = _rater_columns(row, column_names('raters'))
     counts = _columns_of_counts(row, dict(human_counts='human', judge_counts='judge'))
     taken = {*counts.values()}
     return VoteLike(
@@ -158,7 +158,7 @@ def vote_like_columns(
         raters=[column for column in raters if column not in taken],
         unnamed=[
             column
-            for column in _rater_columns(row, _names('unnamed_raters'))
+            for column in _rater_columns(row, column_names('unnamed_raters'))
             if column not in taken and _side_count(column)
         ],
         counts=counts,
@@ -187,45 +187,6 @@ def _traits(row: SourceRow) -> dict[str, Any]:
     return traits
 
 
-# %% ../../nbs/data/15b_vote_columns.ipynb #order-of-display
-_PLACES = {'left', 'right', 'first', 'second', '1st', '2nd'}
-_FLAGS = {'true': True, '1': True, '1.0': True, 'yes': True} | {
-    '': False,
-    'none': False,
-    'false': False,
-    '0': False,
-    '0.0': False,
-    'no': False,
-}
-_ORDERS = {'a': False, 'ab': False, '12': False, 'b': True, 'ba': True, '21': True}
-_PLAIN_ORDERS = {'original', 'normal', 'forward', 'unswapped', 'not swapped'}
-_TURNED_ORDERS = {'swapped', 'reversed', 'flipped', 'turned', 'inverted', 'mirrored'}
-_BESIDE_ORDER = {'first', 'then', 'and', 'vs', 'before', 'left', 'top', 'shown', 'is', 'was', 'the'}
-
-
-def _turned_by_order(value: Any, row: SourceRow) -> bool | None:
-    "Whether a value such as `BA` says that B was shown first; None where it says nothing."
-    plain = ' '.join(re.findall(r'[a-z0-9]+', str(value).casefold()))
-    if plain in _PLAIN_ORDERS | _TURNED_ORDERS:
-        return plain in _TURNED_ORDERS
-    named = VoteWords().readings(value, row) if isinstance(value, str) else set()
-    if len(named) == 1 and not _PLACES & set(plain.split()):
-        return dict(a=False, b=True).get(named.pop())
-    ignored = {*_BESIDE_ORDER, *vote_table()['words']['nouns']}
-    return _ORDERS.get(''.join(word for word in plain.split() if word not in ignored))
-
-
-def _is_turned(row: SourceRow, column: str) -> bool:
-    "Whether the responses were shown in the other order."
-    flag = _FLAGS.get(str(row[column]).strip().casefold())
-    order = _turned_by_order(row[column], _without(row, [column]))
-    readings = {reading for reading in (flag, order) if reading is not None}
-    if len(readings) != 1:
-        want = 'true or false, or the order: AB, BA, or the response that was shown first'
-        raise ContractError(column, want, repr(row[column])[:60])
-    return readings.pop()
-
-
 # %% ../../nbs/data/15b_vote_columns.ipynb #read-long
 _OPPOSITE = dict(a='b', b='a', tie='tie')
 
@@ -245,7 +206,7 @@ _LONG_COLUMNS = {'vote', 'annotator', 'shown_turned', 'label', 'label_source'}
 def _read_long(row: SourceRow, words: VoteWords) -> dict:
     "The vote that a row contains, as a ballot and a label."
     vote = words.vote(row['vote'], row, 'vote')
-    if 'shown_turned' in row and vote and _is_turned(row, 'shown_turned'):
+    if 'shown_turned' in row and vote and is_turned(row, 'shown_turned'):
         vote = _OPPOSITE[vote]
     known = _annotator_name(row.get('annotator'))
     traits = _traits(row)
@@ -300,7 +261,7 @@ def _read_wide(row: SourceRow, words: VoteWords, raters: Sequence[str], are_name
     "The votes of all raters of a row."
     votes = {rater: words.vote(row.get(rater), row, rater) for rater in raters}
     cast = {rater: vote for rater, vote in votes.items() if vote}
-    if 'shown_turned' in row and cast and _is_turned(row, 'shown_turned'):
+    if 'shown_turned' in row and cast and is_turned(row, 'shown_turned'):
         cast = {rater: _OPPOSITE[vote] for rater, vote in cast.items()}
     ballots = [ballot(vote, rater if are_named else None) for rater, vote in cast.items()]
     return dict(_without(row, [*raters, 'shown_turned']), ballots=ballots)
@@ -335,7 +296,7 @@ def _raters_of(row: SourceRow, columns: Mapping) -> tuple[list[str], bool]:
     if absent or not raters:
         want = "columns of the data, joined by '+'; * stands for any part of a name"
         raise ContractError('raters', want, f'{absent} in {list(row)}')
-    are_anybody = set(raters) <= set(_rater_columns(row, _names('unnamed_raters')))
+    are_anybody = set(raters) <= set(_rater_columns(row, column_names('unnamed_raters')))
     return list(dict.fromkeys(raters)), not are_anybody
 
 
@@ -405,20 +366,6 @@ def complete_vote_columns(
     return complete
 
 
-# %% ../../nbs/data/15b_vote_columns.ipynb #late-columns
-def joined_rows(
-    rows: Iterable[Any],  # the first ones of a file
-) -> dict[str, Any]:  # every column of theirs to its first value that is not blank
-    "Rows as one, to see all columns where a row may lack some."
-    joined: dict[str, Any] = {}
-    for row in rows:
-        if isinstance(row, Mapping):
-            for column, value in row.items():
-                if joined.get(column) in (None, ''):
-                    joined[column] = value
-    return joined
-
-
 # %% ../../nbs/data/15b_vote_columns.ipynb #check-late
 def check_late_columns(
     row: SourceRow,
@@ -458,123 +405,8 @@ def _check_side_order(columns: Mapping) -> None:
         )
 
 
-# %% ../../nbs/data/15b_vote_columns.ipynb #order-columns
-_ABOUT_TURNS = re.compile(
-    r'swap|flip|turned|revers|mirror|invert|permut|shuffl|random|order'
-    r'|(^|_)[ab]_(.*_)?(first|left)|(first|left)_(.*_)?([ab]$|is)'
-)
-_ABOUT_PLACES = re.compile(
-    r'order|show|present|display|position|place|left|right|first|second|top|bottom|side|swap|flip'
-    r'|slot|screen|sequence|start|initial|upper|lower|arrang|layout|turned|revers|mirror|invert'
-    r'|permut|shuffl|random'
-)
-
-
-def _tells_order(column: str, values: Collection[Any], row: SourceRow) -> bool:
-    "Whether a column may say of each row which response was shown first."
-    name = column.casefold()
-    if name in _names('turned'):
-        return True
-    others = _without(row, [column])
-    words = {' '.join(re.findall(r'[a-z0-9]+', str(value).casefold())) for value in values}
-    if words and words <= {'ab', 'ba', 'a b', 'b a'}:
-        return True
-    are_sides = any(_turned_by_order(value, others) is not None for value in values)
-    if words and not are_sides and words <= {'true', 'false', 'yes', 'no', 'none'}:
-        return _ABOUT_TURNS.search(name) is not None
-    are_places = words <= {*_PLACES, 'top', 'bottom', '0', '1', '2', '0 0', '1 0', '2 0'}
-    return bool(words) and (are_sides or are_places) and _ABOUT_PLACES.search(name) is not None
-
-
-def _order_columns(head: Sequence[Any], row: SourceRow, used: Collection[str]) -> list[str]:
-    "The columns that may say which response was shown first, one of the table of names first."
-    texts = [column for sides in NAMED_SIDES for column in sides]
-    columns = [
-        column
-        for column in row
-        if isinstance(column, str)
-        and column not in {*used, *texts, *_TEXT_COLUMNS, *FEATURES, *_names('annotator')}
-        and _tells_order(column, [*_vote_cells(head, [column])], row)
-    ]
-    return sorted(columns, key=lambda column: column.casefold() not in _names('turned'))
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #readable-order
-_SECOND_NAME = re.compile(r'right|second|bottom|lower|last')
-_FIRST_NAME = re.compile(r'left|first|top|upper|order')
-
-
-def _is_readable_order(column: str, head: Sequence[Any], row: SourceRow) -> bool:
-    "Whether `shown_turned` can be read from a column as it is."
-    name = column.casefold()
-    values = {str(value).strip().casefold(): value for value in _vote_cells(head, [column])}
-    if values.keys() <= _FLAGS.keys():
-        is_about_b = re.search(r'(^|_)b_(.*_)?(first|left)|(first|left)_(.*_)?b$', name)
-        return name in _names('turned') or bool(is_about_b or re.search('swap|flip|revers', name))
-    others = _without(row, [column])
-    are_orders = all(_turned_by_order(value, others) is not None for value in values.values())
-    return are_orders and not (_SECOND_NAME.search(name) and not _FIRST_NAME.search(name))
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #check-shown
-def _check_shown(head: Sequence[Any], columns: Mapping, used: Sequence[str], words: Any) -> None:
-    "Refuses words of place where it is not known which side was shown first."
-    column = used[0]
-    row = joined_rows(head)
-    row |= {c: row[p] for c, p in columns.items() if isinstance(p, str) and p in row}
-    if 'shown_turned' in row:
-        return
-    place = next((w for w in words if _PLACES & set(re.split(r'[\s_-]+', str(w).casefold()))), None)
-    mapped = [path for path in columns.values() if isinstance(path, str)]
-    turned = _order_columns(head, row, {*used, *mapped}) if place is not None else []
-    if not turned:
-        return
-    mapping = f'--map shown_turned={turned[0]}'
-    if not _is_readable_order(turned[0], head, row):
-        mapping = (
-            'add a column `shown_turned` with true in every row that showed B first or left, '
-            'false in the others'
-        )
-    raise ContractError(
-        column,
-        'words that name a response; a place is unclear where responses were turned',
-        f'{place!r} beside `{turned[0]}`',
-        f'If it is the place on the screen: {mapping}; '
-        f'if it names a column: --vote-words left=a,right=b,first=a,second=b',
-        reason=f'places in `{column}` beside `{turned[0]}`',
-    )
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #check-counted-places
-def check_counted_places(
-    head: Sequence[Any],  # a file's first rows
-    columns: Mapping[str, Any],  # of `recognise_votes`: `human_a`, ... to the file's
-) -> None:
-    "Refuses counts of votes for a place where responses may have been turned."
-    counts = [c for name, c in columns.items() if name.startswith(('human_', 'judge_'))]
-    places = [c for c in counts if _PLACES & set(c.casefold().split('_'))]
-    turned = _order_columns(head, joined_rows(head), counts) if places else []
-    if turned:
-        raise ContractError(
-            places[0],
-            'counts of votes for a response; a place is unclear where responses were turned',
-            f'`{places[0]}` beside `{turned[0]}`',
-            'If it names a column, not the place on the screen: --map '
-            + ','.join(f'{name}={column}' for name, column in columns.items()),
-            reason=f'`{places[0]}` beside `{turned[0]}`',
-        )
-
-
 # %% ../../nbs/data/15b_vote_columns.ipynb #vote-reader
 ROWS_PEEKED = 10_000  # rows that are looked at to learn what numbers mean
-
-
-def _vote_cells(rows: Iterable[Any], columns: Sequence[str]) -> Iterator[Any]:
-    "The values of some columns that are not blank."
-    for row in rows:
-        if isinstance(row, Mapping):
-            values = [row.get(column) for column in columns]
-            yield from (x for x in values if x is not None and x == x and str(x).strip())
 
 
 def vote_reader(
@@ -591,8 +423,8 @@ def vote_reader(
         sources, are_named = _raters_of(first, columns)
     else:
         sources = [columns.get('vote', 'vote')]
-    values = [value for value in _vote_cells(head, sources) if str(value).strip() not in words]
-    _check_shown(head, columns, sources, values)
+    values = [value for value in vote_cells(head, sources) if str(value).strip() not in words]
+    check_places(head, columns, sources, values)
     numbers = {number for number in map(as_vote_number, values) if number is not None}
     reader = VoteWords(words, number_meaning(numbers, sources[0], words))
     if format == 'votes_wide':
@@ -650,7 +482,7 @@ def propose_votes(
     sides = _text_sides(_without(row, votes))
     if layout is None or (sides is None and not {'response_a', 'response_b'} <= row.keys()):
         return ''
-    names = [c for c in _names('prompt') for column in row if str(column).casefold() == c]
+    names = [c for c in column_names('prompt') for column in row if str(column).casefold() == c]
     columns = dict(prompt=next((c for c in row if str(c).casefold() in names), 'COLUMN'))
     columns |= dict(zip(('response_a', 'response_b'), sides or ('response_a', 'response_b')))
     mapping = _map_text(columns | layout.columns)
@@ -678,7 +510,7 @@ _TALLY = re.compile(r'\s*\d+(?:\s*(?:[-:/,;|]|to|vs?\.?)\s*\d+)+\s*')
 def _names_votes(value: Any, row: SourceRow) -> bool:
     "Whether an element of a list is a vote, or has one."
     if isinstance(value, Mapping):
-        named = [v for name, v in value.items() if str(name).casefold() in _names('vote')]
+        named = [v for name, v in value.items() if str(name).casefold() in column_names('vote')]
         return any(_is_word(v, row) for v in named) or any(map(side_of_word, map(str, value)))
     return _is_word(value, row)
 

@@ -7,6 +7,7 @@ of them, and how to say what your own words mean."""
 __all__ = [
     'NAMED_SIDES',
     'vote_table',
+    'column_names',
     'side_of_word',
     'as_vote_number',
     'number_meaning',
@@ -33,6 +34,14 @@ def vote_table() -> dict[str, dict[str, list[str]]]:  # `words`, `columns`, `nam
     "What people call votes, and those who cast them."
     path = files('plurality_nb') / 'resources' / 'vote_words.toml'
     return tomllib.loads(path.read_text(encoding='utf-8'))
+
+
+# %% ../../nbs/data/15a_vote_words.ipynb #column-names
+def column_names(
+    purpose: str,  # a key of `columns`, such as `vote` or `annotator`
+) -> list[str]:  # lower case
+    "What people call the columns that serve a purpose."
+    return vote_table()['columns'][purpose]
 
 
 # %% ../../nbs/data/15a_vote_words.ipynb #side-of-word

@@ -184,7 +184,8 @@ def calibrate_votes(
     return with_columns(
         ds,
         judge_share_raw=vote_share(*judge),
-        judge_a=(total - tie + lead) / 2,
-        judge_b=(total - tie - lead) / 2,
+        # no votes are left of a side where all others are known: rounding makes that -1e-15
+        judge_a=np.maximum((total - tie + lead) / 2, 0),
+        judge_b=np.maximum((total - tie - lead) / 2, 0),
         judge_tie=tie,
     )
