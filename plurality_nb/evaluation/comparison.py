@@ -50,7 +50,7 @@ from plurality_nb.evaluation.tables import (
     slices,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import add_scaled, scaled_deltas, tempered_rows
+from plurality_nb.evaluation.temperature import add_scaled, tempered_rows
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compared
 COMPARED = [
@@ -218,10 +218,10 @@ class ModelComparison:
 
     def predictions(self, part: pd.DataFrame, model: str, statistic: str) -> np.ndarray:
         "(rows of the part,): `on_one_scale`."
-        tempered_delta = self.tempered.loc[part.index, model].to_numpy()
+        tempered_delta = self.tempered.loc[part.index, model]
         if statistic == 'tempered_pearson':
-            tempered_delta = scaled_deltas(part)[model]
-        return on_one_scale(statistic, model_deltas(part)[model], tempered_delta)
+            tempered_delta = part['scaled', model]
+        return on_one_scale(statistic, part['delta', model].to_numpy(), tempered_delta.to_numpy())
 
     def measures(self, part: pd.DataFrame, codes: np.ndarray) -> Measures:
         "Differences from the baseline."

@@ -360,7 +360,7 @@ def group_codes(
     rows: pd.DataFrame,  # from `rows_that_count`
 ) -> np.ndarray:  # (rows,): 0, 1, ...
     "The prompt of each row, as a number."
-    return pd.factorize(pair_facts(rows).group)[0]
+    return pd.factorize(rows['row', 'group'])[0]
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #model-deltas
@@ -395,8 +395,7 @@ def pair_votes(
     rows: pd.DataFrame,  # from `rows_that_count`
 ) -> PairVotes:
     "The votes on each pair."
-    row = pair_facts(rows)
-    return PairVotes(row.a.to_numpy(), row.b.to_numpy(), row.tie.to_numpy())
+    return PairVotes(*(rows['row', outcome].to_numpy() for outcome in OUTCOMES))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #pair-leads
@@ -404,7 +403,7 @@ def pair_leads(
     rows: pd.DataFrame,  # from `rows_that_count`
 ) -> np.ndarray:  # (rows,): in [-1/2, 1/2]
     "People's share of A - 1/2 on each pair."
-    return pair_facts(rows).lead.to_numpy()
+    return rows['row', 'lead'].to_numpy()
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #slice-facts-type
