@@ -12,6 +12,7 @@ __all__ = [
     'scratch',
     'Spool',
     'batches',
+    'arrow_column',
     'gather_rows',
     'take',
     'contents_id',
@@ -32,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, Features, concatenate_datasets
+from datasets.formatting import query_table
 
 
 # %% ../../nbs/data/00_arrow.ipynb #as-json
@@ -320,6 +322,15 @@ def batches(
     "The rows of a table, in order, some at a time."
     selected = ds if columns is None else ds.select_columns(columns)
     return selected.with_format('arrow').iter(size)
+
+
+# %% ../../nbs/data/00_arrow.ipynb #one-column
+def arrow_column(
+    ds: Dataset,
+    name: str,  # one of its columns
+) -> pa.ChunkedArray:  # (rows,)
+    "One column as it is stored, without a copy of the table's description."
+    return query_table(ds.data, name, indices=ds._indices).column(name)
 
 
 # %% ../../nbs/data/00_arrow.ipynb #take-sorted

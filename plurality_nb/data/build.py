@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import Dataset, Features, concatenate_datasets
 
-from plurality_nb.data.arrow import Spool, batches, take
+from plurality_nb.data.arrow import Spool, arrow_column, batches, take
 from plurality_nb.data.checks import (
     as_turns,
     check_columns,
@@ -86,7 +86,7 @@ def number_column(
     "A numeric column as an array."
     if column not in ds.column_names:
         raise ContractError(column, 'a column of the comparisons', f'{ds.column_names}')
-    values = ds.select_columns([column]).with_format('arrow')[:][column]
+    values = arrow_column(ds, column)
     if values.null_count == len(values):
         return np.full(len(values), np.nan)
     try:

@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, concatenate_datasets
 
-from plurality_nb.data.arrow import gather_rows, take
+from plurality_nb.data.arrow import arrow_column, gather_rows, take
 from plurality_nb.data.build import number_column, to_comparisons
 from plurality_nb.data.judgements import binary_label
 from plurality_nb.data.orientation import turn_ballots
@@ -255,7 +255,7 @@ def pair_codes(
     ds: Dataset,  # comparisons
 ) -> PairCodes:
     "Which rows are on the same pair."
-    column = ds.select_columns(['pair_id']).with_format('arrow')[:]['pair_id']
+    column = arrow_column(ds, 'pair_id')
     encoded = column.combine_chunks().dictionary_encode()
     codes = encoded.indices.to_numpy()
     counts = np.bincount(codes, minlength=len(encoded.dictionary))
@@ -277,7 +277,7 @@ class RepeatedVotes(NamedTuple):
 # %% ../../nbs/data/19_merging.ipynb #count-repeated
 def _named_ballots(ds: Dataset, codes: np.ndarray) -> pd.DataFrame:
     "Pair and annotator of every vote that has a name."
-    column = ds.select_columns(['ballots']).with_format('arrow')[:]['ballots'].combine_chunks()
+    column = arrow_column(ds, 'ballots').combine_chunks()
     ballots = column.flatten()
     rows = pc.list_parent_indices(column).to_numpy()
     cast = pd.DataFrame(

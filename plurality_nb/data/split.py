@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from datasets import Dataset
 
-from plurality_nb.data.arrow import take
+from plurality_nb.data.arrow import arrow_column, take
 from plurality_nb.data.schema import text_hash
 from plurality_nb.errors import ContractError
 
@@ -28,7 +28,7 @@ def part_of(
     "Which part each comparison belongs to."
     if not math.isclose(sum(fractions.values()), 1) or min(fractions.values()) < 0:
         raise ContractError('fractions', 'shares >= 0 that sum to 1', f'{dict(fractions)}')
-    column = ds.select_columns(['group']).with_format('arrow')[:]['group']
+    column = arrow_column(ds, 'group')
     groups = column.combine_chunks().dictionary_encode()
     hashes = [text_hash(f'{seed}:{group}') for group in groups.dictionary.to_pylist()]
     position = np.array([int(text, 16) / 2**64 for text in hashes])  # in [0, 1], evenly spread

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from plurality_nb.data.arrow import batches
+from plurality_nb.data.arrow import arrow_column, batches
 from plurality_nb.data.build import number_column
 from plurality_nb.data.loading import OddRows, find_odd_rows
 from plurality_nb.data.schema import QUADRANTS, VOTERS
@@ -171,13 +171,9 @@ def split_card(
 
 
 # %% ../../nbs/votes/06_inspection.ipynb #data-card
-def _arrow_column(ds: Dataset, column: str) -> pa.ChunkedArray:
-    return ds.select_columns([column]).with_format('arrow')[:][column]
-
-
 def _value_counts(ds: Dataset, column: str) -> dict[str, int]:
     "Values to their number of rows, nulls aside, the most frequent first."
-    values = _arrow_column(ds, column).drop_null().to_pylist()
+    values = arrow_column(ds, column).drop_null().to_pylist()
     return {str(value): count for value, count in Counter(values).most_common()}
 
 
@@ -194,12 +190,12 @@ def data_card(
     ds: Dataset,  # comparisons
 ) -> dict:  # what JSON can hold
     "What the comparisons contain."
-    groups = _arrow_column(ds, 'group').combine_chunks().dictionary_encode()
+    groups = arrow_column(ds, 'group').combine_chunks().dictionary_encode()
     rows_per_group = np.bincount(groups.indices.to_numpy())
     quadrants = _value_counts(ds, 'quadrant')
     return dict(
         rows=len(ds),
-        pairs=pc.count_distinct(_arrow_column(ds, 'pair_id')).as_py(),
+        pairs=pc.count_distinct(arrow_column(ds, 'pair_id')).as_py(),
         groups=len(rows_per_group),
         rows_per_group=dict(mean=float(rows_per_group.mean()), max=int(rows_per_group.max())),
         **text_lengths(ds),
