@@ -212,9 +212,23 @@ _BaseModelOption = Annotated[
         'or the Hub id or folder of a model of transformers.'
     ),
 ]
+_Objective = Literal[
+    'bt',
+    'margin',
+    'signed_margin',
+    'votes',
+    'posterior',
+    'smoothing',
+    'ties',
+    'categorical',
+    'crowd',
+]
 _ObjectiveOption = Annotated[
-    Literal['bt', 'margin', 'signed_margin', 'votes', 'posterior', 'smoothing'],
-    typer.Option(help='Loss: plain Bradley-Terry, a margin, or the votes themselves.'),
+    _Objective,
+    typer.Option(
+        help='Loss: plain Bradley-Terry (bt), a margin, the share of the votes (votes, posterior), '
+        'or all outcomes of a vote (ties, categorical, crowd: the model then predicts ties).'
+    ),
 ]
 _ExcludeOption = Annotated[
     list[Path] | None,

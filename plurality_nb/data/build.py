@@ -176,6 +176,7 @@ def _row_batches(source_rows: Iterable[_SourceRow]) -> Iterator[list[_SourceRow]
 _MAY_BE_OWN = (
     *('pair_id', 'group', 'label_source', 'source', 'quadrant', 'seen', 'margin'),
     *('plurality', 'indistinguishability', 'reward_a', 'reward_b'),
+    *('prob_a', 'prob_b', 'prob_tie'),
 )
 _OUR_ID = re.compile(f'({NEAR_MARK})?[0-9a-f]{{16}}')
 _MEANT_AS_NUMBER = re.compile(r'\s*[-+]?(nan|inf(inity)?|[\d.,\s]+(e[-+]?\d+)?)\s*', re.IGNORECASE)

@@ -274,6 +274,7 @@ _CHECKS: dict[str, Callable[[Any, str], Any]] = {
 for _outcome in OUTCOMES:
     _CHECKS[f'human_{_outcome}'] = _NumberCheck(_is_count, 'a whole number >= 0')
     _CHECKS[f'judge_{_outcome}'] = _NumberCheck(_is_weight, 'a finite number >= 0')
+    _CHECKS[f'prob_{_outcome}'] = _NumberCheck(_is_share, 'a number in [0, 1]')
 
 
 # %% ../../nbs/data/02_checks.ipynb #check-values
@@ -329,7 +330,7 @@ def _pair_ids(prompts: Sequence[str], responses: Sequence[str], others: Sequence
     ]
 
 
-_OF_SIDES = [f'{voters}_{side}' for voters in VOTERS for side in 'ab'] + ['reward_a', 'reward_b']
+_OF_SIDES = [f'{of}_{side}' for of in (*VOTERS, 'reward', 'prob') for side in 'ab']
 
 
 def _refuse_sides(columns: Mapping[str, Sequence]) -> None:

@@ -56,6 +56,9 @@ FEATURES = Features(
         reward_a=_f32,
         reward_b=_f32,
         seen=Value('bool'),
+        prob_a=_f32,
+        prob_b=_f32,
+        prob_tie=_f32,
         source=_str,
         ballots=List(dict(annotator=_str, vote=_str, traits=List(dict(name=_str, value=_str)))),
     )

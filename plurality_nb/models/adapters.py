@@ -211,14 +211,19 @@ def _check_base(adapter: AdapterSource, base: str, missing: list[str], names: se
 
 # %% ../../nbs/models/09_adapters.ipynb #load-base
 def _load_base(adapter: AdapterSource, base: str, dtype: str | None, trust: bool) -> Any:
-    "The base model with a head of one label, which the adapter may bring."
+    "The base model with a head, which the adapter may bring."
     from transformers import AutoModelForSequenceClassification
 
     weights = _adapter_weights(adapter)
-    if weights.head_rows not in (None, 1):
+    if weights.head_rows not in (None, 1, 2):
         got = f'{weights.head_rows} labels'
-        raise ContractError('model', 'a reward model, with one label', got)
-    one_label = {} if weights.head_rows is None else dict(num_labels=1)
+        raise ContractError('model', 'a reward model, with one label or two', got)
+    own_head: dict[str, Any] = {}
+    if weights.head_rows is not None:
+        # A base with a head of one output, under an adapter that brings one of two.
+        own_head = dict(
+            num_labels=weights.head_rows, ignore_mismatched_sizes=weights.head_rows == 2
+        )
     revision = _base_revision(adapter, base)
     try:
         with _quiet():  # a language model lacks the head and has one of its own, as it should
@@ -229,11 +234,12 @@ def _load_base(adapter: AdapterSource, base: str, dtype: str | None, trust: bool
                 output_loading_info=True,
                 revision=revision,
                 trust_remote_code=trust,
-                **one_label,
+                **own_head,
             )
     except Exception as error:  # whatever transformers and the Hub's client raise
         raise _refuse_base(adapter, base, error) from error
-    _check_base(adapter, base, sorted(report['missing_keys']), weights.names)
+    other_sizes = {name for name, *_ in report['mismatched_keys']}
+    _check_base(adapter, base, sorted(report['missing_keys'] | other_sizes), weights.names)
     return model
 
 

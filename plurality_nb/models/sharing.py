@@ -9,6 +9,7 @@ __all__ = [
     'looks_back',
     'packable',
     'shares_up_to',
+    'pair_outputs',
     'pair_rewards',
     'sharing_gap',
     'may_share',
@@ -122,12 +123,22 @@ def shares_up_to(
 
 
 # %% ../../nbs/models/08_sharing.ipynb #pair-rewards
+def pair_outputs(
+    model: nn.Module,  # a sequence classifier; `packable` if the piece has a tree
+    piece: MicroBatch,
+) -> Tensor:  # (outputs, 2, pairs): of the first sides, then of the second ones
+    "All that a model says of a micro-batch; its first output is the reward, logits."
+    logits = model(**piece['inputs']).logits
+    return logits.T.reshape(logits.shape[-1], 2, -1)
+
+
+# %% ../../nbs/models/08_sharing.ipynb #pair-rewards-alone
 def pair_rewards(
-    model: nn.Module,  # a sequence classifier with one label; `packable` if the piece has a tree
+    model: nn.Module,  # a sequence classifier; `packable` if the piece has a tree
     piece: MicroBatch,
 ) -> Tensor:  # (2, pairs): logits of the first sides, then of the second ones
     "The rewards of a micro-batch."
-    return model(**piece['inputs']).logits.reshape(2, -1)
+    return pair_outputs(model, piece)[0]
 
 
 # %% ../../nbs/models/08_sharing.ipynb #readings

@@ -26,7 +26,7 @@ from plurality_nb.models.adapters import find_adapter, load_adapter
 from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.heads import widen_head
 from plurality_nb.models.packing import Pair, longest_in_memory, micro_batches, token_budget
-from plurality_nb.models.sharing import may_share, packable, pair_rewards
+from plurality_nb.models.sharing import may_share, packable, pair_outputs
 from plurality_nb.models.templates import TEMPLATE_DATE, writes_date
 from plurality_nb.models.tokens import (
     ReadComparisons,
@@ -44,7 +44,12 @@ from plurality_nb.models.weights import (
 )
 from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.baselines import PairOfRewards
-from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.model import Predictions, RewardModel
+from plurality_nb.rewards.outcomes import (
+    OUTCOME_OBJECTIVES,
+    check_outcome_settings,
+    predicted_outcomes,
+)
 from plurality_nb.rewards.saving import read_training
 
 if TYPE_CHECKING:
@@ -79,14 +84,20 @@ class _ClassifierFields(RewardModel):
 
 
 # %% ../../nbs/rewards/06_classifier.ipynb #reading-classifier
+def _check_labels(labels: int, settings: dict, name: str) -> None:
+    "Stops at a model with several outputs, unless it was trained here to have two."
+    if labels != 2 or settings.get('objective') not in OUTCOME_OBJECTIVES:
+        raise ContractError('model', 'a reward model, with one label', f'{labels} labels')
+    check_outcome_settings(settings, name)
+
+
 @dataclass(kw_only=True)
 class _ReadingClassifier(_ClassifierFields):
-    "A sequence classifier with one label, its tokenizer, and how it reads."
+    "A sequence classifier, its tokenizer, and how it reads."
 
     def __post_init__(self) -> None:
-        labels = self.config.num_labels
-        if labels != 1:
-            raise ContractError('model', 'a reward model, with one label', f'{labels} labels')
+        if self.config.num_labels != 1:
+            _check_labels(self.config.num_labels, self.settings, self.name)
         can_share = packable(self.model)
         widen_head(self.model)
         self.form = self.form or reading_form(self.tokenizer, encoder=not can_share)
@@ -123,7 +134,7 @@ def _score_pairs(
     type_0: Sequence[int],
     alone: bool = False,  # each pair in a pass of its own
 ) -> np.ndarray:
-    "(2, pairs): the rewards of all first and of all second sides; inf where one is not finite."
+    "(outputs, 2, pairs): of all first and of all second sides; inf where one is not finite."
     takes_types = has_types(classifier.tokenizer, classifier.config, classifier.form)
     share = bool(classifier.share) and not alone
     pieces = micro_batches(
@@ -134,27 +145,27 @@ def _score_pairs(
         type_0 if takes_types else None,
         brief=True,
     )
-    rewards = np.empty((2, len(pairs)))
+    outputs = np.empty((classifier.config.num_labels, 2, len(pairs)))
     with torch.inference_mode(), tree_attention(classifier.model) if share else nullcontext():
         for piece in pieces:
             moved = send_to_device(piece, classifier.device)
-            scores = pair_rewards(classifier.model, moved).float().cpu().numpy()
+            scores = pair_outputs(classifier.model, moved).float().cpu().numpy()
             # Not nan, which stands for a pair that was too long to read.
-            rewards[:, piece['pairs'].numpy()] = np.where(np.isfinite(scores), scores, np.inf)
-    return rewards
+            outputs[..., piece['pairs'].numpy()] = np.where(np.isfinite(scores), scores, np.inf)
+    return outputs
 
 
 # %% ../../nbs/rewards/06_classifier.ipynb #score-part
 def _score_part(classifier: _ReadingClassifier, part: dict[str, list]) -> np.ndarray:
-    "(2, pairs): the rewards of some pairs. Those that are not finite are read again, by themselves."
+    "(outputs, 2, pairs): of some pairs. Those that are not finite are read again, by themselves."
     pairs = list(zip(part['ids_a'], part['ids_b']))
-    rewards = _score_pairs(classifier, pairs, part['type_0'])
-    failed = np.flatnonzero(np.isinf(rewards).any(0))
+    outputs = _score_pairs(classifier, pairs, part['type_0'])
+    failed = np.flatnonzero(np.isinf(outputs).any((0, 1)))
     if len(failed) and len(pairs) > 1:
         # Others in the same pass may have been at fault: not a number times zero is none.
         again = [pairs[i] for i in failed], [part['type_0'][i] for i in failed]
-        rewards[:, failed] = _score_pairs(classifier, *again, alone=True)
-    return rewards
+        outputs[..., failed] = _score_pairs(classifier, *again, alone=True)
+    return outputs
 
 
 def _fitting(classifier: _ReadingClassifier, read: ReadComparisons) -> Dataset:
@@ -178,7 +189,7 @@ def _fitting(classifier: _ReadingClassifier, read: ReadComparisons) -> Dataset:
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier
 @dataclass(kw_only=True)
 class Classifier(_ReadingClassifier):
-    "A sequence classifier with one label, its tokenizer, and how it reads."
+    "A sequence classifier with one output, or two, its tokenizer, and how it reads."
 
     @staticmethod
     def load(
@@ -199,11 +210,32 @@ class Classifier(_ReadingClassifier):
         progress: bool = True,
     ) -> PairOfRewards:  # nan where a pair was not read; inf where the result is not finite
         "The rewards of both responses; `set_aside` counts why pairs were not read."
+        return PairOfRewards(*self.outputs(ds, progress)[0])
+
+    def predictions(
+        self,
+        ds: Dataset,  # comparisons
+        progress: bool = True,
+    ) -> Predictions:
+        "The rewards, and the votes that a model with two outputs predicts."
+        outputs = self.outputs(ds, progress)
+        rewards = PairOfRewards(*outputs[0])
+        if len(outputs) == 1:
+            return Predictions(rewards)
+        delta, second = torch.from_numpy(rewards.a - rewards.b), torch.from_numpy(outputs[1].T)
+        return Predictions(rewards, predicted_outcomes(delta, second, self.settings))
+
+    def outputs(
+        self,
+        ds: Dataset,  # comparisons
+        progress: bool = True,
+    ) -> np.ndarray:  # (outputs, 2, rows): of A, then of B; nan and inf as in `rewards`
+        "All outputs for both responses; `set_aside` counts why pairs were not read."
+        outputs = np.full((self.config.num_labels, 2, len(ds)), np.nan)
         if not len(ds):
-            return PairOfRewards(np.empty(0), np.empty(0))
+            return outputs
         read = read_all(ds, self.tokenizer, self.rules, self.lenient, progress=progress)
         tokens = _fitting(self, read)
-        rewards = np.full((2, len(ds)), np.nan)
         self.model.eval()
         starts = range(0, len(tokens), _PAIRS_PACKED_TOGETHER)
         for start in progress_bar(starts, f'scoring by {self.name}', progress):
@@ -211,8 +243,8 @@ class Classifier(_ReadingClassifier):
             if self.share is None:
                 pairs = list(zip(part['ids_a'][:4], part['ids_b'][:4]))
                 self.share = may_share(self.model, pairs, self.pad, self.max_length, brief=True)
-            rewards[:, part['row']] = _score_part(self, part)
-        return PairOfRewards(rewards[0], rewards[1])
+            outputs[..., part['row']] = _score_part(self, part)
+        return outputs
 
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier

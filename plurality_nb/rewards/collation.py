@@ -27,6 +27,7 @@ from plurality_nb.rewards.targets import (
     chosen_share,
     decided,
     settle_missing,
+    shares_with_ties,
     training_targets,
 )
 
@@ -35,6 +36,7 @@ PAIR_FACTS = dict(
     weight='how much the pair counts; 0 where the objective cannot use it',
     margin='gap that the votes ask for, logits',
     chosen_share="chosen's share of the votes that the objective follows",
+    tie_share='share of ties in these votes',
     decided='1 where the label says that one response wins',
     people="chosen's share of people's votes",
     judges="chosen's share of the judge's votes",
@@ -62,6 +64,7 @@ def training_facts(
         sign=targets['sign'],
         margin=targets['margin'],
         chosen_share=targets['share'],
+        tie_share=targets['outcomes'][:, 2],
         decided=decided(ds),
         people=chosen_share(ds, 'human'),
         judges=chosen_share(ds, 'judge'),
@@ -118,7 +121,11 @@ def _check_sides(row: dict[str, Any], names: Sequence[str], number: int) -> None
 
 
 # %% ../../nbs/rewards/09_collation.ipynb #facts-of-others
-def _facts_of_others(settled: SettledTargets, rows: np.ndarray) -> dict[str, np.ndarray]:
+def _facts_of_others(
+    settled: SettledTargets,
+    ties: np.ndarray,  # (all rows,): share of ties in the votes, nan where unknown
+    rows: np.ndarray,
+) -> dict[str, np.ndarray]:
     "The facts of rows whose chosen response is the winner."
     weight = settled.keep[rows].astype(float)
     if weight.any():
@@ -128,6 +135,7 @@ def _facts_of_others(settled: SettledTargets, rows: np.ndarray) -> dict[str, np.
         weight=weight,
         margin=settled.margin[rows],
         chosen_share=settled.share[rows],
+        tie_share=ties[rows],
         decided=np.ones(len(rows)),
         people=unknown,
         judges=unknown,
@@ -148,18 +156,19 @@ def _checked_dataset(
     names = _side_names(ds.column_names)
     if names[0] == 'chosen':
         _check_rows(ds, names)
-    margin, share = (
+    margin, share, ties = (
         checked_column(ds, column, objective)
         if column in ds.column_names
         else np.full(len(ds), np.nan)
-        for column in ('margin', 'chosen_share')
+        for column in ('margin', 'chosen_share', 'tie_share')
     )
+    share, ties = shares_with_ties(share, ties, objective, missing)
     label = np.ones(len(ds), dtype=bool)
     settled = settle_missing(label, margin, share, objective, missing, prior)
     rows = np.flatnonzero(settled.keep) if training else np.arange(len(ds))
-    facts = _facts_of_others(settled, rows)
+    facts = _facts_of_others(settled, ties, rows)
     if names[0] == 'ids_a':  # tokenised by this package, with the other facts
-        facts = {column: facts[column] for column in ('margin', 'chosen_share')}
+        facts = {column: facts[column] for column in ('margin', 'chosen_share', 'tie_share')}
     replaced = [column for column in (*facts, 'row') if column in ds.column_names]
     kept = ds if len(rows) == len(ds) else ds.select(rows)
     kept = kept.remove_columns(replaced).add_column('row', rows)
@@ -184,12 +193,14 @@ class _StreamReader:
         _check_sides(row, self.names, number)
         margin = checked_numbers([row.get('margin')], 'margin', self.objective, number)
         share = checked_numbers([row.get('chosen_share')], 'chosen_share', first_row=number)
+        ties = checked_numbers([row.get('tie_share')], 'tie_share', first_row=number)
         missing = 'label' if self.missing == 'label' else 'keep'
+        share, ties = shares_with_ties(share, ties, self.objective, missing)
         label = np.array([True])
         settled = settle_missing(label, margin, share, self.objective, missing, self.prior)
         if self.training and not settled.keep[0]:
             self.report(number)
-        facts = _facts_of_others(settled, np.array([0]))
+        facts = _facts_of_others(settled, ties, np.array([0]))
         return row | {name: float(values[0]) for name, values in facts.items()} | dict(row=number)
 
     def report(self, number: int) -> None:

@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from plurality_nb.data.build import from_rows, number_column
 from plurality_nb.data.checks import check_row
+from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.prompts import Question
 from plurality_nb.rewards.model import NothingScored, RewardModel
@@ -21,7 +22,7 @@ from plurality_nb.rewards.model import NothingScored, RewardModel
 
 # %% ../../nbs/rewards/08_judge.ipynb #rewardjudge
 class RewardJudge:
-    "Votes of reward models: fractions of votes, by the mean of the models' probabilities."
+    "Fractions of votes, by the mean of the models' probabilities; ties where they predict them."
 
     ordered = False  # whether the order of the responses may change the votes
 
@@ -45,20 +46,23 @@ class RewardJudge:
         "How many of the votes each response gets."
         rows = [dict(prompt=q.prompt, response_a=q.first, response_b=q.second) for q in questions]
         pairs = from_rows([check_row(row) for row in rows])
-        share = np.mean([self._share_of_first(model, pairs) for model in self.models], 0)
+        shares = np.mean([self._shares(model, pairs) for model in self.models], 0)
         votes = np.array([question.votes for question in questions], dtype=float)
-        none = np.zeros(len(votes))
-        failed = np.isnan(share)
-        share, cast = np.where(failed, 0, share), np.where(failed, 0, votes)
-        return np.stack([cast * share, cast * (1 - share), none, np.where(failed, votes, 0)], 1)
+        failed = np.isnan(shares).any(1)
+        cast = np.where(failed, 0, votes)[:, None] * np.where(failed[:, None], 0, shares)
+        return np.concatenate([cast, np.where(failed, votes, 0)[:, None]], 1)
 
-    def _share_of_first(self, model: RewardModel, pairs: Dataset) -> np.ndarray:
+    def _shares(self, model: RewardModel, pairs: Dataset) -> np.ndarray:
+        "(questions, 3): for first, for second, ties; nan where the model read nothing."
         try:
             scored = model.score(pairs, progress=False)
         except NothingScored:
-            return np.full(len(pairs), np.nan)
+            return np.full((len(pairs), 3), np.nan)
         delta = number_column(scored, 'reward_a') - number_column(scored, 'reward_b')
-        return expit(delta / self.temperature)
+        first = expit(delta / self.temperature)
+        of_rewards = np.stack([first, 1 - first, np.zeros(len(first))], 1)
+        predicted = np.stack([number_column(scored, f'prob_{name}') for name in OUTCOMES], 1)
+        return np.where(np.isnan(predicted).any(1, keepdims=True), of_rewards, predicted)
 
 
 # %% ../../nbs/rewards/08_judge.ipynb #open-reward-judge

@@ -26,7 +26,8 @@ from plurality_nb.models.folders import check_weight_files
 from plurality_nb.models.tokens import prompt_text
 from plurality_nb.models.weights import check_finite_weights
 from plurality_nb.rewards.baselines import PairOfRewards
-from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.model import Predictions, RewardModel
+from plurality_nb.rewards.outcomes import check_outcome_settings, predicted_outcomes
 from plurality_nb.rewards.saving import check_model, list_files, read_training, write_training
 
 
@@ -67,25 +68,42 @@ def probe_inputs(
 class Probe(nn.Module):
     """A linear head on centred inputs.
 
-    It starts at zero and its training is convex, so it needs no seed."""
+    It starts at zero, and with one output its training is convex, so it needs no seed."""
 
     mean: Tensor
 
     def __init__(
         self,
         dim: int,  # of the inputs
+        outputs: int = 1,  # 2: also the second output of `OUTCOME_OBJECTIVES`
     ):
         super().__init__()
         self.register_buffer('mean', torch.zeros(dim))
-        self.head = nn.Linear(dim, 1, bias=False)
+        self.head = nn.Linear(dim, outputs, bias=False)
         nn.init.zeros_(self.head.weight)
+        if outputs == 2:  # a constant changes differences of rewards as little as they need one
+            self.second_bias = nn.Parameter(torch.zeros(1))
+
+    @property
+    def outputs(self) -> int:
+        return self.head.out_features
 
     def forward(
         self,
         x: Tensor,  # (responses, dim)
     ) -> Tensor:  # (responses,): rewards, logits
         "The rewards of responses."
-        return self.head(x - self.mean)[:, 0]
+        return self.both(x)[0]
+
+    def both(
+        self,
+        x: Tensor,  # (responses, dim)
+    ) -> tuple[Tensor, Tensor]:  # (responses,) each: rewards, and second outputs, else zeros
+        "All that it says of responses."
+        out = self.head(x - self.mean)
+        if self.outputs == 1:
+            return out[:, 0], torch.zeros_like(out[:, 0])
+        return out[:, 0], out[:, 1] + self.second_bias
 
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model
@@ -98,10 +116,19 @@ class ProbeModel(RewardModel):
 
     def rewards(self, ds: Dataset, progress: bool = True) -> PairOfRewards:
         "The rewards of both responses."
+        return self.predictions(ds, progress).rewards
+
+    def predictions(self, ds: Dataset, progress: bool = True) -> Predictions:
+        "The rewards, and the votes that a probe with two outputs predicts."
         inputs_a, inputs_b = probe_inputs(ds, self.encoder, progress)
         self.probe.eval()
         with torch.no_grad():
-            return PairOfRewards(self.probe(inputs_a).numpy(), self.probe(inputs_b).numpy())
+            (a, second_a), (b, second_b) = self.probe.both(inputs_a), self.probe.both(inputs_b)
+            rewards = PairOfRewards(a.numpy(), b.numpy())
+            if self.probe.outputs == 1:
+                return Predictions(rewards)
+            second = torch.stack([second_a, second_b], 1)
+            return Predictions(rewards, predicted_outcomes(a - b, second, self.settings))
 
     def save(
         self,
@@ -141,13 +168,15 @@ def _load_probe(folder: Path) -> ProbeModel:
     path = folder / 'model.safetensors'
     try:
         weights = load_file(path)
-        probe = Probe(weights['mean'].numel())
+        probe = Probe(weights['mean'].numel(), len(weights['head.weight']))
         probe.load_state_dict(weights)
     except (OSError, KeyError, RuntimeError) as error:
         got = f'{str(path)!r} ({str(error).splitlines()[0]})'
         raise ContractError('model', 'the weights of a probe', got, 'Train it again') from error
     check_finite_weights(probe, folder)
     training = read_training(folder)
+    if probe.outputs == 2:
+        check_outcome_settings(training.settings, folder)
     return ProbeModel(
         probe=probe,
         encoder=config['encoder'],

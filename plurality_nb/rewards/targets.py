@@ -9,11 +9,14 @@ __all__ = [
     'checked_numbers',
     'checked_column',
     'chosen_share',
+    'chosen_outcomes',
     'decided',
     'TrainingTargets',
     'SettledTargets',
     'settle_missing',
     'training_targets',
+    'SharesWithTies',
+    'shares_with_ties',
     'checked_control',
     'group_folds',
     'exclude_groups',
@@ -71,6 +74,7 @@ _RANGES = dict(
     margin=_Range(_are_not_negative, 'a finite number >= 0, or null'),
     signed_margin=_Range(_are_finite, 'a finite number, or null'),
     chosen_share=_Range(_are_shares, 'a number in [0, 1], or null'),
+    tie_share=_Range(_are_shares, 'a number in [0, 1], or null'),
     label=_Range(_are_labels, '1 (A), 0 (B), 0.5 (tie) or null'),
     votes=_Range(_are_not_negative, 'a finite number >= 0, or null'),
 )
@@ -150,6 +154,27 @@ def chosen_share(
     return np.where(chosen_sign(ds) > 0, share, 1 - share)
 
 
+# %% ../../nbs/rewards/01_targets.ipynb #chosen-outcomes
+def chosen_outcomes(
+    ds: Dataset,  # comparisons
+    votes: str = 'judge',  # whose: `judge` or `human`
+) -> np.ndarray:  # (rows, 3): shares for chosen, rejected, tie; nan where nobody voted
+    "The shares of the votes for each outcome."
+    a, b, tie = votes_of(ds, votes)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        shares = np.stack([a, b, tie], 1) / (a + b + tie)[:, None]
+    return np.where(chosen_sign(ds)[:, None] > 0, shares, shares[:, [1, 0, 2]])
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #label-outcomes
+def _label_outcomes(ds: Dataset) -> np.ndarray:
+    "(rows, 3): each label as the one vote of a pair; nan without a label."
+    label = checked_column(ds, 'label')
+    is_tie, is_known = label == 0.5, ~np.isnan(label)
+    outcomes = np.stack([is_known & ~is_tie, np.zeros_like(is_tie), is_tie], 1).astype(float)
+    return np.where(is_known[:, None], outcomes, np.nan)
+
+
 # %% ../../nbs/rewards/01_targets.ipynb #decided
 def decided(
     ds: Dataset,  # comparisons
@@ -217,6 +242,7 @@ class TrainingTargets(TypedDict):
     sign: np.ndarray  # 1 where A is chosen, -1 where B is
     margin: np.ndarray  # logits, nan where there is none
     share: np.ndarray  # chosen's share of the votes, nan where there are none
+    outcomes: np.ndarray  # (rows, 3): shares for chosen, rejected, tie, nan where there are none
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #settle-missing
@@ -274,11 +300,27 @@ def _warn_of_votes_counted_twice(ds: Dataset, votes: str, keep: np.ndarray) -> N
         )
 
 
+# %% ../../nbs/rewards/01_targets.ipynb #outcomes-of-rows
+def _label_counts(ds: Dataset, objective: str) -> np.ndarray:
+    "(rows,) bool: whether the label alone says something to the objective; ties may."
+    if OBJECTIVES[objective].outputs == 2:
+        return ~np.isnan(checked_column(ds, 'label'))
+    return decided(ds)
+
+
+def _outcomes(ds: Dataset, votes: str, missing: str) -> np.ndarray:
+    "(rows, 3): shares for chosen, rejected, tie; those of the label where it stands for votes."
+    outcomes = chosen_outcomes(ds, votes)
+    if missing != 'label':
+        return outcomes
+    return np.where(np.isnan(outcomes), _label_outcomes(ds), outcomes)
+
+
 # %% ../../nbs/rewards/01_targets.ipynb #training-targets
 def training_targets(
     ds: Dataset,  # comparisons
     objective: str = 'margin',  # a key of `OBJECTIVES`
-    votes: str = 'judge',  # whose share `votes` and `posterior` follow: `judge` or `human`
+    votes: str = 'judge',  # whose votes the objective follows: `judge` or `human`
     missing: str = 'drop',  # one of `MISSING`, for rows that the objective cannot use as they are
     prior: float = OBJECTIVE_SETTINGS['prior'],  # of `posterior`
 ) -> TrainingTargets:
@@ -291,7 +333,7 @@ def training_targets(
     for voters, outcome in product(VOTERS, OUTCOMES):
         checked_column(ds, f'{voters}_{outcome}')
     keep, margin, share = settle_missing(
-        decided(ds),
+        _label_counts(ds, objective),
         checked_column(ds, 'margin', objective),
         chosen_share(ds, votes),
         objective,
@@ -300,7 +342,43 @@ def training_targets(
     )
     if objective == 'posterior' and missing != 'keep':
         _warn_of_votes_counted_twice(ds, votes, keep)
-    return TrainingTargets(keep=keep, sign=chosen_sign(ds), margin=margin, share=share)
+    outcomes = _outcomes(ds, votes, missing)
+    if OBJECTIVES[objective].outputs == 2:  # a label stands for votes where it is a tie, too
+        share = outcomes[:, 0] + outcomes[:, 2] / 2
+    return TrainingTargets(
+        keep=keep, sign=chosen_sign(ds), margin=margin, share=share, outcomes=outcomes
+    )
+
+
+# %% ../../nbs/rewards/01_targets.ipynb #shares-with-ties
+class SharesWithTies(NamedTuple):
+    "Shares of the votes, (rows,) each, nan where there are none."
+
+    chosen: np.ndarray  # a tie counts half
+    tie: np.ndarray
+
+
+def shares_with_ties(
+    share: np.ndarray,  # (rows,): chosen's share of the votes, nan where there are none
+    ties: np.ndarray,  # (rows,): share of ties, nan where there are none
+    objective: str,
+    missing: str,  # `label`: rows without votes have their label as the one vote
+) -> SharesWithTies:
+    "The shares that an objective follows; one that predicts ties needs both."
+    if OBJECTIVES[objective].outputs == 1:
+        return SharesWithTies(share, ties)
+    unknown = np.isnan(share) | np.isnan(ties)
+    share, ties = np.where(unknown, np.nan, share), np.where(unknown, np.nan, ties)
+    too_many = np.flatnonzero(ties / 2 > np.minimum(share, 1 - share) + 1e-6)
+    if len(too_many):
+        row = too_many[0]
+        want = "at most twice the smaller of chosen's share and the other's"
+        raise ContractError(
+            'tie_share', want, f'{ties[row]:g} at {share[row]:g}', where=f'row {row}'
+        )
+    if missing == 'label':
+        share, ties = np.where(unknown, 1.0, share), np.where(unknown, 0.0, ties)
+    return SharesWithTies(share, ties)
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #checked-control

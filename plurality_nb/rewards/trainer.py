@@ -26,7 +26,7 @@ from accelerate.utils import DistributedType, gather_object
 from datasets import Dataset, IterableDataset
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 # %% ../../nbs/rewards/11_trainer.ipynb #part-2
 from plurality_nb import __version__
@@ -34,9 +34,9 @@ from plurality_nb.data.grouping import known_ids
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.folders import check_weight_files
-from plurality_nb.models.heads import widen_head
+from plurality_nb.models.heads import add_second_output, widen_head
 from plurality_nb.models.packing import MicroBatch, Pair, token_budget
-from plurality_nb.models.sharing import looks_back, may_share, packable, pair_rewards
+from plurality_nb.models.sharing import looks_back, may_share, packable, pair_outputs
 from plurality_nb.models.templates import (
     TEMPLATE_DATE,
     dated_template,
@@ -71,7 +71,8 @@ from plurality_nb.rewards.measures import (
     worst_pair,
 )
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
-from plurality_nb.rewards.saving import naming_file, write_training
+from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, tie_anchor
+from plurality_nb.rewards.saving import naming_file, read_training, write_training
 from plurality_nb.rewards.targets import checked_control
 from plurality_nb.votes.margins import MARGIN_CONTROLS, control_margins
 
@@ -93,6 +94,7 @@ def _random_state_kept() -> Iterator[None]:
 
 with _random_state_kept():  # importing TRL draws random numbers, which would change what follows
     from trl import RewardConfig, RewardTrainer
+    from trl.trainer.utils import create_model_from_path
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #margin-fields
@@ -105,7 +107,7 @@ def _setting(default: Any, help: str) -> Any:
 @dataclass
 class _MarginSettings(RewardConfig):
     objective: str = _setting('margin', f'Loss: one of {list(OBJECTIVES)}.')
-    votes: str = _setting('judge', 'Share that `votes` and `posterior` follow: `judge`, `human`.')
+    votes: str = _setting('judge', 'Votes that the objective follows, if any: `judge`, `human`.')
     missing: str = _setting(
         'drop', 'Rows that the objective cannot use: `drop`, `raise`, or `label` to train on it.'
     )
@@ -117,6 +119,12 @@ class _MarginSettings(RewardConfig):
     )
     smoothing_share: float = _setting(
         OBJECTIVE_SETTINGS['smoothing_share'], "Of `smoothing`: chosen's share."
+    )
+    tie_threshold: float | None = _setting(
+        None, 'Of objectives that predict ties: their anchor; by default that of the votes.'
+    )
+    second_prior: float = _setting(
+        OBJECTIVE_SETTINGS['second_prior'], 'Of the same: pull of the second output towards zero.'
     )
     margin_control: str | None = _setting(
         None, f'What replaces the margins of the rows trained on: one of {MARGIN_CONTROLS}.'
@@ -186,7 +194,8 @@ class MarginConfig(_MarginSettings):
     @property
     def objective_settings(self) -> dict[str, float]:
         "The settings of the objective, for `pair_losses`."
-        return {name: getattr(self, name) for name in OBJECTIVE_SETTINGS}
+        settings = {name: getattr(self, name) for name in OBJECTIVE_SETTINGS}
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #prepared
@@ -240,8 +249,9 @@ def _prepare_rows(
 # %% ../../nbs/rewards/11_trainer.ipynb #trl-rows
 def _check_trl_columns(columns: Sequence[str], objective: str) -> None:
     "Rows in TRL's form always say which response is chosen, but may lack a margin or a share."
-    for need, column in dict(margin='margin', share='chosen_share').items():
-        if need in OBJECTIVES[objective].needs and column not in columns:
+    needs = [*OBJECTIVES[objective].needs, *['ties'] * (OBJECTIVES[objective].outputs - 1)]
+    for need, column in dict(margin='margin', share='chosen_share', ties='tie_share').items():
+        if need in needs and column not in columns:
             raise ContractError(
                 'train_dataset',
                 f'rows with `{column}` for the objective {objective!r}',
@@ -361,6 +371,20 @@ def _with_control(prepared: Any, args: MarginConfig) -> tuple[Any, float | None]
     return prepared, float(np.nanmean(margin))
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #settle-threshold
+def _settle_threshold(prepared: Any, args: MarginConfig) -> None:
+    "Anchors an objective that predicts ties at the share of ties in what is learned from."
+    if args.tie_threshold is not None:
+        return
+    if not isinstance(prepared, Dataset):
+        hint = 'Set `tie_threshold` (see `tie_anchor`), or give a Dataset'
+        want = 'rows in memory, to count their ties'
+        raise ContractError('tie_threshold', want, type(prepared).__name__, hint)
+    ties = np.array(prepared['tie_share'][:], dtype=float)
+    share = (np.nansum(ties) + 0.5) / ((~np.isnan(ties)).sum() + 1)
+    args.tie_threshold = tie_anchor(args.objective, float(share))
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader-2
 class _ComparisonReader(_CheckingTrainer):
     "TRL's trainer, reading comparisons."
@@ -415,6 +439,8 @@ class _ControlledReader(_ComparisonReader):
         prepared = self._prepare_pairs(dataset, processing_class, args, dataset_name, training)
         if training and 'margin' in OBJECTIVES[args.objective].needs:
             prepared, self.mean_margin = _with_control(prepared, args)
+        if training and OBJECTIVES[args.objective].outputs == 2:
+            _settle_threshold(prepared, args)
         return prepared
 
     def _set_signature_columns_if_needed(self) -> None:
@@ -467,13 +493,19 @@ class _PieceLosses(NamedTuple):
 def _piece_losses(
     model: nn.Module, batch: dict[str, Any], piece: MicroBatch, args: MarginConfig
 ) -> _PieceLosses:
-    chosen, rejected = pair_rewards(model, piece)
+    outputs = pair_outputs(model, piece)
+    chosen, rejected = outputs[0]
     facts = {name: batch[name][piece['pairs']] for name in PAIR_FACTS}
+    margin, share, ties = (
+        facts[name].to(chosen.dtype) for name in ('margin', 'chosen_share', 'tie_share')
+    )
     losses = pair_losses(
         args.objective,
         chosen - rejected,
-        facts['margin'].to(chosen.dtype),
-        facts['chosen_share'].to(chosen.dtype),
+        margin,
+        share,
+        outputs[-1].T,
+        torch.stack([share - ties / 2, 1 - share - ties / 2, ties], 1),
         **args.objective_settings,
     )
     if args.center_rewards_coefficient is not None:
@@ -761,7 +793,8 @@ def _card_section(trained: dict[str, Any]) -> str:
 
 # %% ../../nbs/rewards/11_trainer.ipynb #saved-settings
 _SETTINGS_SAVED = (
-    'objective votes missing margin_control weight prior smoothing_share center_rewards_coefficient '
+    'objective votes missing margin_control weight prior smoothing_share tie_threshold '
+    'second_prior center_rewards_coefficient '
     'learning_rate num_train_epochs max_steps max_length long_pairs lenient seed'
 ).split()
 
@@ -899,9 +932,69 @@ def _settle_model(model: nn.Module, tokenizer: Any) -> None:
     widen_head(model)
 
 
+# %% ../../nbs/rewards/11_trainer.ipynb #two-outputs
+class _KnownModel(NamedTuple):
+    "What TRL is given."
+
+    model: str | nn.Module
+    tokenizer: Any  # None: TRL loads the model's own
+
+
+def _trained_objective(model: str) -> str | None:
+    "The objective of a model with two outputs that was trained here; None for others."
+    objective = read_training(model).settings.get('objective')
+    return objective if objective in OUTCOME_OBJECTIVES else None
+
+
+def _load_two_outputs(model: str, args: MarginConfig) -> nn.Module:
+    "A model with two outputs, from one with one, or from one trained for the same objective."
+    trained = _trained_objective(model)
+    if trained not in (None, args.objective):
+        hint = 'Train its base model, or for the same objective'
+        raise ContractError(
+            'model', f'a model for {args.objective!r}', f'one for {trained!r}', hint
+        )
+    init = dict(num_labels=2 if trained else 1, trust_remote_code=args.trust_remote_code)
+    init |= args.model_init_kwargs or {}
+    loaded = create_model_from_path(model, AutoModelForSequenceClassification, **init)
+    if trained and args.tie_threshold is None:
+        args.tie_threshold = read_training(model).settings.get('tie_threshold')
+    return loaded
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #with-outputs
+def _with_outputs(model: str | nn.Module, tokenizer: Any, args: MarginConfig) -> _KnownModel:
+    "The model as its objective needs it."
+    if OBJECTIVES[args.objective].outputs == 1:
+        if isinstance(model, str) and _trained_objective(model):
+            want, got = f'a model with one output for {args.objective!r}', f'{model!r}, with two'
+            raise ContractError('model', want, got, 'Train its base model')
+        return _KnownModel(model, tokenizer)
+    if isinstance(model, str):
+        init = args.model_init_kwargs or {}
+        trust = init.get('trust_remote_code', args.trust_remote_code)
+        if tokenizer is None:
+            tokenizer = AutoTokenizer.from_pretrained(
+                model, revision=init.get('revision'), trust_remote_code=trust
+            )
+        model = _load_two_outputs(model, args)
+        args.model_init_kwargs = None  # they have been used
+    config: Any = model.config
+    if config.num_labels == 1:
+        add_second_output(model)
+    config.num_labels = 1  # TRL takes no other; `_name_outputs` puts it right
+    return _KnownModel(model, tokenizer)
+
+
+def _name_outputs(config: Any) -> None:
+    config.num_labels = 2
+    config.id2label = {0: 'reward', 1: 'second'}
+    config.label2id = {name: number for number, name in config.id2label.items()}
+
+
 # %% ../../nbs/rewards/11_trainer.ipynb #margin-trainer
 class MarginTrainer(_SavingTrainer):
-    "TRL's reward trainer on comparisons: six objectives, no padding, nothing computed twice."
+    "TRL's reward trainer on comparisons: nine objectives, no padding, nothing computed twice."
 
     _tag_names: ClassVar[list[str]] = ['trl', 'reward-trainer', 'plurality_nb']
     _name = 'Margin'
@@ -927,7 +1020,10 @@ class MarginTrainer(_SavingTrainer):
         self.evaluated, self.note = {}, {}
         rows = dict(train_dataset=train_dataset, eval_dataset=eval_dataset)
         with _naming_model(model):
-            super().__init__(model, args, processing_class=processing_class, **rows, **kwargs)
+            known = _with_outputs(model, processing_class, args)
+            super().__init__(known.model, args, processing_class=known.tokenizer, **rows, **kwargs)
+        if OBJECTIVES[args.objective].outputs == 2:
+            _name_outputs(self.model.config)
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
         _settle_model(self.model, self.processing_class)

@@ -102,11 +102,24 @@ class Way:
 
 
 # %% ../../nbs/studies/00_config.ipynb #arm
+_Objective = Literal[
+    'bt',
+    'margin',
+    'signed_margin',
+    'votes',
+    'posterior',
+    'smoothing',
+    'ties',
+    'categorical',
+    'crowd',
+]
+
+
 @dataclass(kw_only=True)
 class Arm:
     "An objective, with the margin that it is given."
 
-    objective: Literal['bt', 'margin', 'signed_margin', 'votes', 'posterior', 'smoothing']
+    objective: _Objective
     name: str = ''  # in tables; empty: the objective's
     # None: `signed` for `signed_margin`, else `decisiveness`
     margin: Literal['decisiveness', 'signed', 'constant', 'permuted'] | None = None

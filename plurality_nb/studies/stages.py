@@ -54,6 +54,7 @@ from plurality_nb.judges.prompts import Judge
 from plurality_nb.judges.registry import load_judge
 from plurality_nb.judges.safety import masked
 from plurality_nb.rewards.model import RewardModel
+from plurality_nb.rewards.objectives import OBJECTIVES
 from plurality_nb.rewards.probe import train_probe
 from plurality_nb.rewards.targets import decided, exclude_groups
 from plurality_nb.studies.config import Pairs, People, Spending, Study
@@ -404,15 +405,17 @@ def _fit_arm_probe(job: Job, task: TrainTask, ds: Dataset) -> dict:
 
 
 # %% ../../nbs/studies/01_stages.ipynb #best-checkpoint
-def _best_checkpoint(settings: Mapping) -> dict:
+def _best_checkpoint(settings: Mapping, objective: str) -> dict:
     "Settings of a trainer that evaluates as often as it saves, and loads the best at the end."
     steps = settings.get('eval_steps', 50)
+    predicts_ties = OBJECTIVES[objective].outputs == 2  # of which a preference says nothing
     return dict(
         eval_strategy='steps',
         eval_steps=steps,
         save_steps=steps,
         load_best_model_at_end=True,
-        metric_for_best_model='tempered_log_loss',  # not its own loss: one rule for all arms
+        # Not its own loss, where it need not be: one rule for all arms.
+        metric_for_best_model='loss' if predicts_ties else 'tempered_log_loss',
         greater_is_better=False,
     )
 
@@ -426,7 +429,7 @@ def _fit_classifier(job: Job, task: TrainTask, ds: Dataset) -> dict:
     if task.tune:
         in_validation = part_of(ds) == list(PARTS).index('validation')
         ds, validation = take(ds, ~in_validation), take(ds, in_validation)
-        settings = _best_checkpoint(settings) | settings
+        settings = _best_checkpoint(settings, task.objective) | settings
     trainer = train_model(
         ds,
         task.model,
