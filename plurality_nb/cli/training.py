@@ -212,7 +212,7 @@ _BaseModelOption = Annotated[
         'or the Hub id or folder of a model of transformers.'
     ),
 ]
-_Objective = Literal[
+_ObjectiveName = Literal[
     'bt',
     'margin',
     'signed_margin',
@@ -224,7 +224,7 @@ _Objective = Literal[
     'crowd',
 ]
 _ObjectiveOption = Annotated[
-    _Objective,
+    _ObjectiveName,
     typer.Option(
         help='Loss: plain Bradley-Terry (bt), a margin, the share of the votes (votes, posterior), '
         'or all outcomes of a vote (ties, categorical, crowd: the model then predicts ties).'

@@ -91,6 +91,7 @@ def _check_labels(labels: int, settings: dict, name: str) -> None:
     check_outcome_settings(settings, name)
 
 
+# %% ../../nbs/rewards/06_classifier.ipynb #reading-classifier-2
 @dataclass(kw_only=True)
 class _ReadingClassifier(_ClassifierFields):
     "A sequence classifier, its tokenizer, and how it reads."
@@ -186,9 +187,36 @@ def _fitting(classifier: _ReadingClassifier, read: ReadComparisons) -> Dataset:
     return tokens
 
 
+# %% ../../nbs/rewards/06_classifier.ipynb #output-classifier
+@dataclass(kw_only=True)
+class _OutputClassifier(_ReadingClassifier):
+    "Computes what the model says of pairs."
+
+    def outputs(
+        self,
+        ds: Dataset,  # comparisons
+        progress: bool = True,
+    ) -> np.ndarray:  # (outputs, 2, rows): of A, then of B; nan and inf as in `rewards`
+        "All outputs for both responses; `set_aside` counts why pairs were not read."
+        outputs = np.full((self.config.num_labels, 2, len(ds)), np.nan)
+        if not len(ds):
+            return outputs
+        read = read_all(ds, self.tokenizer, self.rules, self.lenient, progress=progress)
+        tokens = _fitting(self, read)
+        self.model.eval()
+        starts = range(0, len(tokens), _PAIRS_PACKED_TOGETHER)
+        for start in progress_bar(starts, f'scoring by {self.name}', progress):
+            part = tokens[start : start + _PAIRS_PACKED_TOGETHER]
+            if self.share is None:
+                pairs = list(zip(part['ids_a'][:4], part['ids_b'][:4]))
+                self.share = may_share(self.model, pairs, self.pad, self.max_length, brief=True)
+            outputs[..., part['row']] = _score_part(self, part)
+        return outputs
+
+
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier
 @dataclass(kw_only=True)
-class Classifier(_ReadingClassifier):
+class Classifier(_OutputClassifier):
     "A sequence classifier with one output, or two, its tokenizer, and how it reads."
 
     @staticmethod
@@ -224,27 +252,6 @@ class Classifier(_ReadingClassifier):
             return Predictions(rewards)
         delta, second = torch.from_numpy(rewards.a - rewards.b), torch.from_numpy(outputs[1].T)
         return Predictions(rewards, predicted_outcomes(delta, second, self.settings))
-
-    def outputs(
-        self,
-        ds: Dataset,  # comparisons
-        progress: bool = True,
-    ) -> np.ndarray:  # (outputs, 2, rows): of A, then of B; nan and inf as in `rewards`
-        "All outputs for both responses; `set_aside` counts why pairs were not read."
-        outputs = np.full((self.config.num_labels, 2, len(ds)), np.nan)
-        if not len(ds):
-            return outputs
-        read = read_all(ds, self.tokenizer, self.rules, self.lenient, progress=progress)
-        tokens = _fitting(self, read)
-        self.model.eval()
-        starts = range(0, len(tokens), _PAIRS_PACKED_TOGETHER)
-        for start in progress_bar(starts, f'scoring by {self.name}', progress):
-            part = tokens[start : start + _PAIRS_PACKED_TOGETHER]
-            if self.share is None:
-                pairs = list(zip(part['ids_a'][:4], part['ids_b'][:4]))
-                self.share = may_share(self.model, pairs, self.pad, self.max_length, brief=True)
-            outputs[..., part['row']] = _score_part(self, part)
-        return outputs
 
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier

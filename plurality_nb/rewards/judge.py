@@ -20,6 +20,20 @@ from plurality_nb.judges.prompts import Question
 from plurality_nb.rewards.model import NothingScored, RewardModel
 
 
+# %% ../../nbs/rewards/08_judge.ipynb #predicted-shares
+def _predicted_shares(model: RewardModel, pairs: Dataset, temperature: float) -> np.ndarray:
+    "(questions, 3): for first, for second, ties; nan where the model read nothing."
+    try:
+        scored = model.score(pairs, progress=False)
+    except NothingScored:
+        return np.full((len(pairs), 3), np.nan)
+    delta = number_column(scored, 'reward_a') - number_column(scored, 'reward_b')
+    first = expit(delta / temperature)
+    of_rewards = np.stack([first, 1 - first, np.zeros(len(first))], 1)
+    predicted = np.stack([number_column(scored, f'prob_{name}') for name in OUTCOMES], 1)
+    return np.where(np.isnan(predicted).any(1, keepdims=True), of_rewards, predicted)
+
+
 # %% ../../nbs/rewards/08_judge.ipynb #rewardjudge
 class RewardJudge:
     "Fractions of votes, by the mean of the models' probabilities; ties where they predict them."
@@ -46,23 +60,13 @@ class RewardJudge:
         "How many of the votes each response gets."
         rows = [dict(prompt=q.prompt, response_a=q.first, response_b=q.second) for q in questions]
         pairs = from_rows([check_row(row) for row in rows])
-        shares = np.mean([self._shares(model, pairs) for model in self.models], 0)
+        shares = np.mean(
+            [_predicted_shares(model, pairs, self.temperature) for model in self.models], 0
+        )
         votes = np.array([question.votes for question in questions], dtype=float)
         failed = np.isnan(shares).any(1)
         cast = np.where(failed, 0, votes)[:, None] * np.where(failed[:, None], 0, shares)
         return np.concatenate([cast, np.where(failed, votes, 0)[:, None]], 1)
-
-    def _shares(self, model: RewardModel, pairs: Dataset) -> np.ndarray:
-        "(questions, 3): for first, for second, ties; nan where the model read nothing."
-        try:
-            scored = model.score(pairs, progress=False)
-        except NothingScored:
-            return np.full((len(pairs), 3), np.nan)
-        delta = number_column(scored, 'reward_a') - number_column(scored, 'reward_b')
-        first = expit(delta / self.temperature)
-        of_rewards = np.stack([first, 1 - first, np.zeros(len(first))], 1)
-        predicted = np.stack([number_column(scored, f'prob_{name}') for name in OUTCOMES], 1)
-        return np.where(np.isnan(predicted).any(1, keepdims=True), of_rewards, predicted)
 
 
 # %% ../../nbs/rewards/08_judge.ipynb #open-reward-judge

@@ -120,8 +120,8 @@ def _is_seen(ds: Dataset, groups: frozenset[str]) -> list[bool]:
 
 # %% ../../nbs/rewards/04_model.ipynb #rewardmodel-2
 @dataclass(kw_only=True)
-class RewardModel(_ModelFacts):
-    "A name, how the model was trained, and the prompts that it has learned from."
+class _Predictor(_ModelFacts):
+    "What a kind of model defines: one of these two."
 
     def rewards(
         self,
@@ -138,6 +138,12 @@ class RewardModel(_ModelFacts):
     ) -> Predictions:
         "The rewards, and the votes that the model predicts, if it does."
         return Predictions(self.rewards(ds, progress))
+
+
+# %% ../../nbs/rewards/04_model.ipynb #rewardmodel-3
+@dataclass(kw_only=True)
+class RewardModel(_Predictor):
+    "A name, how the model was trained, and the prompts that it has learned from."
 
     def score(
         self,

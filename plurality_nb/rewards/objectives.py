@@ -147,7 +147,7 @@ OBJECTIVE_SETTINGS = dict(
 )
 
 
-def _check_known(objective: str, settings: Mapping[str, float]) -> None:
+def _check_objective(objective: str, settings: Mapping[str, float]) -> None:
     if objective not in OBJECTIVES:
         raise ContractError('objective', f'one of {list(OBJECTIVES)}', repr(objective))
     if unknown := set(settings) - set(OBJECTIVE_SETTINGS):
@@ -178,7 +178,7 @@ def pair_losses(
     **settings: float,  # of `OBJECTIVE_SETTINGS`
 ) -> Tensor:  # (pairs,): nats
     "An objective's loss for each pair."
-    _check_known(objective, settings)
+    _check_objective(objective, settings)
     given = dict(margin=margin, share=share, second=second, outcomes=outcomes)
     for name in _needed_tensors(OBJECTIVES[objective]):
         if given[name] is None:

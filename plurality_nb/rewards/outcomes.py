@@ -33,7 +33,7 @@ from torch import Tensor
 from plurality_nb.errors import ContractError
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #rao-kupper
-_LEAST_THRESHOLD = 1e-6  # so that a tie never has probability zero
+_LEAST_BAND = 1e-6  # so that a tie never has probability zero
 
 
 def rao_kupper_log_probs(
@@ -41,7 +41,7 @@ def rao_kupper_log_probs(
     threshold: Tensor,  # (pairs,): > 0, logits
 ) -> Tensor:  # (pairs, 3): log probabilities of chosen, rejected, tie
     "Paired comparisons with ties (Rao and Kupper 1967, with theta = exp(threshold))."
-    threshold = threshold.clamp(min=_LEAST_THRESHOLD)
+    threshold = threshold.clamp(min=_LEAST_BAND)
     chosen = F.logsigmoid(delta - threshold)
     rejected = F.logsigmoid(-delta - threshold)
     # log(exp(2t) - 1), which does not overflow
@@ -64,7 +64,7 @@ def _log_band(distance: Tensor, half_width: Tensor) -> Tensor:
     distance = distance.abs()
     below_upper = torch.special.log_ndtr(half_width - distance)
     below_lower = torch.special.log_ndtr(-half_width - distance)
-    gap = (below_lower - below_upper).clamp(max=-_LEAST_THRESHOLD)
+    gap = (below_lower - below_upper).clamp(max=-_LEAST_BAND)
     # log(1 - exp(gap)); each form is exact where the other is not (Maechler 2012)
     rest = torch.where(
         gap > -math.log(2), torch.log(-torch.expm1(gap)), torch.log1p(-torch.exp(gap))

@@ -9,7 +9,7 @@ __all__ = ['STEP_SIZES', 'train_probe', 'cross_score']
 # %% ../../nbs/rewards/07_probe.ipynb #imports
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -45,6 +45,12 @@ _log = logging.getLogger(__name__)
 _Part = Tensor | slice  # which pairs: a mask, or all of them
 
 
+def _chosen_first(a: Tensor, b: Tensor, is_a_chosen: Tensor) -> Tensor:
+    "(pairs, 2): of chosen and of rejected responses."
+    return torch.where(is_a_chosen[:, None], torch.stack([a, b], 1), torch.stack([b, a], 1))
+
+
+# %% ../../nbs/rewards/07_probe.ipynb #probe-data-2
 @dataclass
 class _ProbeData:
     "What a probe learns from, and how its loss is computed."
@@ -65,23 +71,20 @@ class _ProbeData:
 
     def loss(self, probe: Probe, part: _Part) -> Tensor:
         "The mean loss of some pairs."
-        (a, second_a), (b, second_b) = (
-            probe.both(inputs[part]) for inputs in (self.inputs_a, self.inputs_b)
-        )
-        is_a_chosen = self.sign[part] > 0
-        second = torch.stack(
-            [
-                torch.where(is_a_chosen, second_a, second_b),
-                torch.where(is_a_chosen, second_b, second_a),
-            ],
-            1,
-        )
+        a, second_a = probe.both(self.inputs_a[part])
+        b, second_b = probe.both(self.inputs_b[part])
         delta = self.sign[part] * (a - b)
+        second = _chosen_first(second_a, second_b, self.sign[part] > 0)
         margin, share, outcomes = self.margin[part], self.share[part], self.outcomes[part]
         losses = pair_losses(
             self.objective, delta, margin, share, second, outcomes, **self.settings
         )
         return losses.mean()
+
+
+# %% ../../nbs/rewards/07_probe.ipynb #probe-data-3
+class _MeasuredData(_ProbeData):
+    "What held-out pairs say of a probe."
 
     @torch.no_grad()
     def own_loss(self, probe: Probe, part: _Part) -> float:
@@ -103,7 +106,7 @@ class _ProbeData:
 class _Descent:
     "Gradient descent of one probe on some of the pairs."
 
-    def __init__(self, data: _ProbeData, part: _Part, lr: float):
+    def __init__(self, data: _MeasuredData, part: _Part, lr: float):
         self.data = data
         self.part = part
         midpoints = data.midpoints
@@ -146,14 +149,15 @@ def _divergence_error(
     return ContractError('lr', 'steps with which losses stay finite', got, 'Lower it, or margins')
 
 
-def _mean_own_loss(data: _ProbeData, descents: Sequence[_Descent], fold: Tensor) -> float:
+def _mean_own_loss(data: _MeasuredData, descents: Sequence[_Descent], fold: Tensor) -> float:
     "Over the held-out pairs of all folds."
     losses = [data.own_loss(descent.probe, fold == k) for k, descent in enumerate(descents)]
     return float(np.average(losses, weights=np.bincount(fold.numpy())))
 
 
+# %% ../../nbs/rewards/07_probe.ipynb #best-step
 def _best_step(
-    data: _ProbeData, groups: Sequence[str], rule: _StoppingRule, progress: bool
+    data: _MeasuredData, groups: Sequence[str], rule: _StoppingRule, progress: bool
 ) -> _BestStep:
     "The number of steps after which `preference_loss` on held-out folds is least."
     fold = torch.from_numpy(group_folds(groups, rule.folds, rule.seed))
@@ -182,7 +186,7 @@ def _best_step(
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #fit-probe
-def _fit_probe(data: _ProbeData, steps: int, lr: float) -> Probe:
+def _fit_probe(data: _MeasuredData, steps: int, lr: float) -> Probe:
     "A probe that has made so many steps on all pairs."
     descent = _Descent(data, slice(None), lr)
     for _ in range(steps):
@@ -197,13 +201,13 @@ def _probe_data(
     settings: dict[str, float],
     encoder: str,
     progress: bool,
-) -> _ProbeData:
+) -> _MeasuredData:
     inputs_a, inputs_b = probe_inputs(ds, encoder, progress)
     tensors = {
         name: torch.from_numpy(targets[name]).float()
         for name in ('sign', 'margin', 'share', 'outcomes')
     }
-    return _ProbeData(
+    return _MeasuredData(
         objective,
         settings,
         inputs_a,
@@ -211,6 +215,32 @@ def _probe_data(
         validation_share=targets.get('validation_share'),
         **tensors,
     )
+
+
+# %% ../../nbs/rewards/07_probe.ipynb #training-record
+def _lasting_name(encoder: str) -> str:
+    "A folder as an absolute path: it is looked for again wherever the probe is used."
+    return os.path.abspath(encoder) if os.path.isdir(encoder) else encoder
+
+
+def _anchored(
+    settings: dict[str, float], objective: str, targets: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    "The settings, with the anchor of the votes where an objective predicts ties and none is given."
+    if OBJECTIVES[objective].outputs == 1:
+        return settings
+    return dict(tie_threshold=anchor_of_votes(objective, targets['outcomes'])) | settings
+
+
+def _training_record(data: _ProbeData, rule: _StoppingRule, best: _BestStep) -> dict[str, Any]:
+    "How a probe was trained, for those who load it."
+    record: dict[str, Any] = dict(objective=data.objective, **asdict(rule))
+    if data.validation_share is None:
+        record['validate_on'] = 'outcomes'
+    if 'margin' in OBJECTIVES[data.objective].needs:
+        record['mean_margin'] = float(data.margin.mean())
+    settings = OBJECTIVE_SETTINGS | data.settings
+    return record | dict(steps=best.steps, validation_loss=best.loss, **settings)
 
 
 def _warn_of_no_learning(best: _BestStep, objective: str, pairs: int) -> None:
@@ -226,9 +256,9 @@ def _usable_targets(
     ds: Dataset,  # what is trained on
     targets: TrainingTargets,  # of more rows
     control: str | None,  # one of `MARGIN_CONTROLS`
+    objective: str,
     validate_on: str,
     seed: int,
-    stops_by_own_loss: bool,
 ) -> dict[str, np.ndarray]:
     "Targets of the rows that are trained on, among which controls are made."
     keep = targets['keep']
@@ -236,7 +266,7 @@ def _usable_targets(
     usable: dict[str, np.ndarray] = {name: targets[name][keep] for name in names}  # type: ignore[literal-required]
     if control:
         usable['margin'] = control_margins(usable['margin'], control, seed)
-    if not stops_by_own_loss:
+    if validate_on != 'auto' or OBJECTIVES[objective].outputs == 1:
         usable['validation_share'] = validation_shares(decided(ds), usable['share'], validate_on)
     return usable
 
@@ -266,35 +296,30 @@ def train_probe(
     **settings: float,  # of `OBJECTIVE_SETTINGS`; without `tie_threshold`, that of the votes
 ) -> ProbeModel:  # with its settings and the groups of all rows it used
     "A reward model on frozen embeddings; held-out prompts decide when training stops."
-    if os.path.isdir(encoder):
-        encoder = os.path.abspath(encoder)  # it is looked for again wherever the probe is used
+    encoder = _lasting_name(encoder)
     control = checked_control(margin_control, objective)
     ds = exclude_groups(ds, exclude, exclude_near)
     targets = training_targets(ds, objective, votes, missing)
     ds = take(ds, targets['keep'])
-    predicts_ties = OBJECTIVES[objective].outputs == 2
-    by_own_loss = predicts_ties and validate_on == 'auto'
-    usable = _usable_targets(ds, targets, control, validate_on, seed, by_own_loss)
-    if predicts_ties:
-        settings = dict(tie_threshold=anchor_of_votes(objective, usable['outcomes'])) | settings
+    usable = _usable_targets(ds, targets, control, objective, validate_on, seed)
+    settings = _anchored(settings, objective, usable)
     data = _probe_data(ds, usable, objective, settings, encoder, progress)
-    lr = STEP_SIZES[objective] if lr is None else lr
-    rule = _StoppingRule(lr, max_steps, patience, folds, validate_on, seed)
+    step_size = STEP_SIZES[objective] if lr is None else lr
+    rule = _StoppingRule(step_size, max_steps, patience, folds, validate_on, seed)
     best = _best_step(data, ds['group'][:], rule, progress)
     _warn_of_no_learning(best, objective, len(ds))
-    probe, groups = _fit_probe(data, best.steps, lr), known_ids(ds)
-    record: dict[str, Any] = dict(objective=objective, votes=votes, **asdict(rule))
-    record |= dict(validate_on='outcomes') if by_own_loss else {}
-    record |= dict(pairs=len(ds), prompts=len(set(ds['group'])), **OBJECTIVE_SETTINGS | settings)
-    record |= dict(steps=best.steps, validation_loss=best.loss, margin_control=control)
-    if 'margin' in OBJECTIVES[objective].needs:
-        record |= dict(mean_margin=float(usable['margin'].mean()))
-    name = name or objective
-    return ProbeModel(probe=probe, encoder=encoder, settings=record, groups=groups, name=name)
+    record = _training_record(data, rule, best) | dict(votes=votes, margin_control=control)
+    return ProbeModel(
+        probe=_fit_probe(data, best.steps, rule.lr),
+        encoder=encoder,
+        settings=record | dict(pairs=len(ds), prompts=len(set(ds['group']))),
+        groups=known_ids(ds),
+        name=name or objective,
+    )
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #cross-score
-_SCORES = ['reward_a', 'reward_b', *(f'prob_{outcome}' for outcome in OUTCOMES)]
+_SCORE_COLUMNS = ['reward_a', 'reward_b', *(f'prob_{outcome}' for outcome in OUTCOMES)]
 
 
 def cross_score(
@@ -312,7 +337,7 @@ def cross_score(
     No row is marked as `seen`, although a usable row trains all models but one."""
     fold = group_folds(ds['group'][:], folds, seed)
     usable = training_targets(ds, objective, votes, missing)['keep']
-    columns = {name: np.full(len(ds), np.nan) for name in _SCORES}
+    columns = {name: np.full(len(ds), np.nan) for name in _SCORE_COLUMNS}
     for k in progress_bar(range(folds), f'cross-fitting {objective}', progress):
         others, held_out = take(ds, usable & (fold != k)), take(ds, fold == k)
         model = train_probe(others, objective, votes, seed=seed, progress=False, **kwargs)

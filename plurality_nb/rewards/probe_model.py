@@ -108,7 +108,7 @@ class Probe(nn.Module):
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model
 @dataclass(kw_only=True)
-class ProbeModel(RewardModel):
+class _ScoringProbe(RewardModel):
     "A trained probe with its encoder."
 
     probe: Probe = field(repr=False)
@@ -129,6 +129,12 @@ class ProbeModel(RewardModel):
                 return Predictions(rewards)
             second = torch.stack([second_a, second_b], 1)
             return Predictions(rewards, predicted_outcomes(a - b, second, self.settings))
+
+
+# %% ../../nbs/rewards/05_probe_model.ipynb #probe-model-files
+@dataclass(kw_only=True)
+class ProbeModel(_ScoringProbe):
+    "A trained probe with its encoder."
 
     def save(
         self,

@@ -301,7 +301,7 @@ def _warn_of_votes_counted_twice(ds: Dataset, votes: str, keep: np.ndarray) -> N
 
 
 # %% ../../nbs/rewards/01_targets.ipynb #outcomes-of-rows
-def _label_counts(ds: Dataset, objective: str) -> np.ndarray:
+def _label_says_something(ds: Dataset, objective: str) -> np.ndarray:
     "(rows,) bool: whether the label alone says something to the objective; ties may."
     if OBJECTIVES[objective].outputs == 2:
         return ~np.isnan(checked_column(ds, 'label'))
@@ -333,7 +333,7 @@ def training_targets(
     for voters, outcome in product(VOTERS, OUTCOMES):
         checked_column(ds, f'{voters}_{outcome}')
     keep, margin, share = settle_missing(
-        _label_counts(ds, objective),
+        _label_says_something(ds, objective),
         checked_column(ds, 'margin', objective),
         chosen_share(ds, votes),
         objective,
@@ -358,6 +358,7 @@ class SharesWithTies(NamedTuple):
     tie: np.ndarray
 
 
+# %% ../../nbs/rewards/01_targets.ipynb #shares-with-ties-function
 def shares_with_ties(
     share: np.ndarray,  # (rows,): chosen's share of the votes, nan where there are none
     ties: np.ndarray,  # (rows,): share of ties, nan where there are none

@@ -105,7 +105,7 @@ def _setting(default: Any, help: str) -> Any:
 
 # %% ../../nbs/rewards/11_trainer.ipynb #margin-settings
 @dataclass
-class _MarginSettings(RewardConfig):
+class _ObjectiveSettings(RewardConfig):
     objective: str = _setting('margin', f'Loss: one of {list(OBJECTIVES)}.')
     votes: str = _setting('judge', 'Votes that the objective follows, if any: `judge`, `human`.')
     missing: str = _setting(
@@ -126,6 +126,11 @@ class _MarginSettings(RewardConfig):
     second_prior: float = _setting(
         OBJECTIVE_SETTINGS['second_prior'], 'Of the same: pull of the second output towards zero.'
     )
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #margin-settings-2
+@dataclass
+class _MarginSettings(_ObjectiveSettings):
     margin_control: str | None = _setting(
         None, f'What replaces the margins of the rows trained on: one of {MARGIN_CONTROLS}.'
     )
@@ -993,7 +998,21 @@ def _name_outputs(config: Any) -> None:
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #margin-trainer
-class MarginTrainer(_SavingTrainer):
+class _CollatingTrainer(_SavingTrainer):
+    "Makes batches as its model reads them."
+
+    def _collator(self) -> ComparisonCollator:
+        config = self.model.config.get_text_config()
+        return ComparisonCollator(
+            self.args.max_tokens_per_microbatch,
+            config.pad_token_id,
+            self._shares_beginnings(),
+            has_types(self.processing_class, config, self.form),
+        )
+
+
+# %% ../../nbs/rewards/11_trainer.ipynb #margin-trainer-2
+class MarginTrainer(_CollatingTrainer):
     "TRL's reward trainer on comparisons: nine objectives, no padding, nothing computed twice."
 
     _tag_names: ClassVar[list[str]] = ['trl', 'reward-trainer', 'plurality_nb']
@@ -1027,11 +1046,5 @@ class MarginTrainer(_SavingTrainer):
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
         _settle_model(self.model, self.processing_class)
-        config = self.model.config.get_text_config()
-        self.data_collator = ComparisonCollator(
-            args.max_tokens_per_microbatch,  # type: ignore[arg-type]  # no longer None
-            config.pad_token_id,
-            self._shares_beginnings(),
-            has_types(self.processing_class, config, self.form),
-        )
+        self.data_collator = self._collator()
         self._parameters = sum(weights.numel() for weights in self.model.parameters())
