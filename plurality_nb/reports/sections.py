@@ -390,7 +390,7 @@ _CORRELATIONS = dict(
     kendall="Kendall's tau b correlation",
 )
 _CEILINGS = dict(
-    disattenuated="Pearson correlation with the votes' noise taken out",
+    disattenuated="Pearson correlation after one temperature, with the votes' noise taken out",
     reliability="Part of the spread of people's shares that is not chance",
     votes_needed='Votes a pair for a reliability of 0.9',
 )
