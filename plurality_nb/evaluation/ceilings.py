@@ -510,7 +510,7 @@ def estimate_ceilings(
 
     tables = [
         tabulate(rows, by, unfitted, n_boot, seed, level),
-        tabulate(rows, by, fitted, min(n_boot, _REFITS), seed, level),
+        tabulate(rows, by, fitted, min(n_boot, _REFITS), seed, level, weighs=False),
     ]
     table = pd.concat(tables, ignore_index=True)
     table['reason'] = _reasons(table, rows)

@@ -24,7 +24,12 @@ from datasets import Dataset
 
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS, VOTERS
-from plurality_nb.evaluation.tables import resampling_remark, rows_left_out, slice_column
+from plurality_nb.evaluation.tables import (
+    resampling_remark,
+    rows_left_out,
+    selection_remark,
+    slice_column,
+)
 from plurality_nb.rewards.baselines import BASELINES
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.votes.shares import decisiveness, tie_rate, vote_split, votes_of
@@ -385,9 +390,9 @@ def _limit_of_prompts(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _limit_of_people(table: pd.DataFrame) -> Iterator[str]:
-    remark = resampling_remark(table)
-    if remark:
-        yield f'{remark[0].upper()}{remark[1:]}.'
+    for remark in (resampling_remark(table), selection_remark(table)):
+        if remark:
+            yield f'{remark[0].upper()}{remark[1:]}.'
 
 
 def _limit_of_range(matched: pd.DataFrame | None) -> Iterator[str]:
