@@ -28,8 +28,11 @@ __all__ = [
     'SliceFacts',
     'slice_facts',
     'selection_weights',
+    'spreads_of_people',
+    'resampled_text',
     'estimate',
     'why_unsupported',
+    'unnamed_panel_ratio',
     'tabulate',
     'check_statistics',
     'slice_column',
@@ -483,13 +486,17 @@ Measures: TypeAlias = dict[tuple[str, str], Measure]  # (model, statistic) to it
 _MeasuresOf: TypeAlias = Callable[[pd.DataFrame, np.ndarray], Measures]
 
 
-def _spreads_of_people(
-    part: pd.DataFrame, codes: np.ndarray, measures: _MeasuresOf, n_boot: int, seed: int
-) -> dict[tuple[str, str], PeopleSpread]:
-    "What people add to the variance of each measure; few are left out where `n_boot` is small."
+def spreads_of_people(
+    part: pd.DataFrame,  # from `rows_that_count`
+    codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
+    measures: Callable[[pd.DataFrame, np.ndarray], Mapping],  # rows, their prompts, to measures
+    n_boot: int,  # resamples of prompts; few people are left out where they are few
+    seed: int = 0,
+) -> dict:  # the measures' names to spreads; empty where ballots name no two people
+    "What people add to the variance of each measure."
     names = list(measures(part, codes))
 
-    def without(removed: np.ndarray) -> dict[tuple[str, str], float]:
+    def without(removed: np.ndarray) -> dict:
         rows = _rows_without(part, removed)
         if rows.empty:
             return dict.fromkeys(names, np.nan)
@@ -535,10 +542,14 @@ PROMPTS = 'prompts'
 PROMPTS_AND_PEOPLE = 'prompts and people'
 
 
-def _resampled(people: float, spreads: Mapping, key: tuple[str, str]) -> str:
+def resampled_text(
+    people: float,  # who voted; nan where a vote has no name
+    spreads: Mapping,  # from `people_spreads`, by name
+    name: object,  # of the measure
+) -> str:  # `PROMPTS` or `PROMPTS_AND_PEOPLE`
     "What an interval covers. People who voted on one prompt each are covered by prompts."
     everyone_once = people > 1 and not spreads
-    return PROMPTS_AND_PEOPLE if key in spreads or everyone_once else PROMPTS
+    return PROMPTS_AND_PEOPLE if name in spreads or everyone_once else PROMPTS
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #estimate
@@ -584,6 +595,16 @@ def why_unsupported(
     return ALL_ALIKE if np.isnan(interval(draws, groups).low) and not is_proportion else ''
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #unnamed-panel-ratio
+def unnamed_panel_ratio(
+    part: pd.DataFrame,  # from `rows_that_count`
+    spreads: Mapping,  # from `spreads_of_people`
+) -> float:  # nan where people are named, or are a judge
+    "`panel_ratio` of votes that do not say who cast them."
+    unnamed = np.isnan(slice_facts(part).people) and pair_facts(part).ballots.notna().all()
+    return panel_ratio(*pair_votes(part)) if unnamed and not spreads else np.nan
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #tabulate-slices
 def _tabulate_slice(
     part: pd.DataFrame, measures: _MeasuresOf, n_boot: int, seed: int, level: float
@@ -591,10 +612,9 @@ def _tabulate_slice(
     "The rows of the table for one slice."
     codes = group_codes(part)
     slice_measures = measures(part, codes)
-    spreads = _spreads_of_people(part, codes, measures, n_boot, seed)
+    spreads = spreads_of_people(part, codes, measures, n_boot, seed)
     whole = slice_facts(part)
-    unnamed = np.isnan(whole.people) and pair_facts(part).ballots.notna().all()
-    ratio = panel_ratio(*pair_votes(part)) if unnamed and not spreads else np.nan
+    ratio = unnamed_panel_ratio(part, spreads)
     for key, values in resample(slice_measures, codes, n_boot, seed).items():
         measure = slice_measures[key]
         facts = whole if measure.pairs is None else slice_facts(part[measure.pairs])
@@ -603,7 +623,7 @@ def _tabulate_slice(
             'statistic': key[1],
             **estimate(measure, values, facts.groups, level, spreads.get(key)),
             **facts._asdict(),
-            'resampled': _resampled(facts.people, spreads, key) if n_boot else '',
+            'resampled': resampled_text(facts.people, spreads, key) if n_boot else '',
             'panel_ratio': ratio,
             'reason': why_unsupported(values, facts.groups, measure.is_proportion),
         }
