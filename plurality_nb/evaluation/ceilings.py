@@ -101,7 +101,7 @@ def disattenuated(
     def correlations(counts: np.ndarray) -> np.ndarray:
         part = reliability_of_votes.values(counts)
         with np.errstate(invalid='ignore'):
-            ceiling = np.sqrt(np.where(part > 0, part, np.nan))
+            ceiling = np.sqrt(np.where(part > 1e-9, part, np.nan))  # not by rounding
             return correlation_with_votes.values(counts) / ceiling
 
     return Measure(correlations)

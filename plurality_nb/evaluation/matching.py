@@ -77,6 +77,9 @@ def common_distribution(
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #corrected
+_ROUNDING = 1e-9  # a smaller part of the spread that is not chance is none
+
+
 def corrected(
     x: np.ndarray,  # (pairs,): predicted preference, 0 for undecided
     a: np.ndarray,  # (pairs,): votes for A, whole numbers
@@ -94,7 +97,7 @@ def corrected(
         square, chance, _ = observed(counts)
         xy, xx, pairs = (counts @ sums).T
         with np.errstate(invalid='ignore', divide='ignore'):
-            true_spread = np.where(square > chance, square - chance, np.nan)
+            true_spread = np.where(square - chance > _ROUNDING * square, square - chance, np.nan)
             beta = xy / pairs / true_spread
             corrected_xx = xx / pairs - beta**2 * (true_spread - spread)
             return beta * np.sqrt(spread / corrected_xx)
@@ -178,19 +181,41 @@ def _common_spread(parts: Sequence[pd.DataFrame]) -> float:
     return float(np.mean(spreads))
 
 
-def _matched_slices(rows: pd.DataFrame, codes: np.ndarray) -> dict[str, _MatchedSlice]:
-    "The slices by name, matched to what they have in common."
-    parts = {name: part for name, part in slices(rows).items() if name != 'overall'}
-    slice_of = pair_facts(rows).slice.to_numpy()
-    numbers = pair_facts(rows).slice.map(list(parts).index).to_numpy()
-    common = common_distribution(2 * np.abs(pair_leads(rows)), numbers)
-    spread = _common_spread(list(parts.values()))
-    matched = {}
-    for name, part in parts.items():
-        mask = slice_of == name
-        stratum = common.stratum[mask]
-        matched[name] = _MatchedSlice(part, codes[mask], stratum, common, spread)
-    return matched
+class _Matching(NamedTuple):
+    "What slices are matched to."
+
+    common: CommonDistribution
+    stratum: pd.Series  # of each pair, by row
+    spread: float  # mean squared true lead, averaged over slices
+
+
+def _parts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {name: part for name, part in slices(rows).items() if name != 'overall'}
+
+
+def _match(rows: pd.DataFrame) -> _Matching:
+    parts = _parts(rows)
+    slice_of = pair_facts(rows).slice.map(list(parts).index).to_numpy()
+    common = common_distribution(2 * np.abs(pair_leads(rows)), slice_of)
+    stratum = pd.Series(common.stratum, index=rows.index)
+    return _Matching(common, stratum, _common_spread(list(parts.values())))
+
+
+def _matched_slices(
+    rows: pd.DataFrame, codes: np.ndarray, matching: _Matching
+) -> dict[str, _MatchedSlice]:
+    "The slices by name."
+    code_of = pd.Series(codes, index=rows.index)
+    return {
+        name: _MatchedSlice(
+            part,
+            code_of[part.index].to_numpy(),
+            matching.stratum[part.index].to_numpy(),
+            matching.common,
+            matching.spread,
+        )
+        for name, part in _parts(rows).items()
+    }
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #slice-measures
@@ -320,12 +345,15 @@ def _resampled_slices(
 ) -> _Resampled:
     "The statistics of all slices, of resamples of prompts and without people."
 
+    matching = _match(rows)
+
     def measures(part: pd.DataFrame, part_codes: np.ndarray) -> _Measures:
-        of_part = _measures_of_slices(_matched_slices(part, part_codes), statistics, reference)
+        slices_of_part = _matched_slices(part, part_codes, matching)
+        of_part = _measures_of_slices(slices_of_part, statistics, reference)
         return {name: measure for name, measure in of_part.items() if name[1] != 'unmatched'}
 
     codes = group_codes(rows)
-    matched = _matched_slices(rows, codes)
+    matched = _matched_slices(rows, codes, matching)
     of_sample = _measures_of_slices(matched, statistics, reference)
     draws = resample(of_sample, codes, n_boot, seed)
     return _Resampled(

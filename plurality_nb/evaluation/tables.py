@@ -459,6 +459,8 @@ def selection_weights(
     rows: pd.DataFrame,  # from `rows_that_count`
 ) -> np.ndarray | None:  # (rows,): pairs that each stands for; None where all stand for as many
     "One over the probability with which each pair was selected."
+    if ('row', 'weight') not in rows:
+        return None
     weight = rows['row', 'weight'].to_numpy(float)
     if np.isnan(weight).any() or np.allclose(weight, weight[0]):
         return None
