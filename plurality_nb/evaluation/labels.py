@@ -65,7 +65,7 @@ def _labelled_rows(
 
 # %% ../../nbs/evaluation/07_labels.ipynb #intervals-of-labels
 _RowsStatistic = Callable[[np.ndarray], float]  # row numbers, some repeated, to a number
-_LIMITS = dict(kappa=(-1.0, 1.0))  # of all others 0 and 1
+_LABEL_LIMITS = dict(kappa=(-1.0, 1.0))  # of all others 0 and 1
 _PROPORTIONS = ['accuracy', 'share']  # with Wilson's interval
 
 
@@ -96,7 +96,7 @@ def _with_intervals(
     spreads = _spreads_of_labellers(statistics, usable, codes, n_boot)
     table = {}
     for name, statistic in statistics.items():
-        limits = _LIMITS.get(name, (0.0, 1.0))
+        limits = _LABEL_LIMITS.get(name, (0.0, 1.0))
         measure = rows_measure(statistic, codes)
         measure = measure._replace(limits=limits, is_proportion=name in _PROPORTIONS)
         draws = resample({name: measure}, codes, n_boot, seed)[name]

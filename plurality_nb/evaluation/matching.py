@@ -77,7 +77,7 @@ def common_distribution(
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #corrected
-_ROUNDING = 1e-9  # a smaller part of the spread that is not chance is none
+_LEAST_SPREAD = 1e-9  # a smaller part of the spread that is not chance is none
 
 
 def corrected(
@@ -97,7 +97,9 @@ def corrected(
         square, chance, _ = observed(counts)
         xy, xx, pairs = (counts @ sums).T
         with np.errstate(invalid='ignore', divide='ignore'):
-            true_spread = np.where(square - chance > _ROUNDING * square, square - chance, np.nan)
+            true_spread = np.where(
+                square - chance > _LEAST_SPREAD * square, square - chance, np.nan
+            )
             beta = xy / pairs / true_spread
             corrected_xx = xx / pairs - beta**2 * (true_spread - spread)
             return beta * np.sqrt(spread / corrected_xx)
@@ -189,12 +191,12 @@ class _Matching(NamedTuple):
     spread: float  # mean squared true lead, averaged over slices
 
 
-def _parts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _parts_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: part for name, part in slices(rows).items() if name != 'overall'}
 
 
 def _match(rows: pd.DataFrame) -> _Matching:
-    parts = _parts(rows)
+    parts = _parts_of(rows)
     slice_of = pair_facts(rows).slice.map(list(parts).index).to_numpy()
     common = common_distribution(2 * np.abs(pair_leads(rows)), slice_of)
     stratum = pd.Series(common.stratum, index=rows.index)
@@ -214,7 +216,7 @@ def _matched_slices(
             matching.common,
             matching.spread,
         )
-        for name, part in _parts(rows).items()
+        for name, part in _parts_of(rows).items()
     }
 
 
