@@ -83,6 +83,7 @@ def _spreads_of_labellers(
     return people_spreads(without, votes, codes) if n_boot and len(named) else {}
 
 
+# %% ../../nbs/evaluation/07_labels.ipynb #with-intervals
 def _with_intervals(
     statistics: dict[str, _RowsStatistic],
     usable: _LabelledRows,

@@ -183,6 +183,7 @@ def _common_spread(parts: Sequence[pd.DataFrame]) -> float:
     return float(np.mean(spreads))
 
 
+# %% ../../nbs/evaluation/05_matching.ipynb #matching
 class _Matching(NamedTuple):
     "What slices are matched to."
 
@@ -246,6 +247,7 @@ def _with_gaps(measures: _Measures, reference: str) -> _Measures:
     return measures | gaps
 
 
+# %% ../../nbs/evaluation/05_matching.ipynb #measures-of-slices
 def _measures_of_slices(
     matched: dict[str, _MatchedSlice], statistics: Sequence[str], reference: str
 ) -> _Measures:
@@ -263,7 +265,7 @@ def _measures_of_slices(
     return _with_gaps(measures, reference)
 
 
-# %% ../../nbs/evaluation/05_matching.ipynb #match-row
+# %% ../../nbs/evaluation/05_matching.ipynb #resampled-type
 class _Resampled(NamedTuple):
     "What the rows of the table are made from."
 
@@ -279,6 +281,7 @@ class _Resampled(NamedTuple):
         return estimate(*of_measure)
 
 
+# %% ../../nbs/evaluation/05_matching.ipynb #match-row
 def _match_row(
     key: _Key, by: str, resampled: _Resampled, reference: str, level: float, ratio: float
 ) -> dict[str, object]:
@@ -306,6 +309,28 @@ def _match_row(
         'gap_high': gap['high'],
         'effective': _effective_pairs(own.stratum, own.common.target) if weighted else np.nan,
     }
+
+
+# %% ../../nbs/evaluation/05_matching.ipynb #resampled-slices
+def _resampled_slices(
+    rows: pd.DataFrame, statistics: Sequence[str], reference: str, n_boot: int, seed: int
+) -> _Resampled:
+    "The statistics of all slices, of resamples of prompts and without people."
+
+    matching = _match(rows)
+
+    def measures(part: pd.DataFrame, part_codes: np.ndarray) -> _Measures:
+        slices_of_part = _matched_slices(part, part_codes, matching)
+        of_part = _measures_of_slices(slices_of_part, statistics, reference)
+        return {name: measure for name, measure in of_part.items() if name[1] != 'unmatched'}
+
+    codes = group_codes(rows)
+    matched = _matched_slices(rows, codes, matching)
+    of_sample = _measures_of_slices(matched, statistics, reference)
+    draws = resample(of_sample, codes, n_boot, seed)
+    return _Resampled(
+        matched, of_sample, draws, spreads_of_people(rows, codes, measures, n_boot, seed)
+    )
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #match-slices
@@ -340,24 +365,3 @@ def match_slices(
     ]
     overlap = resampled.matched[reference].common.overlap
     return pd.DataFrame(table).assign(reference=reference, overlap=overlap)
-
-
-def _resampled_slices(
-    rows: pd.DataFrame, statistics: Sequence[str], reference: str, n_boot: int, seed: int
-) -> _Resampled:
-    "The statistics of all slices, of resamples of prompts and without people."
-
-    matching = _match(rows)
-
-    def measures(part: pd.DataFrame, part_codes: np.ndarray) -> _Measures:
-        slices_of_part = _matched_slices(part, part_codes, matching)
-        of_part = _measures_of_slices(slices_of_part, statistics, reference)
-        return {name: measure for name, measure in of_part.items() if name[1] != 'unmatched'}
-
-    codes = group_codes(rows)
-    matched = _matched_slices(rows, codes, matching)
-    of_sample = _measures_of_slices(matched, statistics, reference)
-    draws = resample(of_sample, codes, n_boot, seed)
-    return _Resampled(
-        matched, of_sample, draws, spreads_of_people(rows, codes, measures, n_boot, seed)
-    )
