@@ -324,6 +324,30 @@ def _about_reliability(ceilings: pd.DataFrame | None) -> Iterator[str]:
     yield f'{sentence}.'
 
 
+# %% ../../nbs/reports/01_findings.ipynb #about-crowds
+def _knowledge(low: float, high: float) -> str:
+    "What the interval of an AUROC says."
+    if low > 0.5:
+        return 'so it knows something of where people are divided'
+    if high < 0.5:
+        return 'so it is surest where people are divided'
+    return 'so these data cannot say whether it knows where people are divided'
+
+
+def _about_crowds(name: str, crowds: pd.DataFrame | None) -> Iterator[str]:
+    "Whether a model is less sure where people are divided."
+    row = find_row(crowds, name, 'overall', 'divided_auroc')
+    ceiling = find_row(crowds, 'noise ceiling', 'overall', 'divided_auroc')
+    if row is None or np.isnan(row.low):
+        return
+    known = '' if ceiling is None else f' (who knew the truth: {numbers_text(ceiling.value)})'
+    yield (
+        f'Of two pairs, one that divides people and one on which they agree, {name} is less sure '
+        f'of the first in a share of {interval_text(row)}{known}, one half being chance: '
+        f'{_knowledge(row.low, row.high)}.'
+    )
+
+
 # %% ../../nbs/reports/01_findings.ipynb #findings
 def _about_pairs(table: pd.DataFrame, left_out: Mapping[str, int]) -> str:
     first = table[table.statistic == 'spearman'].iloc[0]
@@ -345,7 +369,8 @@ def state_findings(
     models: Sequence[str],  # names of the models that the report is about
     table: pd.DataFrame,  # from `correlate`
     differences: pd.DataFrame | None = None,  # from `compare_models`
-    further: Mapping[str, pd.DataFrame] | None = None,  # scores, ceilings, matched, contrast
+    further: Mapping[str, pd.DataFrame]
+    | None = None,  # scores, ceilings, matched, contrast, crowds
     left_out: Mapping[str, int] | None = None,  # from `rows_left_out`
 ) -> list[str]:  # sentences
     "What the tables allow one to say, and what they do not."
@@ -361,6 +386,7 @@ def state_findings(
     if 'contrast' in further:
         sentences += state_contrast(models, further['contrast'])
     sentences += _about_slices(_best_model(models, table), table, further.get('matched'))
+    sentences += _about_crowds(_best_model(models, table), further.get('crowds'))
     for name in models:
         if name not in BASELINES:
             sentences += _about_scale(name, further.get('scores'))
