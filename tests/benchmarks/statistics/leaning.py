@@ -71,15 +71,16 @@ def spread_of_people(table, direction):
     cast = csr_matrix((signs, (person, pair)))
     share = csr_matrix((signs / votes.votes.to_numpy(), (person, pair)))
     weights = (share @ cast.T).toarray() / counts[:, None]
-    weights = np.eye(len(names)) * 1.0 - weights
+    weights = np.eye(len(names)) - weights
     kept = prompts >= LEAST_PROMPTS
     weight = counts * kept
     centred = mean - np.average(mean, weights=weight)
+    weights = weights - np.average(weights, axis=0, weights=weight)
     of_leaning = np.average((weights**2).sum(1), weights=weight)
     total = np.average(centred**2, weights=weight) / of_leaning
     chance = np.average(noise, weights=weight) / of_leaning
     people = weight.sum() ** 2 / (weight**2).sum()
-    return total * people / (people - 1), chance, people, int(kept.sum())
+    return total, chance, people, int(kept.sum())
 
 
 def vote_variance(table):

@@ -19,9 +19,9 @@ JUDGES = dict(helpful=1.0, useless=0.0)  # weight of people's number, beside noi
 
 
 def true_number(weight, labelled):
-    "Labels that the true variances ask for."
+    "Labels that the true variances ask for; the labelled pairs are among all of them."
     judge = weight**2 + 1
-    power = weight / judge / (1 + labelled / PAIRS)
+    power = weight / judge
     wanted = (WIDTH / 2 / student_t.ppf(0.975, labelled - 1)) ** 2
     by_labels = 1 - 2 * power * weight + power**2 * judge
     powered = by_labels / (wanted - power**2 * judge / PAIRS)
@@ -34,8 +34,7 @@ def split_mean(people, judge, labelled, rng):
     means = []
     for tuned, used in [halves, halves[::-1]]:
         covariance = np.cov(people[tuned], judge[tuned])
-        power = covariance[0, 1] / covariance[1, 1] / (1 + len(labelled) / len(judge))
-        power = np.clip(power, 0, 1)
+        power = np.clip(covariance[0, 1] / covariance[1, 1], 0, 1)
         means.append((people[used] - power * judge[used]).mean() + power * judge.mean())
     return np.mean(means)
 
