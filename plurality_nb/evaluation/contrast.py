@@ -153,7 +153,8 @@ def contrast_gains(
     table = tabulate(contrast.rows, None, measures, n_boot, seed, level)
     table['p'] = [_contrast_p(contrast, row, n_perm, seed) for _, row in table.iterrows()]
     if contrast.fewest_groups() < MIN_GROUPS:
-        table[['low', 'high', 'se']] = np.nan
+        ends = ['low', 'high', 'se', 'weighted_low', 'weighted_high']
+        table[[end for end in ends if end in table]] = np.nan
         table['reason'] = f'fewer than {MIN_GROUPS} prompts in the focus or outside it'
     table['baseline'] = baseline
     table = add_tests(table, bounds).assign(**_gain_columns(contrast, table))

@@ -24,6 +24,7 @@ from plurality_nb.evaluation.bootstrap import resample, rows_measure
 from plurality_nb.evaluation.people import (
     NamedVotes,
     PeopleSpread,
+    everyone_once,
     people_spreads,
     two_way_interval,
 )
@@ -95,6 +96,8 @@ def _with_intervals(
     codes = pd.factorize(usable.groups, sort=True)[0]
     people = len(np.unique(usable.people)) if (usable.people >= 0).all() else np.nan
     spreads = _spreads_of_labellers(statistics, usable, codes, n_boot)
+    cast = NamedVotes(np.arange(len(codes)), usable.people, usable.labels)
+    by_prompts = not np.isnan(people) and everyone_once(cast, codes)
     table = {}
     for name, statistic in statistics.items():
         limits = _LABEL_LIMITS.get(name, (0.0, 1.0))
@@ -102,7 +105,7 @@ def _with_intervals(
         measure = measure._replace(limits=limits, is_proportion=name in _PROPORTIONS)
         draws = resample({name: measure}, codes, n_boot, seed)[name]
         ends = two_way_interval(measure, draws, codes.max() + 1, level, spreads.get(name))
-        covered = resampled_text(people, spreads, name) if n_boot else ''
+        covered = resampled_text(spreads, name, by_prompts) if n_boot else ''
         table[name] = (draws[0], ends.low, ends.high, people, covered)
     columns = ['value', 'low', 'high', 'people', 'resampled']
     return pd.DataFrame(list(table.values()), list(table), columns)

@@ -34,6 +34,7 @@ from plurality_nb.evaluation.scores import lead_spread
 from plurality_nb.evaluation.tables import (
     Models,
     check_statistics,
+    covered_by_prompts,
     estimate,
     group_codes,
     pair_facts,
@@ -293,7 +294,8 @@ def _match_row(
     own_value = resampled.estimate(key, 'matched', facts.groups, level)
     del own_value['se']
     has_draws = len(resampled.draws[key, 'matched']) > 1
-    covered = resampled_text(facts.people, resampled.spreads, (key, 'matched'))
+    by_prompts = covered_by_prompts(own.rows, own.codes)
+    covered = resampled_text(resampled.spreads, (key, 'matched'), by_prompts)
     weighted = key.statistic != 'corrected'
     return {
         'model': key.model,

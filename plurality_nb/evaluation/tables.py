@@ -29,6 +29,7 @@ __all__ = [
     'slice_facts',
     'selection_weights',
     'spreads_of_people',
+    'covered_by_prompts',
     'resampled_text',
     'estimate',
     'why_unsupported',
@@ -60,6 +61,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, interval, resample
 from plurality_nb.evaluation.people import (
     PeopleSpread,
+    everyone_once,
     named_votes,
     panel_factor,
     panel_ratio,
@@ -539,19 +541,30 @@ def _and_weighted(measures: _MeasuresOf) -> _MeasuresOf:
     return both
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #people-by-prompts
+def covered_by_prompts(
+    part: pd.DataFrame,  # from `rows_that_count`
+    codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
+) -> bool:  # False where a vote has no name
+    "Whether everyone voted on one prompt alone, so that resampling prompts covers people."
+    if np.isnan(slice_facts(part).people):
+        return False
+    votes = named_votes(pair_facts(part).ballots.to_list())
+    return everyone_once(votes, codes[votes.pair])
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #resampled
 PROMPTS = 'prompts'
 PROMPTS_AND_PEOPLE = 'prompts and people'
 
 
 def resampled_text(
-    people: float,  # who voted; nan where a vote has no name
     spreads: Mapping,  # from `people_spreads`, by name
     name: object,  # of the measure
+    by_prompts: bool,  # whether everyone voted on one prompt alone
 ) -> str:  # `PROMPTS` or `PROMPTS_AND_PEOPLE`
     "What an interval covers. People who voted on one prompt each are covered by prompts."
-    everyone_once = people > 1 and not spreads
-    return PROMPTS_AND_PEOPLE if name in spreads or everyone_once else PROMPTS
+    return PROMPTS_AND_PEOPLE if name in spreads or by_prompts else PROMPTS
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #estimate
@@ -617,6 +630,7 @@ def _tabulate_slice(
     spreads = spreads_of_people(part, codes, measures, n_boot, seed)
     whole = slice_facts(part)
     ratio = unnamed_panel_ratio(part, spreads)
+    by_prompts = covered_by_prompts(part, codes)
     for key, values in resample(slice_measures, codes, n_boot, seed).items():
         measure = slice_measures[key]
         facts = whole if measure.pairs is None else slice_facts(part[measure.pairs])
@@ -625,7 +639,7 @@ def _tabulate_slice(
             'statistic': key[1],
             **estimate(measure, values, facts.groups, level, spreads.get(key)),
             **facts._asdict(),
-            'resampled': resampled_text(facts.people, spreads, key) if n_boot else '',
+            'resampled': resampled_text(spreads, key, by_prompts) if n_boot else '',
             'panel_ratio': ratio,
             'reason': why_unsupported(values, facts.groups, measure.is_proportion),
         }

@@ -59,6 +59,14 @@ def test_names_that_are_missing_are_no_error(lacking):
     assert np.isnan(table.people.iloc[0]) == (lacking != "one person")
 
 
+def test_one_labeller_who_recurs_is_not_covered():
+    scores, labels, prompts, names = labelled(20)
+    names = np.arange(len(labels)).astype(str)
+    names[prompts < 2] = "ann"  # on two prompts; everyone else on one
+    table = label_agreement(scores, labels, prompts, n_boot=100, people=names)
+    assert set(table.resampled) == {"prompts"} and np.isfinite(table.low).all()
+
+
 def test_bins_cover_people_as_well():
     scores, labels, prompts, names = labelled(200)
     curve = reliability_curve(scores, labels, prompts, 3, n_boot=200, people=names)
