@@ -17,6 +17,7 @@ __all__ = [
     'NBootOption',
     'IncludeSeenOption',
     'BoundOption',
+    'FocusOption',
     'PoolOption',
     'Command',
     'option_texts',
@@ -96,11 +97,22 @@ BoundOption = Annotated[
     ),
 ]
 
+# %% ../../nbs/cli/00_options.ipynb #focus-option
+FocusOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar='SLICE,...',
+        help='Slices in which a model is expected to gain more over --baseline than in the '
+        'others, as one test; if not given, the quadrants that are plural or alike.',
+    ),
+]
+
 # %% ../../nbs/cli/00_options.ipynb #pool-option
 PoolOption = Annotated[
     bool,
     typer.Option(
         '--pool',
+        '--focus',
         help='Also give the differences of small slices drawn to their common mean, as far as '
         'they do not differ beyond chance.',
     ),

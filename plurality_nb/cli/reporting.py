@@ -15,11 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from plurality_nb.cli.comparisons import SourceOptions, load_data
-from plurality_nb.cli.correlating import load_scored, slice_by, warn_of_simulation
+from plurality_nb.cli.correlating import (
+    focus_slices,
+    load_scored,
+    slice_by,
+    warn_of_simulation,
+)
 from plurality_nb.cli.messages import command_line, shows_progress
 from plurality_nb.cli.options import (
     BoundOption,
     ByOption,
+    FocusOption,
     IncludeSeenOption,
     NBootOption,
     OverwriteOption,
@@ -270,6 +276,7 @@ def report_command(
     votes: VotesOption = 'human',
     baseline: _ComparedOption = None,
     bound: BoundOption = None,
+    focus: FocusOption = None,
     pool: PoolOption = False,
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
@@ -285,14 +292,8 @@ def report_command(
     Bad rows are counted and set aside. Pairs are put into quadrants where they are not yet. Every
     model is compared with the longer response, a random reward, and the judge and the label where
     DATA has them. Prompts that a model says it was trained on are left out."""
-    measuring = dict(
-        by=slice_by(by),
-        votes=votes,
-        baseline=baseline,
-        bounds={'spearman': bound} if bound else None,
-        pool=pool,
-        n_boot=n_boot,
-        seed=seed,
-        include_seen=include_seen,
-    )
+    measuring: dict = dict(by=slice_by(by), votes=votes, baseline=baseline, pool=pool)
+    measuring |= dict(n_boot=n_boot, seed=seed, include_seen=include_seen)
+    bounds = {'spearman': bound} if bound else None
+    measuring |= dict(bounds=bounds, focus=focus_slices(focus))
     _report(data, model or [], out, title, source, reading, measuring, overwrite)

@@ -52,6 +52,7 @@ def demo_command(
     differences = side_by_side(result['differences']).join(result['verdict'])
     remarks = table_remarks(result['differences'], 'spearman')
     print('\n'.join(['\nmargin - baseline, same resamples', differences.to_string(), *remarks]))
+    print(f'\n{result["sensitivity"]}')
     print(f'\nreport: {result["report"].resolve()}')
 
 
@@ -154,6 +155,8 @@ def _warn_simulated(report: Path) -> None:
 
 
 def _print_result(result: 'StudyResult', study: 'Study', as_json: bool) -> None:
+    from plurality_nb.studies.summary import state_contrasts
+
     if result.report:
         _warn_simulated(result.report)
     counts = [len(steps) for steps in [result.made, result.skipped, result.failed]]
@@ -162,6 +165,8 @@ def _print_result(result: 'StudyResult', study: 'Study', as_json: bool) -> None:
         _print_result_json(result)
     elif result.summary is not None:
         _print_summary(result.summary, study)
+        for sentence in state_contrasts(result.summary):
+            print(f'\n{sentence}')
         if result.sensitivity:
             print(f'\n{result.sensitivity}')
     for failure in result.failed.values():

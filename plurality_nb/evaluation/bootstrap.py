@@ -59,6 +59,7 @@ class Measure(NamedTuple):
     pairs: np.ndarray | None = None  # (pairs,) bool: those that it rests on; None for all
     is_proportion: bool = False  # a mean of numbers in [0, 1], whose interval is Wilson's
     limits: tuple[float, float] = (-np.inf, np.inf)  # between which every value is
+    takes_weights: bool = True  # whether values of weighted pairs, each a group, are right as well
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #group-sums

@@ -35,7 +35,6 @@ from plurality_nb.evaluation.tables import (
     Models,
     PairVotes,
     group_codes,
-    model_deltas,
     pair_facts,
     pair_leads,
     pair_votes,
@@ -44,6 +43,7 @@ from plurality_nb.evaluation.tables import (
     slices,
     tabulate,
 )
+from plurality_nb.evaluation.temperature import add_scaled, scaled_deltas
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #reliability
@@ -101,7 +101,7 @@ def disattenuated(
     def correlations(counts: np.ndarray) -> np.ndarray:
         part = reliability_of_votes.values(counts)
         with np.errstate(invalid='ignore'):
-            ceiling = np.sqrt(np.where(part > 0, part, np.nan))
+            ceiling = np.sqrt(np.where(part > 1e-9, part, np.nan))  # not by rounding
             return correlation_with_votes.values(counts) / ceiling
 
     return Measure(correlations)
@@ -166,11 +166,12 @@ def _cell_likelihoods(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> np.ndarr
 
 
 _STEPS = 200  # of EM; more change ceilings by less than their bias
+_CELL_AREAS = np.outer(np.diff(_SIDE_EDGES), np.diff(_TIE_EDGES)).ravel()
 
 
 def _fitted_weights(likelihoods: np.ndarray, counts: np.ndarray) -> np.ndarray:
     "(fits, cells): the mixture's weights after EM, for (fits, patterns) counts of pairs."
-    weights = np.full((len(counts), likelihoods.shape[1]), 1 / likelihoods.shape[1])
+    weights = np.tile(_CELL_AREAS / _CELL_AREAS.sum(), (len(counts), 1))
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     for _ in range(_STEPS):
         weights = weights * (shares / (weights @ likelihoods.T) @ likelihoods)
@@ -442,7 +443,7 @@ def _unfitted_measures(part: pd.DataFrame, codes: np.ndarray, wanted: float) -> 
         ('noise ceiling', 'pearson'): Measure(pearson_ceilings, limits=(0, 1)),
         ('noise ceiling', 'tempered_pearson'): Measure(pearson_ceilings, limits=(0, 1)),
     }
-    for model, delta in model_deltas(part).items():
+    for model, delta in scaled_deltas(part).items():
         measures[model, 'disattenuated'] = disattenuated(np.tanh(delta / 2), *votes, codes)
     return measures if _has_ceiling(part) else dict.fromkeys(measures, UNDEFINED)
 
@@ -498,7 +499,8 @@ def estimate_ceilings(
     wanted: float = 0.9,  # reliability that `votes_needed` is for
 ) -> pd.DataFrame:  # as `tabulate`, `least` and `most`; `reason` of what is missing or open
     "What any model could reach, and each model's Pearson correlation without noise of votes."
-    rows = rows_that_count(models, by, votes, include_seen, baselines, scored=False).rows
+    counted = rows_that_count(models, by, votes, include_seen, baselines, scored=False)
+    rows = add_scaled(counted.rows)
 
     def unfitted(part: pd.DataFrame, codes: np.ndarray) -> Measures:
         return _unfitted_measures(part, codes, wanted)
@@ -508,7 +510,7 @@ def estimate_ceilings(
 
     tables = [
         tabulate(rows, by, unfitted, n_boot, seed, level),
-        tabulate(rows, by, fitted, min(n_boot, _REFITS), seed, level),
+        tabulate(rows, by, fitted, min(n_boot, _REFITS), seed, level, weighs=False),
     ]
     table = pd.concat(tables, ignore_index=True)
     table['reason'] = _reasons(table, rows)

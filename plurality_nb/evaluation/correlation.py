@@ -36,6 +36,7 @@ from plurality_nb.evaluation.tables import (
     pair_leads,
     resampling_remark,
     rows_that_count,
+    selection_remark,
     slice_column,
     supported,
     table_remarks,
@@ -281,6 +282,10 @@ def _cell_text(row: pd.Series, digits: int) -> str:
     if not np.isnan(row.get('pooled', np.nan)):
         ends = f'[{row.pooled_low:.{digits}f}, {row.pooled_high:.{digits}f}]'
         text += f' pooled {row.pooled:.{digits}f} {ends}'
+    if not np.isnan(row.get('weighted', np.nan)):
+        ends = f' [{row.weighted_low:.{digits}f}, {row.weighted_high:.{digits}f}]'
+        ends = '' if np.isnan(row.weighted_low) else ends
+        text += f' weighted {row.weighted:.{digits}f}{ends}'
     return text
 
 
@@ -311,5 +316,10 @@ def printed_table(
 ) -> str:
     "One statistic of all models for a terminal, and below it what its values lack."
     shown = side_by_side(table, statistic).drop(columns=list(drop)).to_string()
-    remarks = [*table_remarks(table, statistic), resampling_remark(table)]
+    of_statistic = table[table.statistic == statistic]
+    remarks = [
+        *table_remarks(table, statistic),
+        resampling_remark(table),
+        selection_remark(of_statistic),
+    ]
     return '\n'.join([shown, *(remark for remark in remarks if remark)])

@@ -352,5 +352,5 @@ def score_crowds(
         }
 
     table = tabulate(rows, by, measures, n_boot, seed, level)
-    ceilings = tabulate(rows, by, _ceilings, 0, seed, level)
+    ceilings = tabulate(rows, by, _ceilings, 0, seed, level, weighs=False)
     return pd.concat([table, ceilings[ceilings.statistic.isin(statistics)]], ignore_index=True)

@@ -20,7 +20,15 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import statistic_interval
+from plurality_nb.evaluation.bootstrap import resample, rows_measure
+from plurality_nb.evaluation.people import (
+    NamedVotes,
+    PeopleSpread,
+    everyone_once,
+    people_spreads,
+    two_way_interval,
+)
+from plurality_nb.evaluation.tables import resampled_text
 
 
 # %% ../../nbs/evaluation/07_labels.ipynb #labelled-rows
@@ -31,24 +39,76 @@ class _LabelledRows(NamedTuple):
     labels: np.ndarray  # (rows,) 0 or 1
     groups: np.ndarray  # (rows,)
     numbers: np.ndarray  # (rows,): of the rows among all
+    people: np.ndarray  # (rows,): number of who gave the label, -1 where unknown
 
 
 def _labelled_rows(
     scores: Sequence[float] | np.ndarray,
     labels: Sequence[float] | np.ndarray,
     groups: Sequence | None = None,
+    people: Sequence | None = None,
 ) -> _LabelledRows:
     "The rows that have both a score and a label, which is 0 or 1."
     scores, labels = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float)
     own = np.arange(len(scores)) if groups is None else np.asarray(groups, dtype=object)
-    if not len(scores) == len(labels) == len(own):
-        lengths = f'{len(labels)}, {len(scores)}, {len(own)}'
-        raise ContractError('labels', 'as many as scores and groups', lengths)
+    names = np.full(len(scores), None) if people is None else np.asarray(people, dtype=object)
+    if not len(scores) == len(labels) == len(own) == len(names):
+        lengths = f'{len(labels)}, {len(scores)}, {len(own)}, {len(names)}'
+        raise ContractError('labels', 'as many as scores, groups and people', lengths)
     numbers = np.flatnonzero(~np.isnan(scores + labels))
     values = np.unique(labels[numbers])
     if set(values) != {0, 1}:
         raise ContractError('labels', 'both 0 and 1', f'{values.tolist()[:5]}')
-    return _LabelledRows(scores[numbers], labels[numbers].astype(int), own[numbers], numbers)
+    labels = labels[numbers].astype(int)
+    person = pd.factorize(names[numbers])[0]
+    return _LabelledRows(scores[numbers], labels, own[numbers], numbers, person)
+
+
+# %% ../../nbs/evaluation/07_labels.ipynb #intervals-of-labels
+_RowsStatistic = Callable[[np.ndarray], float]  # row numbers, some repeated, to a number
+_LABEL_LIMITS = dict(kappa=(-1.0, 1.0))  # of all others 0 and 1
+_PROPORTIONS = ['accuracy', 'share']  # with Wilson's interval
+
+
+def _spreads_of_labellers(
+    statistics: dict[str, _RowsStatistic], usable: _LabelledRows, codes: np.ndarray, n_boot: int
+) -> dict[str, PeopleSpread]:
+    "What people add to the variances; nothing where they are not known."
+
+    def without(removed: np.ndarray) -> dict[str, float]:
+        kept = np.flatnonzero(removed.sum(1) == 0)
+        return {name: of(kept) if len(kept) else np.nan for name, of in statistics.items()}
+
+    named = np.flatnonzero(usable.people >= 0)
+    votes = NamedVotes(named, usable.people[named], usable.labels[named])
+    return people_spreads(without, votes, codes) if n_boot and len(named) else {}
+
+
+# %% ../../nbs/evaluation/07_labels.ipynb #with-intervals
+def _with_intervals(
+    statistics: dict[str, _RowsStatistic],
+    usable: _LabelledRows,
+    n_boot: int,
+    seed: int,
+    level: float,
+) -> pd.DataFrame:
+    "One row per statistic: `value`, `low`, `high`, `people`, `resampled`."
+    codes = pd.factorize(usable.groups, sort=True)[0]
+    people = len(np.unique(usable.people)) if (usable.people >= 0).all() else np.nan
+    spreads = _spreads_of_labellers(statistics, usable, codes, n_boot)
+    cast = NamedVotes(np.arange(len(codes)), usable.people, usable.labels)
+    by_prompts = not np.isnan(people) and everyone_once(cast, codes)
+    table = {}
+    for name, statistic in statistics.items():
+        limits = _LABEL_LIMITS.get(name, (0.0, 1.0))
+        measure = rows_measure(statistic, codes)
+        measure = measure._replace(limits=limits, is_proportion=name in _PROPORTIONS)
+        draws = resample({name: measure}, codes, n_boot, seed)[name]
+        ends = two_way_interval(measure, draws, codes.max() + 1, level, spreads.get(name))
+        covered = resampled_text(spreads, name, by_prompts) if n_boot else ''
+        table[name] = (draws[0], ends.low, ends.high, people, covered)
+    columns = ['value', 'low', 'high', 'people', 'resampled']
+    return pd.DataFrame(list(table.values()), list(table), columns)
 
 
 # %% ../../nbs/evaluation/07_labels.ipynb #agreement-measures
@@ -94,24 +154,24 @@ def label_agreement(
     n_boot: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> pd.DataFrame:  # one row per measure: `value`, `low`, `high`, `n` rows, `groups`
+    people: Sequence | None = None,  # (rows,): who gave each label; None: not known
+) -> (
+    pd.DataFrame
+):  # one row per measure: `value`, `low`, `high`, `people`, `resampled`, `n`, `groups`
     "How far scores agree with people's labels: `auc`, `kappa`, accuracies, `calibration_error`."
-    usable = _labelled_rows(scores, labels, groups)
+    usable = _labelled_rows(scores, labels, groups, people)
     score, label = usable.scores, usable.labels
     predicted = (score >= threshold).astype(int)
-    measures: dict[str, Callable[[np.ndarray], float]] = dict(
+    measures: dict[str, _RowsStatistic] = dict(
         auc=lambda rows: _auc(label[rows], score[rows]),
         kappa=lambda rows: _kappa(label[rows], predicted[rows]),
         accuracy=lambda rows: (predicted[rows] == label[rows]).mean(),
         balanced_accuracy=lambda rows: _balanced_accuracy(label[rows], predicted[rows]),
         calibration_error=lambda rows: _calibration_error(label[rows], score[rows], bins),
     )
-    intervals = {
-        name: statistic_interval(measure, usable.groups, n_boot, seed, level)
-        for name, measure in measures.items()
-    }
     n_groups = len(set(usable.groups.tolist()))
-    return pd.DataFrame(intervals).T.assign(n=len(label), groups=n_groups)
+    table = _with_intervals(measures, usable, n_boot, seed, level)
+    return table.assign(n=len(label), groups=n_groups)
 
 
 # %% ../../nbs/evaluation/07_labels.ipynb #confusion-table
@@ -137,21 +197,21 @@ def reliability_curve(
     n_boot: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> pd.DataFrame:  # one row per bin: mean `score`, share of 1 (`value`, `low`, `high`), `n`
+    people: Sequence | None = None,  # (rows,): who gave each label; None: not known
+) -> pd.DataFrame:  # one row per bin: `score` (mean), `value` (share of 1), `low`, `high`, ..., `n`
     "Share of labels that are 1, by how high the scores are."
-    usable = _labelled_rows(scores, labels, groups)
+    usable = _labelled_rows(scores, labels, groups, people)
     bin_of_row = pd.qcut(usable.scores, bins, labels=False, duplicates='drop')
     table = []
     for number in np.unique(bin_of_row):
-        in_bin = bin_of_row == number
-        share = statistic_interval(
-            _mean_of(usable.labels[in_bin]), usable.groups[in_bin], n_boot, seed, level
-        )
-        table.append(dict(score=usable.scores[in_bin].mean(), **share, n=int(in_bin.sum())))
+        in_bin = _LabelledRows(*(column[bin_of_row == number] for column in usable))
+        statistics = dict(share=_mean_of(in_bin.labels))
+        share = _with_intervals(statistics, in_bin, n_boot, seed, level).loc['share']
+        table.append(dict(score=in_bin.scores.mean(), **share, n=len(in_bin.labels)))
     return pd.DataFrame(table)
 
 
-def _mean_of(values: np.ndarray) -> Callable[[np.ndarray], float]:
+def _mean_of(values: np.ndarray) -> _RowsStatistic:
     return lambda rows: values[rows].mean()
 
 

@@ -22,24 +22,30 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import Measure, group_sums, interval, resample
+from plurality_nb.evaluation.bootstrap import Measure, group_sums, resample
 from plurality_nb.evaluation.ceilings import disattenuated
 from plurality_nb.evaluation.correlation import (
     STATISTICS,
     correlated_deltas,
     correlation_measure,
 )
+from plurality_nb.evaluation.people import PeopleSpread
 from plurality_nb.evaluation.scores import lead_spread
 from plurality_nb.evaluation.tables import (
     Models,
     check_statistics,
+    covered_by_prompts,
+    estimate,
     group_codes,
     pair_facts,
     pair_leads,
     pair_votes,
+    resampled_text,
     rows_that_count,
     slice_facts,
     slices,
+    spreads_of_people,
+    unnamed_panel_ratio,
 )
 from plurality_nb.evaluation.temperature import add_scaled
 
@@ -72,6 +78,9 @@ def common_distribution(
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #corrected
+_LEAST_SPREAD = 1e-9  # a smaller part of the spread that is not chance is none
+
+
 def corrected(
     x: np.ndarray,  # (pairs,): predicted preference, 0 for undecided
     a: np.ndarray,  # (pairs,): votes for A, whole numbers
@@ -89,7 +98,9 @@ def corrected(
         square, chance, _ = observed(counts)
         xy, xx, pairs = (counts @ sums).T
         with np.errstate(invalid='ignore', divide='ignore'):
-            true_spread = np.where(square > chance, square - chance, np.nan)
+            true_spread = np.where(
+                square - chance > _LEAST_SPREAD * square, square - chance, np.nan
+            )
             beta = xy / pairs / true_spread
             corrected_xx = xx / pairs - beta**2 * (true_spread - spread)
             return beta * np.sqrt(spread / corrected_xx)
@@ -129,7 +140,7 @@ class _MatchedSlice:
     rows: pd.DataFrame
     codes: np.ndarray  # (pairs,): prompts as numbered over all slices
     stratum: np.ndarray  # (pairs,)
-    target: np.ndarray  # (5,)
+    common: CommonDistribution
     spread: float  # mean squared true lead to correct to
 
     def _weighted(self, statistic: str, delta: np.ndarray) -> _BeforeAndAfter:
@@ -137,13 +148,14 @@ class _MatchedSlice:
         correlation = correlation_measure(statistic, delta, pair_leads(self.rows), pairs)
 
         def matched(counts: np.ndarray) -> np.ndarray:
-            weights = _target_weights(counts[:, self.codes], self.stratum, self.target)
+            weights = _target_weights(counts[:, self.codes], self.stratum, self.common.target)
             return correlation.values(weights)
 
         def unmatched(counts: np.ndarray) -> np.ndarray:
             return correlation.values(counts[:, self.codes])
 
-        return _BeforeAndAfter(Measure(matched), Measure(unmatched))
+        limits = correlation.limits
+        return _BeforeAndAfter(Measure(matched, limits=limits), Measure(unmatched, limits=limits))
 
     def _range_corrected(self, delta: np.ndarray) -> _BeforeAndAfter:
         groups, own_codes = np.unique(self.codes, return_inverse=True)
@@ -172,18 +184,42 @@ def _common_spread(parts: Sequence[pd.DataFrame]) -> float:
     return float(np.mean(spreads))
 
 
+# %% ../../nbs/evaluation/05_matching.ipynb #matching
+class _Matching(NamedTuple):
+    "What slices are matched to."
+
+    common: CommonDistribution
+    stratum: pd.Series  # of each pair, by row
+    spread: float  # mean squared true lead, averaged over slices
+
+
+def _parts_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {name: part for name, part in slices(rows).items() if name != 'overall'}
+
+
+def _match(rows: pd.DataFrame) -> _Matching:
+    parts = _parts_of(rows)
+    slice_of = pair_facts(rows).slice.map(list(parts).index).to_numpy()
+    common = common_distribution(2 * np.abs(pair_leads(rows)), slice_of)
+    stratum = pd.Series(common.stratum, index=rows.index)
+    return _Matching(common, stratum, _common_spread(list(parts.values())))
+
+
 def _matched_slices(
-    rows: pd.DataFrame, parts: dict[str, pd.DataFrame], common: CommonDistribution
+    rows: pd.DataFrame, codes: np.ndarray, matching: _Matching
 ) -> dict[str, _MatchedSlice]:
-    codes = group_codes(rows)
-    slice_of = pair_facts(rows).slice.to_numpy()
-    spread = _common_spread(list(parts.values()))
-    matched = {}
-    for name, part in parts.items():
-        mask = slice_of == name
-        stratum = common.stratum[mask]
-        matched[name] = _MatchedSlice(part, codes[mask], stratum, common.target, spread)
-    return matched
+    "The slices by name."
+    code_of = pd.Series(codes, index=rows.index)
+    return {
+        name: _MatchedSlice(
+            part,
+            code_of[part.index].to_numpy(),
+            matching.stratum[part.index].to_numpy(),
+            matching.common,
+            matching.spread,
+        )
+        for name, part in _parts_of(rows).items()
+    }
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #slice-measures
@@ -195,10 +231,30 @@ class _Key(NamedTuple):
     statistic: str
 
 
+_Measures = dict[tuple[_Key, str], Measure]  # by key and `matched`, `unmatched` or `gap`
+
+
+def _gap(measure: Measure, reference: Measure) -> Measure:
+    return Measure(lambda counts: measure.values(counts) - reference.values(counts))
+
+
+def _with_gaps(measures: _Measures, reference: str) -> _Measures:
+    "With each matched measure's difference from that of the reference slice."
+    gaps = {
+        (key, 'gap'): _gap(measure, measures[key._replace(slice=reference), which])
+        for (key, which), measure in measures.items()
+        if which == 'matched'
+    }
+    return measures | gaps
+
+
+# %% ../../nbs/evaluation/05_matching.ipynb #measures-of-slices
 def _measures_of_slices(
-    matched: dict[str, _MatchedSlice], statistics: Sequence[str]
-) -> dict[tuple[_Key, str], Measure]:
-    "By key and `matched` or `unmatched`."
+    matched: dict[str, _MatchedSlice], statistics: Sequence[str], reference: str
+) -> _Measures:
+    "Of all slices, if the reference is among them."
+    if reference not in matched:
+        return {}
     measures = {}
     for name, matched_slice in matched.items():
         for statistic in statistics:
@@ -207,42 +263,76 @@ def _measures_of_slices(
                 before_and_after = matched_slice.measures(statistic, delta)
                 for which, measure in before_and_after._asdict().items():
                     measures[_Key(model, name, statistic), which] = measure
-    return measures
+    return _with_gaps(measures, reference)
+
+
+# %% ../../nbs/evaluation/05_matching.ipynb #resampled-type
+class _Resampled(NamedTuple):
+    "What the rows of the table are made from."
+
+    matched: dict[str, _MatchedSlice]
+    measures: _Measures
+    draws: dict[tuple[_Key, str], np.ndarray]
+    spreads: dict[tuple[_Key, str], PeopleSpread]  # empty where ballots name nobody
+
+    def estimate(self, key: _Key, which: str, groups: int, level: float) -> dict[str, float]:
+        "`value`, `low`, `high`, `widened` of one measure."
+        name = key, which
+        of_measure = self.measures[name], self.draws[name], groups, level, self.spreads.get(name)
+        return estimate(*of_measure)
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #match-row
 def _match_row(
-    key: _Key,
-    by: str,
-    draws: dict[tuple[_Key, str], np.ndarray],
-    matched: dict[str, _MatchedSlice],
-    reference: str,
-    level: float,
+    key: _Key, by: str, resampled: _Resampled, reference: str, level: float, ratio: float
 ) -> dict[str, object]:
     "A row of the table, without what all rows have in common."
-    facts = slice_facts(matched[key.slice].rows)
-    fewest = min(facts.groups, slice_facts(matched[reference].rows).groups)
-    values = draws[key, 'matched']
-    gaps = values - draws[key._replace(slice=reference), 'matched']
-    low, high = interval(values[1:], facts.groups, level)
-    gap_low, gap_high = interval(gaps[1:], fewest, level)
-    own = matched[key.slice]
+    own = resampled.matched[key.slice]
+    facts = slice_facts(own.rows)
+    fewest = min(facts.groups, slice_facts(resampled.matched[reference].rows).groups)
+    gap = resampled.estimate(key, 'gap', fewest, level)
+    own_value = resampled.estimate(key, 'matched', facts.groups, level)
+    del own_value['se']
+    has_draws = len(resampled.draws[key, 'matched']) > 1
+    by_prompts = covered_by_prompts(own.rows, own.codes)
+    covered = resampled_text(resampled.spreads, (key, 'matched'), by_prompts)
     weighted = key.statistic != 'corrected'
     return {
         'model': key.model,
         by: key.slice,
         'statistic': key.statistic,
-        'value': values[0],
-        'low': low,
-        'high': high,
-        'level': level,
+        **own_value,
         **facts._asdict(),
-        'unmatched': draws[key, 'unmatched'][0],
-        'gap': gaps[0],
-        'gap_low': gap_low,
-        'gap_high': gap_high,
-        'effective': _effective_pairs(own.stratum, own.target) if weighted else np.nan,
+        'resampled': covered if has_draws else '',
+        'panel_ratio': ratio,
+        'unmatched': resampled.draws[key, 'unmatched'][0],
+        'gap': gap['value'],
+        'gap_low': gap['low'],
+        'gap_high': gap['high'],
+        'effective': _effective_pairs(own.stratum, own.common.target) if weighted else np.nan,
     }
+
+
+# %% ../../nbs/evaluation/05_matching.ipynb #resampled-slices
+def _resampled_slices(
+    rows: pd.DataFrame, statistics: Sequence[str], reference: str, n_boot: int, seed: int
+) -> _Resampled:
+    "The statistics of all slices, of resamples of prompts and without people."
+
+    matching = _match(rows)
+
+    def measures(part: pd.DataFrame, part_codes: np.ndarray) -> _Measures:
+        slices_of_part = _matched_slices(part, part_codes, matching)
+        of_part = _measures_of_slices(slices_of_part, statistics, reference)
+        return {name: measure for name, measure in of_part.items() if name[1] != 'unmatched'}
+
+    codes = group_codes(rows)
+    matched = _matched_slices(rows, codes, matching)
+    of_sample = _measures_of_slices(matched, statistics, reference)
+    draws = resample(of_sample, codes, n_boot, seed)
+    return _Resampled(
+        matched, of_sample, draws, spreads_of_people(rows, codes, measures, n_boot, seed)
+    )
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #match-slices
@@ -264,15 +354,16 @@ def match_slices(
         raise ContractError('by', 'a column of text with several values', 'None')
     rows = add_scaled(rows_that_count(models, by, votes, include_seen, baselines).rows)
     rows = rows[pair_facts(rows).slice.notna()]
-    parts = {name: part for name, part in slices(rows).items() if name != 'overall'}
-    reference = reference or next(iter(parts))
-    if reference not in parts:
-        raise ContractError('reference', f'one of {list(parts)}', repr(reference))
-    slice_of = pair_facts(rows).slice.map(list(parts).index).to_numpy()
-    common = common_distribution(2 * np.abs(pair_leads(rows)), slice_of)
-    matched = _matched_slices(rows, parts, common)
-    measures = _measures_of_slices(matched, statistics)
-    draws = resample(measures, group_codes(rows), n_boot, seed)
-    keys = dict.fromkeys(key for key, _ in measures)
-    table = [_match_row(key, by, draws, matched, reference, level) for key in keys]
-    return pd.DataFrame(table).assign(reference=reference, overlap=common.overlap)
+    names = [name for name in slices(rows) if name != 'overall']
+    reference = reference or names[0]
+    if reference not in names:
+        raise ContractError('reference', f'one of {names}', repr(reference))
+    resampled = _resampled_slices(rows, statistics, reference, n_boot, seed)
+    ratio = unnamed_panel_ratio(rows, resampled.spreads)
+    table = [
+        _match_row(key, by, resampled, reference, level, ratio)
+        for key, which in resampled.measures
+        if which == 'matched'
+    ]
+    overlap = resampled.matched[reference].common.overlap
+    return pd.DataFrame(table).assign(reference=reference, overlap=overlap)

@@ -9,6 +9,7 @@ __all__ = [
     'NamedVotes',
     'named_votes',
     'recurring_units',
+    'everyone_once',
     'exchanged_units',
     'PeopleSpread',
     'people_spreads',
@@ -77,6 +78,16 @@ def recurring_units(
     shuffled = np.random.default_rng(seed).permutation(recurring)
     unit_of_person[shuffled] = np.arange(len(recurring)) % most
     return unit_of_person[votes.person]
+
+
+# %% ../../nbs/evaluation/00a_people.ipynb #everyone-once
+def everyone_once(
+    votes: NamedVotes,
+    prompts: np.ndarray,  # (votes,): number of each vote's prompt
+) -> bool:  # then resamples of prompts are resamples of people as well
+    "Whether each of several people voted on one prompt alone."
+    several = len(np.unique(votes.person)) > 1
+    return several and bool((recurring_units(votes, prompts) < 0).all())
 
 
 # %% ../../nbs/evaluation/00a_people.ipynb #exchanged-units

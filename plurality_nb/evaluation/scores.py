@@ -239,7 +239,7 @@ def calibration_error(
         debiased = gap * gap - chance - resampled * sample.chance
         return np.sqrt(np.maximum(0, (weight * debiased).sum(1)))
 
-    return Measure(errors)
+    return Measure(errors, takes_weights=False)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #scores

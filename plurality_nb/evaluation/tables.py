@@ -27,14 +27,20 @@ __all__ = [
     'pair_leads',
     'SliceFacts',
     'slice_facts',
+    'selection_weights',
+    'spreads_of_people',
+    'covered_by_prompts',
+    'resampled_text',
     'estimate',
     'why_unsupported',
+    'unnamed_panel_ratio',
     'tabulate',
     'check_statistics',
     'slice_column',
     'supported',
     'table_remarks',
     'resampling_remark',
+    'selection_remark',
     'said_once',
 ]
 
@@ -55,6 +61,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, interval, resample
 from plurality_nb.evaluation.people import (
     PeopleSpread,
+    everyone_once,
     named_votes,
     panel_factor,
     panel_ratio,
@@ -62,6 +69,7 @@ from plurality_nb.evaluation.people import (
     two_way_interval,
 )
 from plurality_nb.rewards.baselines import BASELINES, baseline_rewards
+from plurality_nb.votes.selection import inclusion_weights
 from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rewards-by-pair
@@ -194,6 +202,7 @@ def _vote_rows(base: Dataset, by: str | None, votes: str) -> pd.DataFrame:
         group=base['group'][:],
         slice=base[by][:] if by else None,
         ballots=_signed_ballots(base, votes),
+        weight=inclusion_weights(base),
     )
     return pd.DataFrame(row | _share_facts(*votes_of(base, votes)))
 
@@ -258,6 +267,7 @@ TABLE_COLUMNS = [
     *['n', 'groups', 'people', 'tie_rate', 'split'],  # what a value rests on
     *['resampled', 'widened', 'panel_ratio'],  # what an interval covers, see `people`
     'reason',  # what a value or its interval lacks
+    *['weighted', 'weighted_low', 'weighted_high'],  # of the pairs that these were selected from
     *['least', 'most'],  # of `estimate_ceilings`, over mixtures that fit as well
     *['baseline', 'p', 'p_holm', 'detectable', 'bound', 'p_level', 'verdict'],  # of differences
     *['pooled', 'pooled_low', 'pooled_high'],  # of `pool_slices`
@@ -309,6 +319,16 @@ def _warn_left_out(left_out: Mapping[str, int], total: int) -> None:
     _log.warning(f'left out of {total} pairs: {counts}{why}')
 
 
+def _warn_unweighted(row: pd.DataFrame, votes: str) -> None:
+    "Says so where the probability of selection is known for some of people's pairs only."
+    lacking = row.weight.isna().sum()
+    if votes == 'human' and 0 < lacking < len(row):
+        _log.warning(
+            f'no weighted values: {lacking} of {len(row)} pairs lack `inclusion`; '
+            'give 1 to pairs that had votes before others were selected'
+        )
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #counted-rows
 class CountedRows(NamedTuple):
     "The pairs that statistics rest on, and how many do not count."
@@ -325,7 +345,7 @@ def rows_that_count(
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baselines: bool = True,  # add the trivial models that have not seen the votes
     scored: bool = True,  # False accepts comparisons without rewards as well
-) -> CountedRows:  # `row`: group, slice, ballots, a, b, tie, lead, tie_rate, split; `delta`: logits
+) -> CountedRows:  # `row`: see `pair_facts`; `delta`: logits
     "The pairs that statistics rest on."
     named = _models_by_name(models)
     base = next(iter(named.values()))
@@ -333,6 +353,7 @@ def rows_that_count(
     joined = _join_pairs(named, by, votes, include_seen, scored)
     _check_counted(joined, by, votes)
     _warn_left_out(joined.left_out, len(base))
+    _warn_unweighted(joined.row[joined.keep], votes)
     deltas = joined.deltas
     if baselines and deltas:
         deltas = _trivial_deltas(base, votes, joined.row, joined.keep) | deltas
@@ -376,7 +397,7 @@ def model_deltas(
 # %% ../../nbs/evaluation/01_tables.ipynb #pair-facts
 def pair_facts(
     rows: pd.DataFrame,  # from `rows_that_count`
-) -> pd.DataFrame:  # (rows): group, slice, ballots, a, b, tie, lead, tie_rate, split
+) -> pd.DataFrame:  # (rows): group, slice, ballots, weight, a, b, tie, lead, tie_rate, split
     "What is known about each pair, apart from rewards."
     return pd.DataFrame(rows.xs('row', axis=1))
 
@@ -435,6 +456,19 @@ def slice_facts(
     )
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #selection-weights
+def selection_weights(
+    rows: pd.DataFrame,  # from `rows_that_count`
+) -> np.ndarray | None:  # (rows,): pairs that each stands for; None where all stand for as many
+    "One over the probability with which each pair was selected."
+    if ('row', 'weight') not in rows:
+        return None
+    weight = rows['row', 'weight'].to_numpy(float)
+    if np.isnan(weight).any() or np.allclose(weight, weight[0]):
+        return None
+    return weight
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #rows-without
 def _rows_without(
     part: pd.DataFrame,  # from `rows_that_count`
@@ -456,13 +490,17 @@ Measures: TypeAlias = dict[tuple[str, str], Measure]  # (model, statistic) to it
 _MeasuresOf: TypeAlias = Callable[[pd.DataFrame, np.ndarray], Measures]
 
 
-def _spreads_of_people(
-    part: pd.DataFrame, codes: np.ndarray, measures: _MeasuresOf, n_boot: int, seed: int
-) -> dict[tuple[str, str], PeopleSpread]:
-    "What people add to the variance of each measure; few are left out where `n_boot` is small."
+def spreads_of_people(
+    part: pd.DataFrame,  # from `rows_that_count`
+    codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
+    measures: Callable[[pd.DataFrame, np.ndarray], Mapping],  # rows, their prompts, to measures
+    n_boot: int,  # resamples of prompts; few people are left out where they are few
+    seed: int = 0,
+) -> dict:  # the measures' names to spreads; empty where ballots name no two people
+    "What people add to the variance of each measure."
     names = list(measures(part, codes))
 
-    def without(removed: np.ndarray) -> dict[tuple[str, str], float]:
+    def without(removed: np.ndarray) -> dict:
         rows = _rows_without(part, removed)
         if rows.empty:
             return dict.fromkeys(names, np.nan)
@@ -478,18 +516,58 @@ def _spreads_of_people(
     return people_spreads(without, votes, codes, most, 2 * most, seed)
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #weighing
+_WEIGHTED = 'weighted '  # before the name of a statistic
+
+
+def _weighing(measure: Measure, codes: np.ndarray, weights: np.ndarray) -> Measure:
+    "A measure of weights of single pairs as one of counts of prompts."
+    return measure._replace(values=lambda counts: measure.values(counts[:, codes] * weights))
+
+
+def _and_weighted(measures: _MeasuresOf) -> _MeasuresOf:
+    "The measures, and each again with pairs weighted for their selection."
+
+    def both(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+        own = measures(part, codes)
+        weights = part['row', 'weight'].to_numpy(float)
+        of_pairs = measures(part, np.arange(len(part)))
+        return own | {
+            (model, f'{_WEIGHTED}{statistic}'): _weighing(measure, codes, weights)
+            for (model, statistic), measure in of_pairs.items()
+            if measure.takes_weights
+        }
+
+    return both
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #people-by-prompts
+def covered_by_prompts(
+    part: pd.DataFrame,  # from `rows_that_count`
+    codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
+) -> bool:  # False where a vote has no name
+    "Whether everyone voted on one prompt alone, so that resampling prompts covers people."
+    if np.isnan(slice_facts(part).people):
+        return False
+    votes = named_votes(pair_facts(part).ballots.to_list())
+    return everyone_once(votes, codes[votes.pair])
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #resampled
 PROMPTS = 'prompts'
 PROMPTS_AND_PEOPLE = 'prompts and people'
 
 
-def _resampled(people: float, spreads: Mapping, key: tuple[str, str]) -> str:
+def resampled_text(
+    spreads: Mapping,  # from `people_spreads`, by name
+    name: object,  # of the measure
+    by_prompts: bool,  # whether everyone voted on one prompt alone
+) -> str:  # `PROMPTS` or `PROMPTS_AND_PEOPLE`
     "What an interval covers. People who voted on one prompt each are covered by prompts."
-    everyone_once = people > 1 and not spreads
-    return PROMPTS_AND_PEOPLE if key in spreads or everyone_once else PROMPTS
+    return PROMPTS_AND_PEOPLE if name in spreads or by_prompts else PROMPTS
 
 
-# %% ../../nbs/evaluation/01_tables.ipynb #tabulate
+# %% ../../nbs/evaluation/01_tables.ipynb #estimate
 def estimate(
     measure: Measure,
     values: np.ndarray,  # (1 + resamples,), from `resample`
@@ -532,6 +610,16 @@ def why_unsupported(
     return ALL_ALIKE if np.isnan(interval(draws, groups).low) and not is_proportion else ''
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #unnamed-panel-ratio
+def unnamed_panel_ratio(
+    part: pd.DataFrame,  # from `rows_that_count`
+    spreads: Mapping,  # from `spreads_of_people`
+) -> float:  # nan where people are named, or are a judge
+    "`panel_ratio` of votes that do not say who cast them."
+    unnamed = np.isnan(slice_facts(part).people) and pair_facts(part).ballots.notna().all()
+    return panel_ratio(*pair_votes(part)) if unnamed and not spreads else np.nan
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #tabulate-slices
 def _tabulate_slice(
     part: pd.DataFrame, measures: _MeasuresOf, n_boot: int, seed: int, level: float
@@ -539,10 +627,10 @@ def _tabulate_slice(
     "The rows of the table for one slice."
     codes = group_codes(part)
     slice_measures = measures(part, codes)
-    spreads = _spreads_of_people(part, codes, measures, n_boot, seed)
+    spreads = spreads_of_people(part, codes, measures, n_boot, seed)
     whole = slice_facts(part)
-    unnamed = np.isnan(whole.people) and pair_facts(part).ballots.notna().all()
-    ratio = panel_ratio(*pair_votes(part)) if unnamed and not spreads else np.nan
+    ratio = unnamed_panel_ratio(part, spreads)
+    by_prompts = covered_by_prompts(part, codes)
     for key, values in resample(slice_measures, codes, n_boot, seed).items():
         measure = slice_measures[key]
         facts = whole if measure.pairs is None else slice_facts(part[measure.pairs])
@@ -551,10 +639,23 @@ def _tabulate_slice(
             'statistic': key[1],
             **estimate(measure, values, facts.groups, level, spreads.get(key)),
             **facts._asdict(),
-            'resampled': _resampled(facts.people, spreads, key) if n_boot else '',
+            'resampled': resampled_text(spreads, key, by_prompts) if n_boot else '',
             'panel_ratio': ratio,
             'reason': why_unsupported(values, facts.groups, measure.is_proportion),
         }
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #tabulate
+def _weighted_beside(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    "Weighted statistics in columns beside the others, instead of rows of their own."
+    is_weighted = table.statistic.str.startswith(_WEIGHTED)
+    keys = ['model', by, 'statistic']
+    weighted = table[is_weighted].assign(
+        statistic=table.statistic[is_weighted].str.removeprefix(_WEIGHTED)
+    )
+    names = dict(value='weighted', low='weighted_low', high='weighted_high')
+    weighted = weighted[[*keys, *names]].rename(columns=names)
+    return table[~is_weighted].merge(weighted, on=keys, how='left')
 
 
 def tabulate(
@@ -564,13 +665,18 @@ def tabulate(
     n_boot: int = 2000,  # resamples
     seed: int = 0,
     level: float = 0.95,  # of the intervals
-) -> pd.DataFrame:  # the slice, and of `TABLE_COLUMNS` those up to `reason`
+    weighs: bool = True,  # add `weighted` values, where pairs were selected
+) -> pd.DataFrame:  # the slice, and of `TABLE_COLUMNS` those up to `reason`, or `weighted_high`
     "Statistics with intervals, one row for each model, slice and statistic."
+    is_weighted = weighs and selection_weights(rows) is not None
+    measures = _and_weighted(measures) if is_weighted else measures
     table = [
         {'model': row.pop('model'), by or 'slice': name, **row}
         for name, part in slices(rows).items()
         for row in _tabulate_slice(part, measures, n_boot, seed, level)
     ]
+    if is_weighted:
+        return _weighted_beside(pd.DataFrame(table), by or 'slice')
     return pd.DataFrame(table)
 
 
@@ -604,7 +710,7 @@ def supported(
     if 'reason' not in table:
         return table
     table = table.copy()
-    names = ('value', 'low', 'high', 'se', 'p', 'p_holm', 'p_level', 'gap', 'pooled')
+    names = ('value', 'low', 'high', 'se', 'p', 'p_holm', 'p_level', 'gap', 'pooled', 'weighted')
     numbers = [name for name in names if name in table]
     table.loc[table.reason == TOO_FEW, numbers] = np.nan
     return table
@@ -648,6 +754,22 @@ def resampling_remark(
     return (
         'intervals cover prompts only: people are not named; with a shared panel of 3, 10 or 100 '
         f'people they would be wider by a factor of about {", ".join(factors)}'
+    )
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #selection-remark
+def selection_remark(
+    table: pd.DataFrame,  # from `tabulate` and all that is built on it
+) -> str:  # a sentence; empty where pairs were not selected, or all with one probability
+    "What the values of selected pairs are of."
+    if 'weighted' not in table or table.weighted.isna().all():
+        return ''
+    tested = '; p and verdict are of the selected pairs' if 'p_holm' in table else ''
+    return (
+        'these pairs were selected with unequal probabilities (`inclusion`): values describe them '
+        'alone, `weighted` ones all pairs they were selected from (Hajek 1971)'
+        f"{tested}; with a judge's votes on all pairs, `plurality stand-in` "
+        'makes intervals narrower'
     )
 
 

@@ -103,6 +103,8 @@ def add_scaled(
 ) -> pd.DataFrame:  # the same rows; and columns (`scaled`, model), logits, nan as in `tempered`
     "Each model's differences of rewards as `tempered_pearson` takes them."
     scaled = tempered_rows(rows, _LEAST_SLOPE)
+    if scaled.columns.empty:
+        return rows
     return pd.concat([rows, pd.concat(dict(scaled=scaled), axis=1)], axis=1)
 
 
@@ -110,5 +112,7 @@ def add_scaled(
 def scaled_deltas(
     rows: pd.DataFrame,  # from `add_scaled`
 ) -> dict[str, np.ndarray]:  # model to (rows,): logits
-    "Each model's differences of rewards as `tempered_pearson` takes them."
+    "Each model's differences of rewards as `tempered_pearson` takes them; none without rewards."
+    if 'scaled' not in rows:
+        return {}
     return {str(model): delta.to_numpy() for model, delta in rows['scaled'].items()}

@@ -206,6 +206,17 @@ def facts_block(
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #cells-of-statistics
+def _weighted_line(row: pd.Series, digits: int) -> str:
+    "The value for all pairs that these were selected from; empty where none was selected."
+    value = row.get('weighted', np.nan)
+    if np.isnan(value):
+        return ''
+    text = f'weighted {numbers_text(value, digits=digits)}'
+    if np.isnan(row.weighted_low):
+        return text
+    return f'{text} [{numbers_text(row.weighted_low, row.weighted_high, digits=digits)}]'
+
+
 def interval_cell(
     row: pd.Series,  # of a table of statistics
     digits: int = 2,
@@ -216,7 +227,7 @@ def interval_cell(
     if np.isnan(row.value):
         return TableCell('–', reason)
     interval = '' if np.isnan(row.low) else f'[{numbers_text(row.low, row.high, digits=digits)}]'
-    lines = [line for line in (interval, reason) if line]
+    lines = [line for line in (interval, _weighted_line(row, digits), reason) if line]
     return TableCell(numbers_text(row.value, digits=digits), '\n'.join(lines))
 
 

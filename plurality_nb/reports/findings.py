@@ -24,7 +24,12 @@ from datasets import Dataset
 
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS, VOTERS
-from plurality_nb.evaluation.tables import resampling_remark, rows_left_out, slice_column
+from plurality_nb.evaluation.tables import (
+    resampling_remark,
+    rows_left_out,
+    selection_remark,
+    slice_column,
+)
 from plurality_nb.rewards.baselines import BASELINES
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.votes.shares import decisiveness, tie_rate, vote_split, votes_of
@@ -319,6 +324,30 @@ def _about_reliability(ceilings: pd.DataFrame | None) -> Iterator[str]:
     yield f'{sentence}.'
 
 
+# %% ../../nbs/reports/01_findings.ipynb #about-crowds
+def _knowledge(low: float, high: float) -> str:
+    "What the interval of an AUROC says."
+    if low > 0.5:
+        return 'so it knows something of where people are divided'
+    if high < 0.5:
+        return 'so it is surest where people are divided'
+    return 'so these data cannot say whether it knows where people are divided'
+
+
+def _about_crowds(name: str, crowds: pd.DataFrame | None) -> Iterator[str]:
+    "Whether a model is less sure where people are divided."
+    row = find_row(crowds, name, 'overall', 'divided_auroc')
+    ceiling = find_row(crowds, 'noise ceiling', 'overall', 'divided_auroc')
+    if row is None or np.isnan(row.low):
+        return
+    known = '' if ceiling is None else f' (who knew the truth: {numbers_text(ceiling.value)})'
+    yield (
+        f'Of two pairs, one that divides people and one on which they agree, {name} is less sure '
+        f'of the first in a share of {interval_text(row)}{known}, one half being chance: '
+        f'{_knowledge(row.low, row.high)}.'
+    )
+
+
 # %% ../../nbs/reports/01_findings.ipynb #findings
 def _about_pairs(table: pd.DataFrame, left_out: Mapping[str, int]) -> str:
     first = table[table.statistic == 'spearman'].iloc[0]
@@ -340,7 +369,8 @@ def state_findings(
     models: Sequence[str],  # names of the models that the report is about
     table: pd.DataFrame,  # from `correlate`
     differences: pd.DataFrame | None = None,  # from `compare_models`
-    further: Mapping[str, pd.DataFrame] | None = None,  # scores, ceilings, matched, contrast
+    further: Mapping[str, pd.DataFrame]
+    | None = None,  # scores, ceilings, matched, contrast, crowds
     left_out: Mapping[str, int] | None = None,  # from `rows_left_out`
 ) -> list[str]:  # sentences
     "What the tables allow one to say, and what they do not."
@@ -356,6 +386,7 @@ def state_findings(
     if 'contrast' in further:
         sentences += state_contrast(models, further['contrast'])
     sentences += _about_slices(_best_model(models, table), table, further.get('matched'))
+    sentences += _about_crowds(_best_model(models, table), further.get('crowds'))
     for name in models:
         if name not in BASELINES:
             sentences += _about_scale(name, further.get('scores'))
@@ -385,9 +416,9 @@ def _limit_of_prompts(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _limit_of_people(table: pd.DataFrame) -> Iterator[str]:
-    remark = resampling_remark(table)
-    if remark:
-        yield f'{remark[0].upper()}{remark[1:]}.'
+    for remark in (resampling_remark(table), selection_remark(table)):
+        if remark:
+            yield f'{remark[0].upper()}{remark[1:]}.'
 
 
 def _limit_of_range(matched: pd.DataFrame | None) -> Iterator[str]:

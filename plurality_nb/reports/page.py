@@ -162,7 +162,7 @@ def write_page(
     title: str = 'Do the rewards follow people?',
     settings: dict | None = None,  # of all stages, for the last section
     command: str | None = None,
-    further: Mapping[str, pd.DataFrame] | None = None,  # tables `scores`, `ceilings`, `matched`
+    further: Mapping[str, pd.DataFrame] | None = None,  # `scores`, `ceilings`, `matched`, ...
     account: Mapping | None = None,  # counts from loading, as `read_comparisons` returns them
     training: Mapping | None = None,  # model to its settings, with `history` if there is a log
     order: pd.DataFrame | None = None,  # `order_effects` of the judge
@@ -172,6 +172,7 @@ def write_page(
     include_seen: bool = False,  # as the tables were made
     seed: int = 0,  # as the tables were made
     overwrite: bool = False,  # whether a file that is no report may be replaced
+    remarks: Sequence[str] = (),  # sentences to read first, such as that a positive control fails
 ) -> Path:  # the page
     "One offline HTML page and one JSON with the same numbers."
     check_report(path, [file['path'] for file in inputs], overwrite)
@@ -189,5 +190,6 @@ def write_page(
         include_seen,
         seed,
         provenance=dict(**run, inputs=list(inputs), settings=settings or {}),
+        remarks=remarks,
     )
     return _write_both(Path(path), _page_html(report, title), _page_json(report, title))

@@ -8,7 +8,7 @@ __all__ = ['Blocks', 'ReportInput', 'Section', 'report_sections']
 # %% ../../nbs/reports/03_sections.ipynb #imports
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -58,7 +58,7 @@ class ReportInput:
     models: Mapping[str, Dataset]  # name to scored comparisons with votes
     table: pd.DataFrame  # from `correlate`
     differences: pd.DataFrame | None = None  # from `compare_models`
-    further: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # scores, ceilings, matched
+    further: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # scores, ceilings, ...
     account: Mapping | None = None  # counts from loading: rows read, kept, rejected
     training: Mapping | None = None  # model to how it was trained
     order: pd.DataFrame | None = None  # `order_effects` of the judge
@@ -67,6 +67,7 @@ class ReportInput:
     include_seen: bool = False
     seed: int = 0
     provenance: Mapping = field(default_factory=dict)  # command, seed, versions, inputs, settings
+    remarks: Sequence[str] = ()  # what to read first, such as a positive control that fails
     drawn: int = field(default=0, init=False)  # number of figures so far
 
     @cached_property
@@ -76,7 +77,8 @@ class ReportInput:
     @cached_property
     def findings(self) -> list[str]:
         names = list(self.models)
-        return state_findings(names, self.table, self.differences, self.further, self.left_out)
+        stated = state_findings(names, self.table, self.differences, self.further, self.left_out)
+        return [*self.remarks, *stated]
 
     @cached_property
     def limits(self) -> list[str]:
@@ -390,7 +392,7 @@ _CORRELATIONS = dict(
     kendall="Kendall's tau b correlation",
 )
 _CEILINGS = dict(
-    disattenuated="Pearson correlation with the votes' noise taken out",
+    disattenuated="Pearson correlation after one temperature, with the votes' noise taken out",
     reliability="Part of the spread of people's shares that is not chance",
     votes_needed='Votes a pair for a reliability of 0.9',
 )
@@ -543,6 +545,29 @@ def _calibration_section(report: ReportInput) -> Blocks:
     )
 
 
+# %% ../../nbs/reports/03_sections.ipynb #crowds-section
+_CROWD_HEADS = dict(
+    divided_auroc='Divided or agreed: how often the model is less sure of the divided pair (AUROC)',
+    tied_auroc='Tied or decided: how often the model is less sure of the tied pair (AUROC)',
+    crowd_error="Squared distance from people's votes for A, B and tie, less the votes' own noise",
+    crowd_distance="Total variation from people's votes for A, B and tie, beyond chance",
+)
+_ABOUT_CROWDS = (
+    'A difference of rewards near zero may mean that people are divided, or that they do not '
+    'mind. The first two tables take two pairs, one of each kind, and ask which the model is '
+    'less sure of: one half is chance, and the noise ceiling is what a model that knew the true '
+    'shares would reach on these votes. The other two compare three predicted shares with '
+    "people's votes: 0 is perfect, and lower is better. A model that predicts no ties gets a "
+    'threshold for them, fitted to the votes on other prompts.'
+)
+
+
+def _crowds_section(report: ReportInput) -> Blocks:
+    yield TextBlock(_ABOUT_CROWDS)
+    for statistic, label in _CROWD_HEADS.items():
+        yield statistic_block(report.further['crowds'], statistic, label)
+
+
 # %% ../../nbs/reports/03_sections.ipynb #provenance-section
 def _provenance_section(report: ReportInput) -> Blocks:
     provenance = report.provenance
@@ -569,6 +594,7 @@ class Section:
 
     heading: str
     blocks: list[Block]
+    folded: bool = False  # to be opened by the reader
 
     @property
     def id(self) -> str:
@@ -585,6 +611,10 @@ def _limits_section(report: ReportInput) -> Blocks:
     yield ListBlock(report.limits)
 
 
+_CROWDS = 'Divided or indifferent'
+_FOLDED = [_CROWDS]
+
+
 def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Blocks]]:
     "Heading to what yields its blocks, for the sections that have content."
     ds = report.comparisons
@@ -599,6 +629,7 @@ def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Bl
         (True, f'Correlation with {people}', _correlation_section),
         (report.differences is not None, 'Comparison of models', _comparison_section),
         (True, 'Calibration', _calibration_section),
+        ('crowds' in report.further, _CROWDS, _crowds_section),
         (bool(report.limits), 'Limits', _limits_section),
         (True, 'How this was made', _provenance_section),
     ]
@@ -611,6 +642,6 @@ def report_sections(
 ) -> list[Section]:  # in their order on the page
     "The sections of a report with their blocks."
     return [
-        Section(heading, [block for block in make(report) if block is not None])
+        Section(heading, [b for b in make(report) if b is not None], heading in _FOLDED)
         for heading, make in _section_makers(report).items()
     ]

@@ -36,6 +36,7 @@ from plurality_nb.simulation.users import (
 )
 from plurality_nb.studies.evaluate import write_report
 from plurality_nb.studies.measure import measure_models
+from plurality_nb.studies.sensitivity import assay_sensitivity
 from plurality_nb.taxonomy.quadrants import label_taxonomy
 from plurality_nb.votes.margins import add_margins, draw_labels
 
@@ -183,6 +184,15 @@ def _arm_record(name: str, settings: _DemoSettings) -> dict:
     )
 
 
+# %% ../../nbs/studies/07_demo.ipynb #demo-sensitivity
+def _demo_sensitivity(pairs: Dataset, baseline: Dataset, settings: _DemoSettings) -> str:
+    "Whether the demo could have found anything, in words."
+    control = cross_score(pairs, 'votes', settings.folds, settings.seed, False, votes='human')
+    plain = {'baseline': baseline}
+    tests = assay_sensitivity(control, plain, n_perm=settings.n_boot, seed=settings.seed)
+    return tests.text
+
+
 # %% ../../nbs/studies/07_demo.ipynb #write-demo
 def _write_figure(ax: Axes, path: Path) -> None:
     with replacing(path) as tmp:
@@ -222,6 +232,7 @@ def _write_demo_page(
     tables: Mapping[str, pd.DataFrame],  # from `measure_models`
     order: pd.DataFrame,  # from `order_effects`
     settings: _DemoSettings,
+    sensitivity: str,
     command: str | None,
     overwrite: bool,
 ) -> Path:
@@ -236,6 +247,7 @@ def _write_demo_page(
         order=order,
         seed=settings.seed,
         overwrite=overwrite,
+        remarks=[sensitivity],
     )
 
 
@@ -250,7 +262,7 @@ def run_demo(
     progress: bool = True,
     command: str | None = None,  # for the report
     overwrite: bool = False,  # whether files that no demo wrote may be replaced
-) -> dict:  # `table`, `differences`, `verdict`, `order`, `report` (path)
+) -> dict:  # `table`, `differences`, `verdict`, `order`, `sensitivity` (words), `report` (path)
     "Sample, taxonomy, votes, labels, margins, models, correlation, figures, report."
     out = Path(out)
     _check_demo(out, overwrite)
@@ -262,11 +274,13 @@ def run_demo(
     )
     table, differences = tables['correlation'], tables['differences']
     _write_demo_files(out, models, table, order, settings, command, overwrite)
-    page = _write_demo_page(out, models, tables, order, settings, command, overwrite)
+    sensitivity = _demo_sensitivity(pairs, models['baseline'], settings)
+    page = _write_demo_page(out, models, tables, order, settings, sensitivity, command, overwrite)
     return dict(
         table=table,
         differences=differences,
         verdict=verdict(differences),
         order=order,
+        sensitivity=sensitivity,
         report=page,
     )

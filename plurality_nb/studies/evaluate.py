@@ -17,6 +17,7 @@ from datasets import Dataset
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.saving import file_hash
 from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.contrast import FOCUS
 from plurality_nb.progress import progress_bar
 from plurality_nb.reports.page import check_report, write_page
 from plurality_nb.rewards.baselines import BASELINES
@@ -165,6 +166,7 @@ def evaluate_models(
     baseline: str | None = None,  # as in `measure_models`
     bounds: Mapping[str, float] | None = None,  # as in `measure_models`
     pool: bool = False,  # as in `measure_models`
+    focus: Sequence[str] = tuple(FOCUS),  # as in `measure_models`
     progress: bool = True,
     **loading: Any,  # of `RewardModel.load`: `device`, `dtype`, `max_length`, ...
 ) -> dict:  # `models` and `training` by name, and the tables of `measure_models`
@@ -188,6 +190,7 @@ def evaluate_models(
         baseline=baseline,
         bounds=bounds,
         pool=pool,
+        focus=focus,
         progress=progress,
     )
     return dict(models=comparisons, training=scored.training, **tables)
@@ -203,9 +206,8 @@ def write_report(
 ) -> Path:  # the page
     "Writes the page and the JSON on some models."
     check_report(path, inputs, how.get('overwrite', False))
-    further = {
-        k: evaluation[k] for k in ['scores', 'ceilings', 'matched', 'contrast'] if k in evaluation
-    }
+    names = ['scores', 'ceilings', 'matched', 'contrast', 'crowds']
+    further = {name: evaluation[name] for name in names if name in evaluation}
     hashes = [dict(path=str(p), sha256=file_hash(p)) for p in inputs if Path(p).exists()]
     return write_page(
         evaluation['models'],

@@ -279,7 +279,12 @@ def _correlation_steps(
 
 
 # %% ../../nbs/studies/03_steps.ipynb #page-step
-def _page_step(study: Study, arms: list[_ModelStep], references: list[_ModelStep]) -> Step:
+def _page_step(
+    study: Study,
+    arms: list[_ModelStep],
+    references: list[_ModelStep],
+    sensitivity: list[Step],
+) -> Step:
     "The step that writes the report of the first seed."
     first = [score for score in arms if score.model.seed == study.seeds[0]] + references
     settings = _models_settings(study, first) | dict(
@@ -291,7 +296,7 @@ def _page_step(study: Study, arms: list[_ModelStep], references: list[_ModelStep
         'report.html',
         write_study_page,
         settings,
-        optional=_step_ids(step for step, _ in first),
+        optional=_step_ids([*(step for step, _ in first), *sensitivity]),
     )
 
 
@@ -314,6 +319,7 @@ def study_steps(
     arms = _arm_scores(trainings)
     references, judges = _reference_scores(study), _judge_scores(study)
     control = _positive_control(study)
+    sensitivity = list(_sensitivity_step(study, arms, control))
     return [
         *people,
         *pairs,
@@ -323,6 +329,6 @@ def study_steps(
         *(step for step, _ in trainings),
         *(step for step, _ in [*arms, *references, *judges, *control]),
         *_correlation_steps(study, arms, [*references, *judges, *control]),
-        *_sensitivity_step(study, arms, control),
-        _page_step(study, arms, references),
+        *sensitivity,
+        _page_step(study, arms, references, sensitivity),
     ]

@@ -6,6 +6,7 @@ seeds vary."""
 # %% auto #0
 __all__ = [
     'SLICED_BY',
+    'CONTRAST',
     'ScoredModel',
     'correlate_models',
     'compare_arms',
@@ -13,6 +14,7 @@ __all__ = [
     'write_summary',
     'read_summary',
     'study_table',
+    'state_contrasts',
     'write_study_page',
 ]
 
@@ -27,9 +29,12 @@ from datasets import Dataset
 from scipy.stats import t as student_t
 
 from plurality_nb.data.loading import load_comparisons
-from plurality_nb.data.outputs import replacing
-from plurality_nb.evaluation.comparison import compare_models
+from plurality_nb.data.outputs import json_object, replacing
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.comparison import LOWER_IS_BETTER, compare_models
+from plurality_nb.evaluation.contrast import contrast_gains, has_contrast
 from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.evaluation.crowds import score_crowds
 from plurality_nb.evaluation.tables import LEAST_GROUPS
 from plurality_nb.reports.page import write_page
 from plurality_nb.studies.stages import Job
@@ -66,6 +71,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 # %% ../../nbs/studies/02_summary.ipynb #sliced
 SLICED_BY = ['quadrant', 'domain', 'part']  # `part` is the quadrant within a domain
+CONTRAST = 'contrast'  # `by` of how much larger a difference is where people may differ
 
 
 def _measure_slices(
@@ -81,7 +87,11 @@ def _measure_slices(
         if tables:
             table = table[table.slice != 'overall']
         tables.append(table)
-    table = pd.concat(tables, ignore_index=True)
+    return _by_arm(pd.concat(tables, ignore_index=True), models)
+
+
+def _by_arm(table: pd.DataFrame, models: Mapping[str, ScoredModel]) -> pd.DataFrame:
+    "With arm, way and seed in place of the model."
     keys = [asdict(models.get(name, ScoredModel(name))) for name in table.model]
     others = table.drop(columns=['model', 'baseline'], errors='ignore')
     return pd.concat([pd.DataFrame(keys), others], axis=1)
@@ -114,6 +124,19 @@ def _comparable(model: ScoredModel, baseline: ScoredModel) -> bool:
     return model.arm != baseline.arm and model.seed == baseline.seed and same_way
 
 
+def _compared_arms(
+    scored: Mapping[str, Dataset], models: Mapping[str, ScoredModel], baseline: str, how: Mapping
+) -> pd.DataFrame:
+    "Differences from one arm, and by how much they are larger where people may differ."
+    table = _measure_slices(compare_models, scored, models, baseline=baseline, **how)
+    quadrants = table[(table.by == 'quadrant') & (table.slice != 'overall')].slice.unique()
+    if not has_contrast(quadrants):
+        return table
+    n_perm = how['n_boot']
+    contrast = contrast_gains(scored, baseline, 'quadrant', n_perm=n_perm, **how)
+    return pd.concat([table, _by_arm(contrast, models).assign(by=CONTRAST)], ignore_index=True)
+
+
 def compare_arms(
     job: Job,
     settings: dict,  # as of `correlate_models`; `against`: arms to take differences from
@@ -128,8 +151,7 @@ def compare_arms(
         others = {s: d for s, d in scored.items() if _comparable(models[s], baseline)}
         if baseline.arm not in settings['against'] or not others:
             continue
-        together = {step: ds, **others}
-        table = _measure_slices(compare_models, together, models, baseline=step, **how)
+        table = _compared_arms({step: ds, **others}, models, step, how)
         tables.append(table.assign(against=baseline.arm))
     empty = pd.DataFrame(columns=['arm', 'way', 'seed', 'slice'])
     _write_table(pd.concat(tables, ignore_index=True) if tables else empty, job.path)
@@ -215,7 +237,7 @@ def study_table(
     summary: pd.DataFrame,  # from `summarize_seeds`
     statistic: str = 'spearman',  # one of `STATISTICS`
     against: str = '',  # the arm that differences are from; empty for the correlations themselves
-    by: tuple = ('quadrant', 'domain'),  # which slices, besides `overall`
+    by: tuple = ('quadrant', 'domain', CONTRAST),  # which slices, besides `overall`
 ) -> pd.DataFrame:  # a row for each arm and way, a column for each slice
     "The summary for reading: mean ± sd over seeds; of differences also the interval over seeds and data."
     in_slices = summary.by.isin(by) | (summary.slice == 'overall')
@@ -227,6 +249,58 @@ def study_table(
     return wide.loc[arms, slices].rename_axis(columns=None)
 
 
+# %% ../../nbs/studies/02_summary.ipynb #state-contrasts
+_CONTRAST_WORDS = dict(
+    more='it gains more there',
+    less='it gains less there',
+    unknown='these data cannot tell whether it gains more there',
+)
+
+
+def _contrast_words(row: pd.Series) -> str:
+    gain = -1 if row.statistic in LOWER_IS_BETTER else 1
+    if min(gain * row.low, gain * row.high) > 0:
+        return _CONTRAST_WORDS['more']
+    if max(gain * row.low, gain * row.high) < 0:
+        return _CONTRAST_WORDS['less']
+    return _CONTRAST_WORDS['unknown']
+
+
+def state_contrasts(
+    summary: pd.DataFrame,  # from `summarize_seeds`
+    statistic: str = 'spearman',
+) -> list[str]:  # a sentence for each arm with an interval
+    "Whether arms gain more where people may differ, over the seeds."
+    rows = summary[(summary.by == CONTRAST) & (summary.statistic == statistic)]
+    return [
+        f'Over {row.against}, {ScoredModel(row.arm, row.way).name} gains {row["mean"]:+.3f} '
+        f'[{row.low:+.3f}, {row.high:+.3f}] more in {row.slice.partition(",")[0]} pairs than '
+        f'elsewhere: {_contrast_words(row)}.'
+        for _, row in rows.iterrows()
+        if not np.isnan(row.low)
+    ]
+
+
+# %% ../../nbs/studies/02_summary.ipynb #page-tables
+def _page_tables(
+    scored: Mapping[str, Dataset], baselines: list[str], how: Mapping
+) -> tuple[pd.DataFrame | None, dict[str, pd.DataFrame]]:
+    "Differences from the first baseline, and the tables `crowds` and `contrast`."
+    further = dict(crowds=score_crowds(scored, **how))
+    if not baselines or len(scored) < 2:
+        return None, further
+    how = dict(how, n_perm=how['n_boot'])
+    differences = compare_models(scored, baselines[0], **how)
+    if has_contrast(set(differences.quadrant) - {'overall'}):
+        further['contrast'] = contrast_gains(scored, baselines[0], **how)
+    return differences, further
+
+
+def _sensitivity_texts(paths: Mapping[str, Path]) -> list[str]:
+    "What a study's positive control says, of the files that `check_sensitivity` wrote."
+    return [json_object(path)['text'] for path in paths.values()]
+
+
 # %% ../../nbs/studies/02_summary.ipynb #report-step
 def write_study_page(
     job: Job,
@@ -235,16 +309,18 @@ def write_study_page(
     "Writes the page of the first seed, with its tables and figures."
     models = _scored_models(settings)
     how = dict(n_boot=settings['n_boot'], level=settings['level'])
-    scored = {models[step].name: ds for step, ds in _load_scored(job.inputs).items()}
+    of_models = {step: path for step, path in job.inputs.items() if step in models}
+    controls = {step: path for step, path in job.inputs.items() if step not in models}
+    scored = {models[step].name: ds for step, ds in _load_scored(of_models).items()}
+    if not scored:
+        raise ContractError('models', 'scores of at least one arm or reference', 'none')
     baselines = [
         models[step].name
         for arm in settings['against']
-        for step in job.inputs
+        for step in of_models
         if models[step].arm == arm
     ]
-    differences = None
-    if baselines and len(scored) > 1:
-        differences = compare_models(scored, baselines[0], **how, n_perm=how['n_boot'])
+    differences, further = _page_tables(scored, baselines, how)
     write_page(
         scored,
         correlate(scored, **how),
@@ -253,4 +329,6 @@ def write_study_page(
         settings['title'],
         dict(study=settings['study']),
         job.session.command,
+        further,
+        remarks=_sensitivity_texts(controls),
     )

@@ -3,9 +3,11 @@
 python tests/benchmarks/coverage.py [--replications 1000] [--ceiling-replications 60] [--out tests/benchmarks/results/coverage.jsonl]
 
 Study `intervals`: prompts with 1 to 5 pairs each; how much people want A is correlated within a prompt (0.36), and so are the errors of two models,
-whose predictions are too sure; 3, 5 or 10 votes a pair, with ties. The truth is the same statistic on 300,000 prompts, for `disattenuated` and
-`reliability` from the true shares. `coverage` is how often the 95% interval contains it, `below` and `above` how often the truth lies under or over
-the interval, `plain` the coverage of percentiles that are not moved out; `bias` is the mean error of the value, `sd` the values' deviation.
+whose predictions are too sure; 3, 5 or 10 votes a pair, with ties. The truth is the same statistic on 300,000 prompts, for `disattenuated`,
+`reliability` and the share errors from the true shares. A `tempered_` statistic is that after one cross-fitted temperature, in truth after that of
+the population; its resamples keep the sample's temperatures, as tables do. `coverage` is how often the 95% interval contains the truth, `below` and
+`above` how often the truth lies under or over the interval, `plain` the coverage of percentiles that are not moved out; `bias` is the mean error of
+the value, `sd` the values' deviation.
 
 Study `ceilings`: votes drawn from a Dirichlet-multinomial, which is not the model that is fitted, one to five pairs a prompt, 100 prompts, three settings. The truth
 of `votes_needed` and `reliability` is a formula, of the rest a simulation of 500,000 pairs.
@@ -26,7 +28,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from plurality_nb.evaluation.bootstrap import Measure, interval, resample
+from plurality_nb.evaluation.bootstrap import Measure, resample
 from plurality_nb.evaluation.ceilings import (
     _REFITS,
     FITTED,
@@ -37,11 +39,16 @@ from plurality_nb.evaluation.ceilings import (
     votes_needed,
 )
 from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
-from plurality_nb.evaluation.scores import calibration_error, score_measure, share_error
+from plurality_nb.evaluation.people import two_way_interval
+from plurality_nb.evaluation.scores import SCORES, calibration_error, score_measure, share_error
 from plurality_nb.evaluation.tables import PairVotes
+from plurality_nb.evaluation.temperature import tempered
 
-SCORED = ["accuracy", "strength", "log_loss", "slope"]
-COMPARED = ["pearson", "spearman", "accuracy", "log_loss"]
+LEAST_SLOPE = 0.1  # of `tempered_pearson`, as in `add_scaled`
+BY_BINS = ["calibration_error", "tempered_calibration_error"]
+SHARE_ERRORS = ["share_error", "tempered_share_error"]
+SCORED = [score for score in SCORES if score not in SHARE_ERRORS]
+COMPARED = ["tempered_pearson", "spearman", "accuracy", "log_loss", "tempered_log_loss"]
 SETTINGS = [(0.5, 0.2, 3), (1.5, 1.0, 5), (4.0, 2.0, 10)]  # alpha, alpha_tie, votes a pair
 
 
@@ -73,43 +80,50 @@ def difference(one, two):
 
 
 def measures(codes, deltas, cast):
+    "Statistic to its measure, of the first model and of its difference from the second."
     lead = (cast[0] - cast[1]) / sum(cast) / 2
+    after = [tempered(delta, lead, codes) for delta in deltas]
+    scaled = [tempered(delta, lead, codes, least=LEAST_SLOPE) for delta in deltas]
 
-    def measure(statistic, delta):
+    def measure(statistic, model):
+        if statistic == "tempered_pearson":
+            return correlation_measure(statistic, scaled[model], lead, codes)
         if statistic in STATISTICS:
-            return correlation_measure(statistic, delta, lead, codes)
-        return score_measure(statistic, delta, delta, lead, codes)
+            return correlation_measure(statistic, deltas[model], lead, codes)
+        return score_measure(statistic, deltas[model], after[model], lead, codes)
 
-    one = {s: measure(s, deltas[0]) for s in [*STATISTICS, *SCORED]}
-    differences = {f"{s} difference": difference(one[s], measure(s, deltas[1])) for s in COMPARED}
-    return (
-        one
-        | differences
-        | dict(
-            calibration_error=calibration_error(deltas[0], lead, codes),
-            share_error=share_error(deltas[0], *cast, codes),
-            disattenuated=disattenuated(np.tanh(deltas[0] / 2), *cast, codes),
-            reliability=reliability(*cast, codes),
-        )
+    one = {s: measure(s, 0) for s in [*STATISTICS, *SCORED]}
+    differences = {f"{s} difference": difference(one[s], measure(s, 1)) for s in COMPARED}
+    of_votes = dict(
+        share_error=share_error(deltas[0], *cast, codes),
+        tempered_share_error=share_error(after[0], *cast, codes),
+        disattenuated=disattenuated(np.tanh(scaled[0] / 2), *cast, codes),
+        reliability=reliability(*cast, codes),
     )
+    return one | differences | of_votes
 
 
 def truths(groups, rng):
-    "Statistic to its value in the population; of the calibration error by the number of bins."
+    "Statistic to its value in the population; of the calibration errors by the number of bins."
     codes, deltas, cast, true = simulate(groups, rng)
     ones, lead = np.ones((1, groups)), (cast[0] - cast[1]) / sum(cast) / 2
     out = {
         k: m.values(ones).item()
         for k, m in measures(codes, deltas, cast).items()
-        if k != "calibration_error"
+        if k not in BY_BINS
     }
-    x = np.tanh(deltas[0] / 2)
+    after = tempered(deltas[0], lead, codes)
+    x = np.tanh(tempered(deltas[0], lead, codes, least=LEAST_SLOPE) / 2)
     out["disattenuated"] = (x @ true) / np.sqrt((x @ x) * (true @ true))
-    out["share_error"] = np.mean((true - x / 2) ** 2)
+    for statistic, delta in zip(SHARE_ERRORS, (deltas[0], after)):
+        out[statistic] = np.mean((true - np.tanh(delta / 2) / 2) ** 2)
     out["reliability"] = (true @ true) / (lead @ lead)
-    return out, {
-        b: calibration_error(deltas[0], lead, codes, b).values(ones).item() for b in range(1, 11)
+    by_bins = {
+        (statistic, bins): calibration_error(delta, lead, codes, bins).values(ones).item()
+        for statistic, delta in zip(BY_BINS, (deltas[0], after))
+        for bins in range(1, 11)
     }
+    return out, by_bins
 
 
 def summary(values, lows, highs, truth, plain):
@@ -133,15 +147,15 @@ def study_intervals(groups, replications, resamples, rng, truth, truth_by_bins):
     estimates = defaultdict(list)
     for replication in range(replications):
         codes, deltas, cast, _ = simulate(groups, rng)
-        draws = resample(measures(codes, deltas, cast), codes, resamples, replication)
+        measured = measures(codes, deltas, cast)
+        draws = resample(measured, codes, resamples, replication)
         for statistic, values in draws.items():
             true = truth.get(statistic)
-            if statistic == "calibration_error":
-                true = truth_by_bins[max(1, min(10, len(codes) // 20))]
+            if statistic in BY_BINS:
+                true = truth_by_bins[statistic, max(1, min(10, len(codes) // 20))]
             low, high = np.nanquantile(values[1:], [0.025, 0.975])
-            estimates[statistic].append(
-                (values[0], *interval(values[1:], groups), true, low <= true <= high)
-            )
+            ends = two_way_interval(measured[statistic], values, groups)[:2]
+            estimates[statistic].append((values[0], *ends, true, low <= true <= high))
     for statistic, rows in estimates.items():
         *rest, plain = zip(*rows)
         yield dict(
@@ -183,7 +197,7 @@ def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups
         draws = resample(unfitted, codes, resamples, replication)
         draws |= resample(fitted, codes, _REFITS, replication)
         for statistic, values in draws.items():
-            ends = interval(values[1:], groups)
+            ends = two_way_interval({**unfitted, **fitted}[statistic], values, groups)[:2]
             estimates[statistic].append((values[0], *ends, truth[statistic]))
     for statistic, rows in estimates.items():
         setting = dict(alpha=alpha, alpha_tie=alpha_tie, votes=votes)

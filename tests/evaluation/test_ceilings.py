@@ -151,11 +151,44 @@ def test_the_table_stands_beside_correlations_and_is_the_same_from_either_side()
             np.sqrt(of["noise ceiling", q, "reliability"])
         )
         assert of["model", q, "disattenuated"] == pytest.approx(
-            plain["model", q, "pearson"] / of["noise ceiling", q, "pearson"]
+            plain["model", q, "tempered_pearson"] / of["noise ceiling", q, "pearson"]
         )
         assert of["noise ceiling", q, "pearson_fit"] == pytest.approx(
             of["noise ceiling", q, "pearson"], abs=0.06
         )
+
+
+@pytest.mark.parametrize("factor", [0.2, 3, 50])
+def test_larger_rewards_are_the_same_model(factor):
+    ds = scored()
+    scaled = with_columns(ds, reward_a=factor * np.array(ds["reward_a"]), reward_b=[0.0] * 200)
+    keep = dict(n_boot=30, baselines=False)
+    table, again = (c.estimate_ceilings(x, **keep) for x in (ds, scaled))
+    rows = table.statistic == "disattenuated"
+    assert rows.sum() == 3 and table.value[rows].notna().all()
+    for column in ("value", "low", "high"):
+        np.testing.assert_allclose(table[column][rows], again[column][rows], atol=1e-6)
+
+
+def test_four_prompts_are_too_few_for_a_temperature(recwarn):
+    table = c.estimate_ceilings(scored().select(range(8)), by=None, n_boot=0, baselines=False)
+    of = table.set_index(["model", "statistic"])
+    assert np.isnan(of.value["model", "disattenuated"]) and of.reason["model", "disattenuated"]
+    assert np.isfinite(of.value["noise ceiling", "spearman"])
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("votes", [3, 5])
+def test_few_votes_say_nothing_for_unanimity(votes):
+    "A flat start: without any vote that distinguishes shares, they are uniform."
+    rng = np.random.default_rng(0)
+    n = 20_000
+    side, tied = rng.random(n), rng.random(n)
+    tie = rng.binomial(votes, tied)
+    a = rng.binomial(votes - tie, side)
+    mixture = c.fit_votes(a, votes - tie - a, tie)
+    unanimous = mixture.side < 0.05
+    assert mixture.weight[unanimous].sum() == pytest.approx(0.1, abs=0.015)
 
 
 def test_comparisons_without_rewards_have_ceilings():

@@ -64,6 +64,15 @@ def test_one_person_cannot_stand_for_others():
     assert interval_of(rows).resampled == "prompts"
 
 
+def test_one_person_who_recurs_among_others_is_not_said_to_be_covered():
+    rows = rows_of_panel(0, 0.5)
+    ballots = rows["row", "ballots"].to_list()
+    for pair in (0, 50):
+        ballots[pair] = (("ann", ballots[pair][0][1]), *ballots[pair][1:])
+    rows["row", "ballots"] = ballots
+    assert interval_of(rows).resampled == "prompts"
+
+
 def test_people_with_votes_nobody_else_gave_are_no_error():
     rows = rows_of_panel(3, 0.5)
     rows.loc[: PAIRS - 2, ("row", "ballots")] = None

@@ -4,6 +4,7 @@ python tests/benchmarks/statistics/ceilings.py --code after --append
 
 Four quadrants of 150 pairs, one a prompt, at 3, 5, 10 and 50 votes: divided and indifferent pairs among agreed ones, a logit-normal
 distribution, two points, and beta distributed shares with ties by their closeness. The truth is what the true shares score on 200,000 pairs.
+Last, what three votes of 50,000 pairs leave open: the least and the greatest accuracy of mixtures that fit as well, and the truth.
 """
 
 import common
@@ -56,6 +57,21 @@ def estimated(cast, slice_of, seed):
     return fitted(np.ones((1, len(codes))))[0]
 
 
+def write_ranges(study, votes=3, pairs=50_000):
+    "The truth of accuracy, and what many pairs with few votes allow."
+    rng = np.random.default_rng(study.arguments.seed)
+    accuracy = ceilings.FITTED.index("accuracy")
+    one_slice = np.zeros(pairs, dtype=int)
+    for world in WORLDS:
+        share, *cast = draw(world, pairs, votes, rng)
+        fitted = ceilings._FittedCeilings(PairVotes(*cast), one_slice, one_slice)
+        ends = ceilings._open_ranges(fitted, 1)[:, accuracy]
+        truth = ceilings.known_ceilings(share, *cast)[accuracy]
+        setting = f"{world.__name__}, {votes} votes on each of {pairs:,} pairs"
+        figure = "accuracy of who knows the truth, and its range over mixtures that fit as well"
+        study.write(setting, figure, truth, "within the range", 1, tuple(ends))
+
+
 def main():
     arguments = common.parser(__doc__).parse_args()
     study = common.Study("ceilings", arguments)
@@ -84,6 +100,8 @@ def main():
         for statistic, bias in zip(ceilings.FITTED, biases):
             figure = f"mean absolute bias of the ceiling of {statistic}"
             study.write(f"four worlds, {votes} votes", figure, bias, "0", SAMPLES * len(WORLDS))
+    if hasattr(ceilings, "_open_ranges"):
+        write_ranges(study)
 
 
 if __name__ == "__main__":
