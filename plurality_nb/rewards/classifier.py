@@ -246,10 +246,10 @@ class Classifier(_OutputClassifier):
         progress: bool = True,
     ) -> Predictions:
         "The rewards, and the votes that a model with two outputs predicts."
+        if self.config.num_labels == 1:
+            return super().predictions(ds, progress)
         outputs = self.outputs(ds, progress)
         rewards = PairOfRewards(*outputs[0])
-        if len(outputs) == 1:
-            return Predictions(rewards)
         delta, second = torch.from_numpy(rewards.a - rewards.b), torch.from_numpy(outputs[1].T)
         return Predictions(rewards, predicted_outcomes(delta, second, self.settings))
 

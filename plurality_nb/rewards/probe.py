@@ -304,8 +304,7 @@ def train_probe(
     usable = _usable_targets(ds, targets, control, objective, validate_on, seed)
     settings = _anchored(settings, objective, usable)
     data = _probe_data(ds, usable, objective, settings, encoder, progress)
-    step_size = STEP_SIZES[objective] if lr is None else lr
-    rule = _StoppingRule(step_size, max_steps, patience, folds, validate_on, seed)
+    rule = _StoppingRule(lr or STEP_SIZES[objective], max_steps, patience, folds, validate_on, seed)
     best = _best_step(data, ds['group'][:], rule, progress)
     _warn_of_no_learning(best, objective, len(ds))
     record = _training_record(data, rule, best) | dict(votes=votes, margin_control=control)
