@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 _Part = Tensor | slice  # which pairs: a mask, or all of them
 
 
-def _chosen_first(a: Tensor, b: Tensor, is_a_chosen: Tensor) -> Tensor:
+def _chosen_before_rejected(a: Tensor, b: Tensor, is_a_chosen: Tensor) -> Tensor:
     "(pairs, 2): of chosen and of rejected responses."
     return torch.where(is_a_chosen[:, None], torch.stack([a, b], 1), torch.stack([b, a], 1))
 
@@ -74,7 +74,7 @@ class _ProbeData:
         a, second_a = probe.both(self.inputs_a[part])
         b, second_b = probe.both(self.inputs_b[part])
         delta = self.sign[part] * (a - b)
-        second = _chosen_first(second_a, second_b, self.sign[part] > 0)
+        second = _chosen_before_rejected(second_a, second_b, self.sign[part] > 0)
         margin, share, outcomes = self.margin[part], self.share[part], self.outcomes[part]
         losses = pair_losses(
             self.objective, delta, margin, share, second, outcomes, **self.settings
