@@ -17,6 +17,10 @@ READY := $(VENV)/.ready
 # make test PIP_TORCH="--extra-index-url https://download.pytorch.org/whl/cpu"
 PIP_TORCH ?=
 
+# uv installs in a third of pip's time, where there is one.
+UV := $(shell command -v uv)
+INSTALL := $(if $(UV),$(UV) pip install -q --compile-bytecode -p $(BIN)/python,$(BIN)/pip install -q)
+
 export PATH := $(BIN):$(PATH)
 export PIP_REQUIRE_VIRTUALENV := 1
 
@@ -27,9 +31,9 @@ NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PRO
 
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q "setuptools>=77" wheel
-	$(BIN)/pip install -q -c constraints.txt $(PIP_TORCH) torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	$(INSTALL) "setuptools>=77" wheel
+	$(INSTALL) -c constraints.txt $(PIP_TORCH) torch
+	$(INSTALL) -c constraints.txt -e '.[dev]'
 	touch $@
 
 demo: $(READY)
