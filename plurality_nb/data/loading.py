@@ -715,7 +715,7 @@ def _repeat_notes(counted: RepeatedVotes, counting: Counting, merge: bool) -> It
     if counted.votes:
         rule = 'of each, ' + ('all count' if counting.repeats == 'all' else '')
         if counting.repeats != 'all':
-            rule += f'the {counting.repeats} counts'
+            rule += f'the {counting.repeats} in the file counts'
             if counting.repeats == 'agreed':
                 rule = 'each counts once, or not at all where they differ'
         yield (
