@@ -589,6 +589,23 @@ def _with_ties(
     return VoteLayout('comparisons', {**counts, 'human_tie': ties[0]})
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #our-columns
+# What this package adds to its files: simulated users and their shares, a judge before calibration.
+_OUR_COLUMNS = {
+    *('annotator', 'true_a', 'true_b', 'true_tie', 'judge_share_raw'),
+    *('selection_score', 'inclusion'),
+    *(f'own_{column}' for column in FEATURES),
+}
+
+
+def _without_ours(columns: Sequence[str], row: SourceRow) -> list[str]:
+    "Columns without those that this package added to a file; a vote's annotator stays with it."
+    if not row.keys() >= FEATURES.keys():
+        return list(columns)
+    foreign = [column for column in columns if column not in _OUR_COLUMNS]
+    return [c for c in columns if c in foreign or c == 'annotator'] if foreign else []
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #unused-votes
 def unused_votes(
     row: SourceRow,  # a table's first row, under the format's names
@@ -616,6 +633,7 @@ def unused_votes(
         like = like._replace(unnamed=[*like.unnamed, *words])
     layout = _with_ties(_vote_mapping(like), row, numbers)
     columns += [*words, *numbers]
+    columns = _without_ours(columns, row)
     if not columns:
         return ''
     named = ', '.join(f'`{column}`' for column in dict.fromkeys(columns))
