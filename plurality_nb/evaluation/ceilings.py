@@ -169,12 +169,15 @@ _STEPS = 200  # of EM; more change ceilings by less than their bias
 
 
 def _fitted_weights(likelihoods: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    "(fits, cells): the mixture's weights after EM, for (fits, patterns) counts of pairs."
-    weights = np.full((len(counts), likelihoods.shape[1]), 1 / likelihoods.shape[1])
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    "(fits, cells): the mixture's weights after EM for (fits, patterns) counts; nan without pairs."
+    has_pairs = counts.sum(1) > 0
+    fitted = np.full((len(counts), likelihoods.shape[1]), np.nan)
+    weights = np.full((has_pairs.sum(), likelihoods.shape[1]), 1 / likelihoods.shape[1])
+    shares = counts[has_pairs] / counts[has_pairs].sum(1, keepdims=True)
     for _ in range(_STEPS):
         weights = weights * (shares / (weights @ likelihoods.T) @ likelihoods)
-    return weights
+    fitted[has_pairs] = weights
+    return fitted
 
 
 def _patterns(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
