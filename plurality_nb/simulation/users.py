@@ -11,6 +11,7 @@ __all__ = [
     'simulate_votes',
     'annotate',
     'PopulationJudge',
+    'foreign_pairs',
     'open_population_judge',
     'judge_shares',
 ]
@@ -27,7 +28,13 @@ from plurality_nb.data.build import with_columns
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.schema import OUTCOMES, digest, pair_id, prompt_id
 from plurality_nb.errors import ContractError
-from plurality_nb.simulation.population import Population, check_setting, true_shares, vote_chances
+from plurality_nb.simulation.population import (
+    Population,
+    check_setting,
+    quality_key,
+    true_shares,
+    vote_chances,
+)
 
 
 # %% ../../nbs/simulation/01_users.ipynb #sample-population
@@ -239,6 +246,10 @@ class PopulationJudge:
         "(questions, 4) votes: first, second, tie, failed."
         return _ask_population(self, questions) if len(questions) else np.empty((0, 4))
 
+    def remark(self, ds: Dataset) -> str:
+        "What is to be said before it is asked about these pairs."
+        return _remark_on(ds, self.population)
+
     def misjudgements(
         self, pair_ids: Sequence[str], first: Sequence[str], second: Sequence[str]
     ) -> _Misjudgements:
@@ -254,6 +265,36 @@ class PopulationJudge:
         view = self.fidelity * middle + np.sqrt(1 - self.fidelity**2) * error + self.position_bias
         camps = self.dispersion * turned[:, None] * (mean - middle[:, None])
         return view[:, None] + camps, np.hypot(self.dispersion * sd, self.noise)
+
+
+# %% ../../nbs/simulation/01_users.ipynb #foreign-pairs
+def foreign_pairs(
+    ds: Dataset,  # comparisons
+    population: Population,
+) -> np.ndarray:  # (rows,) bool: a response of whose quality and tastes nothing is known
+    "The pairs that simulated users know nothing about."
+    known = population.quality.keys() | population.tastes.keys()
+    sides = [
+        [
+            quality_key(prompt, response) in known
+            for prompt, response in zip(ds['prompt'], responses)
+        ]
+        for responses in (ds['response_a'], ds['response_b'])
+    ]
+    return ~np.all(sides, axis=0)
+
+
+def _remark_on(ds: Dataset, population: Population) -> str:
+    "What is said before simulated users are asked about pairs of others."
+    n_foreign = int(foreign_pairs(ds, population).sum())
+    if not n_foreign:
+        return ''
+    return (
+        f'simulated users know nothing about {n_foreign} of {len(ds)} pairs, which are not the '
+        "sample's: they take both answers for equally good, and vote by the length, structure, "
+        'warmth, caution and ornament of the texts, and by chance. '
+        'Such votes show the mechanics and say nothing about these pairs'
+    )
 
 
 # %% ../../nbs/simulation/01_users.ipynb #ask-population
