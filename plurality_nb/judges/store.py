@@ -36,6 +36,7 @@ import pandas as pd
 import psutil
 
 from plurality_nb import __version__
+from plurality_nb.data.outputs import refuse_full_disk
 from plurality_nb.data.schema import digest, prompt_id
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.parsing import Answer
@@ -440,6 +441,7 @@ class _StoreFile(StoredAnswers):
         self.run = uuid.uuid4().hex
         self.damaged = set()
         check_store(path)
+        refuse_full_disk(path, argument='store')
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.db = _connect(self.path, 'mode=rwc')
