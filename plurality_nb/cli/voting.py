@@ -214,6 +214,7 @@ def _check_store(store: Path | None, out: Path | None, inputs: list[str | Path |
         refuse_full_disk(store, inputs, 'store')
 
 
+# %% ../../nbs/cli/04_voting.ipynb #end-answers-file
 def _end_answers_file(kept: Path | None, store: Path | None, account: Mapping[str, Any]) -> None:
     "Removes answers that were kept for the length of a run, once the run is complete."
     if kept is None or kept == store:

@@ -742,6 +742,20 @@ def _large_counts(ds: Dataset) -> Iterator[str]:
         )
 
 
+def _label_notes(ds: Dataset, codes: np.ndarray) -> Iterator[str]:
+    "What is said of labels on repeated pairs, each of which becomes a person's vote."
+    is_repeated = (np.bincount(codes) > 1)[codes]
+    is_label = ~np.isnan(number_column(ds, 'label')) & np.isnan(number_column(ds, 'human_a'))
+    is_one_persons = [source in (None, 'annotator') for source in ds['label_source']]
+    labels = int((is_repeated & is_label & is_one_persons).sum())
+    if labels:
+        yield (
+            f'{labels} labels on repeated pairs count as the vote of one person each: '
+            'where rows are copies of each other, leave the copies out'
+        )
+
+
+# %% ../../nbs/data/20_loading.ipynb #count-votes-once
 def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) -> Loaded:
     "The comparisons with each person's vote once a pair, rows merged if asked for; notes say so."
     ds, account = loaded
@@ -752,6 +766,7 @@ def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) ->
         counting = counting._replace(repeats='all')
     notes = [*_repeat_notes(counted, counting, merge)]
     if merge:
+        notes += _label_notes(ds, codes)
         ds = merge_pairs(ds, where, counting.repeats)
     elif counting.repeats != 'all':
         ds = once_a_row(ds, where, counting.repeats)

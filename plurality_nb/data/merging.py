@@ -82,6 +82,7 @@ def _source_rank(source: str | None) -> tuple:
     return (source not in _FROM_ONE_PERSON, source is None, source or '')
 
 
+# %% ../../nbs/data/19_merging.ipynb #merge-labels
 def _is_superseded(row: dict, kept: set[int]) -> bool:
     "Whether a row's label is that of a ballot that does not count; `kept`: those that do, by id."
     cast = row['ballots'] or []

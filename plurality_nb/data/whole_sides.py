@@ -127,6 +127,7 @@ def _with_dialogues(row: Mapping) -> dict:
         read = split_dialogues(*[_dialogue(row, side) for side in _SIDES])
     except ContractError as error:
         error.column = dict(chosen='response_a').get(error.column, error.column)
+        error.hint = 'Correct the row, or load leniently to set such rows aside'
         raise
     return dict(row, prompt=read.prompt, response_a=read.chosen, response_b=read.rejected)
 

@@ -10,8 +10,8 @@ __all__ = [
     'is_simulated',
     'simulate_votes',
     'annotate',
-    'PopulationJudge',
     'foreign_pairs',
+    'PopulationJudge',
     'open_population_judge',
     'judge_shares',
 ]
@@ -224,49 +224,6 @@ def _answer_counts(
     return first, second, question.votes - first - second, 0
 
 
-# %% ../../nbs/simulation/01_users.ipynb #populationjudge
-@dataclass
-class PopulationJudge:
-    "A judge that knows a population imperfectly."
-
-    population: Population
-    fidelity: float = 0.8  # correlation of its view of a pair with the users' mean, in [0, 1]
-    position_bias: float = 0.15  # utility added to whichever response stands first
-    dispersion: float = 0.7  # spread of its answers relative to the users'; 0: always of one mind
-    seed: int = 0
-    noise: float = 0.0  # standard deviation of what varies from answer to answer, utility
-    name = 'population'
-
-    def __post_init__(self) -> None:
-        check_setting('fidelity', self.fidelity, 0, 1)
-        check_setting('dispersion', self.dispersion, 0)
-        check_setting('noise', self.noise, 0)
-
-    def ask(self, questions: Sequence[_Question]) -> np.ndarray:
-        "(questions, 4) votes: first, second, tie, failed."
-        return _ask_population(self, questions) if len(questions) else np.empty((0, 4))
-
-    def remark(self, ds: Dataset) -> str:
-        "What is to be said before it is asked about these pairs."
-        return _remark_on(ds, self.population)
-
-    def misjudgements(
-        self, pair_ids: Sequence[str], first: Sequence[str], second: Sequence[str]
-    ) -> _Misjudgements:
-        "What it gets wrong about pairs."
-        a_is_lower = [one <= other for one, other in zip(first, second)]
-        return _draw_misjudgements(self.fidelity, self.seed, pair_ids, a_is_lower)
-
-    def views(
-        self, mean: np.ndarray, sd: np.ndarray, error: np.ndarray, turned: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        "(pairs, camps) mean and standard deviation of its answers' utility, from the camps'."
-        middle = mean @ self.population.mixture().weight
-        view = self.fidelity * middle + np.sqrt(1 - self.fidelity**2) * error + self.position_bias
-        camps = self.dispersion * turned[:, None] * (mean - middle[:, None])
-        return view[:, None] + camps, np.hypot(self.dispersion * sd, self.noise)
-
-
 # %% ../../nbs/simulation/01_users.ipynb #foreign-pairs
 def foreign_pairs(
     ds: Dataset,  # comparisons
@@ -284,9 +241,9 @@ def foreign_pairs(
     return ~np.all(sides, axis=0)
 
 
-def _remark_on(ds: Dataset, population: Population) -> str:
+def _remark_on(judge: Any, ds: Dataset) -> str:
     "What is said before simulated users are asked about pairs of others."
-    n_foreign = int(foreign_pairs(ds, population).sum())
+    n_foreign = int(foreign_pairs(ds, judge.population).sum())
     if not n_foreign:
         return ''
     return (
@@ -295,6 +252,46 @@ def _remark_on(ds: Dataset, population: Population) -> str:
         'warmth, caution and ornament of the texts, and by chance. '
         'Such votes show the mechanics and say nothing about these pairs'
     )
+
+
+# %% ../../nbs/simulation/01_users.ipynb #populationjudge
+@dataclass
+class PopulationJudge:
+    "A judge that knows a population imperfectly."
+
+    population: Population
+    fidelity: float = 0.8  # correlation of its view of a pair with the users' mean, in [0, 1]
+    position_bias: float = 0.15  # utility added to whichever response stands first
+    dispersion: float = 0.7  # spread of its answers relative to the users'; 0: always of one mind
+    seed: int = 0
+    noise: float = 0.0  # standard deviation of what varies from answer to answer, utility
+    name = 'population'
+    remark = _remark_on  # what is to be said before it is asked about pairs
+
+    def __post_init__(self) -> None:
+        check_setting('fidelity', self.fidelity, 0, 1)
+        check_setting('dispersion', self.dispersion, 0)
+        check_setting('noise', self.noise, 0)
+
+    def ask(self, questions: Sequence[_Question]) -> np.ndarray:
+        "(questions, 4) votes: first, second, tie, failed."
+        return _ask_population(self, questions) if len(questions) else np.empty((0, 4))
+
+    def misjudgements(
+        self, pair_ids: Sequence[str], first: Sequence[str], second: Sequence[str]
+    ) -> _Misjudgements:
+        "What it gets wrong about pairs."
+        a_is_lower = [one <= other for one, other in zip(first, second)]
+        return _draw_misjudgements(self.fidelity, self.seed, pair_ids, a_is_lower)
+
+    def views(
+        self, mean: np.ndarray, sd: np.ndarray, error: np.ndarray, turned: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        "(pairs, camps) mean and standard deviation of its answers' utility, from the camps'."
+        middle = mean @ self.population.mixture().weight
+        view = self.fidelity * middle + np.sqrt(1 - self.fidelity**2) * error + self.position_bias
+        camps = self.dispersion * turned[:, None] * (mean - middle[:, None])
+        return view[:, None] + camps, np.hypot(self.dispersion * sd, self.noise)
 
 
 # %% ../../nbs/simulation/01_users.ipynb #ask-population
