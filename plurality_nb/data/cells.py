@@ -127,7 +127,9 @@ def has_conversation(
     value: Any,  # anything
 ) -> bool:
     "Whether a text is a whole conversation as JSON."
-    if not isinstance(value, str) or not _CONVERSATION_START.match(value):
+    if not isinstance(value, str) or value[:1] not in '[{ \t\r\n':
+        return False
+    if not _CONVERSATION_START.match(value):
         return False
     try:
         return bool(as_conversation(value, 'conversation'))

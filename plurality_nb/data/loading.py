@@ -376,10 +376,14 @@ def _json_columns_of(rows: list, name: str, columns: Mapping) -> list[str]:
     if name not in _SIDES_OF:
         return []
     try:
-        known = [rename_columns(row, columns) if columns else row for row in rows]
+        for head in (rows[:1], rows):  # one row is enough to see that there are none
+            known = [rename_columns(row, columns) if columns else row for row in head]
+            found = json_columns(known, _SIDES_OF[name])
+            if not found:
+                return []
     except ContractError:  # of a row that lacks a column, which converting names
         return []
-    return json_columns(known, _SIDES_OF[name])
+    return found
 
 
 def _is_ours(row: Mapping) -> bool:
@@ -397,8 +401,22 @@ def _read_texts(
     if json_texts:
         row = read_json_columns(row, json_texts)
         notes[f'`{json_texts[-1]}`: every text is a conversation as JSON, and read as one'] += 1
-    notes.update(unread_json(row, _SIDES_OF[name]))
+    for note in unread_json(row, _SIDES_OF[name]):
+        notes[note] += 1
     return row if name == 'trl' else take_prompt_once(row, notes)
+
+
+# %% ../../nbs/data/20_loading.ipynb #remarks-on-rows
+def _remarks(
+    name: str, columns: Mapping, row: SourceRow, every: list[dict], own_names: Collection[str]
+) -> list[str]:
+    "What is to be said of a row that is read by a format: what was assumed, and what is unread."
+    notes = [*FORMATS[name].remarks(row)]
+    if name == 'trl':
+        notes += _trl_notes(row)
+    if every and name in (*_SIDES_OF, 'hh') and not _is_ours(row):
+        notes += beside_prompt(every[0], columns, own_names)
+    return notes
 
 
 # %% ../../nbs/data/20_loading.ipynb #row-converter
@@ -417,6 +435,7 @@ class _RowConverter:
         self.name = recognised.format
         self.seen = set(recognised.seen)
         self.json_texts = recognised.json_texts
+        self.remarks = partial(_remarks, self.name, self.columns)
 
     def __call__(self, row: SourceRow) -> dict | list[dict]:
         own_names = row.keys()
@@ -430,12 +449,9 @@ class _RowConverter:
             self.seen.update(row)
         row = _read_texts(row, self.name, self.json_texts, self.notes)
         converted = self.convert(row)
-        self.notes.update(self.format.remarks(row))
-        if self.name == 'trl':
-            self.notes.update(_trl_notes(row))
         every = converted if isinstance(converted, list) else [converted]
-        if self.name in (*_SIDES_OF, 'hh') and not _is_ours(row):
-            self.notes.update(beside_prompt(every[0], self.columns, own_names))
+        for note in self.remarks(row, every, own_names):
+            self.notes[note] += 1
         complete = [self.kinds(_completed(c, self.has_cells, self.opened)) for c in every]
         self.notes.update(note for comparison in complete for note in _count_notes(comparison))
         return complete

@@ -25,7 +25,7 @@ __all__ = [
 import fnmatch
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from plurality_nb.data.cells import parse_nested
@@ -204,6 +204,11 @@ _NOT_ACCEPTED = {
 }
 
 
+@lru_cache
+def _columns_of_states(columns: tuple[str, ...]) -> list[str]:
+    return [column for column in columns if str(column).casefold() in _NOT_ACCEPTED]
+
+
 def discarded_votes(
     row: SourceRow,
 ) -> list[str]:  # sentences
@@ -211,8 +216,8 @@ def discarded_votes(
     return [
         f"`{column}` is '{row[column]}' in rows whose votes count: leave them out beforehand "
         'if they were not accepted'
-        for column in row
-        if str(row[column]).strip().casefold() in _NOT_ACCEPTED.get(str(column), '').split()
+        for column in _columns_of_states(tuple(row))
+        if str(row[column]).strip().casefold() in _NOT_ACCEPTED[str(column).casefold()].split()
     ]
 
 

@@ -17,6 +17,7 @@ __all__ = [
 # %% ../../nbs/data/19a_whole_sides.ipynb #imports
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from plurality_nb.data.cells import Cell, as_conversation, has_conversation
@@ -100,6 +101,9 @@ def echo_note(
     text = _one_text(prompt)
     if text is None or not all(isinstance(side, str) for side in sides):
         return None
+    first_word, reach = text.split(None, 1)[0], len(text) + _BEFORE_ECHO
+    if not any(first_word in side[:reach] for side in sides):
+        return None
     begins = [_rest_after_prompt(text, side) is not None for side in sides]
     if all(begins) and len(text.strip()) >= _LEAST_ECHO:
         return TAKEN_ONCE
@@ -109,7 +113,7 @@ def echo_note(
         return 'both texts begin with a prompt so short that this may be chance: it stays in them'
     if any(begins):
         return 'only one of the two texts begins with the prompt, which stays in it'
-    if all(text in side[: len(text) + _BEFORE_ECHO] for side in sides):
+    if all(text in side[:reach] for side in sides):
         return 'both texts have the prompt near their beginning, which stays there'
     return None
 
@@ -166,15 +170,23 @@ _NAMES_BESIDE = {
     **dict.fromkeys('image images audio video tools functions'.split(), 'other'),
 }
 
-
 # %% ../../nbs/data/19a_whole_sides.ipynb #beside-prompt
+_VALUES = (str, list, tuple, Mapping, bytes)  # what may change a question
+
+
+@lru_cache
+def _columns_beside(columns: tuple[str, ...]) -> list[str]:
+    return [column for column in columns if str(column).casefold() in _NAMES_BESIDE]
+
+
 def _may_change(value: Any, prompt: str) -> bool:
     "Whether a value may change what is asked, and is not in the prompt already."
     if isinstance(value, str):
         return _may_be_text(value) and value.strip() not in prompt
-    return isinstance(value, list | tuple | Mapping | bytes) and len(value) > 0
+    return isinstance(value, _VALUES) and len(value) > 0
 
 
+# %% ../../nbs/data/19a_whole_sides.ipynb #joining
 def _joining(column: str, value: Any, prompt: Any, path: str) -> str:
     "The hint that says how a column becomes part of the prompt."
     place = _NAMES_BESIDE[column.casefold()]
@@ -186,13 +198,15 @@ def _joining(column: str, value: Any, prompt: Any, path: str) -> str:
     return f'; to join it: --map prompt={joined}'
 
 
+# %% ../../nbs/data/19a_whole_sides.ipynb #beside-prompt-function
 def beside_prompt(
     row: Mapping,  # with the prompt as it is read
     mapped: Mapping[str, Any] = {},  # the user's: a format's column to the file's
     own_names: Iterable[str] = (),  # the file's columns as it spells them
 ) -> list[str]:  # sentences
     "Which columns may belong to the prompt and are not read."
-    beside = [c for c in row if str(c).casefold() in _NAMES_BESIDE and c not in mapped]
+    named = [column for column in _columns_beside(tuple(row)) if column not in mapped]
+    beside = [column for column in named if isinstance(row[column], _VALUES) and row[column]]
     prompt = row.get('prompt')
     if not beside or not isinstance(prompt, str | list):
         return []
