@@ -198,7 +198,7 @@ def _answers_file(store: Path | None, out: Path | None, judge: 'AnyJudge') -> Pa
 
 def _check_store(store: Path | None, out: Path | None, inputs: list[str | Path | None]) -> None:
     "Stops before anything is asked where the answers could not be kept."
-    from plurality_nb.data.outputs import refuse_inputs
+    from plurality_nb.data.outputs import refuse_full_disk, refuse_inputs
     from plurality_nb.errors import ContractError
     from plurality_nb.judges.store import check_store
 
@@ -210,8 +210,11 @@ def _check_store(store: Path | None, out: Path | None, inputs: list[str | Path |
         remedy = 'Votes and answers are different files: give another name'
         raise ContractError('store', "a name that is not that of --out", repr(str(store)), remedy)
     check_store(store)
+    if out is not None:
+        refuse_full_disk(store, inputs, 'store')
 
 
+# %% ../../nbs/cli/04_voting.ipynb #end-answers-file
 def _end_answers_file(kept: Path | None, store: Path | None, account: Mapping[str, Any]) -> None:
     "Removes answers that were kept for the length of a run, once the run is complete."
     if kept is None or kept == store:

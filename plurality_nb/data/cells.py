@@ -9,6 +9,7 @@ __all__ = [
     'parse_nested',
     'looks_like_conversation',
     'as_conversation',
+    'has_conversation',
     'type_cells',
     'write_cell',
     'read_cell',
@@ -119,6 +120,21 @@ def as_conversation(
         repr(str(cell))[:60],
         reason=f'`{column}` is not a whole conversation',
     )
+
+
+# %% ../../nbs/data/08_cells.ipynb #has-conversation
+def has_conversation(
+    value: Any,  # anything
+) -> bool:
+    "Whether a text is a whole conversation as JSON."
+    if not isinstance(value, str) or value[:1] not in '[{ \t\r\n':
+        return False
+    if not _CONVERSATION_START.match(value):
+        return False
+    try:
+        return bool(as_conversation(value, 'conversation'))
+    except ContractError:
+        return False
 
 
 # %% ../../nbs/data/08_cells.ipynb #type-cells

@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/data/12_judgements.ipynb #imports
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -171,14 +172,21 @@ def binary_label(
 
 
 # %% ../../nbs/data/12_judgements.ipynb #ballot
+_NO_NAME = re.compile(
+    r'\s*(?:[-–—?.*]*|NA|(?i:nan|none|null|nil|n/a|n\.a\.|<na>|not available|undefined|unknown'
+    r'|anon(?:ymous)?(?:[ _-](?:user|worker|annotator|rater))?))\s*'
+)  # what stands in place of a name
+
+
 def ballot(
     vote: str | None,  # `a`, `b`, `tie`, or null for an abstention
     annotator: object = None,  # who cast it, if that is known
     traits: Mapping | None = None,  # of the annotator: name to value
 ) -> dict:  # `annotator`, `vote`, `traits`
-    "One person's vote."
+    "One person's vote; whoever is called `anonymous` or `N/A` is nobody in particular."
     name = None if annotator is None else str(annotator)
-    return dict(annotator=name, vote=vote, traits=traits or {})
+    is_named = name is not None and _NO_NAME.fullmatch(name) is None
+    return dict(annotator=name if is_named else None, vote=vote, traits=traits or {})
 
 
 # %% ../../nbs/data/12_judgements.ipynb #one-person

@@ -12,7 +12,7 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from plurality_nb.data.arrow import batches, take
-from plurality_nb.data.build import number_column, to_comparisons, warn_of_notes
-from plurality_nb.data.cells import Cell, type_cells
+from plurality_nb.data.build import _OUR_ID, number_column, to_comparisons, warn_of_notes
+from plurality_nb.data.cells import Cell, has_conversation, parse_nested, type_cells
 from plurality_nb.data.display_order import check_counted_places, joined_rows
 from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
 from plurality_nb.data.formats import (
@@ -67,6 +67,14 @@ from plurality_nb.data.vote_columns import (
 )
 from plurality_nb.data.vote_words import check_vote_words
 from plurality_nb.data.voters import Counting, VoterColumn, VoterKinds, voter_column
+from plurality_nb.data.whole_sides import (
+    beside_prompt,
+    echo_note,
+    json_columns,
+    read_json_columns,
+    take_prompt_once,
+    unread_json,
+)
 from plurality_nb.errors import ContractError
 from plurality_nb.progress import progress_bar
 
@@ -85,6 +93,7 @@ class _RecognisedRows(NamedTuple):
     kinds: VoterKinds
     seen: Collection[str]  # columns of the first rows, under the format's names
     unused: str = ''  # which columns look like votes and are not used
+    json_texts: Sequence[str] = ()  # columns of conversations as JSON
 
 
 def _first_row(rows: Iterator, where: str) -> tuple[Mapping, list]:
@@ -218,7 +227,7 @@ def _recognise(
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
         opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, unused
-    )
+    )._replace(json_texts=_json_columns_of(looked_at, name, mapped))
 
 
 # %% ../../nbs/data/20_loading.ipynb #peek
@@ -271,15 +280,17 @@ def _add_traits(ballot: dict, people: Mapping) -> dict:
 
 
 # %% ../../nbs/data/20_loading.ipynb #trl-notes
-def _trl_notes(row: SourceRow, converted: Any) -> list[str]:
+def _trl_notes(row: SourceRow) -> list[str]:
     "What was taken for granted in reading texts as a prompt and two responses."
-    if not isinstance(row['chosen'], str):
+    sides = [row['chosen'], row['rejected']]
+    are_cells = isinstance(row['chosen'], Cell)
+    if not isinstance(row['chosen'], str) or (are_cells and all(map(has_conversation, sides))):
         return []
-    if row.get('prompt') is None:
+    prompt = row.get('prompt')
+    if prompt is None:
         return ['no `prompt`: the beginning that both texts share is taken as the prompt']
-    if len(converted['chosen']) < len(row['chosen']) and not isinstance(row['chosen'], Cell):
-        return ['both texts begin with the prompt, which is taken once']
-    return []
+    note = echo_note(parse_nested(prompt) if has_conversation(prompt) else prompt, sides)
+    return [note] if note else []
 
 
 # %% ../../nbs/data/20_loading.ipynb #count-notes
@@ -353,13 +364,67 @@ def _no_column_error(columns: Iterable[str], row: Mapping) -> ContractError:
     return ContractError(column, want, describe_names(row), reason=f'no `{column}`')
 
 
+# %% ../../nbs/data/20_loading.ipynb #texts-of-rows
+_SIDES_OF = dict(
+    trl=('chosen', 'rejected'),
+    **dict.fromkeys(['comparisons', *VOTE_FORMATS], ('response_a', 'response_b')),
+)
+
+
+def _json_columns_of(rows: list, name: str, columns: Mapping) -> list[str]:
+    "The columns of a file that are conversations as JSON in texts."
+    if name not in _SIDES_OF:
+        return []
+    try:
+        for head in (rows[:1], rows):  # one row is enough to see that there are none
+            known = [rename_columns(row, columns) if columns else row for row in head]
+            found = json_columns(known, _SIDES_OF[name])
+            if not found:
+                return []
+    except ContractError:  # of a row that lacks a column, which converting names
+        return []
+    return found
+
+
+def _is_ours(row: Mapping) -> bool:
+    "Whether a row was written by this package, which read its texts before."
+    id = row.get('pair_id')
+    return isinstance(id, str) and _OUR_ID.fullmatch(id) is not None
+
+
+def _read_texts(
+    row: SourceRow, name: str, json_texts: Sequence[str], notes: Counter[str]
+) -> SourceRow:
+    "A row whose texts are read as what they are: conversations, or responses after the prompt."
+    if name not in _SIDES_OF or _is_ours(row):
+        return row
+    if json_texts:
+        row = read_json_columns(row, json_texts)
+        notes[f'`{json_texts[-1]}`: every text is a conversation as JSON, and read as one'] += 1
+    for note in unread_json(row, _SIDES_OF[name]):
+        notes[note] += 1
+    return row if name == 'trl' else take_prompt_once(row, notes)
+
+
+# %% ../../nbs/data/20_loading.ipynb #remarks-on-rows
+def _remarks(
+    name: str, columns: Mapping, row: SourceRow, every: list[dict], own_names: Collection[str]
+) -> list[str]:
+    "What is to be said of a row that is read by a format: what was assumed, and what is unread."
+    notes = [*FORMATS[name].remarks(row)]
+    if name == 'trl':
+        notes += _trl_notes(row)
+    if every and name in (*_SIDES_OF, 'hh') and not _is_ours(row):
+        notes += beside_prompt(every[0], columns, own_names)
+    return notes
+
+
 # %% ../../nbs/data/20_loading.ipynb #row-converter
 class _RowConverter:
     "Converts a source's row to comparisons that say where they come from."
 
     def __init__(self, recognised: _RecognisedRows) -> None:
         self.format: Format = FORMATS[recognised.format]
-        self.is_trl = recognised.format == 'trl'
         self.notes: Counter[str] = Counter()
         self.columns = recognised.columns
         self.spelling = _Spelling(recognised.spelled, recognised.columns.values())
@@ -369,8 +434,11 @@ class _RowConverter:
         self.kinds = recognised.kinds
         self.name = recognised.format
         self.seen = set(recognised.seen)
+        self.json_texts = recognised.json_texts
+        self.remarks = partial(_remarks, self.name, self.columns)
 
     def __call__(self, row: SourceRow) -> dict | list[dict]:
+        own_names = row.keys()
         row = self.spelling(row, self.notes)
         if self.columns:
             row = rename_columns(row, self.columns)
@@ -379,11 +447,11 @@ class _RowConverter:
         if not self.seen.issuperset(row):
             check_late_columns(row, row.keys() - self.seen, self.name)
             self.seen.update(row)
+        row = _read_texts(row, self.name, self.json_texts, self.notes)
         converted = self.convert(row)
-        self.notes.update(self.format.remarks(row))
-        if self.is_trl and 'chosen' in converted:
-            self.notes.update(_trl_notes(row, converted))
         every = converted if isinstance(converted, list) else [converted]
+        for note in self.remarks(row, every, own_names):
+            self.notes[note] += 1
         complete = [self.kinds(_completed(c, self.has_cells, self.opened)) for c in every]
         self.notes.update(note for comparison in complete for note in _count_notes(comparison))
         return complete
@@ -663,7 +731,7 @@ def _repeat_notes(counted: RepeatedVotes, counting: Counting, merge: bool) -> It
     if counted.votes:
         rule = 'of each, ' + ('all count' if counting.repeats == 'all' else '')
         if counting.repeats != 'all':
-            rule += f'the {counting.repeats} counts'
+            rule += f'the {counting.repeats} in the file counts'
             if counting.repeats == 'agreed':
                 rule = 'each counts once, or not at all where they differ'
         yield (
@@ -690,6 +758,20 @@ def _large_counts(ds: Dataset) -> Iterator[str]:
         )
 
 
+def _label_notes(ds: Dataset, codes: np.ndarray) -> Iterator[str]:
+    "What is said of labels on repeated pairs, each of which becomes a person's vote."
+    is_repeated = (np.bincount(codes) > 1)[codes]
+    is_label = ~np.isnan(number_column(ds, 'label')) & np.isnan(number_column(ds, 'human_a'))
+    is_one_persons = [source in (None, 'annotator') for source in ds['label_source']]
+    labels = int((is_repeated & is_label & is_one_persons).sum())
+    if labels:
+        yield (
+            f'{labels} labels on repeated pairs count as the vote of one person each: '
+            'where rows are copies of each other, leave the copies out'
+        )
+
+
+# %% ../../nbs/data/20_loading.ipynb #count-votes-once
 def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) -> Loaded:
     "The comparisons with each person's vote once a pair, rows merged if asked for; notes say so."
     ds, account = loaded
@@ -700,6 +782,7 @@ def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) ->
         counting = counting._replace(repeats='all')
     notes = [*_repeat_notes(counted, counting, merge)]
     if merge:
+        notes += _label_notes(ds, codes)
         ds = merge_pairs(ds, where, counting.repeats)
     elif counting.repeats != 'all':
         ds = once_a_row(ds, where, counting.repeats)

@@ -82,8 +82,18 @@ def _source_rank(source: str | None) -> tuple:
     return (source not in _FROM_ONE_PERSON, source is None, source or '')
 
 
-def _merge_labels(rows: list[dict]) -> _Label:
-    "The label that all rows agree on."
+# %% ../../nbs/data/19_merging.ipynb #merge-labels
+def _is_superseded(row: dict, kept: set[int]) -> bool:
+    "Whether a row's label is that of a ballot that does not count; `kept`: those that do, by id."
+    cast = row['ballots'] or []
+    is_of_ballot = len(cast) == 1 and row['label'] == binary_label(cast[0]['vote'])
+    return is_of_ballot and row['label_source'] in _FROM_ONE_PERSON and id(cast[0]) not in kept
+
+
+def _merge_labels(rows: list[dict], ballots: list[dict]) -> _Label:
+    "The label that all rows agree on, but for those whose ballots are not among those that count."
+    kept = {id(ballot) for ballot in ballots}
+    rows = [row for row in rows if not _is_superseded(row, kept)]
     labelled = [row for row in rows if row['label'] is not None]
     values = {row['label'] for row in labelled}
     had_conflict = any(row['label'] is None and row['label_source'] == _CONFLICTING for row in rows)
@@ -181,9 +191,9 @@ def merge_rows(
 ) -> dict:  # one row, not yet checked
     "One row for all judgements of a pair, whatever the order of the rows."
     rows = _same_way_round(rows)
-    label = _merge_labels(rows)
     ballots = [ballot for row in rows for ballot in row['ballots'] or []]
     kept = count_once(ballots, repeats)
+    label = _merge_labels(rows, kept)
     seen = [row['seen'] for row in rows if row['seen'] is not None]
     return {
         **{column: _agreed_value(row[column] for row in rows) for column in rows[0]},

@@ -257,20 +257,35 @@ def _rest_after(words: list[str], side: str) -> str | None:
     return parts[-1] if len(parts) > len(words) and parts[:-1] == words else None
 
 
+def _rest_after_prompt(prompt: str, side: str) -> str | None:
+    "What follows a prompt at the beginning of a text, after a space; None where nothing does."
+    n = 4 * _LEAST_ECHO
+    if prompt[:n].split()[:1] != side[:n].split()[:1]:
+        return None
+    return _rest_after(prompt.split(), side)
+
+
+def _one_text(prompt: Any) -> str | None:
+    "A prompt that is one text: itself, or the only turn; None for others."
+    if isinstance(prompt, list | tuple) and len(prompt) == 1 and isinstance(prompt[0], Mapping):
+        turn = prompt[0]
+        prompt = turn.get('content') if turn.get('role') == 'user' else None
+    return prompt if isinstance(prompt, str) and prompt.strip() else None
+
+
 def _without_prompt(prompt: Any, chosen: str, rejected: str) -> Preference:
     "Two texts without the prompt, if both begin with it and go on after a space."
-    if not isinstance(prompt, str) or len(prompt.strip()) < _LEAST_ECHO:
+    text = _one_text(prompt)
+    if text is None or len(text.strip()) < _LEAST_ECHO:
         return Preference(prompt, chosen, rejected)
-    first_word = prompt[: 4 * _LEAST_ECHO].split()[:1]
-    if any(side[: 4 * _LEAST_ECHO].split()[:1] != first_word for side in (chosen, rejected)):
-        return Preference(prompt, chosen, rejected)
-    words = prompt.split()
-    rest_chosen, rest_rejected = _rest_after(words, chosen), _rest_after(words, rejected)
+    rest_chosen = _rest_after_prompt(text, chosen)
+    rest_rejected = _rest_after_prompt(text, rejected)
     if rest_chosen is None or rest_rejected is None:
         return Preference(prompt, chosen, rejected)
     return Preference(prompt, rest_chosen, rest_rejected)
 
 
+# %% ../../nbs/data/06_trl.ipynb #of-texts
 def _of_texts(row: Mapping, chosen: str, rejected: str) -> Preference:
     prompt = row.get('prompt')
     if prompt is None or (isinstance(prompt, str) and not prompt.strip()):

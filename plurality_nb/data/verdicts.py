@@ -92,10 +92,18 @@ def _read_llmbar(row: SourceRow) -> dict:
 
 
 # %% ../../nbs/data/15_verdicts.ipynb #ultrafeedback-binarized
+def _contradictions(row: SourceRow) -> list[str]:
+    "Says where the scores call the rejected response better."
+    vote = score_vote(row['score_chosen'], row['score_rejected'], 'score_chosen')
+    text = '`chosen` has the lower score: the scores decide, so it counts as the worse response'
+    return [text] if vote == 'b' else []
+
+
 @register_format(
     VERDICT_FORMATS,
     'ultrafeedback_binarized',
     *('prompt', 'chosen', 'rejected', 'score_chosen', 'score_rejected'),
+    remarks=_contradictions,
 )
 def _read_ultrafeedback_binarized(row: SourceRow) -> dict:
     texts = _without(row, ('messages', 'score_chosen', 'score_rejected'))

@@ -9,6 +9,7 @@ __all__ = [
     'ROWS_PEEKED',
     'VoteLike',
     'vote_like_columns',
+    'discarded_votes',
     'signed_choice',
     'signing_column',
     'VoteLayout',
@@ -24,7 +25,7 @@ __all__ = [
 import fnmatch
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from plurality_nb.data.cells import parse_nested
@@ -187,6 +188,39 @@ def _traits(row: SourceRow) -> dict[str, Any]:
     return traits
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #discarded-votes
+_GOOD_FLAGS = (
+    'valid is_valid approved is_approved accepted attention_check passed passed_check'.split()
+)
+_BAD_FLAGS = 'discarded is_discarded invalid excluded is_excluded spam is_spam flagged'.split()
+_STATES = ('status', 'state', 'response_status', 'annotation_status')
+_BAD_STATES = (
+    'discarded rejected invalid excluded spam failed fail returned timed-out timed_out draft'
+)
+_NOT_ACCEPTED = {
+    **{column: _BAD_STATES for column in _STATES},
+    **{column: f'{_BAD_STATES} false no 0 0.0' for column in _GOOD_FLAGS},
+    **{column: 'true yes 1 1.0' for column in _BAD_FLAGS},
+}
+
+
+@lru_cache
+def _columns_of_states(columns: tuple[str, ...]) -> list[str]:
+    return [column for column in columns if str(column).casefold() in _NOT_ACCEPTED]
+
+
+def discarded_votes(
+    row: SourceRow,
+) -> list[str]:  # sentences
+    "Which columns seem to say that a row's vote was not accepted."
+    return [
+        f"`{column}` is '{row[column]}' in rows whose votes count: leave them out beforehand "
+        'if they were not accepted'
+        for column in _columns_of_states(tuple(row))
+        if str(row[column]).strip().casefold() in _NOT_ACCEPTED[str(column).casefold()].split()
+    ]
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #read-long
 _OPPOSITE = dict(a='b', b='a', tie='tie')
 
@@ -217,12 +251,19 @@ def _read_long(row: SourceRow, words: VoteWords) -> dict:
     )
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #votes-long
 def _not_by_columns_alone(row: SourceRow) -> bool:
     "False: `recognise_votes` finds these formats, since their columns have many names."
     return False
 
 
-@register_format(VOTE_FORMATS, 'votes_long', *_TEXT_COLUMNS, 'vote', fits=_not_by_columns_alone)
+@register_format(
+    VOTE_FORMATS,
+    'votes_long',
+    *(*_TEXT_COLUMNS, 'vote'),
+    fits=_not_by_columns_alone,
+    remarks=discarded_votes,
+)
 def _read_votes_long(row: SourceRow) -> dict:
     return _read_long(row, VoteWords())
 
@@ -267,7 +308,13 @@ def _read_wide(row: SourceRow, words: VoteWords, raters: Sequence[str], are_name
     return dict(_without(row, [*raters, 'shown_turned']), ballots=ballots)
 
 
-@register_format(VOTE_FORMATS, 'votes_wide', *_TEXT_COLUMNS, fits=_not_by_columns_alone)
+@register_format(
+    VOTE_FORMATS,
+    'votes_wide',
+    *_TEXT_COLUMNS,
+    fits=_not_by_columns_alone,
+    remarks=discarded_votes,
+)
 def _read_votes_wide(row: SourceRow) -> dict:
     return _read_wide(row, VoteWords(), *_raters_of(row, {}))
 
@@ -503,6 +550,13 @@ _NAMES_OF_VOTES = re.compile(
     r'vote|ballot|judge?ment|prefer|choice|annotat|label|winner|verdict|rater|human|people|tally',
     re.IGNORECASE,
 )
+_SIDE_THAT_WON = re.compile(
+    r'(?:^|.*_)(?:a|b|1st|2nd|first|second|left|right|response_?[ab12])_(?:is_|was_|)'
+    r'(?:better|best|preferred|won|wins?|chosen|picked)'
+    r'|(?:is_)?(?:prefers?|preferred|chose|chosen|picked|better|best)_(?:is_|)'
+    r'(?:a|b|1st|2nd|first|second|left|right)',
+    re.IGNORECASE,
+)
 _TALLY = re.compile(r'\s*\d+(?:\s*(?:[-:/,;|]|to|vs?\.?)\s*\d+)+\s*')
 
 
@@ -532,12 +586,21 @@ def _has_several_votes(column: str, value: Any, row: SourceRow) -> bool:
     return (is_named or are_words) and all(_names_votes(part, row) for part in nested)
 
 
+def _is_flag(value: Any) -> bool:
+    return str(value).strip().casefold() in ('true', 'false', 'yes', 'no', '0', '1', '0.0', '1.0')
+
+
 def _is_number_of_votes(value: Any) -> bool:
     text = value.strip().removesuffix('%') if isinstance(value, str) else value
     return as_vote_number(text) is not None
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #other-votes-columns
+_SPEAKS_OF_A_VOTE = re.compile(
+    r'vote|winner|verdict|prefer|(?:^|_)choice|judge?ment|overall', re.IGNORECASE
+)
+
+
 def _all_votes(column: str, head: Iterable[Any]) -> bool:
     "Whether every value of a column is a vote or blank, so that it is no grade or mood."
     return all(_is_a_vote(row.get(column), row) for row in head if isinstance(row, Mapping))
@@ -568,6 +631,7 @@ def _other_votes(
         and (
             _has_several_votes(column, value, row)
             or (_is_number_of_votes(value) and _NUMBERS_OF_VOTES.search(column))
+            or (_is_flag(value) and _SIDE_THAT_WON.fullmatch(column))
         )
     ]
     return words, numbers
@@ -589,6 +653,23 @@ def _with_ties(
     return VoteLayout('comparisons', {**counts, 'human_tie': ties[0]})
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #our-columns
+# What this package adds to its files: simulated users and their shares, a judge before calibration.
+_OUR_COLUMNS = {
+    *('annotator', 'true_a', 'true_b', 'true_tie', 'judge_share_raw'),
+    *('selection_score', 'inclusion'),
+    *(f'own_{column}' for column in FEATURES),
+}
+
+
+def _without_ours(columns: Sequence[str], row: SourceRow) -> list[str]:
+    "Columns without those that this package added to a file; a vote's annotator stays with it."
+    if not row.keys() >= FEATURES.keys():
+        return list(columns)
+    foreign = [column for column in columns if column not in _OUR_COLUMNS]
+    return [c for c in columns if c in foreign or c == 'annotator'] if foreign else []
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #unused-votes
 def unused_votes(
     row: SourceRow,  # a table's first row, under the format's names
@@ -608,14 +689,15 @@ def unused_votes(
     columns = [*like.votes, *like.annotators, *like.raters, *like.unnamed]
     columns += [*like.counts.values(), *like.maybe_counts.values()]
     words, numbers = _other_votes(row, {*columns, *not_looked_at}, head)
-    if format in VOTE_FORMATS:
-        words = []  # what else is known of a pair or of a person
+    if format in VOTE_FORMATS:  # other words say what else is known of a pair or of a person
+        words = [column for column in words if _SPEAKS_OF_A_VOTE.search(column)]
     if len(words) == 1:
         like = like._replace(votes=[*like.votes, *words])
     else:
         like = like._replace(unnamed=[*like.unnamed, *words])
     layout = _with_ties(_vote_mapping(like), row, numbers)
     columns += [*words, *numbers]
+    columns = _without_ours(columns, row)
     if not columns:
         return ''
     named = ', '.join(f'`{column}`' for column in dict.fromkeys(columns))

@@ -174,19 +174,34 @@ def _kind_question(column: str, names: list[str], doubtful: list[str]) -> Contra
 
 
 # %% ../../nbs/data/15c_voters.ipynb #assumptions
+def _alike_names(column: str, names: list[str]) -> list[str]:
+    "A note on names that may be those of one person."
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        spellings.setdefault(' '.join(name.casefold().split()), []).append(name)
+    alike = [', '.join(same) for same in spellings.values() if len(same) > 1]
+    if not alike:
+        return []
+    return [
+        f'`{column}`: names that differ in case or blanks alone count as different people: '
+        f'{"; ".join(alike[:3])}{"; ..." if alike[3:] else ""}'
+    ]
+
+
 def _assumptions(kinds: VoterKinds) -> list[str]:
     names = [str(name) for name in kinds.people if name is not None]
     if not kinds.all_judges:
         _check_judges(kinds.judges, names, [str(name) for name in kinds.moved])
+    alike = _alike_names(kinds.column.name, names)
     if kinds.is_said:
-        return []
+        return alike
     doubtful = [name for name in names if resembles_model(name)]
     column = kinds.column
     if column.says == 'nothing' and names:
         raise _kind_question(column.name, names, doubtful or names)
     if doubtful:
         raise _kind_question(column.name, doubtful, doubtful)
-    return [_assumed_text(column.name, names)]
+    return [_assumed_text(column.name, names), *alike]
 
 
 # %% ../../nbs/data/15c_voters.ipynb #move-votes

@@ -170,12 +170,15 @@ _CELL_AREAS = np.outer(np.diff(_SIDE_EDGES), np.diff(_TIE_EDGES)).ravel()
 
 
 def _fitted_weights(likelihoods: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    "(fits, cells): the mixture's weights after EM, for (fits, patterns) counts of pairs."
-    weights = np.tile(_CELL_AREAS / _CELL_AREAS.sum(), (len(counts), 1))
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    "(fits, cells): the mixture's weights after EM for (fits, patterns) counts; nan without pairs."
+    has_pairs = counts.sum(1) > 0
+    fitted = np.full((len(counts), likelihoods.shape[1]), np.nan)
+    weights = np.tile(_CELL_AREAS / _CELL_AREAS.sum(), (int(has_pairs.sum()), 1))
+    shares = counts[has_pairs] / counts[has_pairs].sum(1, keepdims=True)
     for _ in range(_STEPS):
         weights = weights * (shares / (weights @ likelihoods.T) @ likelihoods)
-    return weights
+    fitted[has_pairs] = weights
+    return fitted
 
 
 def _patterns(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -722,7 +722,10 @@ _QUESTIONS_AT_ONCE_PLAIN = 256
 
 
 def _ask_plain_judge(ds: Dataset, judge: AnyJudge, n_votes: int, progress: bool) -> Asked:
-    "Votes of a judge that has nothing but `ask`."
+    "Votes of a judge that has nothing but `ask`, and perhaps a `remark` on the pairs."
+    remark = getattr(judge, 'remark', lambda ds: '')(ds)
+    if remark:
+        _log.warning('%s', remark)
     half, size = _votes_an_order(n_votes), _QUESTIONS_AT_ONCE_PLAIN
     n_questions = 2 * len(ds)
     rows = zip(ds['prompt'], ds['response_a'], ds['response_b'])

@@ -113,11 +113,11 @@ def _stand_out(match: re.Match, words: str, cut_off: bool) -> bool:
 
 # %% ../../nbs/judges/02_parsing.ipynb #people-counts
 class PeopleCounts(NamedTuple):
-    "How many people would prefer each response."
+    "How many people would prefer each response; an estimate may be a fraction."
 
-    first: int
-    second: int
-    neither: int
+    first: float
+    second: float
+    neither: float
 
 
 # %% ../../nbs/judges/02_parsing.ipynb #read-counts
@@ -138,13 +138,13 @@ def read_counts(
     whole = _COUNTS.fullmatch(unfenced) if len(unfenced) < 200 else None
     words = '' if whole else own_words(answer, texts)
     matches = [whole] if whole else _own_counts(words, texts)
-    readings = {PeopleCounts(*(int(n or 0) for n in match.groups())) for match in matches}
+    readings = {PeopleCounts(*(float(n or 0) for n in match.groups())) for match in matches}
     if len(readings) != 1:
         return None
     if not whole and not any(_stand_out(match, words, cut_off) for match in matches):
         return None
     (counts,) = readings
-    return counts if sum(counts) == of else None
+    return counts if math.isclose(sum(counts), of) else None
 
 
 # %% ../../nbs/judges/02_parsing.ipynb #shares
@@ -228,7 +228,7 @@ def _read_choice(raw: str, ties: bool, texts: Sequence[str], cut_off: bool) -> A
 
 
 # %% ../../nbs/judges/02_parsing.ipynb #read-answer
-READER = '2'  # changes whenever the same words may be read differently
+READER = '3'  # changes whenever the same words may be read differently
 MODES = ['binary', 'crowd', 'likelihood']
 
 

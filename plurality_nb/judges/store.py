@@ -36,6 +36,7 @@ import pandas as pd
 import psutil
 
 from plurality_nb import __version__
+from plurality_nb.data.outputs import refuse_full_disk
 from plurality_nb.data.schema import digest, prompt_id
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.parsing import Answer
@@ -426,6 +427,12 @@ class StoredAnswers(_OpenStore):
         return stored
 
 
+# %% ../../nbs/judges/04_store.ipynb #check-to-write
+def _check_to_write(path: str | Path) -> None:
+    check_store(path)
+    refuse_full_disk(path, argument='store')
+
+
 # %% ../../nbs/judges/04_store.ipynb #store-file
 class _StoreFile(StoredAnswers):
     "The file under a store, open for one run."
@@ -439,7 +446,7 @@ class _StoreFile(StoredAnswers):
         self.note = dict(version=__version__) | dict(note or {})
         self.run = uuid.uuid4().hex
         self.damaged = set()
-        check_store(path)
+        _check_to_write(path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.db = _connect(self.path, 'mode=rwc')

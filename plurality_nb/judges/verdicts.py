@@ -582,6 +582,25 @@ def _never_ends(answer: str) -> bool:
     return f'</{element[1].lower()}>' not in answer.lower()
 
 
+# %% ../../nbs/judges/01_verdicts.ipynb #whole-answer
+_LABEL_AFTER_NOUN = rule_pattern('only_answer', 'label_after_noun')
+_ORDINAL_AFTER_HEADING = rule_pattern('only_answer', 'ordinal_after_heading')
+_LONGEST_WHOLE = 60  # characters
+_NAMED = {'a': 'first', '1': 'first', 'one': 'first', 'b': 'second', '2': 'second', 'two': 'second'}
+
+
+def _whole_answer(answer: str) -> str | None:
+    "The side that an answer names which is nothing else, in forms that prose may copy."
+    if len(answer) > _LONGEST_WHOLE or '\n' in answer or _QUOTED_FIRST.match(answer):
+        return None
+    if match := _ORDINAL_AFTER_HEADING.fullmatch(answer):
+        return match['ordinal'].lower()
+    match = _LABEL_AFTER_NOUN.fullmatch(answer)
+    if match is None:
+        return None
+    return _NAMED[(match['letter'] or match['number'] or match['word']).lower()]
+
+
 # %% ../../nbs/judges/01_verdicts.ipynb #read-verdict
 def read_verdict(
     text: str,  # what the judge wrote
@@ -596,6 +615,8 @@ def read_verdict(
     if cut_off and re.search(r'\b(?:better|wins)\Z', answer):
         return None  # in which respect, and under which condition, was cut off
     if side := lone_verdict(_LAYOUT_TAG.sub('', answer) if len(answer) < 160 else answer):
+        return side
+    if not cut_off and (side := _whole_answer(answer)):
         return side
     answer = plain_forms(answer, _form_line)
     if side := lone_verdict(answer):

@@ -10,6 +10,7 @@ __all__ = [
     'is_simulated',
     'simulate_votes',
     'annotate',
+    'foreign_pairs',
     'PopulationJudge',
     'open_population_judge',
     'judge_shares',
@@ -27,7 +28,13 @@ from plurality_nb.data.build import with_columns
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.schema import OUTCOMES, digest, pair_id, prompt_id
 from plurality_nb.errors import ContractError
-from plurality_nb.simulation.population import Population, check_setting, true_shares, vote_chances
+from plurality_nb.simulation.population import (
+    Population,
+    check_setting,
+    quality_key,
+    true_shares,
+    vote_chances,
+)
 
 
 # %% ../../nbs/simulation/01_users.ipynb #sample-population
@@ -217,6 +224,36 @@ def _answer_counts(
     return first, second, question.votes - first - second, 0
 
 
+# %% ../../nbs/simulation/01_users.ipynb #foreign-pairs
+def foreign_pairs(
+    ds: Dataset,  # comparisons
+    population: Population,
+) -> np.ndarray:  # (rows,) bool: a response of whose quality and tastes nothing is known
+    "The pairs that simulated users know nothing about."
+    known = population.quality.keys() | population.tastes.keys()
+    sides = [
+        [
+            quality_key(prompt, response) in known
+            for prompt, response in zip(ds['prompt'], responses)
+        ]
+        for responses in (ds['response_a'], ds['response_b'])
+    ]
+    return ~np.all(sides, axis=0)
+
+
+def _remark_on(judge: Any, ds: Dataset) -> str:
+    "What is said before simulated users are asked about pairs of others."
+    n_foreign = int(foreign_pairs(ds, judge.population).sum())
+    if not n_foreign:
+        return ''
+    return (
+        f'simulated users know nothing about {n_foreign} of {len(ds)} pairs, which are not the '
+        "sample's: they take both answers for equally good, and vote by the length, structure, "
+        'warmth, caution and ornament of the texts, and by chance. '
+        'Such votes show the mechanics and say nothing about these pairs'
+    )
+
+
 # %% ../../nbs/simulation/01_users.ipynb #populationjudge
 @dataclass
 class PopulationJudge:
@@ -229,6 +266,7 @@ class PopulationJudge:
     seed: int = 0
     noise: float = 0.0  # standard deviation of what varies from answer to answer, utility
     name = 'population'
+    remark = _remark_on  # what is to be said before it is asked about pairs
 
     def __post_init__(self) -> None:
         check_setting('fidelity', self.fidelity, 0, 1)

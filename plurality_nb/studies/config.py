@@ -53,6 +53,11 @@ class Pairs:
     limit: int | None = None  # most pairs, drawn at random; None: all
     # which prompts are one; None: as the data say, else exact ones
     group_by: Literal['exact', 'first_turn', 'near'] | None = None
+    # which of a person's votes on a pair count; None: the last
+    repeats: Literal['last', 'first', 'agreed', 'all'] | None = None
+    judges: list[str] = field(default_factory=list)  # annotators that are language models
+    annotators_are: Literal['people', 'judges'] | None = None  # None: as the data say
+    vote_words: dict = field(default_factory=dict)  # the data's word to `a`, `b`, `tie`, `none`
 
     def __post_init__(self) -> None:
         self.name = self.name or Path(self.data).stem.replace(':', '_')

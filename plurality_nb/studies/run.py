@@ -212,6 +212,7 @@ def _check_folder(folder: _StudyFolder, study: Study, steps: Collection[Step]) -
         _check_step_file(folder, step, inputs)
     if study.judge.store:
         refuse_inputs(study.judge.store, inputs, 'store')
+        refuse_full_disk(study.judge.store, inputs, 'store')
     refuse_full_disk(folder.root / 'stages', inputs)
 
 

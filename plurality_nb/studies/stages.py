@@ -47,6 +47,7 @@ from plurality_nb.data.outputs import replacing
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.split import PARTS, part_of
+from plurality_nb.data.voters import Counting
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.disagreement import order_effects
 from plurality_nb.judges.collect import Asked, Budget, add_votes, ask_both_orders
@@ -183,6 +184,9 @@ def _read_source(source: Pairs, progress: bool) -> tuple[Dataset, dict]:
         columns=source.columns,
         progress=progress,
         group_by=source.group_by,
+        counting=Counting(
+            source.repeats or 'last', source.judges, source.annotators_are, source.vote_words
+        ),
     )
 
 

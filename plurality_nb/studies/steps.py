@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 from plurality_nb.judges.prompts import VERSIONS
-from plurality_nb.studies.config import Arm, Study, Way
+from plurality_nb.studies.config import Arm, Pairs, Study, Way
 from plurality_nb.studies.sensitivity import (
     POSITIVE_CONTROL,
     check_sensitivity,
@@ -52,6 +52,15 @@ def _step_ids(steps: Iterable[Step]) -> tuple[str, ...]:
 
 
 # %% ../../nbs/studies/03_steps.ipynb #load-steps
+_IF_GIVEN = ('repeats', 'judges', 'annotators_are', 'vote_words')
+
+
+def _source_settings(source: Pairs) -> dict:
+    "A source's settings; those of its votes only where they are given, as in older folders."
+    settings = asdict(source)
+    return {name: value for name, value in settings.items() if value or name not in _IF_GIVEN}
+
+
 def _people_steps(study: Study) -> list[Step]:
     return [
         Step(
@@ -59,7 +68,7 @@ def _people_steps(study: Study) -> list[Step]:
             f'people/{people.name}',
             f'people/{_file_name(people.name)}.parquet',
             load_people,
-            asdict(people),
+            _source_settings(people),
         )
         for people in study.people
     ]
@@ -73,7 +82,7 @@ def _pairs_steps(study: Study, people: tuple[str, ...]) -> list[Step]:
             f'pairs/{pairs.name}',
             f'pairs/{_file_name(pairs.name)}.parquet',
             load_pairs,
-            asdict(pairs) | dict(exclude_near=study.exclude_near),
+            _source_settings(pairs) | dict(exclude_near=study.exclude_near),
             optional=people,
         )
         for pairs in study.pairs

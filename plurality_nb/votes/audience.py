@@ -44,6 +44,7 @@ def traits_of(
 
 # %% ../../nbs/votes/01_audience.ipynb #restricted-row
 _LABEL_OF_VOTE = dict(a=1, b=0, tie=0.5)
+_LABELS_OF_PEOPLE = ('annotator', 'majority', 'drawn')  # what comes from the votes themselves
 
 
 def _belongs(ballot: Mapping, wanted: Mapping[str, set[str]]) -> bool:
@@ -65,8 +66,9 @@ def _restricted_row(row: dict, wanted: Mapping[str, set[str]]) -> dict:
     kept = [ballot for ballot in row['ballots'] or [] if _belongs(ballot, wanted)]
     restricted = row | dict(ballots=kept or None) | _human_counts(kept)
     labels = {_LABEL_OF_VOTE[ballot['vote']] for ballot in kept if ballot['vote']}
-    from_people = row['label_source'] in ('annotator', 'majority')
-    if from_people and labels != {row['label']}:
+    if row['label_source'] in _LABELS_OF_PEOPLE and labels != {row['label']}:
+        restricted |= dict(label=None, label_source=None)
+    if row['label_source'] == 'conflicting' and len(labels) < 2:
         restricted |= dict(label=None, label_source=None)
     return restricted
 

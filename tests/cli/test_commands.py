@@ -221,6 +221,42 @@ def test_a_full_disk_is_said_before_the_work(run, tmp_path, monkeypatch):
     assert code == 1 and "bytes of free space" in err and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("full", ["v.parquet", "other", "other/votes.sqlite"])
+def test_so_is_one_that_is_full_under_the_store(full, run, tmp_path, monkeypatch):
+    from collections import namedtuple
+
+    from plurality_nb.data import outputs
+
+    (tmp_path / "other").mkdir()
+    usage = namedtuple("usage", "total used free")
+    is_full = tmp_path if full == "v.parquet" else tmp_path / "other"
+    room = {is_full.resolve(): 0}
+    monkeypatch.setattr(
+        outputs.shutil,
+        "disk_usage",
+        lambda path: usage(1, 1, room.get(Path(path).resolve(), 2**40)),
+    )
+    vote = "vote sample --judge chat:m --base-url http://127.0.0.1:9/v1 --out v.parquet --store"
+    code, _, err = run(*vote.split(), "other/votes.sqlite")
+    named = "--out" if full == "v.parquet" else "--store"
+    assert code == 1 and f"`{named}`: want" in err and "bytes of free space" in err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_an_open_store_needs_room_as_well(tmp_path, monkeypatch):
+    from collections import namedtuple
+
+    from plurality_nb.data import outputs
+    from plurality_nb.errors import ContractError
+    from plurality_nb.judges.store import VoteStore
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    with pytest.raises(ContractError, match=r"`store`: want .* bytes of free space"):
+        VoteStore(tmp_path / "votes.sqlite", {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_settings_of_a_foreign_note_are_not_read():
     assert read_settings("nowhere.parquet") == {}
 

@@ -1149,7 +1149,7 @@ def test_real_shapes_are_read_as_they_were_meant(raw, mode, cut_off, vote):
     if answer.error:
         assert answer.error.endswith(", cut off") == cut_off
     elif mode == "crowd":
-        assert answer[:3] == pytest.approx([int(count) / 10 for count in vote.split()])
+        assert answer[:3] == pytest.approx([float(count) / 10 for count in vote.split()])
     else:
         assert answer[:3] == OUTCOME[vote]
 

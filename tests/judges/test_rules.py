@@ -74,6 +74,14 @@ def test_claims_name_either_response(kind):
         assert read_verdict(turned) == "second", rule.name
 
 
+@pytest.mark.parametrize("rule", named("only_answer"))
+def test_a_rule_for_whole_answers_reads_no_line(rule):
+    assert re.fullmatch(rule.pattern, rule.example) and read_verdict(rule.example) == "first"
+    assert lone_verdict(rule.example) is None
+    assert read_verdict(rule.example, cut_off=True) is None
+    assert read_verdict(f"The text ends in a dialogue.\n{rule.example}") is None
+
+
 @pytest.mark.parametrize("rule", named("whole_answer"))
 def test_a_whole_answer_is_read_as_it_stands(rule):
     verdict = "tie" if rule.name == "tie_alone" else "first"

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from plurality_nb.data.build import to_comparisons
+from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.simulation.users import annotate, sample_population, simulate_votes
 from plurality_nb.studies.config import Pairs, load_study
 from plurality_nb.studies.run import StudyError, plan_study, run_study
-from plurality_nb.studies.stages import Job, Session, load_pairs
+from plurality_nb.studies.stages import Job, Session, load_pairs, load_people
 from plurality_nb.studies.steps import study_steps
 
 TEXT = """
@@ -235,3 +236,39 @@ def test_a_study_leaves_out_near_duplicates_of_its_evaluation(near, folder, capl
     account = load_pairs(Job(folder / "fresh.parquet", inputs, session), step.settings)
     assert (account["excluded"], account["excluded_near"]) == ((2, 1) if near else (1, 0))
     assert ("near-duplicates" in caplog.text) is near
+
+
+VOTES = ["kim,links,swapped", "kim,rechts,swapped", "ann,links,original", "gpt-4,links,original"]
+
+
+@pytest.mark.parametrize(
+    "keep, votes", [("", (1, 1)), ('repeats = "first"', (1, 1)), ('repeats = "all"', (1, 2))]
+)
+def test_a_study_reads_votes_as_other_commands_do(keep, votes, folder):
+    lines = [f"Tea?,Yes,No,{vote}" for vote in VOTES]
+    header = "prompt,response_a,response_b,wer,urteil,order"
+    (folder / "votes.csv").write_text("\n".join([header, *lines]))
+    source = f"""
+[[people]]
+data = "votes.csv"
+name = "people"
+format = "votes_long"
+columns = {{vote = "urteil", annotator = "wer", shown_turned = "order"}}
+vote_words = {{links = "a", rechts = "b"}}
+judges = ["gpt-4"]
+{keep}
+"""
+    head, _, rest = TEXT.partition('people = [{data = "people.parquet", name = "people"}]')
+    study = study_of(folder, f"{head}{source}{rest}")
+    step = next(s for s in study_steps(study) if s.make is load_people)
+    assert ("repeats" in step.settings) == bool(keep) and step.settings["judges"] == ["gpt-4"]
+    load_people(
+        Job(folder / "x.parquet", {}, Session(study, "v.sqlite", progress=False)), step.settings
+    )
+    row = load_comparisons(folder / "x.parquet", merge=False)[0]
+    assert row["judge_a"] == 1 and sum(row[f"human_{o}"] or 0 for o in ("a", "b")) == sum(votes)
+
+
+def test_settings_of_votes_that_are_not_given_leave_steps_as_they_were(folder):
+    for step in study_steps(study_of(folder, TEXT)):
+        assert not {"repeats", "judges", "annotators_are", "vote_words"} & step.settings.keys()
