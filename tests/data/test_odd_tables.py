@@ -13,7 +13,19 @@ def counts(ds):
     return [ds[f"human_{outcome}"][0] for outcome in ("a", "b", "tie")]
 
 
-NOBODY = ["anonymous", "Anonymous", "anon", "unknown", "nan", "None", "NULL", "N/A", "n.a.", "-", "?"]
+NOBODY = [
+    "anonymous",
+    "Anonymous",
+    "anon",
+    "unknown",
+    "nan",
+    "None",
+    "NULL",
+    "N/A",
+    "n.a.",
+    "-",
+    "?",
+]
 
 
 @pytest.mark.parametrize("name", [*NOBODY, "NA", "anonymous user", " "])

@@ -41,7 +41,9 @@ MADE = {
     "votes of users": voted,
     "labels of users": lambda: annotate(voted(), PEOPLE),
     "trials": lambda: simulated_comparisons(6),
-    "judged": lambda: judge_comparisons(simulated_comparisons(6), PopulationJudge(trial_population())),
+    "judged": lambda: judge_comparisons(
+        simulated_comparisons(6), PopulationJudge(trial_population())
+    ),
     "labels": lambda: draw_labels(voted(), "human"),
     "margins": lambda: add_margins(draw_labels(voted(), "human"), votes="human"),
     "selected": lambda: select_pairs(label_taxonomy(voted()), 8, by="random", voted=True),

@@ -173,7 +173,9 @@ def test_what_does_not_change_the_question_is_not_told(value, caplog):
     assert not caplog.text
 
 
-@pytest.mark.parametrize("value", [[["Hi", "Hello."]], dict(a="x"), [dict(role="user", content="x")]])
+@pytest.mark.parametrize(
+    "value", [[["Hi", "Hello."]], dict(a="x"), [dict(role="user", content="x")]]
+)
 def test_turns_beside_the_prompt_are_told(value, caplog):
     load_comparisons([TEXTS | dict(history=value)])
     assert "`history` may belong to the prompt and is not read; if it belongs there" in caplog.text

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.fixture(scope="module")
 def rated():
     ds = label_taxonomy(simulate_votes(load_sample(), sample_population(), 7))
-    votes = {f"judge_{o}": np.array(ds[f"human_{o}"], float)[::-1].copy() for o in ("a", "b", "tie")}
+    votes = {
+        f"judge_{o}": np.array(ds[f"human_{o}"], float)[::-1].copy() for o in ("a", "b", "tie")
+    }
     rewards = np.random.default_rng(0).normal(size=(2, len(ds)))
     scored = dict(reward_a=rewards[0], reward_b=rewards[1], seen=[False] * len(ds))
     return with_columns(ds, **votes, **scored)
@@ -41,7 +43,9 @@ def equal_rewards(ds):
 
 
 def single_votes(ds):
-    return with_columns(ds.select(range(12)), human_a=[1] * 12, human_b=[0] * 12, human_tie=[0] * 12)
+    return with_columns(
+        ds.select(range(12)), human_a=[1] * 12, human_b=[0] * 12, human_tie=[0] * 12
+    )
 
 
 def one_reward(ds):

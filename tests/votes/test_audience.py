@@ -11,7 +11,9 @@ PAIR = dict(prompt="Which tea?", response_a="Assam", response_b="A stone")
 
 
 def voted(**votes):
-    return load_comparisons([PAIR | dict(annotator=name, vote=vote) for name, vote in votes.items()])
+    return load_comparisons(
+        [PAIR | dict(annotator=name, vote=vote) for name, vote in votes.items()]
+    )
 
 
 def kept(ds, name):
