@@ -230,6 +230,8 @@ _ObjectiveOption = Annotated[
         'or all outcomes of a vote (ties, categorical, crowd: the model then predicts ties).'
     ),
 ]
+
+# %% ../../nbs/cli/08_training.ipynb #exclude-options
 _ExcludeOption = Annotated[
     list[Path] | None,
     typer.Option(
