@@ -10,7 +10,9 @@ __all__ = [
     'encoder_id',
     'TextWindows',
     'windows',
+    'TextStates',
     'embed',
+    'token_states',
 ]
 
 # %% ../../nbs/models/02_encoder.ipynb #imports
@@ -251,35 +253,67 @@ def _batches_by_length(sizes: Sequence[int] | np.ndarray, budget: int = 2048) ->
     return batches
 
 
+# %% ../../nbs/models/02_encoder.ipynb #encode-batch
+class TextStates(NamedTuple):
+    "What the encoder makes of a text."
+
+    vector: np.ndarray  # (dim,) float32, unit length
+    tokens: np.ndarray  # (tokens, dim) float16, unit length each; without those of the encoder
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(length, 1e-12)
+
+
+def _encode_batch(
+    pieces: list[str], model: 'SentenceTransformer', with_tokens: bool
+) -> list[TextStates]:
+    "Without tokens, the arrays for them are empty."
+    settings = dict(batch_size=len(pieces), show_progress_bar=False)
+    if not with_tokens:
+        vectors = model.encode(pieces, convert_to_numpy=True, normalize_embeddings=True, **settings)
+        return [TextStates(vector, np.empty((0, len(vector)), np.float16)) for vector in vectors]
+    encoded: Any = model.encode(pieces, output_value=None, **settings)
+    states = []
+    for piece in encoded:
+        read = piece['attention_mask'].bool()
+        tokens = piece['token_embeddings'][read].float().cpu().numpy()[1:-1]
+        vector = _unit(piece['sentence_embedding'].float().cpu().numpy())
+        states.append(TextStates(vector, _unit(tokens).astype(np.float16)))
+    return states
+
+
 # %% ../../nbs/models/02_encoder.ipynb #encode-texts
+def _joined_states(pieces: Sequence[TextStates], sizes: Sequence[int]) -> TextStates:
+    "The mean of the pieces' vectors by their tokens, and all their tokens."
+    mean = np.average([piece.vector for piece in pieces], axis=0, weights=sizes)
+    return TextStates(
+        _unit(mean).astype(np.float32), np.concatenate([piece.tokens for piece in pieces])
+    )
+
+
 def _encode_texts(
     texts: Sequence[str],
     model: 'SentenceTransformer',
     report: Callable[[int], object],  # called with the number of texts in each batch
-) -> np.ndarray:
-    "(texts, dim) unit vectors."
+    with_tokens: bool = False,
+) -> list[TextStates]:
     split = [windows(text, model) for text in texts]
     pieces = [piece for text in split for piece in text.pieces]
     sizes = np.concatenate([text.sizes for text in split])
     # A text with several pieces is reported with the first of them.
     first_pieces = np.cumsum([0, *(len(text.pieces) for text in split[:-1])])
     begins_text = np.bincount(first_pieces, minlength=len(pieces))
-    vectors: list[np.ndarray] = [np.empty(0)] * len(pieces)
+    states: dict[int, TextStates] = {}
     for batch in _batches_by_length(sizes):
-        encoded = model.encode(
-            [pieces[i] for i in batch],
-            batch_size=len(batch),
-            show_progress_bar=False,
-            convert_to_numpy=True,
-            normalize_embeddings=True,
-        )
-        for i, vector in zip(batch, encoded):
-            vectors[i] = vector
+        encoded = _encode_batch([pieces[i] for i in batch], model, with_tokens)
+        states |= dict(zip(batch, encoded))
         report(int(begins_text[batch].sum()))
-    by_text = np.split(np.stack(vectors), first_pieces[1:])
-    means = [np.average(v, axis=0, weights=text.sizes) for v, text in zip(by_text, split)]
-    mean = np.stack(means)
-    return (mean / np.linalg.norm(mean, axis=1, keepdims=True)).astype(np.float32)
+    return [
+        _joined_states([states[first + i] for i in range(len(text.pieces))], text.sizes)
+        for first, text in zip(first_pieces.tolist(), split)
+    ]
 
 
 # %% ../../nbs/models/02_encoder.ipynb #cache
@@ -336,7 +370,7 @@ def _vectors_by_key(text_of: dict[str, str], folder: Path, progress: bool) -> di
                 part = missing[start : start + _TEXTS_KEPT_AT_ONCE]
                 texts = [text_of[key] for key in part]
                 encoded = _encode_texts(texts, _load_encoder(folder), bar.update)
-                new = dict(zip(part, encoded))
+                new = {key: states.vector for key, states in zip(part, encoded)}
                 cache.add(new)
                 vectors |= new
     finally:
@@ -357,3 +391,23 @@ def embed(
         return np.empty((0, 0), np.float32)
     vectors = _vectors_by_key(dict(zip(keys, texts)), folder, progress)
     return np.stack([vectors[key] for key in keys])
+
+
+# %% ../../nbs/models/02_encoder.ipynb #token-states
+def token_states(
+    texts: Sequence[str],  # different ones; few enough to hold their tokens in memory
+    encoder: str = ENCODER,  # Hub id, or folder of a sentence-transformers model
+) -> list[TextStates]:
+    "Vectors of texts and of their tokens; those of the texts are cached."
+    if not texts:
+        return []
+    folder = encoder_folder(encoder)
+    states = _encode_texts(texts, _load_encoder(folder), lambda count: None, with_tokens=True)
+    keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+    cache = _VectorCache(folder)
+    try:
+        cache.get([])  # makes the table
+        cache.add({key: state.vector for key, state in zip(keys, states)})
+    finally:
+        cache.close()
+    return states
