@@ -6,6 +6,7 @@
 # make sync    after editing a notebook: package, clean notebooks, README
 # make docs    the site into _docs: by Quarto where it is installed, else plain pages
 # make figure  the landing page's figure
+# make weights DATA=DIR   fit anew what the taxonomy's likeness of responses rests on
 # make execute NB=nbs/votes/00_shares.ipynb   run a notebook and keep its outputs
 # make experiments   the same for the studies in nbs/experiments: twenty minutes on two cores
 
@@ -27,7 +28,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test proofs lab sync check check-pages check-code check-package docs figure execute experiments clean
+.PHONY: demo test proofs lab sync check check-pages check-code check-package docs figure weights execute experiments clean
 
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -76,6 +77,10 @@ docs: $(READY)
 
 figure: $(READY)
 	python .ci/figure.py
+
+DATA ?=
+weights: $(READY)
+	OMP_NUM_THREADS=1 python .ci/weights.py $(DATA)
 
 NB ?= $(filter-out nbs/experiments/%,$(wildcard nbs/*.ipynb nbs/*/*.ipynb))
 execute: $(READY)

@@ -8,7 +8,7 @@ __all__ = ['ScorerOptions', 'PromptJudgeOptions', 'parse_base_rate', 'taxonomy_c
 # %% ../../nbs/cli/05_labelling.ipynb #imports
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,9 +22,10 @@ from plurality_nb.cli.options import (
     with_option_groups,
 )
 from plurality_nb.cli.voting import open_judge
-from plurality_nb.errors import refuse_ranks
+from plurality_nb.errors import ContractError, refuse_ranks
 
 if TYPE_CHECKING:
+    import pandas as pd
     from datasets import Dataset
 
 
@@ -37,6 +38,7 @@ class ScorerOptions:
     base_rate: str | None = None
     encoder: str | None = None
     entailment: str | None = None
+    alike_as: Annotated[Literal['would_tie', 'same_meaning'], typer.Option()] = 'would_tie'
     batch_size: Annotated[int, typer.Option(min=1)] = 32
 
 
@@ -118,6 +120,57 @@ def _warn_unscored(ds: 'Dataset') -> None:
         )
 
 
+# %% ../../nbs/cli/05_labelling.ipynb #evaluate
+_Evaluate = Annotated[
+    bool,
+    typer.Option(
+        '--evaluate',
+        help='Hold the likeness of responses against people: DATA is a file or folder of pairs '
+        'with `alike`, `ratings` or `gold`, or of comparisons with ties; --out, a .csv, gets '
+        'areas under the curve beside those of a cosine.',
+    ),
+]
+
+
+def _yardstick_files(data: str) -> list[Path]:
+    path = Path(data)
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.is_file() and '.json' in file.name)
+    if not path.is_file():
+        raise typer.BadParameter(f'want a file or folder, got {data!r}', param_hint='DATA')
+    return [path]
+
+
+def _evaluate(data: str, out: Path, scoring: ScorerOptions, seed: int) -> None:
+    from plurality_nb.data.outputs import replacing
+    from plurality_nb.evaluation.yardsticks import read_yardsticks, score_yardsticks
+    from plurality_nb.models.encoder import ENCODER
+    from plurality_nb.taxonomy.indistinguishability import likeness_scores
+
+    if out.suffix != '.csv':
+        raise typer.BadParameter(f'want a .csv with --evaluate, got {out}', param_hint='--out')
+    yardsticks: dict[str, pd.DataFrame] = {}
+    for file in _yardstick_files(data):
+        try:
+            yardsticks |= read_yardsticks(file, seed=seed)
+        except ContractError as error:
+            show_message(f'{file.name} is no yardstick: {error}')
+    if not yardsticks:
+        raise ContractError('DATA', 'at least one yardstick', 'none')
+    encoder = scoring.encoder or ENCODER
+    how = (encoder, shows_progress(), scoring.entailment, scoring.batch_size)
+    table = score_yardsticks(
+        yardsticks,
+        lambda a, b, prompts: likeness_scores(a, b, prompts, *how).drop(columns='doubtful'),
+        encoder,
+        seed=seed,
+    )
+    with replacing(out) as temporary:
+        table.to_csv(temporary, index=False)
+    areas = table.pivot_table('value', ['statistic', 'yardstick'], 'score', sort=False)
+    print(areas.round(3).to_string())
+
+
 # %% ../../nbs/cli/05_labelling.ipynb #taxonomy
 @with_option_groups
 def taxonomy_command(
@@ -129,11 +182,13 @@ def taxonomy_command(
     plural_at: _PluralAt = 0.5,
     alike_at: _AlikeAt = 0.5,
     band: _Band = 0.1,
+    evaluate: _Evaluate = False,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Label each pair: does its prompt have many good answers, do its responses say the same?
-    Prints the quadrants, their votes, and how many rows lie near a threshold."""
+    Prints the quadrants, their votes, and how many rows lie near a threshold. With --evaluate,
+    measures instead how well responses are told apart on DATA."""
     from plurality_nb.data.saving import check_save
     from plurality_nb.models.encoder import ENCODER
     from plurality_nb.taxonomy.quadrants import label_taxonomy
@@ -141,18 +196,22 @@ def taxonomy_command(
     refuse_ranks('label all pairs', 'Start it without torchrun, accelerate launch or srun')
     keep_inputs(out, [data, loading.people])
     check_save(out, [data, asking.store], overwrite)
+    if evaluate:
+        _evaluate(data, out, scoring, seed)
+        return
     settings: dict[str, Any] = dict(
         encoder=scoring.encoder or ENCODER,
         base_rate=parse_base_rate(scoring.base_rate),
         entailment=scoring.entailment,
         batch_size=scoring.batch_size,
+        alike_as=scoring.alike_as,
         **_scorer_settings(scoring, asking, seed),
     )
     thresholds: dict[str, Any] = dict(plural_at=plural_at, alike_at=alike_at)
     ds, _ = load_foreign(data, loading, out, seed)
     ds = label_taxonomy(ds, progress=shows_progress(), **thresholds, **settings)
     _warn_unscored(ds)
-    noted = {k: settings[k] for k in ['encoder', 'entailment']}
+    noted = {k: settings[k] for k in ['encoder', 'entailment', 'alike_as']}
     noted |= dict(prompts=scoring.prompts, base_rate=scoring.base_rate)
     save_result(ds, out, dict(taxonomy=thresholds | noted), [data], seed, overwrite)
     _print_quadrants(ds, band, thresholds)

@@ -235,12 +235,12 @@ def measure_likeness(
 
 
 # %% ../../nbs/evaluation/11_yardsticks.ipynb #score-yardsticks
-Score = Callable[[list[str], list[str], list[str]], Mapping[str, np.ndarray]]
+Score = Callable[[list[str], list[str], list[str]], pd.DataFrame]
 
 
 def score_yardsticks(
     yardsticks: Mapping[str, pd.DataFrame],  # name to a table as from `yardstick_of_votes`
-    score: Score,  # of texts, texts and prompts: name to (pairs,) scores
+    score: Score,  # of texts, texts and prompts: a column a score
     encoder: str = ENCODER,
     n_boot: int = 200,  # resamples of groups
     seed: int = 0,
@@ -248,8 +248,10 @@ def score_yardsticks(
     "Scores of one's own beside `plain_scores`."
     scores: dict[str, dict[str, np.ndarray]] = {}
     for name, table in yardsticks.items():
-        texts = [table[column].tolist() for column in ('a', 'b', 'prompt')]
-        own = score(*texts)
-        for score_name, values in {**own, **plain_scores(*texts[:2], encoder)}.items():
+        a, b, prompts = (table[column].tolist() for column in ('a', 'b', 'prompt'))
+        own = score(a, b, prompts)
+        beside = {column: own[column].to_numpy(float) for column in own}
+        beside |= plain_scores(a, b, encoder)
+        for score_name, values in beside.items():
             scores.setdefault(score_name, {})[name] = values
     return measure_likeness(yardsticks, scores, n_boot, seed)

@@ -71,7 +71,8 @@ def _pairs_of_states(
     for start in range(0, len(a), _PAIRS_AT_ONCE):
         rows = range(start, min(start + _PAIRS_AT_ONCE, len(a)))
         wanted = dict.fromkeys(text for row in rows for text in (a[row], b[row]))
-        new = [text for text in wanted if text not in held]
+        # sorted, so that the batches do not depend on which response comes first
+        new = sorted(text for text in wanted if text not in held)
         held |= dict(zip(new, token_states(new, encoder)))
         for row in rows:
             yield held[a[row]], held[b[row]]
@@ -86,8 +87,12 @@ def likeness_measures(
     progress: bool = True,
 ) -> pd.DataFrame:  # (pairs, 5): `characters`, and what `token_alignment` gives
     "How alike the texts of each pair are, whichever comes first."
-    pairs = progress_bar(_pairs_of_states(a, b, encoder), 'aligning', progress, total=len(a))
+    firsts = [min(pair) for pair in zip(a, b)]
+    seconds = [max(pair) for pair in zip(a, b)]
+    pairs = progress_bar(
+        _pairs_of_states(firsts, seconds, encoder), 'aligning', progress, total=len(a)
+    )
     aligned = [token_alignment(x.tokens, y.tokens) for x, y in pairs]
     table = pd.DataFrame(aligned, columns=list(_NOT_ALIGNED), dtype=float)
-    table.insert(0, 'characters', [character_ratio(x, y) for x, y in zip(a, b)])
+    table.insert(0, 'characters', [character_ratio(x, y) for x, y in zip(firsts, seconds)])
     return table

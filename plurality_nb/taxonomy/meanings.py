@@ -89,7 +89,9 @@ def response_meanings(
         )
     pairs = [(x, y, each.prompt) for each in by_prompt for x, y in each.pairs]
     first, second, prompts = map(list, zip(*pairs))
-    distances = 1 - score_indistinguishability(first, second, prompts, encoder, progress)
+    distances = 1 - score_indistinguishability(
+        first, second, prompts, encoder, progress, alike_as='same_meaning'
+    )
     ends = np.cumsum([len(each.pairs) for each in by_prompt])
     rows = [
         _meaning_row(each.group, of_prompt, alike_at)

@@ -20,7 +20,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.judges.prompts import Judge
 from plurality_nb.models.encoder import ENCODER
 from plurality_nb.models.tokens import prompt_text
-from plurality_nb.taxonomy.indistinguishability import score_indistinguishability
+from plurality_nb.taxonomy.indistinguishability import check_alike_as, likeness_scores
 from plurality_nb.taxonomy.plurality import score_plurality
 from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
 
@@ -60,12 +60,14 @@ def label_taxonomy(
     base_rate: float | str | None = None,  # share of plural prompts, as in `score_plurality`
     entailment: str | None = None,  # model, as in `score_indistinguishability`
     batch_size: int = 32,  # pairs that this model reads at once
+    alike_as: str = 'would_tie',  # or 'same_meaning': which is the indistinguishability
     **kwargs: Any,  # other settings of the scorer
-) -> Dataset:  # the same rows with `plurality`, `indistinguishability`, `quadrant`
+) -> Dataset:  # with `plurality`, `indistinguishability`, `quadrant`, `same_meaning`, `doubtful`
     "Comparisons with both scores and their quadrant."
     _check_thresholds(plural_at=plural_at, alike_at=alike_at)
+    check_alike_as(alike_as)
     plurality = score_plurality(ds, scorer, base_rate, encoder, progress, **kwargs)
-    indistinguishability = score_indistinguishability(
+    scores = likeness_scores(
         ds['response_a'][:],
         ds['response_b'][:],
         [prompt_text(prompt) for prompt in ds['prompt']],
@@ -74,11 +76,14 @@ def label_taxonomy(
         entailment,
         batch_size,
     )
+    indistinguishability = scores[alike_as].to_numpy(float)
     return with_columns(
         ds,
         plurality=plurality,
         indistinguishability=indistinguishability,
         quadrant=quadrant_of(plurality, indistinguishability, plural_at, alike_at),
+        same_meaning=scores.same_meaning.to_numpy(float),
+        doubtful=scores.doubtful.to_numpy(bool),
     )
 
 

@@ -1,5 +1,7 @@
 "The gate for indistinguishability: pairs that somebody else wrote."
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,17 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from plurality_nb.errors import ContractError
-from plurality_nb.taxonomy.indistinguishability import authored_pairs, score_indistinguishability
+from plurality_nb.models.encoder import ENCODER
+from plurality_nb.taxonomy.indistinguishability import (
+    AlikeClassifier,
+    _read_fit,
+    _save_fit,
+    alike_classifier,
+    alike_features,
+    likeness_scores,
+    score_indistinguishability,
+)
+from plurality_nb.taxonomy.training_pairs import authored_pairs
 
 CONTRAST = pd.read_json(Path(__file__).parents[1] / "contrast_pairs.jsonl", lines=True)
 
@@ -21,6 +33,7 @@ def contrast():
         CONTRAST.response_b.tolist(),
         CONTRAST.prompt.tolist(),
         progress=False,
+        alike_as="same_meaning",
     )
     return CONTRAST.assign(score=scores, right=(scores >= 0.5) == (CONTRAST.alike == 1))
 
@@ -36,15 +49,15 @@ def test_the_contrast_set_is_balanced_and_shares_nothing_with_the_training_pairs
 
 
 def test_contrast_set_never_falls_back(contrast):
-    assert contrast.right.mean() >= 0.84
+    assert contrast.right.mean() >= 0.87
     assert contrast[contrast.alike == 1].right.mean() >= 0.8
     assert contrast[contrast.alike == 0].right.mean() >= 0.8
-    assert roc_auc_score(contrast.alike, contrast.score) >= 0.9
+    assert roc_auc_score(contrast.alike, contrast.score) >= 0.92
 
 
 @pytest.mark.xfail(
     strict=True,
-    reason="the aim of 90% is not reached yet: 172 of 200, see 12_indistinguishability.ipynb",
+    reason="the aim of 90% is not reached yet, see 12_indistinguishability.ipynb",
 )
 def test_contrast_set_gate(contrast):
     assert contrast.right.mean() >= 0.9
@@ -56,25 +69,77 @@ def test_as_many_responses_are_wanted_on_both_sides():
 
 
 def test_a_known_pair_is_known_for_its_own_prompt_alone():
-    from plurality_nb.taxonomy.indistinguishability import AlikeClassifier
-
-    n = 40
-    pairs = pd.DataFrame(
-        dict(
-            prompt=[f"prompt {i}" for i in range(n)],
-            response_a=["yes"] * n,
-            response_b=["no"] * n,
-            alike=[i % 2 for i in range(n)],
-        )
-    )
-    features = pd.DataFrame(dict(x=[i % 2 + 0.01 * i for i in range(n)]))
-    uncalibrated = np.linspace(0, 1, n)[:, None]
-    classifier = AlikeClassifier(pairs, features, uncalibrated)
-    same = [["yes"] * n, ["no"] * n, pairs.prompt.tolist()]
-    np.testing.assert_allclose(classifier.probability(features, *same), classifier.unseen)
-    turned = [same[1], same[0], same[2]]
-    np.testing.assert_allclose(classifier.probability(features, *turned), classifier.unseen)
-    elsewhere = classifier.probability(features, *same[:2], ["another prompt"] * n)
-    without = classifier.probability(features, *same[:2])
+    pairs = authored_pairs().head(40)
+    texts = [pairs[column].tolist() for column in ("response_a", "response_b", "prompt")]
+    classifier = alike_classifier()
+    features = alike_features(*texts, progress=False)
+    unseen = classifier.fit.unseen[:40]
+    np.testing.assert_allclose(classifier.evidence(features, *texts), unseen)
+    turned = [texts[1], texts[0], texts[2]]
+    np.testing.assert_allclose(classifier.evidence(features, *turned), unseen)
+    elsewhere = classifier.evidence(features, *texts[:2], ["another prompt"] * 40)
+    without = classifier.evidence(features, *texts[:2])
     np.testing.assert_allclose(elsewhere, without)
-    assert np.abs(elsewhere - classifier.unseen).max() > 0
+    assert np.abs(elsewhere - unseen).max() > 0
+
+
+def test_nothing_is_fitted_for_the_encoder_of_the_package():
+    "In a process of its own: scikit-learn, which takes seconds to import, is not needed."
+    code = (
+        "import sys\n"
+        "from plurality_nb.taxonomy.indistinguishability import alike_classifier\n"
+        "assert len(alike_classifier().trees.nodes['starts']) == 400\n"
+        "assert not any(name.startswith('sklearn') for name in sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"PK"), Path.unlink],
+    ids=["empty", "no archive", "absent"],
+)
+def test_a_fit_that_cannot_be_read_counts_as_none(tmp_path, spoil):
+    path = tmp_path / "alike.npz"
+    classifier = alike_classifier()
+    _save_fit(path, ENCODER, classifier.trees, classifier.fit)
+    assert _read_fit(path, ENCODER) is not None
+    spoil(path)
+    assert _read_fit(path, ENCODER) is None
+
+
+@pytest.mark.parametrize("name", ["cosine", "worst", "worst_high", "characters"])
+def test_more_similar_pairs_are_never_less_of_a_tie(name):
+    "Where the evidence on meaning stays the same: the trees inside may not turn a cosine round."
+    texts = [["The shop is open."] * 21, ["The bakery sells rye bread."] * 21]
+    features = alike_features(*texts, progress=False)
+    classifier = alike_classifier()
+    evidence = classifier.evidence(features, *texts)
+    features[name] = np.linspace(0, 1, 21)
+    classifier = AlikeClassifier(Constant(evidence), classifier.fit, authored_pairs())
+    scores = classifier.scores(features, *texts)
+    assert (np.diff(scores.would_tie) >= 0).all()
+    assert scores.would_tie[20] > scores.would_tie[0]
+
+
+class Constant:
+    "Stands for trees that answer the same whatever the features."
+
+    def __init__(self, evidence):
+        self.evidence = evidence
+
+    def log_odds(self, features):
+        return self.evidence
+
+
+def test_pairs_beyond_the_training_pairs_are_doubtful():
+    shop, mill = "The shop is open.", "The road goes on and on past the mill. " * 150
+    a = [shop, mill, "x" * 20_000]
+    b = ["The shop is shut.", mill[:3000], "y"]
+    scores = likeness_scores(a, b, progress=False)
+    assert scores.doubtful.tolist() == [False, True, True]
+
+
+def test_the_sense_of_alike_is_one_of_two():
+    with pytest.raises(ContractError, match="would_tie"):
+        score_indistinguishability(["a"], ["b"], alike_as="cosine")
