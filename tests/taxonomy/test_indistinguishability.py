@@ -17,6 +17,7 @@ from plurality_nb.taxonomy.indistinguishability import (
     _save_fit,
     alike_classifier,
     alike_features,
+    fit_alike_classifier,
     likeness_scores,
     score_indistinguishability,
 )
@@ -143,3 +144,12 @@ def test_pairs_beyond_the_training_pairs_are_doubtful():
 def test_the_sense_of_alike_is_one_of_two():
     with pytest.raises(ContractError, match="would_tie"):
         score_indistinguishability(["a"], ["b"], alike_as="cosine")
+
+
+@pytest.mark.slow
+def test_the_fit_of_the_package_belongs_to_its_features_and_pairs():
+    "Not to the last digit: other processors round sums elsewhere, and trees split on them."
+    kept, fitted = alike_classifier().fit, fit_alike_classifier().fit
+    assert np.corrcoef(kept.unseen, fitted.unseen)[0, 1] > 0.98
+    np.testing.assert_allclose(kept.centre, fitted.centre, atol=0.02)
+    np.testing.assert_allclose(kept.tie_curve, fitted.tie_curve, atol=0.2)
