@@ -17,7 +17,7 @@ from plurality_nb.taxonomy.indistinguishability import (
     alike_features,
     fit_alike_classifier,
 )
-from plurality_nb.taxonomy.tie_weights import TIE_INPUTS, monotone_weights, tie_inputs, tie_weights
+from plurality_nb.taxonomy.ties import TIE_INPUTS, monotone_weights, tie_inputs, tie_weights
 from plurality_nb.taxonomy.training_pairs import authored_pairs
 
 RESOURCES = Path(__file__).resolve().parents[1] / "plurality_nb" / "resources"

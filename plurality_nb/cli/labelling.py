@@ -70,6 +70,23 @@ def _scorer_settings(
     )
 
 
+def _label_settings(
+    scoring: ScorerOptions, asking: PromptJudgeOptions, seed: int
+) -> dict[str, Any]:
+    "The arguments of `label_taxonomy` without the thresholds."
+    from plurality_nb.models.encoder import ENCODER
+
+    return dict(
+        encoder=scoring.encoder or ENCODER,
+        base_rate=parse_base_rate(scoring.base_rate),
+        entailment=scoring.entailment,
+        batch_size=scoring.batch_size,
+        alike_as=scoring.alike_as,
+        **_scorer_settings(scoring, asking, seed),
+    )
+
+
+# %% ../../nbs/cli/05_labelling.ipynb #base-rate
 def parse_base_rate(
     text: str | None,  # of --base-rate
 ) -> float | str | None:  # a share in (0, 1), `estimate`, or None for the classifier's own
@@ -141,6 +158,7 @@ def _yardstick_files(data: str) -> list[Path]:
     return [path]
 
 
+# %% ../../nbs/cli/05_labelling.ipynb #print-areas
 def _evaluate(data: str, out: Path, scoring: ScorerOptions, seed: int) -> None:
     from plurality_nb.data.outputs import replacing
     from plurality_nb.evaluation.yardsticks import read_yardsticks, score_yardsticks
@@ -190,7 +208,6 @@ def taxonomy_command(
     Prints the quadrants, their votes, and how many rows lie near a threshold. With --evaluate,
     measures instead how well responses are told apart on DATA."""
     from plurality_nb.data.saving import check_save
-    from plurality_nb.models.encoder import ENCODER
     from plurality_nb.taxonomy.quadrants import label_taxonomy
 
     refuse_ranks('label all pairs', 'Start it without torchrun, accelerate launch or srun')
@@ -199,14 +216,7 @@ def taxonomy_command(
     if evaluate:
         _evaluate(data, out, scoring, seed)
         return
-    settings: dict[str, Any] = dict(
-        encoder=scoring.encoder or ENCODER,
-        base_rate=parse_base_rate(scoring.base_rate),
-        entailment=scoring.entailment,
-        batch_size=scoring.batch_size,
-        alike_as=scoring.alike_as,
-        **_scorer_settings(scoring, asking, seed),
-    )
+    settings = _label_settings(scoring, asking, seed)
     thresholds: dict[str, Any] = dict(plural_at=plural_at, alike_at=alike_at)
     ds, _ = load_foreign(data, loading, out, seed)
     ds = label_taxonomy(ds, progress=shows_progress(), **thresholds, **settings)

@@ -131,23 +131,23 @@ def read_yardsticks(
     }
 
 
-# %% ../../nbs/evaluation/11_yardsticks.ipynb #plain-scores
+# %% ../../nbs/evaluation/11_yardsticks.ipynb #word-scores
 def _cosines(a: Sequence[str], b: Sequence[str], encoder: str = ENCODER) -> np.ndarray:
     return (embed(a, encoder, False) * embed(b, encoder, False)).sum(1)
 
 
-def _words_of(text: str) -> Counter[str]:
+def _word_counts(text: str) -> Counter[str]:
     return Counter(text.lower().split())
 
 
 def _shared_words(x: str, y: str) -> float:
-    of_x, of_y = _words_of(x), _words_of(y)
+    of_x, of_y = _word_counts(x), _word_counts(y)
     return 2 * (of_x & of_y).total() / max((of_x + of_y).total(), 1)
 
 
 def _bm25(a: Sequence[str], b: Sequence[str]) -> np.ndarray:
     "Each text as a query for the other, over the score of a text for itself; the mean of both."
-    counts = [_words_of(text) for text in [*a, *b]]
+    counts = [_word_counts(text) for text in [*a, *b]]
     holding = Counter(word for count in counts for word in count)
     mean_length = np.mean([count.total() for count in counts])
 
@@ -165,6 +165,7 @@ def _bm25(a: Sequence[str], b: Sequence[str]) -> np.ndarray:
     return np.array([(share(x, y) + share(y, x)) / 2 for x, y in pairs])
 
 
+# %% ../../nbs/evaluation/11_yardsticks.ipynb #plain-scores
 def plain_scores(
     a: Sequence[str],  # one text of each pair
     b: Sequence[str],  # the other
@@ -206,6 +207,7 @@ def _measures(table: pd.DataFrame, score: np.ndarray, codes: np.ndarray) -> dict
     return measures
 
 
+# %% ../../nbs/evaluation/11_yardsticks.ipynb #measure-likeness
 def measure_likeness(
     yardsticks: Mapping[str, pd.DataFrame],  # name to a table as from `yardstick_of_votes`
     scores: Mapping[str, Mapping[str, np.ndarray]],  # score to yardstick to (pairs,) scores
@@ -250,7 +252,7 @@ def score_yardsticks(
     for name, table in yardsticks.items():
         a, b, prompts = (table[column].tolist() for column in ('a', 'b', 'prompt'))
         own = score(a, b, prompts)
-        beside = {column: own[column].to_numpy(float) for column in own}
+        beside = {str(column): own[column].to_numpy(float) for column in own}
         beside |= plain_scores(a, b, encoder)
         for score_name, values in beside.items():
             scores.setdefault(score_name, {})[name] = values

@@ -8,6 +8,7 @@ __all__ = [
     'ALIKE_AS',
     'alike_features',
     'AlikeClassifier',
+    'alike_scores',
     'fit_alike_classifier',
     'alike_classifier',
     'likeness_scores',
@@ -34,7 +35,7 @@ from plurality_nb.models.encoder import ENCODER, encoder_folder, encoder_id
 from plurality_nb.taxonomy.boosted_trees import BoostedTrees, fit_trees
 from plurality_nb.taxonomy.features import entailment_features, pair_features
 from plurality_nb.taxonomy.likeness import likeness_measures
-from plurality_nb.taxonomy.tie_weights import tie_inputs, tie_weights
+from plurality_nb.taxonomy.ties import tie_inputs, tie_weights
 from plurality_nb.taxonomy.training_pairs import authored_pairs, neighbour_pairs
 
 
@@ -96,6 +97,19 @@ class _Fit:
 
     def standardised(self, inputs: pd.DataFrame) -> np.ndarray:
         return (inputs.to_numpy() - self.centre) / self.spread
+
+    def would_tie(self, inputs: pd.DataFrame) -> np.ndarray:
+        slope, intercept = self.tie_curve
+        sums = self.standardised(inputs) @ tie_weights().to_numpy()
+        return expit(slope * sums + intercept)
+
+    def same_meaning(self, evidence: np.ndarray) -> np.ndarray:
+        slope, intercept = self.same_curve
+        return expit(slope * evidence + intercept)
+
+    def doubtful(self, measures: np.ndarray) -> np.ndarray:
+        low, high = self.limits
+        return ((measures < low) | (measures > high)).any(1)
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #doubt-measures
@@ -168,37 +182,29 @@ class AlikeClassifier:
         pairs = zip(prompts or [''] * len(sides), sides)
         return np.array([self.known.get(pair, p) for pair, p in zip(pairs, fitted)], dtype=float)
 
-    def scores(
-        self,
-        features: pd.DataFrame,  # (pairs, features): as from `alike_features`
-        a: Sequence[str],  # responses A
-        b: Sequence[str],  # responses B
-        prompts: Sequence[str] | None = None,  # theirs; None: pairs without any
-    ) -> pd.DataFrame:  # `would_tie`, `same_meaning`: (pairs,) in [0, 1]; `doubtful`: bool
-        "Both scores, and whether a pair is outside of what they were fitted on."
-        evidence = self.evidence(features, a, b, prompts)
-        length = _characters(a, b)
-        inputs = self.fit.standardised(tie_inputs(features, length, evidence))
-        slope, intercept = self.fit.same_curve
-        tie_slope, tie_intercept = self.fit.tie_curve
-        low, high = self.fit.limits
-        measures = _doubt_measures(features, length)
-        return pd.DataFrame(
-            dict(
-                would_tie=expit(tie_slope * (inputs @ tie_weights().to_numpy()) + tie_intercept),
-                same_meaning=expit(slope * evidence + intercept),
-                doubtful=((measures < low) | (measures > high)).any(1),
-            )
+
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #alike-scores
+def alike_scores(
+    classifier: AlikeClassifier,
+    features: pd.DataFrame,  # (pairs, features): as from `alike_features`
+    a: Sequence[str],  # responses A
+    b: Sequence[str],  # responses B
+    prompts: Sequence[str] | None = None,  # theirs; None: pairs without any
+) -> pd.DataFrame:  # `would_tie`, `same_meaning`: (pairs,) in [0, 1]; `doubtful`: bool
+    "Both scores, and whether a pair is outside of what they were fitted on."
+    evidence = classifier.evidence(features, a, b, prompts)
+    length = _characters(a, b)
+    return pd.DataFrame(
+        dict(
+            would_tie=classifier.fit.would_tie(tie_inputs(features, length, evidence)),
+            same_meaning=classifier.fit.same_meaning(evidence),
+            doubtful=classifier.fit.doubtful(_doubt_measures(features, length)),
         )
+    )
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #kept-fit
 _PACKAGED = 'alike.npz'
-
-
-def _digest(*parts: str) -> str:
-    digest = hashlib.sha256('\n'.join(parts).encode())
-    return digest.hexdigest()[:16]
 
 
 def _fit_path(encoder: str, entailment: str | None) -> Path | None:
@@ -214,10 +220,12 @@ def _fit_path(encoder: str, entailment: str | None) -> Path | None:
         if file.is_file() and file.name != _PACKAGED
     ]
     encoder_name = encoder_id(encoder_folder(encoder))
-    name = _digest(encoder_name, version('scikit-learn'), *sources)
-    return folder / f'alike-{name}.npz'
+    parts = [encoder_name, version('scikit-learn'), *sources]
+    digest = hashlib.sha256('\n'.join(parts).encode()).hexdigest()
+    return folder / f'alike-{digest[:16]}.npz'
 
 
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #read-fit
 def _read_fit(path: Path, encoder: str) -> tuple[BoostedTrees, _Fit] | None:
     "None where there is none, where it is of another encoder, or where it cannot be read."
     try:
@@ -300,6 +308,7 @@ def _check_lengths(a: Sequence[str], b: Sequence[str], prompts: Sequence[str] | 
         raise ContractError('a', 'as many responses A as B, and as prompts', lengths)
 
 
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #likeness-scores-of-pairs
 def likeness_scores(
     a: Sequence[str],  # responses A
     b: Sequence[str],  # responses B
@@ -323,7 +332,7 @@ def likeness_scores(
     given = None if prompts is None else [prompts[row] for row in open_rows.tolist()]
     classifier = alike_classifier(encoder, entailment, progress)
     features = alike_features(texts_a, texts_b, given, encoder, entailment, progress, batch_size)
-    found = classifier.scores(features, texts_a, texts_b, given)
+    found = alike_scores(classifier, features, texts_a, texts_b, given)
     for column in scores:
         scores.loc[open_rows, column] = found[column].to_numpy()
     return scores

@@ -59,7 +59,7 @@ def token_alignment(
 
 
 # %% ../../nbs/taxonomy/11a_likeness.ipynb #pairs-of-states
-_PAIRS_AT_ONCE = 256
+_PAIRS_IN_MEMORY = 256
 
 
 def _pairs_of_states(
@@ -68,8 +68,8 @@ def _pairs_of_states(
     "The states of both texts of each pair; each text is encoded once."
     last_pair = {text: row for row, pair in enumerate(zip(a, b)) for text in pair}
     held: dict[str, TextStates] = {}
-    for start in range(0, len(a), _PAIRS_AT_ONCE):
-        rows = range(start, min(start + _PAIRS_AT_ONCE, len(a)))
+    for start in range(0, len(a), _PAIRS_IN_MEMORY):
+        rows = range(start, min(start + _PAIRS_IN_MEMORY, len(a)))
         wanted = dict.fromkeys(text for row in rows for text in (a[row], b[row]))
         # sorted, so that the batches do not depend on which response comes first
         new = sorted(text for text in wanted if text not in held)

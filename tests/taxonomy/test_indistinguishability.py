@@ -17,6 +17,7 @@ from plurality_nb.taxonomy.indistinguishability import (
     _save_fit,
     alike_classifier,
     alike_features,
+    alike_scores,
     fit_alike_classifier,
     likeness_scores,
     score_indistinguishability,
@@ -118,7 +119,7 @@ def test_more_similar_pairs_are_never_less_of_a_tie(name):
     evidence = classifier.evidence(features, *texts)
     features[name] = np.linspace(0, 1, 21)
     classifier = AlikeClassifier(Constant(evidence), classifier.fit, authored_pairs())
-    scores = classifier.scores(features, *texts)
+    scores = alike_scores(classifier, features, *texts)
     assert (np.diff(scores.would_tie) >= 0).all()
     assert scores.would_tie[20] > scores.would_tie[0]
 

@@ -11,7 +11,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 
 from plurality_nb.taxonomy.boosted_trees import _SETTINGS, fit_trees
 from plurality_nb.taxonomy.likeness import character_ratio, likeness_measures
-from plurality_nb.taxonomy.tie_weights import TIE_INPUTS, monotone_weights, tie_inputs
+from plurality_nb.taxonomy.ties import TIE_INPUTS, monotone_weights, tie_inputs
 
 
 def longest_common_subsequence(a: str, b: str) -> int:
