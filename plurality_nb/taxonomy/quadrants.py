@@ -110,8 +110,8 @@ def uncertain_rows(
     band: float = 0.1,  # rows up to this far from a threshold count as near it, in (0, 1)
     plural_at: float = 0.5,
     alike_at: float = 0.5,
-) -> pd.DataFrame:  # by quadrant, and `overall`: `pairs`, and shares in [0, 1] near thresholds
-    "How many rows are near a threshold."
+) -> pd.DataFrame:  # by quadrant, and `overall`: `pairs`, and shares in [0, 1] of uncertain ones
+    "How many rows are near a threshold, or unlike all that the likeness was fitted on."
     if not 0 < band < 1:
         raise ContractError('band', 'a number between 0 and 1', repr(band))
     plurality, indistinguishability = _taxonomy_scores(ds)
@@ -123,6 +123,7 @@ def uncertain_rows(
             near_plural=near_plural,
             near_alike=near_alike,
             near_either=near_plural | near_alike,
+            doubtful=ds['doubtful'][:] if 'doubtful' in ds.column_names else False,
         )
     ).dropna()
     parts = {name: rows[rows.quadrant == name] for name in QUADRANTS}

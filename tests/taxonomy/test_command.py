@@ -37,7 +37,8 @@ def run(tmp_path, monkeypatch):
 
 
 def test_quadrants_and_what_they_rest_on_are_written(run, tmp_path, capsys):
-    assert run("--base-rate", "0.8", "--alike-at", "0.4") == 0
+    options = ["--base-rate", "0.8", "--alike-at", "0.4", "--alike-as", "same_meaning"]
+    assert run(*options) == 0
     printed = capsys.readouterr().out
     assert "share of pairs within 0.1 of a threshold" in printed
     assert "overall" in printed
@@ -47,6 +48,7 @@ def test_quadrants_and_what_they_rest_on_are_written(run, tmp_path, capsys):
     note = json.loads((tmp_path / "out.jsonl.json").read_text())
     assert "0.8" in json.dumps(note)
     assert "classifier" in json.dumps(note)
+    assert "same_meaning" in json.dumps(note)
 
 
 def test_wrong_options_are_explained(run, capsys):
@@ -54,3 +56,53 @@ def test_wrong_options_are_explained(run, capsys):
     assert "want a share between 0 and 1" in capsys.readouterr().err
     assert run("--prompts", "magic") == 1
     assert "`judge`" in capsys.readouterr().err
+
+
+def test_both_senses_of_alike_and_doubt_are_written(run, tmp_path):
+    assert run() == 0
+    by_tie = pd.read_json(tmp_path / "out.jsonl", lines=True)
+    assert run("--alike-as", "same_meaning") == 0
+    by_meaning = pd.read_json(tmp_path / "out.jsonl", lines=True)
+    same = pytest.approx(by_meaning.same_meaning.tolist(), abs=1e-4)
+    assert by_meaning.indistinguishability.tolist() == same
+    assert by_tie.indistinguishability.tolist() != same
+    assert by_tie.same_meaning.tolist() == same
+    assert by_tie.same_meaning[0] > 0.5 > by_tie.same_meaning[2]
+    assert by_tie.doubtful.dtype == bool
+
+
+def test_the_likeness_of_responses_is_held_against_people(tmp_path, monkeypatch, capsys):
+    rated = [
+        dict(a=f"The {thing} is {word}.", b=f"The {thing} is {other}.", alike=int(other == "big"))
+        for thing in ("dog", "shop", "tree")
+        for word, other in (("large", "big"), ("large", "small"))
+    ]
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    (folder / "rated.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rated))
+    (folder / "other.json").write_text("[]")
+    out = tmp_path / "areas.csv"
+    arguments = ["plurality", "taxonomy", str(folder), "--out", str(out), "--evaluate"]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    printed = capsys.readouterr()
+    assert "cosine" in printed.out
+    assert "other.json is no yardstick" in printed.err
+    areas = pd.read_csv(out)
+    assert set(areas.score) >= {"would_tie", "same_meaning", "cosine", "characters", "bm25"}
+
+
+@pytest.mark.parametrize(
+    ("data", "out", "message"),
+    [(".", "areas.jsonl", "want a .csv"), ("nowhere", "areas.csv", "want a file or folder")],
+)
+def test_wrong_use_of_evaluate_is_explained(tmp_path, monkeypatch, capsys, data, out, message):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["plurality", "taxonomy", data, "--out", out, "--evaluate"]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
