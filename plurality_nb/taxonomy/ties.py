@@ -24,7 +24,7 @@ TIE_INPUTS = dict(
     worst_high=0.4,
     worst=0.4,
     characters=0.25,
-    brevity=0.8,
+    brevity=0.7,
     changed=0.3,
     unchanged=0.2,
 )
@@ -67,7 +67,7 @@ def monotone_weights(
     inputs: Sequence[np.ndarray],  # a set: (pairs, inputs), in standard deviations
     targets: Sequence[np.ndarray],  # a set: (pairs,) share of people who hold them alike, in [0, 1]
     prior: np.ndarray,  # (inputs,): weights that the fit is pulled towards, >= 0
-    pull: float = 0.1,  # how strongly, per set
+    pull: float = 0.15,  # how strongly, per set
 ) -> np.ndarray:  # (inputs,) >= 0
     "Weights of a logistic model of all sets, with an intercept for each, and the same say for each."
     size = len(prior)
