@@ -23,8 +23,8 @@ TIE_INPUTS = dict(
     cosine=0.8,
     worst_high=0.4,
     worst=0.4,
-    characters=0.25,
-    brevity=0.7,
+    characters=0.2,
+    brevity=0.8,
     changed=0.3,
     unchanged=0.2,
 )
