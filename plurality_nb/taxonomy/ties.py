@@ -20,7 +20,7 @@ from scipy.special import expit
 # %% ../../nbs/taxonomy/11c_ties.ipynb #tie-inputs
 # With the weights that the fit is pulled towards, per standard deviation of the input.
 TIE_INPUTS = dict(
-    cosine=0.8,
+    cosine=0.95,
     worst_high=0.4,
     worst=0.4,
     characters=0.2,
