@@ -188,3 +188,32 @@ def test_an_earlier_threshold_holds(voted):
     model = train_probe(voted, "crowd", votes="human", tie_threshold=0.7, progress=False)
     assert model.settings["tie_threshold"] == 0.7
     assert torch.is_tensor(model.probe.second_bias)
+
+
+@pytest.mark.parametrize(
+    "votes, said",
+    [((3, 1, 0), "no vote is a tie"), ((0, 0, 4), "all votes are ties"), ((2, 1, 1), "")],
+)
+def test_votes_without_ties_or_choices_are_told(votes, said, voted, caplog):
+    alike = {
+        f"human_{name}": [count] * len(voted)
+        for name, count in zip(("a", "b", "tie"), votes, strict=True)
+    }
+    train_probe(with_columns(voted, **alike), "ties", votes="human", max_steps=5, progress=False)
+    assert ("cannot learn when people tie" in caplog.text) == bool(said)
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("objective", ["bt", "crowd"])
+def test_few_prompts_are_folds_of_their_own_and_one_is_too_few(objective, voted):
+    model = train_probe(take(voted, slice(3)), objective, votes="human", progress=False)
+    assert model.settings["folds"] == 3
+    with pytest.raises(ContractError, match="pairs on at least 2 prompts"):
+        train_probe(take(voted, slice(1)), objective, votes="human", progress=False)
+
+
+@pytest.mark.parametrize("objective", ["crowd", "votes"])
+def test_where_votes_come_from_is_said(objective, voted):
+    nobody = dict.fromkeys(["human_a", "human_b", "human_tie"], [None] * len(voted))
+    with pytest.raises(ContractError, match=r"--votes.* names whose count.*--missing label"):
+        train_probe(with_columns(voted, **nobody), objective, votes="human", progress=False)
