@@ -217,3 +217,14 @@ def test_where_votes_come_from_is_said(objective, voted):
     nobody = dict.fromkeys(["human_a", "human_b", "human_tie"], [None] * len(voted))
     with pytest.raises(ContractError, match=r"--votes.* names whose count.*--missing label"):
         train_probe(with_columns(voted, **nobody), objective, votes="human", progress=False)
+
+
+def test_a_resumed_run_ends_as_an_undisturbed_one(voted, tokenizer, tmp_path):
+    saving = dict(save_strategy="steps", save_steps=2)
+    whole = train(tmp_path / "run", voted, tokenizer, **saving)
+    args = MarginConfig(str(tmp_path / "run"), **SETTINGS | saving)
+    again = MarginTrainer(small_model("Qwen3"), args, voted, processing_class=tokenizer)
+    again.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-2"))
+    assert losses(again) == losses(whole)
+    for name, weights in whole.model.state_dict().items():
+        torch.testing.assert_close(again.model.state_dict()[name], weights)
