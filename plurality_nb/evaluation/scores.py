@@ -238,7 +238,7 @@ def binned_error(
         debiased = gap * gap - chance - resampled * sample.chance
         return np.sqrt(np.maximum(0, (weight * debiased).sum(1)))
 
-    return Measure(errors, takes_weights=False)
+    return Measure(errors, limits=(0, np.inf), takes_weights=False)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #calibration-error

@@ -40,7 +40,7 @@ import plurality_nb
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, resample, rows_measure
-from plurality_nb.evaluation.crowds import CROWD_SCORES, _Crowds, division_label, score_crowds
+from plurality_nb.evaluation.crowds import _Crowds, division_label, score_crowds
 from plurality_nb.evaluation.tables import group_codes, pair_votes, rows_that_count, tabulate
 from plurality_nb.rewards.probe import cross_score
 from plurality_nb.rewards.probe_model import ProbeInputs
@@ -52,6 +52,7 @@ from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
 RESULTS = Path(__file__).resolve().parent / "results" / "crowds.jsonl"
 OBJECTIVES = ["bt", "votes", "ties", "categorical", "crowd"]
 BASELINES = ["bt", "votes"]
+COMPARED = ["crowd_log_loss", "divided_auroc", "tied_auroc", "tie_calibration_error"]
 VOTERS = 5  # of each simulated pair
 
 
@@ -135,7 +136,7 @@ def difference_measures(crowds, part, codes):
         for base in BASELINES
         for name in OBJECTIVES
         if OBJECTIVES.index(name) > OBJECTIVES.index(base)
-        for statistic in CROWD_SCORES
+        for statistic in COMPARED
     }
 
 
@@ -293,7 +294,7 @@ def main():
     parser.add_argument("--data", choices=names, required=True)
     parser.add_argument("--limit", type=int, help="pairs; all, or 3000 simulated, if not given")
     parser.add_argument("--reads", choices=["responses", "pair"], default="responses")
-    parser.add_argument("--n-boot", type=int, default=1000)
+    parser.add_argument("--n-boot", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--append", action="store_true", help=f"keep the line in {RESULTS.name}")
     args = parser.parse_args()
@@ -311,11 +312,14 @@ def main():
     a, b, tied = pair_votes(rows)
     tie = tied / (a + b + tied)
     table = score_crowds(scored, by=by, n_boot=args.n_boot, seed=args.seed, baselines=False)
-    differences = tabulate(rows, by, partial(difference_measures, crowds), args.n_boot, args.seed)
+    all_rows = rows_that_count(scored, None, "human", False, False).rows
+    measures = partial(difference_measures, crowds)
+    differences = tabulate(all_rows, None, measures, args.n_boot, args.seed)
     line = dict(
         benchmark="crowds",
         data=args.data,
         reads=args.reads if is_simulated else "embeddings",
+        n_boot=args.n_boot,
         pairs=len(rows),
         prompts=int(codes.max() + 1),
         votes=int((a + b + tied).sum()),
@@ -324,7 +328,7 @@ def main():
         agreed=int((division_label(a, b) == 0).sum()),
         training_seconds=seconds,
         scores=short(table, by or "slice"),
-        differences=short(differences, by or "slice"),
+        differences=short(differences, "slice"),
         ties=tie_bins(outcomes, tie, codes),
         quadrants=quadrant_means(ds, outcomes, rows),
         taxonomy=taxonomy_correlations(ds, outcomes, rows, codes),

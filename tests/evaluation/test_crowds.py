@@ -281,9 +281,12 @@ def test_intervals_and_slices():
     delta = np.log(truth[:, 0] / truth[:, 1])
     table = c.score_crowds(scored_pairs(votes, delta), by=None, n_boot=200, baselines=False)
     of_model = table[table.model == "model"]
-    assert (of_model.low < of_model.value).all()
+    assert (of_model.low <= of_model.value).all()
     assert (of_model.value < of_model.high).all()
+    assert (of_model.low < of_model.value)[of_model.statistic != "tie_calibration_error"].all()
     assert (of_model[of_model.statistic.str.startswith("crowd")].n == 120).all()
+    error = of_model[of_model.statistic == "tie_calibration_error"].iloc[0]
+    assert error.low >= 0
     assert table[table.model == "noise ceiling"].low.isna().all()
 
 
