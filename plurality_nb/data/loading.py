@@ -223,7 +223,7 @@ def _recognise(
     known = rename_columns(joined_rows(looked_at), mapped)
     kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
     convert = _naming_voters(convert, known, name)
-    unused = unused_votes(known, name, looked_at)
+    unused = unused_votes(known, name, looked_at, columns)
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
         opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, unused
@@ -255,7 +255,7 @@ def _vote_columns(
     seen = joined_rows(head)
     known = rename_columns(seen, texts) if texts else seen
     if not is_given and name in (*VOTE_FORMATS, 'comparisons') and 'raters' not in columns:
-        layout = recognise_votes(known)
+        layout = recognise_votes(known, columns)
         name = layout.format if layout else 'comparisons'
         if layout and name == 'comparisons':
             check_counted_places(head, layout.columns)

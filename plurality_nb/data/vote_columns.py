@@ -126,6 +126,32 @@ def _may_be_count(value: Any) -> bool:
     return value in (None, '') or value != value or (number is not None and number >= 0)
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #bare-ties
+_BARE_TIES = re.compile(
+    r'(?:n_|num_|count_|votes_|total_)?(?:ties?|draws?)(?:_votes|_count)?', re.IGNORECASE
+)
+
+
+def _is_whole(value: Any) -> bool:
+    number = as_vote_number(value)
+    return number is not None and number >= 0 and number.is_integer()
+
+
+def _with_bare_ties(counts: dict[str, str], row: SourceRow) -> dict[str, str]:
+    "Counts for both sides, with the one column of ties that the table has beside them."
+    voters = {name.partition('_')[0] for name in counts}
+    has_ties = any(name.endswith('_tie') for name in counts)
+    if len(voters) != 1 or has_ties:
+        return counts
+    ties = [
+        column
+        for column, value in row.items()
+        if isinstance(column, str) and _BARE_TIES.fullmatch(column) and _is_whole(value)
+    ]
+    return counts | {f'{voters.pop()}_tie': ties[0]} if len(ties) == 1 else counts
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #columns-of-counts
 def _columns_of_counts(row: SourceRow, tables: Mapping[str, str]) -> dict[str, str]:
     counts: dict[str, str] = {}
     for table, voters in tables.items():
@@ -133,7 +159,7 @@ def _columns_of_counts(row: SourceRow, tables: Mapping[str, str]) -> dict[str, s
         own = all(contract == column for contract, column in found.items())
         if not own and all(_may_be_count(row[column]) for column in found.values()):
             counts |= found
-    return counts
+    return _with_bare_ties(counts, row)
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #find-vote-like
@@ -355,6 +381,23 @@ class VoteLayout(NamedTuple):
     columns: dict[str, Any]  # a format's column to the table's
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #numbered-counts
+_NAMED_RATERS = re.compile(r'(?:human|person)[ _.-]?\d+', re.IGNORECASE)
+
+
+def _numbered_counts(raters: Sequence[str], row: SourceRow, sides: Sequence[Any]) -> dict[str, str]:
+    "Two columns of numbers with the numbers that the two responses have, as counts; else empty."
+    numbers = [re.search(r'\d+$', str(column)) for column in (*sides, *raters)]
+    first, second, *others = [number[0] if number else None for number in numbers]
+    is_alike = (
+        first is not None and first != second and others in ([first, second], [second, first])
+    )
+    if not is_alike or not all(_may_be_count(row[rater]) for rater in raters):
+        return {}
+    ordered = raters if others[0] == first else raters[::-1]
+    return dict(zip(('human_a', 'human_b'), ordered))
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #recognise-votes
 def _long_columns(like: VoteLike, row: SourceRow) -> dict[str, str] | None:
     "The columns of a table with one row a vote; None where there is no vote, or more than one."
@@ -373,6 +416,7 @@ def _long_columns(like: VoteLike, row: SourceRow) -> dict[str, str] | None:
 
 def recognise_votes(
     row: SourceRow,  # the first row
+    columns: Mapping[str, Any] = {},  # the user's: a format's column to the file's
 ) -> VoteLayout | None:  # None where no votes are recognised
     "How the votes of a table with the contract's texts are read."
     if not set(_TEXT_COLUMNS) <= row.keys() or _CONTRACT_VOTES & row.keys():
@@ -382,7 +426,11 @@ def recognise_votes(
     if like.counts:
         shapes.append(VoteLayout('comparisons', dict(like.counts)))
     raters = like.raters or like.unnamed
-    if raters and all(_is_a_vote(row[rater], row) for rater in raters):
+    sides = [columns.get(side, side) for side in _TEXT_COLUMNS[1:]]
+    numbered = _numbered_counts(raters, row, sides) if raters else {}
+    if numbered and all(map(_NAMED_RATERS.fullmatch, raters)):
+        shapes.append(VoteLayout('comparisons', _with_bare_ties(numbered, row)))
+    elif raters and all(_is_a_vote(row[rater], row) for rater in raters):
         shapes.append(VoteLayout('votes_wide', dict(raters=raters)))
     long = _long_columns(like, row)
     if long:
@@ -400,7 +448,7 @@ def complete_vote_columns(
     "The columns of votes, where there is one for each purpose."
     complete = dict(columns)
     if format == 'comparisons' and not is_given:
-        layout = recognise_votes(row)
+        layout = recognise_votes(row, columns)
         return complete | (dict(layout.columns) if layout else {})
     if format == 'votes_wide':
         return complete | dict(raters=_raters_of(row, columns)[0])
@@ -507,6 +555,12 @@ def _map_text(columns: Mapping[str, Any]) -> str:
     return ','.join(pairs)
 
 
+def _options(format: str, columns: Mapping[str, Any]) -> str:
+    "The options of a command that reads columns by a format."
+    mapping = _map_text(columns)
+    return f'--format {format}' + (f' --map {mapping}' if mapping else '')
+
+
 def _vote_mapping(like: VoteLike) -> VoteLayout | None:
     "How the columns that look like votes would be read, whatever the texts are called."
     raters = like.raters or like.unnamed
@@ -532,8 +586,15 @@ def propose_votes(
     names = [c for c in column_names('prompt') for column in row if str(column).casefold() == c]
     columns = dict(prompt=next((c for c in row if str(c).casefold() in names), 'COLUMN'))
     columns |= dict(zip(('response_a', 'response_b'), sides or ('response_a', 'response_b')))
-    mapping = _map_text(columns | layout.columns)
-    return f'--format {layout.format}' + (f' --map {mapping}' if mapping else '')
+    raters = layout.columns.get('raters', [])
+    numbered = _numbered_counts(raters, row, sides) if raters and sides else {}
+    if not numbered:
+        return _options(layout.format, columns | layout.columns)
+    counts = _options('comparisons', columns | _with_bare_ties(numbered, row))
+    if all(map(_NAMED_RATERS.fullmatch, raters)):
+        return counts
+    one_vote_each = _options(layout.format, columns | layout.columns)
+    return f'{counts} (or, if each column is the vote of one rater: {one_vote_each})'
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #other-votes
@@ -675,14 +736,17 @@ def unused_votes(
     row: SourceRow,  # a table's first row, under the format's names
     format: str,  # that reads it
     head: Sequence[Any] = (),  # the table's first rows
+    used: Mapping[str, Any] = {},  # a format's column to the file's, as the table is read
 ) -> str:  # a sentence, empty where nothing is left unused
     "Which columns look like votes and are read as nothing, and how to map them."
     if format not in ('comparisons', 'trl', 'hh', 'votes_long', 'votes_wide'):
         return ''  # these formats say what each of their columns is
-    used: tuple[str | None, ...] = ('vote', 'annotator') if format == 'votes_long' else ()
+    read: tuple[str | None, ...] = ('vote', 'annotator') if format == 'votes_long' else ()
     if format in ('trl', 'hh'):
-        used = (signing_column(row, format),)
-    not_looked_at = [column for column in ('label', *used, *_CONTRACT_VOTES) if column]
+        read = (signing_column(row, format),)
+    if format == 'votes_wide' and isinstance(used.get('raters'), list):
+        read = tuple(used['raters'])
+    not_looked_at = [column for column in ('label', *read, *_CONTRACT_VOTES) if column]
     like = vote_like_columns(_without(row, not_looked_at))
     if format == 'votes_wide':
         like = like._replace(raters=[], unnamed=[])
@@ -701,16 +765,22 @@ def unused_votes(
     if not columns:
         return ''
     named = ', '.join(f'`{column}`' for column in dict.fromkeys(columns))
-    return f'{named}: looks like votes and is not used{_unused_hint(format, layout)}'
+    return f'{named}: looks like votes and is not used{_unused_hint(format, layout, used)}'
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #unused-hint
-def _unused_hint(format: str, layout: VoteLayout | None) -> str:
+def _unused_hint(format: str, layout: VoteLayout | None, used: Mapping[str, Any]) -> str:
+    "The options that read a table's votes, with all columns that are read already."
     if layout is None or format in ('votes_long', 'votes_wide'):
         return ''
-    sides = {}
+    kept = {name: column for name, column in used.items() if name not in ('chosen', 'rejected')}
     if format != 'comparisons':
-        sides = dict(response_a='chosen', response_b='rejected')
-    mapping = _map_text(sides | layout.columns)
-    options = f'--format {layout.format}' + (f' --map {mapping}' if mapping else '')
-    return f'; to read it: {options}'
+        kept |= dict(
+            response_a=used.get('chosen', 'chosen'), response_b=used.get('rejected', 'rejected')
+        )
+    counts = [column for name, column in kept.items() if name in _CONTRACT_VOTES]
+    instead = ''
+    if layout.format != 'comparisons' and counts:
+        kept = {name: column for name, column in kept.items() if name not in _CONTRACT_VOTES}
+        instead = f' instead of {", ".join(f"`{column}`" for column in counts)}'
+    return f'; to read it{instead}: {_options(layout.format, kept | layout.columns)}'
