@@ -63,6 +63,7 @@ from plurality_nb.data.vote_columns import (
     signed_choice,
     signing_column,
     unused_votes,
+    unused_weights,
     vote_reader,
 )
 from plurality_nb.data.vote_words import check_vote_words
@@ -92,7 +93,7 @@ class _RecognisedRows(NamedTuple):
     convert: Callable  # a row under the format's names to comparisons
     kinds: VoterKinds
     seen: Collection[str]  # columns of the first rows, under the format's names
-    unused: str = ''  # which columns look like votes and are not used
+    unused: Sequence[str] = ()  # which columns look like votes and are not used
     json_texts: Sequence[str] = ()  # columns of conversations as JSON
 
 
@@ -223,7 +224,8 @@ def _recognise(
     known = rename_columns(joined_rows(looked_at), mapped)
     kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
     convert = _naming_voters(convert, known, name)
-    unused = unused_votes(known, name, looked_at, columns)
+    unused = [unused_votes(known, name, looked_at, columns)]
+    unused += [unused_weights(known, name, looked_at)]
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
         opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, unused
@@ -681,7 +683,7 @@ def _tell_of_votes(recognised: _RecognisedRows) -> list[str]:
     except ContractError as error:
         error.where = where
         raise
-    notes = [note for note in (recognised.unused, *assumed) if note]
+    notes = [note for note in (*recognised.unused, *assumed) if note]
     _tell(where, notes)
     return notes
 

@@ -19,6 +19,7 @@ __all__ = [
     'vote_reader',
     'propose_votes',
     'unused_votes',
+    'unused_weights',
 ]
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #imports
@@ -714,6 +715,22 @@ def _with_ties(
     return VoteLayout('comparisons', {**counts, 'human_tie': ties[0]})
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #chosen-counts
+def _counts_of_choice(row: SourceRow) -> dict[str, str]:
+    "Numbers of votes for the chosen and the rejected response; those that a table has."
+    by_name = {column.casefold(): column for column in row if isinstance(column, str)}
+    stems = [*column_names('human_counts'), 'n', 'num', 'count', 'counts', 'total']
+    for stem in stems:
+        counts = {}
+        for name, side in dict(human_a='chosen', human_b='rejected').items():
+            found = [c for c in (f'{stem}_{side}', f'{side}_{stem}') if c in by_name]
+            if found and _is_whole(row[by_name[found[0]]]):
+                counts[name] = by_name[found[0]]
+        if counts:
+            return _with_bare_ties(counts, row) if len(counts) == 2 else counts
+    return {}
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #our-columns
 # What this package adds to its files: simulated users and their shares, a judge before calibration.
 _OUR_COLUMNS = {
@@ -759,19 +776,26 @@ def unused_votes(
         like = like._replace(votes=[*like.votes, *words])
     else:
         like = like._replace(unnamed=[*like.unnamed, *words])
+    chosen = _counts_of_choice(row) if format in ('trl', 'hh') else {}
+    columns += chosen.values()
     layout = _with_ties(_vote_mapping(like), row, numbers)
+    if len(chosen) > 1:
+        layout = VoteLayout('comparisons', chosen)
     columns += [*words, *numbers]
     columns = _without_ours(columns, row)
     if not columns:
         return ''
     named = ', '.join(f'`{column}`' for column in dict.fromkeys(columns))
-    return f'{named}: looks like votes and is not used{_unused_hint(format, layout, used)}'
+    return f'{named}: looks like votes and is not used{_unused_hint(format, layout, used, row)}'
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #unused-hint
-def _unused_hint(format: str, layout: VoteLayout | None, used: Mapping[str, Any]) -> str:
+def _unused_hint(
+    format: str, layout: VoteLayout | None, used: Mapping[str, Any], row: SourceRow
+) -> str:
     "The options that read a table's votes, with all columns that are read already."
-    if layout is None or format in ('votes_long', 'votes_wide'):
+    is_readable = format == 'comparisons' or (format == 'trl' and 'prompt' in row)
+    if layout is None or not is_readable:
         return ''
     kept = {name: column for name, column in used.items() if name not in ('chosen', 'rejected')}
     if format != 'comparisons':
@@ -784,3 +808,40 @@ def _unused_hint(format: str, layout: VoteLayout | None, used: Mapping[str, Any]
         kept = {name: column for name, column in kept.items() if name not in _CONTRACT_VOTES}
         instead = f' instead of {", ".join(f"`{column}`" for column in counts)}'
     return f'; to read it{instead}: {_options(layout.format, kept | layout.columns)}'
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #unused-weights
+_WEIGHTS = re.compile(
+    r'(?:n|num|number_of|total|vote)?_?(?:votes?|voters|annotators|raters|ratings|count|counts)'
+    r'|n|weights?|vote_weight|freq|frequency|agreement|agreement_rate|consensus',
+    re.IGNORECASE,
+)
+
+
+def unused_weights(
+    row: SourceRow,  # a table's first row, under the format's names
+    format: str,  # that reads it
+    head: Iterable[Any] = (),  # the table's first rows
+) -> str:  # a sentence, empty where there is none
+    "Which columns may say that a row stands for several votes, of which it counts as one."
+    is_choice = format in ('trl', 'hh', *VOTE_FORMATS)
+    is_choice |= format == 'comparisons' and row.get('label') is not None
+    if not is_choice or 'human_a' in row:
+        return ''
+    rows = list(head) or [row]
+    weights = [
+        column
+        for column in row
+        if isinstance(column, str)
+        and column not in {'vote', 'label', *FEATURES}
+        and _WEIGHTS.fullmatch(column)
+        and {*map(as_vote_number, vote_cells(rows, [column]))} - {1, None}
+    ]
+    if not weights:
+        return ''
+    named = ', '.join(f'`{column}`' for column in weights)
+    sides = 'votes_chosen, votes_rejected' if format in ('trl', 'hh') else 'votes_a, votes_b'
+    return (
+        f'{named}: looks like a number of votes and is not used: every vote counts once. '
+        f'To count them: one row a pair with its numbers of votes in two columns, {sides}'
+    )
