@@ -16,6 +16,7 @@ __all__ = [
     'recognise_votes',
     'complete_vote_columns',
     'check_late_columns',
+    'vote_assumptions',
     'vote_reader',
     'propose_votes',
     'unused_votes',
@@ -35,6 +36,7 @@ from plurality_nb.data.display_order import (
     check_places,
     is_turned,
     joined_rows,
+    place_note,
     vote_cells,
 )
 from plurality_nb.data.judgements import (
@@ -501,6 +503,55 @@ def _check_side_order(columns: Mapping) -> None:
         )
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #vote-values
+class _VoteValues(NamedTuple):
+    "What the first rows of a file have in their columns of votes."
+
+    columns: list[str]
+    are_named: bool  # whether each column belongs to one rater
+    unexplained: list[Any]  # values that the user's words do not explain
+
+
+def _is_explained(value: Any, words: Mapping[str, str | None]) -> bool:
+    number = as_vote_number(value)
+    return str(value).strip() in words or (number is not None and f'{number:g}' in words)
+
+
+def _vote_values(
+    format: str, head: Sequence[Any], columns: Mapping, words: Mapping[str, str | None]
+) -> _VoteValues:
+    sources, are_named = [columns.get('vote', 'vote')], True
+    if format == 'votes_wide':
+        sources, are_named = _raters_of(joined_rows(head), columns)
+    values = vote_cells(head, sources)
+    return _VoteValues(sources, are_named, [v for v in values if not _is_explained(v, words)])
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #vote-assumptions
+def vote_assumptions(
+    format: str,  # `votes_long`, `votes_wide`, `comparisons`
+    head: Sequence[Any],  # the file's first rows
+    columns: Mapping,  # of `complete_vote_columns`
+    words: Mapping[str, str | None] = {},  # of `check_vote_words`
+) -> list[str]:  # sentences
+    "How words of place and the numbers 0, 1 and 2 are read, where the user did not say."
+    if format == 'comparisons':
+        counts = [str(column) for name, column in columns.items() if name in _CONTRACT_VOTES]
+        remedy = 'exchange the two counts in every row that showed B first or left'
+        note = place_note(head, counts[0], counts, remedy) if counts else ''
+        return [note] if note else []
+    values = _vote_values(format, head, columns, words)
+    is_turned_known = 'shown_turned' in columns or 'shown_turned' in joined_rows(head)
+    note = '' if is_turned_known else place_note(head, values.columns[0], values.unexplained)
+    notes = [note] if note else []
+    if {0, 2} <= {*map(as_vote_number, values.unexplained)}:
+        notes.append(
+            f'`{values.columns[0]}`: 0 is read as a tie, 1 as A and 2 as B; '
+            'if they mean something else: --vote-words 0=a,1=b,2=tie'
+        )
+    return notes
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #vote-reader
 ROWS_PEEKED = 10_000  # rows that are looked at to learn what numbers mean
 
@@ -513,13 +564,7 @@ def vote_reader(
 ) -> Callable[[SourceRow], dict]:  # converts a row under the format's names
     "A reader of the votes of one file, whose first rows show what its numbers mean."
     _check_side_order(columns)
-    first = joined_rows(head)
-    are_named = True
-    if format == 'votes_wide':
-        sources, are_named = _raters_of(first, columns)
-    else:
-        sources = [columns.get('vote', 'vote')]
-    values = [value for value in vote_cells(head, sources) if str(value).strip() not in words]
+    sources, are_named, values = _vote_values(format, head, columns, words)
     check_places(head, columns, sources, values)
     numbers = {number for number in map(as_vote_number, values) if number is not None}
     reader = VoteWords(words, number_meaning(numbers, sources[0], words))

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.data.voters import Counting
 from plurality_nb.errors import ContractError
 
 SIDES = ("a", "b", "tie")
@@ -141,3 +142,120 @@ def test_agreement_beside_a_choice_is_named():
 @pytest.mark.parametrize("harmless", [dict(n=5, votes_a=3, votes_b=2), dict(count=3, human_a=1)])
 def test_a_total_beside_counts_is_no_weight(harmless):
     assert "number of votes" not in notes_of([TEXTS | harmless])
+
+
+PLACES = {
+    "left and right": [dict(vote="left"), dict(vote="right")],
+    "first and second": [dict(vote="first"), dict(vote="second")],
+    "raters": [dict(rater_1="left", rater_2="right")],
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_how_places_are_read_is_said(name):
+    rows = [TEXTS | votes for votes in PLACES[name]]
+    said = notes_of(rows)
+    assert "left and first are read as `response_a`" in said
+    assert "--map shown_turned=COLUMN" in said
+    words = dict(left="a", right="b", first="a", second="b")
+    assert "shown_turned" not in notes_of_counting(rows, words)
+    turned = [row | dict(shown_turned=True) for row in rows]
+    assert "are read as `response_a`" not in notes_of(turned)
+
+
+def notes_of_counting(rows, words):
+    return notes_of(rows, counting=Counting(vote_words=words))
+
+
+@pytest.mark.parametrize("names", [("left_model", "right_model"), ("first_model", "second_model")])
+def test_models_that_change_places_are_named(names):
+    rows = [TEXTS | dict(zip(names, models), vote="left") for models in ("xy", "yx")]
+    assert f"`{names[0]}` and `{names[1]}` change places between rows" in notes_of(rows)
+    assert "change places" not in notes_of(rows[:1])
+
+
+def test_counts_of_places_are_said():
+    said = notes_of([TEXTS | dict(votes_left=2, votes_right=1)])
+    assert "left and first are read as `response_a`" in said
+    assert "exchange the two counts" in said
+
+
+TURNED = dict(swapped=(True, False), is_flipped=(1, 0), order=("BA", "AB"), Order=(True, False))
+
+
+@pytest.mark.parametrize("column", TURNED)
+@pytest.mark.parametrize("vote", ["vote", "rater_1"])
+def test_one_and_two_beside_turned_responses_are_asked_about(column, vote):
+    rows = [TEXTS | {vote: 1, column: TURNED[column][0]}]
+    rows += [TEXTS | dict(prompt="Coffee?") | {vote: 2, column: TURNED[column][1]}]
+    with pytest.raises(ContractError, match="shown_turned") as caught:
+        load_comparisons(rows)
+    assert "--vote-words 1=a,2=b,0=tie" in caught.value.hint
+    ds = load_comparisons(rows, vote_words={"1": "a", "2": "b"})
+    assert ds["human_a"][:] == [1, 0]
+    if "--map" in caught.value.hint:
+        ds = load_comparisons(rows, columns=dict(shown_turned=column))
+        assert ds["human_a"][:] == [0, 0]
+
+
+@pytest.mark.parametrize("other", [dict(order=17), dict(order=2), dict(randomized=True)])
+def test_other_columns_do_not_stop_numbers(other):
+    assert votes_of(load_comparisons([TEXTS | dict(vote=2) | other])) == [0, 1, 0]
+
+
+@pytest.mark.parametrize("numbers", [(0, 1, 2), ("0", "2"), (2.0, 0.0)])
+def test_how_zero_one_and_two_are_read_is_said(numbers):
+    rows = [TEXTS | dict(vote=number, annotator=f"p{number}") for number in numbers]
+    note = "0 is read as a tie, 1 as A and 2 as B; if they mean something else: --vote-words"
+    assert note in notes_of(rows)
+    assert note not in notes_of([row for row in rows if float(row["vote"]) == 2])
+    assert note not in notes_of_counting(rows, {"0": "a", "1": "b", "2": "tie"})
+
+
+OWN = {
+    "numbers": (dict(weight=3), dict(weight=2)),
+    "texts": (dict(remark="fine"), dict(remark="bad")),
+    "lists": (dict(tags=["x"]), dict(tags=["y"])),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_own_columns_that_merging_empties_are_named(name):
+    first, second = OWN[name]
+    (column,) = first
+    rows = [TEXTS | dict(human_a=1, human_b=0) | own for own in (first, second)]
+    rows += [row | dict(prompt="Coffee?") for row in rows]
+    note = f"`{column}`: differs between the rows of one pair, and is empty in 2 merged pairs"
+    assert note in notes_of(rows)
+    assert "--no-merge" in notes_of(rows)
+    for kept in (rows[::2], [TEXTS | dict(human_a=1, human_b=0) | first] * 2):
+        assert "merged pairs" not in notes_of(kept)
+    assert "merged pairs" not in notes_of(rows, merge=False)
+
+
+def test_one_note_names_all_emptied_columns():
+    own = (dict(x="1", y=2, z="green"), dict(x="2", y=3, z="green"))
+    said = notes_of([TEXTS | dict(human_a=1, human_b=0) | columns for columns in own])
+    assert "`x`, `y`: differs between the rows of one pair, and is empty in 1 merged pairs" in said
+    assert "`z`" not in said
+
+
+def labelled(*rows):
+    names = ("label", "human_a", "human_b")
+    return [TEXTS | dict(prompt=f"Tea {i}?") | dict(zip(names, row)) for i, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    "rows", [[(0, 4, 1), (1, 0, 5)], [(0, 4, 1)], [(0, 4, 1), (None, 3, 0), (1, 2, 2), (1, 1, 3)]]
+)
+def test_labels_against_all_votes_are_said(rows):
+    n = sum(label is not None and a != b for label, a, b in rows)
+    note = f"`label` contradicts the majority of votes in all {n} rows that have both"
+    assert note in notes_of(labelled(*rows))
+    right = [(1 if label == 0 else label, *votes) for label, *votes in rows[:1]]
+    assert "contradicts" not in notes_of(labelled(*rows, *right))
+
+
+def test_votes_do_not_contradict_their_own_label():
+    assert "contradicts" not in notes_of([TEXTS | dict(vote="B", annotator="kim")])
+    assert "contradicts" not in notes_of(labelled((0.5, 2, 1)))
