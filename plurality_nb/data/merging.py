@@ -375,6 +375,7 @@ class EmptiedColumns(NamedTuple):
     pairs: int  # with at least one of them
 
 
+# %% ../../nbs/data/19_merging.ipynb #find-emptied
 def emptied_columns(
     ds: Dataset,  # comparisons
     merged: Dataset,  # of `merge_pairs`

@@ -591,7 +591,7 @@ def _text_sides(row: SourceRow) -> tuple[str, str] | None:
     return longest[0] if longest else None
 
 
-# %% ../../nbs/data/15b_vote_columns.ipynb #propose-votes
+# %% ../../nbs/data/15b_vote_columns.ipynb #options
 def _map_text(columns: Mapping[str, Any]) -> str:
     pairs = []
     for name, column in columns.items():
@@ -619,6 +619,7 @@ def _vote_mapping(like: VoteLike) -> VoteLayout | None:
     return VoteLayout('comparisons', dict(counts)) if counts else None
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #propose-votes
 def propose_votes(
     row: SourceRow,  # the first row, whose columns no format has
 ) -> str:  # options of a command; empty where there is nothing to propose
