@@ -115,14 +115,13 @@ def tie_anchor(
 # %% ../../nbs/rewards/00_outcomes.ipynb #anchor-of-votes
 def anchor_of_votes(
     objective: str,  # one of `OUTCOME_OBJECTIVES`
-    outcomes: np.ndarray,  # (pairs, 3): shares for chosen, rejected, tie of what is learned from
+    ties: np.ndarray,  # (pairs,): share of ties in the votes on each that is learned from
 ) -> float:  # as `tie_anchor`
     "The anchor at the share of ties in the votes, with half a tie and half a choice added."
-    ties = outcomes[:, 2]
     if len(ties) and ties.min() == ties.max() and ties[0] in (0, 1):
         kind = 'all votes are ties' if ties[0] else 'no vote is a tie'
         _log.warning(f'{objective}: {kind}, so the model cannot learn when people tie')
-    return tie_anchor(objective, float((outcomes[:, 2].sum() + 0.5) / (len(outcomes) + 1)))
+    return tie_anchor(objective, float((ties.sum() + 0.5) / (len(ties) + 1)))
 
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #pair-scale

@@ -238,7 +238,7 @@ def _anchored(
     "The settings, with the anchor of the votes where an objective predicts ties and none is given."
     if OBJECTIVES[objective].outputs == 1:
         return settings
-    return dict(tie_threshold=anchor_of_votes(objective, targets['outcomes'])) | settings
+    return dict(tie_threshold=anchor_of_votes(objective, targets['outcomes'][:, 2])) | settings
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #training-record-2
@@ -286,9 +286,6 @@ def _usable_targets(
 
 # %% ../../nbs/rewards/07_probe.ipynb #step-sizes
 STEP_SIZES = dict.fromkeys(OBJECTIVES, 0.01) | dict(crowd=0.003)
-
-# %% ../../nbs/rewards/07_probe.ipynb #train-probe
-#| export
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #train-probe-alone
