@@ -44,6 +44,7 @@ from plurality_nb.data.judgements import Format, SourceRow
 from plurality_nb.data.merging import (
     REPEATS,
     RepeatedVotes,
+    emptied_columns,
     merge_pairs,
     once_a_row,
     pair_codes,
@@ -63,6 +64,8 @@ from plurality_nb.data.vote_columns import (
     signed_choice,
     signing_column,
     unused_votes,
+    unused_weights,
+    vote_assumptions,
     vote_reader,
 )
 from plurality_nb.data.vote_words import check_vote_words
@@ -92,7 +95,7 @@ class _RecognisedRows(NamedTuple):
     convert: Callable  # a row under the format's names to comparisons
     kinds: VoterKinds
     seen: Collection[str]  # columns of the first rows, under the format's names
-    unused: str = ''  # which columns look like votes and are not used
+    said: Sequence[str] = ()  # which votes are not used, and how unclear ones are read
     json_texts: Sequence[str] = ()  # columns of conversations as JSON
 
 
@@ -189,6 +192,17 @@ def _naming_voters(convert: Callable, known: Mapping, name: str) -> Callable:
     return partial(signed_choice, convert=convert, column=column) if column else convert
 
 
+# %% ../../nbs/data/20_loading.ipynb #said-of-votes
+def _said_of_votes(
+    known: Mapping, name: str, head: list, columns: Mapping, counting: Counting
+) -> list[str]:
+    "Which columns look like votes and are not used, and how unclear votes are read."
+    said = [unused_votes(known, name, head, columns), unused_weights(known, name, head)]
+    if name in (*VOTE_FORMATS, 'comparisons') and not _is_ours(known):
+        said += vote_assumptions(name, head, columns, check_vote_words(counting.vote_words))
+    return [sentence for sentence in said if sentence]
+
+
 # %% ../../nbs/data/20_loading.ipynb #recognise-all
 def _recognise(
     opened: Opened, format: str | None, columns: Mapping, counting: Counting
@@ -223,10 +237,10 @@ def _recognise(
     known = rename_columns(joined_rows(looked_at), mapped)
     kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
     convert = _naming_voters(convert, known, name)
-    unused = unused_votes(known, name, looked_at)
+    said = _said_of_votes(known, name, looked_at, columns, counting)
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
-        opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, unused
+        opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, said
     )._replace(json_texts=_json_columns_of(looked_at, name, mapped))
 
 
@@ -255,7 +269,7 @@ def _vote_columns(
     seen = joined_rows(head)
     known = rename_columns(seen, texts) if texts else seen
     if not is_given and name in (*VOTE_FORMATS, 'comparisons') and 'raters' not in columns:
-        layout = recognise_votes(known)
+        layout = recognise_votes(known, columns)
         name = layout.format if layout else 'comparisons'
         if layout and name == 'comparisons':
             check_counted_places(head, layout.columns)
@@ -681,7 +695,7 @@ def _tell_of_votes(recognised: _RecognisedRows) -> list[str]:
     except ContractError as error:
         error.where = where
         raise
-    notes = [note for note in (recognised.unused, *assumed) if note]
+    notes = [note for note in (*recognised.said, *assumed)]
     _tell(where, notes)
     return notes
 
@@ -771,6 +785,33 @@ def _label_notes(ds: Dataset, codes: np.ndarray) -> Iterator[str]:
         )
 
 
+# %% ../../nbs/data/20_loading.ipynb #contradicted-labels
+def _contradicted_labels(ds: Dataset) -> Iterator[str]:
+    "What is said where every label is against the votes beside it, as if it meant the other side."
+    label = number_column(ds, 'label')
+    lead = number_column(ds, 'human_a') - number_column(ds, 'human_b')
+    agrees = np.sign(label - 0.5) * np.sign(lead)  # nan where one of them is not known
+    against, with_label = int((agrees < 0).sum()), int((agrees > 0).sum())
+    if against and not with_label:
+        yield (
+            f'`label` contradicts the majority of votes in all {against} rows that have both: '
+            '1 says that `response_a` is better, 0 that `response_b` is; if the file means the '
+            'opposite, write 1 - label, or leave the column out'
+        )
+
+
+# %% ../../nbs/data/20_loading.ipynb #emptied-notes
+def _emptied_notes(rows: Dataset, merged: Dataset) -> Iterator[str]:
+    "What is said of own columns that merging rows has emptied."
+    columns, pairs = emptied_columns(rows, merged)
+    if columns:
+        yield (
+            f'{", ".join(f"`{column}`" for column in columns)}: differs between the rows of one '
+            f'pair, and is empty in {pairs} merged pairs; to keep every row: --no-merge '
+            '(`merge=False`)'
+        )
+
+
 # %% ../../nbs/data/20_loading.ipynb #count-votes-once
 def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) -> Loaded:
     "The comparisons with each person's vote once a pair, rows merged if asked for; notes say so."
@@ -780,10 +821,11 @@ def _count_votes(loaded: Loaded, counting: Counting, merge: bool, where: str) ->
     is_as_saved = not merge and account['format'] == 'comparisons'
     if is_as_saved:
         counting = counting._replace(repeats='all')
-    notes = [*_repeat_notes(counted, counting, merge)]
+    notes = [*_repeat_notes(counted, counting, merge), *_contradicted_labels(ds)]
     if merge:
         notes += _label_notes(ds, codes)
-        ds = merge_pairs(ds, where, counting.repeats)
+        rows, ds = ds, merge_pairs(ds, where, counting.repeats)
+        notes += _emptied_notes(rows, ds)
     elif counting.repeats != 'all':
         ds = once_a_row(ds, where, counting.repeats)
     notes += _large_counts(ds)

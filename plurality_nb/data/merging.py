@@ -13,6 +13,8 @@ __all__ = [
     'repeated_votes',
     'merge_pairs',
     'once_a_row',
+    'EmptiedColumns',
+    'emptied_columns',
 ]
 
 # %% ../../nbs/data/19_merging.ipynb #imports
@@ -32,7 +34,7 @@ from plurality_nb.data.arrow import arrow_column, gather_rows, take
 from plurality_nb.data.build import number_column, to_comparisons
 from plurality_nb.data.judgements import binary_label
 from plurality_nb.data.orientation import turn_ballots
-from plurality_nb.data.schema import OUTCOMES, VOTERS
+from plurality_nb.data.schema import FEATURES, OUTCOMES, VOTERS
 from plurality_nb.errors import ContractError
 
 
@@ -363,3 +365,36 @@ def _merge_where(
     kept = np.unique(codes, return_index=True)[1]
     kept[is_merged] = len(ds) + np.arange(len(merged))
     return take(concatenate_datasets([ds, merged]), kept)
+
+
+# %% ../../nbs/data/19_merging.ipynb #emptied-columns
+class EmptiedColumns(NamedTuple):
+    "Columns that merging left null where the rows of a pair had different values."
+
+    columns: list[str]
+    pairs: int  # with at least one of them
+
+
+# %% ../../nbs/data/19_merging.ipynb #find-emptied
+def emptied_columns(
+    ds: Dataset,  # comparisons
+    merged: Dataset,  # of `merge_pairs`
+) -> EmptiedColumns:  # of the table's own columns
+    "Which own columns differ between the rows of a pair, so that merging has lost them."
+    codes = pair_codes(ds).codes
+    is_lost = np.zeros(len(merged), bool)
+    columns = []
+    for column in ds.column_names:
+        if column in FEATURES:
+            continue
+        was_known = np.zeros(len(merged), bool)
+        was_known[codes[_is_known(ds, column)]] = True
+        lost = was_known & ~_is_known(merged, column)
+        if lost.any():
+            columns.append(column)
+        is_lost |= lost
+    return EmptiedColumns(columns, int(is_lost.sum()))
+
+
+def _is_known(ds: Dataset, column: str) -> np.ndarray:
+    return np.asarray(arrow_column(ds, column).is_valid())

@@ -16,9 +16,11 @@ __all__ = [
     'recognise_votes',
     'complete_vote_columns',
     'check_late_columns',
+    'vote_assumptions',
     'vote_reader',
     'propose_votes',
     'unused_votes',
+    'unused_weights',
 ]
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #imports
@@ -34,6 +36,7 @@ from plurality_nb.data.display_order import (
     check_places,
     is_turned,
     joined_rows,
+    place_note,
     vote_cells,
 )
 from plurality_nb.data.judgements import (
@@ -126,6 +129,32 @@ def _may_be_count(value: Any) -> bool:
     return value in (None, '') or value != value or (number is not None and number >= 0)
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #bare-ties
+_BARE_TIES = re.compile(
+    r'(?:n_|num_|count_|votes_|total_)?(?:ties?|draws?)(?:_votes|_count)?', re.IGNORECASE
+)
+
+
+def _is_whole(value: Any) -> bool:
+    number = as_vote_number(value)
+    return number is not None and number >= 0 and number.is_integer()
+
+
+def _with_bare_ties(counts: dict[str, str], row: SourceRow) -> dict[str, str]:
+    "Counts for both sides, with the one column of ties that the table has beside them."
+    voters = {name.partition('_')[0] for name in counts}
+    has_ties = any(name.endswith('_tie') for name in counts)
+    if len(voters) != 1 or has_ties:
+        return counts
+    ties = [
+        column
+        for column, value in row.items()
+        if isinstance(column, str) and _BARE_TIES.fullmatch(column) and _is_whole(value)
+    ]
+    return counts | {f'{voters.pop()}_tie': ties[0]} if len(ties) == 1 else counts
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #columns-of-counts
 def _columns_of_counts(row: SourceRow, tables: Mapping[str, str]) -> dict[str, str]:
     counts: dict[str, str] = {}
     for table, voters in tables.items():
@@ -133,7 +162,7 @@ def _columns_of_counts(row: SourceRow, tables: Mapping[str, str]) -> dict[str, s
         own = all(contract == column for contract, column in found.items())
         if not own and all(_may_be_count(row[column]) for column in found.values()):
             counts |= found
-    return counts
+    return _with_bare_ties(counts, row)
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #find-vote-like
@@ -355,6 +384,23 @@ class VoteLayout(NamedTuple):
     columns: dict[str, Any]  # a format's column to the table's
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #numbered-counts
+_NAMED_RATERS = re.compile(r'(?:human|person)[ _.-]?\d+', re.IGNORECASE)
+
+
+def _numbered_counts(raters: Sequence[str], row: SourceRow, sides: Sequence[Any]) -> dict[str, str]:
+    "Two columns of numbers with the numbers that the two responses have, as counts; else empty."
+    numbers = [re.search(r'\d+$', str(column)) for column in (*sides, *raters)]
+    first, second, *others = [number[0] if number else None for number in numbers]
+    is_alike = (
+        first is not None and first != second and others in ([first, second], [second, first])
+    )
+    if not is_alike or not all(_may_be_count(row[rater]) for rater in raters):
+        return {}
+    ordered = raters if others[0] == first else raters[::-1]
+    return dict(zip(('human_a', 'human_b'), ordered))
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #recognise-votes
 def _long_columns(like: VoteLike, row: SourceRow) -> dict[str, str] | None:
     "The columns of a table with one row a vote; None where there is no vote, or more than one."
@@ -373,6 +419,7 @@ def _long_columns(like: VoteLike, row: SourceRow) -> dict[str, str] | None:
 
 def recognise_votes(
     row: SourceRow,  # the first row
+    columns: Mapping[str, Any] = {},  # the user's: a format's column to the file's
 ) -> VoteLayout | None:  # None where no votes are recognised
     "How the votes of a table with the contract's texts are read."
     if not set(_TEXT_COLUMNS) <= row.keys() or _CONTRACT_VOTES & row.keys():
@@ -382,7 +429,11 @@ def recognise_votes(
     if like.counts:
         shapes.append(VoteLayout('comparisons', dict(like.counts)))
     raters = like.raters or like.unnamed
-    if raters and all(_is_a_vote(row[rater], row) for rater in raters):
+    sides = [columns.get(side, side) for side in _TEXT_COLUMNS[1:]]
+    numbered = _numbered_counts(raters, row, sides) if raters else {}
+    if numbered and all(map(_NAMED_RATERS.fullmatch, raters)):
+        shapes.append(VoteLayout('comparisons', _with_bare_ties(numbered, row)))
+    elif raters and all(_is_a_vote(row[rater], row) for rater in raters):
         shapes.append(VoteLayout('votes_wide', dict(raters=raters)))
     long = _long_columns(like, row)
     if long:
@@ -400,7 +451,7 @@ def complete_vote_columns(
     "The columns of votes, where there is one for each purpose."
     complete = dict(columns)
     if format == 'comparisons' and not is_given:
-        layout = recognise_votes(row)
+        layout = recognise_votes(row, columns)
         return complete | (dict(layout.columns) if layout else {})
     if format == 'votes_wide':
         return complete | dict(raters=_raters_of(row, columns)[0])
@@ -452,6 +503,55 @@ def _check_side_order(columns: Mapping) -> None:
         )
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #vote-values
+class _VoteValues(NamedTuple):
+    "What the first rows of a file have in their columns of votes."
+
+    columns: list[str]
+    are_named: bool  # whether each column belongs to one rater
+    unexplained: list[Any]  # values that the user's words do not explain
+
+
+def _is_explained(value: Any, words: Mapping[str, str | None]) -> bool:
+    number = as_vote_number(value)
+    return str(value).strip() in words or (number is not None and f'{number:g}' in words)
+
+
+def _vote_values(
+    format: str, head: Sequence[Any], columns: Mapping, words: Mapping[str, str | None]
+) -> _VoteValues:
+    sources, are_named = [columns.get('vote', 'vote')], True
+    if format == 'votes_wide':
+        sources, are_named = _raters_of(joined_rows(head), columns)
+    values = vote_cells(head, sources)
+    return _VoteValues(sources, are_named, [v for v in values if not _is_explained(v, words)])
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #vote-assumptions
+def vote_assumptions(
+    format: str,  # `votes_long`, `votes_wide`, `comparisons`
+    head: Sequence[Any],  # the file's first rows
+    columns: Mapping,  # of `complete_vote_columns`
+    words: Mapping[str, str | None] = {},  # of `check_vote_words`
+) -> list[str]:  # sentences
+    "How words of place and the numbers 0, 1 and 2 are read, where the user did not say."
+    if format == 'comparisons':
+        counts = [str(column) for name, column in columns.items() if name in _CONTRACT_VOTES]
+        remedy = 'exchange the two counts in every row that showed B first or left'
+        note = place_note(head, counts[0], counts, remedy) if counts else ''
+        return [note] if note else []
+    values = _vote_values(format, head, columns, words)
+    is_turned_known = 'shown_turned' in columns or 'shown_turned' in joined_rows(head)
+    note = '' if is_turned_known else place_note(head, values.columns[0], values.unexplained)
+    notes = [note] if note else []
+    if {0, 2} <= {*map(as_vote_number, values.unexplained)}:
+        notes.append(
+            f'`{values.columns[0]}`: 0 is read as a tie, 1 as A and 2 as B; '
+            'if they mean something else: --vote-words 0=a,1=b,2=tie'
+        )
+    return notes
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #vote-reader
 ROWS_PEEKED = 10_000  # rows that are looked at to learn what numbers mean
 
@@ -464,13 +564,7 @@ def vote_reader(
 ) -> Callable[[SourceRow], dict]:  # converts a row under the format's names
     "A reader of the votes of one file, whose first rows show what its numbers mean."
     _check_side_order(columns)
-    first = joined_rows(head)
-    are_named = True
-    if format == 'votes_wide':
-        sources, are_named = _raters_of(first, columns)
-    else:
-        sources = [columns.get('vote', 'vote')]
-    values = [value for value in vote_cells(head, sources) if str(value).strip() not in words]
+    sources, are_named, values = _vote_values(format, head, columns, words)
     check_places(head, columns, sources, values)
     numbers = {number for number in map(as_vote_number, values) if number is not None}
     reader = VoteWords(words, number_meaning(numbers, sources[0], words))
@@ -497,7 +591,7 @@ def _text_sides(row: SourceRow) -> tuple[str, str] | None:
     return longest[0] if longest else None
 
 
-# %% ../../nbs/data/15b_vote_columns.ipynb #propose-votes
+# %% ../../nbs/data/15b_vote_columns.ipynb #options
 def _map_text(columns: Mapping[str, Any]) -> str:
     pairs = []
     for name, column in columns.items():
@@ -505,6 +599,12 @@ def _map_text(columns: Mapping[str, Any]) -> str:
         if name != text:
             pairs.append(f'{name}={text}')
     return ','.join(pairs)
+
+
+def _options(format: str, columns: Mapping[str, Any]) -> str:
+    "The options of a command that reads columns by a format."
+    mapping = _map_text(columns)
+    return f'--format {format}' + (f' --map {mapping}' if mapping else '')
 
 
 def _vote_mapping(like: VoteLike) -> VoteLayout | None:
@@ -519,6 +619,7 @@ def _vote_mapping(like: VoteLike) -> VoteLayout | None:
     return VoteLayout('comparisons', dict(counts)) if counts else None
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #propose-votes
 def propose_votes(
     row: SourceRow,  # the first row, whose columns no format has
 ) -> str:  # options of a command; empty where there is nothing to propose
@@ -532,8 +633,15 @@ def propose_votes(
     names = [c for c in column_names('prompt') for column in row if str(column).casefold() == c]
     columns = dict(prompt=next((c for c in row if str(c).casefold() in names), 'COLUMN'))
     columns |= dict(zip(('response_a', 'response_b'), sides or ('response_a', 'response_b')))
-    mapping = _map_text(columns | layout.columns)
-    return f'--format {layout.format}' + (f' --map {mapping}' if mapping else '')
+    raters = layout.columns.get('raters', [])
+    numbered = _numbered_counts(raters, row, sides) if raters and sides else {}
+    if not numbered:
+        return _options(layout.format, columns | layout.columns)
+    counts = _options('comparisons', columns | _with_bare_ties(numbered, row))
+    if all(map(_NAMED_RATERS.fullmatch, raters)):
+        return counts
+    one_vote_each = _options(layout.format, columns | layout.columns)
+    return f'{counts} (or, if each column is the vote of one rater: {one_vote_each})'
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #other-votes
@@ -653,6 +761,22 @@ def _with_ties(
     return VoteLayout('comparisons', {**counts, 'human_tie': ties[0]})
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #chosen-counts
+def _counts_of_choice(row: SourceRow) -> dict[str, str]:
+    "Numbers of votes for the chosen and the rejected response; those that a table has."
+    by_name = {column.casefold(): column for column in row if isinstance(column, str)}
+    stems = [*column_names('human_counts'), 'n', 'num', 'count', 'counts', 'total']
+    for stem in stems:
+        counts = {}
+        for name, side in dict(human_a='chosen', human_b='rejected').items():
+            found = [c for c in (f'{stem}_{side}', f'{side}_{stem}') if c in by_name]
+            if found and _is_whole(row[by_name[found[0]]]):
+                counts[name] = by_name[found[0]]
+        if counts:
+            return _with_bare_ties(counts, row) if len(counts) == 2 else counts
+    return {}
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #our-columns
 # What this package adds to its files: simulated users and their shares, a judge before calibration.
 _OUR_COLUMNS = {
@@ -675,14 +799,17 @@ def unused_votes(
     row: SourceRow,  # a table's first row, under the format's names
     format: str,  # that reads it
     head: Sequence[Any] = (),  # the table's first rows
+    used: Mapping[str, Any] = {},  # a format's column to the file's, as the table is read
 ) -> str:  # a sentence, empty where nothing is left unused
     "Which columns look like votes and are read as nothing, and how to map them."
     if format not in ('comparisons', 'trl', 'hh', 'votes_long', 'votes_wide'):
         return ''  # these formats say what each of their columns is
-    used: tuple[str | None, ...] = ('vote', 'annotator') if format == 'votes_long' else ()
+    read: tuple[str | None, ...] = ('vote', 'annotator') if format == 'votes_long' else ()
     if format in ('trl', 'hh'):
-        used = (signing_column(row, format),)
-    not_looked_at = [column for column in ('label', *used, *_CONTRACT_VOTES) if column]
+        read = (signing_column(row, format),)
+    if format == 'votes_wide' and isinstance(used.get('raters'), list):
+        read = tuple(used['raters'])
+    not_looked_at = [column for column in ('label', *read, *_CONTRACT_VOTES) if column]
     like = vote_like_columns(_without(row, not_looked_at))
     if format == 'votes_wide':
         like = like._replace(raters=[], unnamed=[])
@@ -695,22 +822,72 @@ def unused_votes(
         like = like._replace(votes=[*like.votes, *words])
     else:
         like = like._replace(unnamed=[*like.unnamed, *words])
+    chosen = _counts_of_choice(row) if format in ('trl', 'hh') else {}
+    columns += chosen.values()
     layout = _with_ties(_vote_mapping(like), row, numbers)
+    if len(chosen) > 1:
+        layout = VoteLayout('comparisons', chosen)
     columns += [*words, *numbers]
     columns = _without_ours(columns, row)
     if not columns:
         return ''
     named = ', '.join(f'`{column}`' for column in dict.fromkeys(columns))
-    return f'{named}: looks like votes and is not used{_unused_hint(format, layout)}'
+    return f'{named}: looks like votes and is not used{_unused_hint(format, layout, used, row)}'
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #unused-hint
-def _unused_hint(format: str, layout: VoteLayout | None) -> str:
-    if layout is None or format in ('votes_long', 'votes_wide'):
+def _unused_hint(
+    format: str, layout: VoteLayout | None, used: Mapping[str, Any], row: SourceRow
+) -> str:
+    "The options that read a table's votes, with all columns that are read already."
+    is_readable = format == 'comparisons' or (format == 'trl' and 'prompt' in row)
+    if layout is None or not is_readable:
         return ''
-    sides = {}
+    kept = {name: column for name, column in used.items() if name not in ('chosen', 'rejected')}
     if format != 'comparisons':
-        sides = dict(response_a='chosen', response_b='rejected')
-    mapping = _map_text(sides | layout.columns)
-    options = f'--format {layout.format}' + (f' --map {mapping}' if mapping else '')
-    return f'; to read it: {options}'
+        kept |= dict(
+            response_a=used.get('chosen', 'chosen'), response_b=used.get('rejected', 'rejected')
+        )
+    counts = [column for name, column in kept.items() if name in _CONTRACT_VOTES]
+    instead = ''
+    if layout.format != 'comparisons' and counts:
+        kept = {name: column for name, column in kept.items() if name not in _CONTRACT_VOTES}
+        instead = f' instead of {", ".join(f"`{column}`" for column in counts)}'
+    return f'; to read it{instead}: {_options(layout.format, kept | layout.columns)}'
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #unused-weights
+_WEIGHTS = re.compile(
+    r'(?:n|num|number_of|total|vote)?_?(?:votes?|voters|annotators|raters|ratings|count|counts)'
+    r'|n|weights?|vote_weight|freq|frequency|agreement|agreement_rate|consensus',
+    re.IGNORECASE,
+)
+
+
+def unused_weights(
+    row: SourceRow,  # a table's first row, under the format's names
+    format: str,  # that reads it
+    head: Iterable[Any] = (),  # the table's first rows
+) -> str:  # a sentence, empty where there is none
+    "Which columns may say that a row stands for several votes, of which it counts as one."
+    is_choice = format in ('trl', 'hh', *VOTE_FORMATS)
+    is_choice |= format == 'comparisons' and row.get('label') is not None
+    if not is_choice or 'human_a' in row:
+        return ''
+    rows = list(head) or [row]
+    weights = [
+        column
+        for column in row
+        if isinstance(column, str)
+        and column not in {'vote', 'label', *FEATURES}
+        and _WEIGHTS.fullmatch(column)
+        and {*map(as_vote_number, vote_cells(rows, [column]))} - {1, None}
+    ]
+    if not weights:
+        return ''
+    named = ', '.join(f'`{column}`' for column in weights)
+    sides = 'votes_chosen, votes_rejected' if format in ('trl', 'hh') else 'votes_a, votes_b'
+    return (
+        f'{named}: looks like a number of votes and is not used: every vote counts once. '
+        f'To count them: one row a pair with its numbers of votes in two columns, {sides}'
+    )

@@ -14,7 +14,11 @@ __all__ = [
     'crowd_error',
     'chance_distance',
     'crowd_distance',
+    'crowd_log_loss',
+    'tie_calibration',
+    'tie_calibration_error',
     'known_aurocs',
+    'known_crowd_log_loss',
     'score_crowds',
 ]
 
@@ -25,16 +29,16 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 from scipy.optimize import minimize
-from scipy.special import log_expit
+from scipy.special import log_expit, xlogy
 from scipy.stats import binom
 
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, mean_measure
+from plurality_nb.evaluation.bootstrap import MIN_GROUPS, UNDEFINED, Measure, mean_measure
 from plurality_nb.evaluation.ceilings import VoteMixture, fit_votes
 from plurality_nb.evaluation.correlation import by_level
-from plurality_nb.evaluation.scores import vote_noise
+from plurality_nb.evaluation.scores import binned_error, vote_noise
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
@@ -208,6 +212,47 @@ def crowd_distance(
     return mean_measure(distance - chance, codes, several)
 
 
+# %% ../../nbs/evaluation/07a_crowds.ipynb #crowd-log-loss
+_LEAST_CHANCE = float(np.finfo(np.float32).tiny)  # what a vote that was ruled out had: 87 nats
+
+
+def crowd_log_loss(
+    predicted: np.ndarray,  # (pairs, 3): probabilities of A, B, tie
+    a: np.ndarray,  # (pairs,): votes for A
+    b: np.ndarray,  # (pairs,): votes for B
+    tie: np.ndarray,  # (pairs,): votes for neither
+    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+) -> Measure:  # nats
+    "Mean over pairs of the mean log loss of their votes."
+    votes = np.stack([a, b, tie], 1)
+    log_chance = np.log(np.maximum(predicted, _LEAST_CHANCE))
+    return mean_measure(-(votes * log_chance).sum(1) / votes.sum(1), codes)
+
+
+# %% ../../nbs/evaluation/07a_crowds.ipynb #tie-calibration
+def tie_calibration(
+    predicted: np.ndarray,  # (pairs, 3): probabilities of A, B, tie
+    a: np.ndarray,  # (pairs,): votes for A
+    b: np.ndarray,  # (pairs,): votes for B
+    tie: np.ndarray,  # (pairs,): votes for neither
+    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+) -> Measure:  # in [-1, 1]
+    "Mean predicted tie rate less the mean observed one."
+    return mean_measure(predicted[:, 2] - tie / (a + b + tie), codes)
+
+
+# %% ../../nbs/evaluation/07a_crowds.ipynb #tie-calibration-error
+def tie_calibration_error(
+    predicted: np.ndarray,  # (pairs, 3): probabilities of A, B, tie
+    a: np.ndarray,  # (pairs,): votes for A
+    b: np.ndarray,  # (pairs,): votes for B
+    tie: np.ndarray,  # (pairs,): votes for neither
+    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+) -> Measure:  # in [0, 1]
+    "`binned_error` between predicted and observed tie rates, in bins of the predicted one."
+    return binned_error(predicted[:, 2], tie / (a + b + tie) - predicted[:, 2], codes)
+
+
 # %% ../../nbs/evaluation/07a_crowds.ipynb #known-aurocs
 def _division_chances(side: np.ndarray, tie: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     "(cells,) each: chances that n votes make a pair divided, and agreed."
@@ -240,6 +285,16 @@ def known_aurocs(
                 of_kinds[kind] += times * np.bincount(level, mixture.weight * chance)
         areas.append(_level_auroc(of_kinds[:1], of_kinds[1:]).item())
     return np.array(areas)
+
+
+# %% ../../nbs/evaluation/07a_crowds.ipynb #known-crowd-log-loss
+def known_crowd_log_loss(
+    mixture: VoteMixture,  # from `fit_votes`
+) -> float:  # nats
+    "Mean entropy of the three shares of pairs from the mixture."
+    side, tie = mixture.side, mixture.tie
+    shares = np.stack([side * (1 - tie), (1 - side) * (1 - tie), tie], 1)
+    return float(-mixture.weight @ xlogy(shares, shares).sum(1))
 
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #own-outcomes
@@ -281,21 +336,31 @@ def _fixed(value: float) -> Measure:
 
 
 def _ceilings(part: pd.DataFrame, codes: np.ndarray) -> Measures:
-    "AUROCs of a model that knows the truth, where both kinds occur; they are not resampled."
+    "What a model that knows the truth reaches, where votes show it; these are not resampled."
     votes = np.stack(pair_votes(part))
     votes = votes[:, (votes == np.round(votes)).all(0)]
-    known = np.full(2, np.nan)
-    has_both = [
-        {0, 1} <= set(label.tolist()) for label in (division_label(*votes[:2]), tie_label(*votes))
-    ]
-    if any(has_both):
-        known = np.where(has_both, known_aurocs(fit_votes(*votes), votes.sum(0)), np.nan)
-    divided, tied = (_fixed(area) for area in known)
-    return {('noise ceiling', 'divided_auroc'): divided, ('noise ceiling', 'tied_auroc'): tied}
+    known = dict.fromkeys(['divided_auroc', 'tied_auroc', 'crowd_log_loss'], np.nan)
+    if (votes.sum(0) > 1).any():
+        mixture = fit_votes(*votes)
+        if codes.max() >= MIN_GROUPS - 1:
+            known['crowd_log_loss'] = known_crowd_log_loss(mixture)
+        labels = division_label(*votes[:2]), tie_label(*votes)
+        for name, label, area in zip(known, labels, known_aurocs(mixture, votes.sum(0))):
+            if {0, 1} <= set(label.tolist()):
+                known[name] = area
+    return {('noise ceiling', name): _fixed(value) for name, value in known.items()}
 
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #crowd-scores
-CROWD_SCORES = ['divided_auroc', 'tied_auroc', 'crowd_error', 'crowd_distance']
+_AUROCS = ['divided_auroc', 'tied_auroc']
+_OUTCOME_MEASURES = dict(
+    crowd_error=crowd_error,
+    crowd_distance=crowd_distance,
+    crowd_log_loss=crowd_log_loss,
+    tie_calibration=tie_calibration,
+    tie_calibration_error=tie_calibration_error,
+)
+CROWD_SCORES = [*_AUROCS, *_OUTCOME_MEASURES]
 
 
 class _Crowds:
@@ -310,7 +375,7 @@ class _Crowds:
             outcomes = cross_fitted_outcomes(delta, *votes, codes) if own is None else own
             self.outcomes[name] = pd.DataFrame(outcomes, index=rows.index)
             self.closeness[name] = pd.DataFrame(
-                dict(zip(CROWD_SCORES, _closeness(delta, own))), index=rows.index
+                dict(zip(_AUROCS, _closeness(delta, own))), index=rows.index
             )
 
     def measure(self, name: str, statistic: str, part: pd.DataFrame, codes: np.ndarray) -> Measure:
@@ -322,8 +387,7 @@ class _Crowds:
         outcomes = self.outcomes[name].loc[part.index].to_numpy()
         if np.isnan(outcomes).any():
             return UNDEFINED
-        distance = crowd_error if statistic == 'crowd_error' else crowd_distance
-        return distance(outcomes, *votes, codes)
+        return _OUTCOME_MEASURES[statistic](outcomes, *votes, codes)
 
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #score-crowds

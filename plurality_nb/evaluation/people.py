@@ -198,7 +198,10 @@ def total_spread(
         + people.people**2 / people.people_freedom
         + people.cells**2 / people.cells_freedom
     )
-    return TotalSpread(total, total**2 / uncertainty if uncertainty else groups - 1)
+    if not uncertainty:
+        return TotalSpread(total, groups - 1)
+    # Where cells nearly cancel the other parts, the formula falls below one, and quantiles explode.
+    return TotalSpread(total, max(1.0, total**2 / uncertainty))
 
 
 # %% ../../nbs/evaluation/00a_people.ipynb #two-way-interval

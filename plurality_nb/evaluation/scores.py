@@ -17,6 +17,7 @@ __all__ = [
     'LeadSpread',
     'lead_spread',
     'share_error',
+    'binned_error',
     'calibration_error',
     'score_measure',
     'score_models',
@@ -193,19 +194,17 @@ def share_error(
 # %% ../../nbs/evaluation/03_scores.ipynb #bin-gaps
 class _BinGaps(NamedTuple):
     weight: np.ndarray  # (resamples, bins): share of the pairs
-    gap: np.ndarray  # (resamples, bins): mean share of the favoured side - mean prediction
+    gap: np.ndarray  # (resamples, bins): mean gap
     chance: np.ndarray  # (resamples, bins): squared gap to be expected by chance
 
 
 class _GapsOfBins:
-    "Gaps in bins of equally many pairs, by how sure the model is, for counts of prompts."
+    "Mean gaps in bins of equally many pairs, for counts of prompts."
 
-    def __init__(self, delta: np.ndarray, lead: np.ndarray, codes: np.ndarray, bins: int) -> None:
-        delta = np.round(delta, 8)  # what is equal but for rounding falls into one bin
-        size = np.abs(delta)
-        edges = np.quantile(size, np.arange(1, bins) / bins)
-        bin_of = np.searchsorted(edges, size, side='right')
-        gap = np.sign(delta) * lead - np.tanh(size / 2) / 2
+    def __init__(self, order: np.ndarray, gap: np.ndarray, codes: np.ndarray, bins: int) -> None:
+        order = np.round(order, 8)  # what is equal but for rounding falls into one bin
+        edges = np.quantile(order, np.arange(1, bins) / bins)
+        bin_of = np.searchsorted(edges, order, side='right')
         self.gaps = group_sums(codes, *((bin_of == k) * gap for k in range(bins)))
         self.pairs = group_sums(codes, *((bin_of == k) * 1.0 for k in range(bins)))
 
@@ -222,15 +221,15 @@ class _GapsOfBins:
             return _BinGaps(pairs / pairs.sum(1, keepdims=True), gap, chance)
 
 
-# %% ../../nbs/evaluation/03_scores.ipynb #calibration-error
-def calibration_error(
-    delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
-    lead: np.ndarray,  # (pairs,): people's share of A - 1/2
+# %% ../../nbs/evaluation/03_scores.ipynb #binned-error
+def binned_error(
+    order: np.ndarray,  # (pairs,): what is binned by
+    gap: np.ndarray,  # (pairs,): voted - predicted
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-    bins: int = 10,  # of equally many pairs, by |delta|; at most one for every twenty pairs
+    bins: int = 10,  # of equally many pairs; at most one for every twenty pairs
 ) -> Measure:
-    "Root mean square gap between predicted and voted share, debiased (Kumar, Liang and Ma 2019)."
-    gaps_of_bins = _GapsOfBins(delta, lead, codes, max(1, min(bins, len(delta) // 20)))
+    "Root mean square of the bins' mean gaps, debiased (Kumar, Liang and Ma 2019)."
+    gaps_of_bins = _GapsOfBins(order, gap, codes, max(1, min(bins, len(order) // 20)))
     sample = gaps_of_bins(np.ones((1, codes.max() + 1)))
 
     def errors(counts: np.ndarray) -> np.ndarray:
@@ -239,7 +238,20 @@ def calibration_error(
         debiased = gap * gap - chance - resampled * sample.chance
         return np.sqrt(np.maximum(0, (weight * debiased).sum(1)))
 
-    return Measure(errors, takes_weights=False)
+    return Measure(errors, limits=(0, np.inf), takes_weights=False)
+
+
+# %% ../../nbs/evaluation/03_scores.ipynb #calibration-error
+def calibration_error(
+    delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
+    lead: np.ndarray,  # (pairs,): people's share of A - 1/2
+    codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+    bins: int = 10,  # of equally many pairs, by |delta|; at most one for every twenty pairs
+) -> Measure:
+    "`binned_error` between predicted and voted share of the favoured side."
+    delta = np.round(delta, 8)  # what is equal but for rounding favours neither
+    size = np.abs(delta)
+    return binned_error(size, np.sign(delta) * lead - np.tanh(size / 2) / 2, codes, bins)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #scores

@@ -551,13 +551,15 @@ _CROWD_HEADS = dict(
     tied_auroc='Tied or decided: how often the model is less sure of the tied pair (AUROC)',
     crowd_error="Squared distance from people's votes for A, B and tie, less the votes' own noise",
     crowd_distance="Total variation from people's votes for A, B and tie, beyond chance",
+    crowd_log_loss="Log loss of people's votes for A, B and tie, nats",
+    tie_calibration_error='Predicted against observed tie rate, root mean square over ten bins',
 )
 _ABOUT_CROWDS = (
     'A difference of rewards near zero may mean that people are divided, or that they do not '
     'mind. The first two tables take two pairs, one of each kind, and ask which the model is '
     'less sure of: one half is chance, and the noise ceiling is what a model that knew the true '
-    'shares would reach on these votes. The other two compare three predicted shares with '
-    "people's votes: 0 is perfect, and lower is better. A model that predicts no ties gets a "
+    'shares would reach on these votes. The others compare three predicted shares with '
+    "people's votes: lower is better, and 0 is perfect but for the log loss. A model that predicts no ties gets a "
     'threshold for them, fitted to the votes on other prompts.'
 )
 

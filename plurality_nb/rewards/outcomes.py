@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #imports
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ from torch import Tensor
 from plurality_nb.errors import ContractError
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #rao-kupper
+_log = logging.getLogger(__name__)
 _LEAST_BAND = 1e-6  # so that a tie never has probability zero
 
 
@@ -113,10 +115,13 @@ def tie_anchor(
 # %% ../../nbs/rewards/00_outcomes.ipynb #anchor-of-votes
 def anchor_of_votes(
     objective: str,  # one of `OUTCOME_OBJECTIVES`
-    outcomes: np.ndarray,  # (pairs, 3): shares for chosen, rejected, tie of what is learned from
+    ties: np.ndarray,  # (pairs,): share of ties in the votes on each that is learned from
 ) -> float:  # as `tie_anchor`
     "The anchor at the share of ties in the votes, with half a tie and half a choice added."
-    return tie_anchor(objective, float((outcomes[:, 2].sum() + 0.5) / (len(outcomes) + 1)))
+    if len(ties) and ties.min() == ties.max() and ties[0] in (0, 1):
+        kind = 'all votes are ties' if ties[0] else 'no vote is a tie'
+        _log.warning(f'{objective}: {kind}, so the model cannot learn when people tie')
+    return tie_anchor(objective, float((ties.sum() + 0.5) / (len(ties) + 1)))
 
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #pair-scale
@@ -156,11 +161,16 @@ def check_outcome_settings(
 ) -> None:
     "Stops where it is not known what the second output means."
     objective, threshold = settings.get('objective'), settings.get('tie_threshold')
-    if objective in OUTCOME_OBJECTIVES and isinstance(threshold, float):
+    least = -math.inf if objective == 'categorical' else 0  # a logarithm there
+    is_known = isinstance(threshold, float) and least < threshold < math.inf
+    if objective in OUTCOME_OBJECTIVES and is_known:
         return
     want = f'a model with two outputs that was trained for one of {OUTCOME_OBJECTIVES}'
     got = f'{str(name)!r}, with objective {objective!r} and tie_threshold {threshold!r}'
-    raise ContractError('model', want, got, 'Its plurality.json says so: keep it with the weights')
+    hint = (
+        'plurality.json, beside the weights, says both: it is missing or was changed, copy it again'
+    )
+    raise ContractError('model', want, got, hint)
 
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #predicted-outcomes

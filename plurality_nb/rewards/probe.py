@@ -218,6 +218,15 @@ def _probe_data(
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #training-record
+def _usable_folds(folds: int, groups: Sequence[str]) -> int:
+    "As many folds as asked for, or as there are prompts."
+    prompts = len(set(groups))
+    if prompts < 2:
+        want = 'pairs on at least 2 prompts: those held out decide when training stops'
+        raise ContractError('ds', want, f'{len(groups)} pairs on {prompts}')
+    return min(folds, prompts)
+
+
 def _lasting_name(encoder: str) -> str:
     "A folder as an absolute path: it is looked for again wherever the probe is used."
     return os.path.abspath(encoder) if os.path.isdir(encoder) else encoder
@@ -229,16 +238,20 @@ def _anchored(
     "The settings, with the anchor of the votes where an objective predicts ties and none is given."
     if OBJECTIVES[objective].outputs == 1:
         return settings
-    return dict(tie_threshold=anchor_of_votes(objective, targets['outcomes'])) | settings
+    return dict(tie_threshold=anchor_of_votes(objective, targets['outcomes'][:, 2])) | settings
 
 
-def _training_record(data: _ProbeData, rule: _StoppingRule, best: _BestStep) -> dict[str, Any]:
+# %% ../../nbs/rewards/07_probe.ipynb #training-record-2
+def _training_record(
+    data: _ProbeData, rule: _StoppingRule, best: _BestStep, ds: Dataset
+) -> dict[str, Any]:
     "How a probe was trained, for those who load it."
     record: dict[str, Any] = dict(objective=data.objective, **asdict(rule))
     if data.validation_share is None:
         record['validate_on'] = 'outcomes'
     if 'margin' in OBJECTIVES[data.objective].needs:
         record['mean_margin'] = float(data.margin.mean())
+    record |= dict(pairs=len(ds), prompts=len(set(ds['group'])))
     settings = OBJECTIVE_SETTINGS | data.settings
     return record | dict(steps=best.steps, validation_loss=best.loss, **settings)
 
@@ -255,13 +268,13 @@ def _warn_of_no_learning(best: _BestStep, objective: str, pairs: int) -> None:
 def _usable_targets(
     ds: Dataset,  # what is trained on
     targets: TrainingTargets,  # of more rows
-    control: str | None,  # one of `MARGIN_CONTROLS`
+    margin_control: str | None,  # one of `MARGIN_CONTROLS`
     objective: str,
     validate_on: str,
     seed: int,
 ) -> dict[str, np.ndarray]:
     "Targets of the rows that are trained on, among which controls are made."
-    keep = targets['keep']
+    keep, control = targets['keep'], checked_control(margin_control, objective)
     names = ('sign', 'margin', 'share', 'outcomes')
     usable: dict[str, np.ndarray] = {name: targets[name][keep] for name in names}  # type: ignore[literal-required]
     if control:
@@ -275,7 +288,7 @@ def _usable_targets(
 STEP_SIZES = dict.fromkeys(OBJECTIVES, 0.01) | dict(crowd=0.003)
 
 
-# %% ../../nbs/rewards/07_probe.ipynb #train-probe
+# %% ../../nbs/rewards/07_probe.ipynb #train-probe-alone
 def train_probe(
     ds: Dataset,  # comparisons with what the objective needs
     objective: str = 'margin',  # a key of `OBJECTIVES`
@@ -297,21 +310,21 @@ def train_probe(
 ) -> ProbeModel:  # with its settings and the groups of all rows it used
     "A reward model on frozen embeddings; held-out prompts decide when training stops."
     encoder = _lasting_name(encoder)
-    control = checked_control(margin_control, objective)
     ds = exclude_groups(ds, exclude, exclude_near)
     targets = training_targets(ds, objective, votes, missing)
     ds = take(ds, targets['keep'])
-    usable = _usable_targets(ds, targets, control, objective, validate_on, seed)
+    usable = _usable_targets(ds, targets, margin_control, objective, validate_on, seed)
     settings = _anchored(settings, objective, usable)
     data = _probe_data(ds, usable, objective, settings, encoder, progress)
-    rule = _StoppingRule(lr or STEP_SIZES[objective], max_steps, patience, folds, validate_on, seed)
+    lr, folds = lr or STEP_SIZES[objective], _usable_folds(folds, ds['group'][:])
+    rule = _StoppingRule(lr, max_steps, patience, folds, validate_on, seed)
     best = _best_step(data, ds['group'][:], rule, progress)
     _warn_of_no_learning(best, objective, len(ds))
-    record = _training_record(data, rule, best) | dict(votes=votes, margin_control=control)
+    record = _training_record(data, rule, best, ds) | dict(votes=votes)
     return ProbeModel(
         probe=_fit_probe(data, best.steps, rule.lr),
         encoder=encoder,
-        settings=record | dict(pairs=len(ds), prompts=len(set(ds['group']))),
+        settings=record | dict(margin_control=margin_control),
         groups=known_ids(ds),
         name=name or objective,
     )

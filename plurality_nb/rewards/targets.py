@@ -185,9 +185,14 @@ def decided(
 
 # %% ../../nbs/rewards/01_targets.ipynb #usable
 _NEED_NAMES = dict(label='decided label', margin='margin', share='vote')
+_WHERE_VOTES_COME_FROM = (
+    "`vote` adds a judge's votes, people's are in `human_a`, `human_b`, `human_tie`, and `votes` "
+    '(--votes) names whose count; `missing="label"` (--missing label) trains on the label alone'
+)
 _STEP_FOR_NEED = dict(label='`draw-labels`', margin='`margin`', share='`vote`')
 
 
+# %% ../../nbs/rewards/01_targets.ipynb #usability
 @dataclass
 class _Usability:
     "Which rows have what an objective needs."
@@ -212,11 +217,14 @@ class _Usability:
 
     def refusal(self) -> ContractError:
         steps = ', '.join(_STEP_FOR_NEED[need] for need in self.lacking)
+        hint = f'Run first: {steps}; or drop such rows'
+        if 'share' in self.lacking:
+            hint = _WHERE_VOTES_COME_FROM
         return ContractError(
             'objective',
             f'rows that {self.objective!r} can use',
             f'{self.lacking_text()} of {len(self.keep)} rows',
-            f"Run first: {steps}; or drop such rows",
+            hint,
         )
 
 

@@ -71,7 +71,7 @@ from plurality_nb.rewards.measures import (
     worst_pair,
 )
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
-from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, tie_anchor
+from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, anchor_of_votes
 from plurality_nb.rewards.saving import naming_file, read_training, write_training
 from plurality_nb.rewards.targets import checked_control
 from plurality_nb.votes.margins import MARGIN_CONTROLS, control_margins
@@ -382,12 +382,11 @@ def _settle_threshold(prepared: Any, args: MarginConfig) -> None:
     if args.tie_threshold is not None:
         return
     if not isinstance(prepared, Dataset):
-        hint = 'Set `tie_threshold` (see `tie_anchor`), or give a Dataset'
+        hint = 'Set `tie_threshold` (see `anchor_of_votes`), or give a Dataset'
         want = 'rows in memory, to count their ties'
         raise ContractError('tie_threshold', want, type(prepared).__name__, hint)
     ties = np.array(prepared['tie_share'][:], dtype=float)
-    share = (np.nansum(ties) + 0.5) / ((~np.isnan(ties)).sum() + 1)
-    args.tie_threshold = tie_anchor(args.objective, float(share))
+    args.tie_threshold = anchor_of_votes(args.objective, ties[~np.isnan(ties)])
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #comparison-reader-2
@@ -802,9 +801,6 @@ _SETTINGS_SAVED = (
     'second_prior center_rewards_coefficient '
     'learning_rate num_train_epochs max_steps max_length long_pairs lenient seed'
 ).split()
-
-# %% ../../nbs/rewards/11_trainer.ipynb #saving-trainer
-#| export
 
 
 # %% ../../nbs/rewards/11_trainer.ipynb #finishing-trainer

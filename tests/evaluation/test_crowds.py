@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import check_grad
+from scipy.special import entr
 from sklearn.metrics import roc_auc_score
 
 from plurality_nb.data.build import to_comparisons, with_columns
@@ -81,6 +82,62 @@ def test_the_distance_tends_to_the_true_one():
         found.append(once(c.crowd_distance(wrong, *votes.T, np.arange(5000)), 5000))
     assert found[0] < found[1] < found[2]
     assert found[2] == pytest.approx(true_distance, abs=0.01)
+
+
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_the_log_loss_of_the_truth_is_its_entropy_and_that_of_others_is_more(n):
+    rng = np.random.default_rng(n)
+    truth = outcomes_of_crowds(20_000, rng)
+    votes, codes = rng.multinomial(n, truth), np.arange(20_000)
+    entropy = entr(truth).sum(1).mean()
+    found = once(c.crowd_log_loss(truth, *votes.T, codes), 20_000)
+    assert found == pytest.approx(entropy, abs=0.01)
+    constant = np.tile(truth.mean(0), (20_000, 1))
+    wrong = once(c.crowd_log_loss(constant, *votes.T, codes), 20_000)
+    divergence = (truth * np.log(truth / constant)).sum(1).mean()
+    assert wrong == pytest.approx(entropy + divergence, abs=0.01)
+    # few votes leave an entropy open, and the mixture's is within what they leave
+    assert c.known_crowd_log_loss(fit_votes(*votes.T)) == pytest.approx(entropy, abs=0.05)
+
+
+def test_a_vote_that_was_ruled_out_has_a_finite_loss():
+    ruled_out = np.array([[1.0, 0.0, 0.0]])
+    loss = c.crowd_log_loss(ruled_out, *np.eye(3)[:, 1:2], np.zeros(1, dtype=int))
+    assert once(loss, 1) == pytest.approx(87.3, abs=0.1)
+
+
+def test_tie_rates_that_are_right_on_average_alone():
+    rng = np.random.default_rng(1)
+    truth = outcomes_of_crowds(20_000, rng)
+    votes, codes = rng.multinomial(5, truth), np.arange(20_000)
+    swapped = truth.copy()
+    swapped[:, 2] = truth[:, 2].mean() + 0.5 * (truth[:, 2].mean() - truth[:, 2])
+    swapped[:, :2] *= ((1 - swapped[:, 2]) / (1 - truth[:, 2]))[:, None]
+    shifted = 0.9 * truth + np.array([0, 0, 0.1])
+    expected = {"truth": (0, 0), "swapped": (0, 1.5 * truth[:, 2].std())}
+    expected["shifted"] = (0.1 * (1 - truth[:, 2]).mean(),) * 2
+    for name, predicted in dict(truth=truth, swapped=swapped, shifted=shifted).items():
+        mean, error = expected[name]
+        cast = (predicted, *votes.T, codes)
+        assert once(c.tie_calibration(*cast), 20_000) == pytest.approx(mean, abs=0.006)
+        assert once(c.tie_calibration_error(*cast), 20_000) == pytest.approx(error, abs=0.015)
+
+
+def test_scalar_models_are_scored_with_their_cross_fitted_ties():
+    rng = np.random.default_rng(2)
+    delta = rng.normal(size=3000) * 2
+    truth = c.rao_kupper(delta, 0.6)
+    votes = rng.multinomial(5, truth)
+    values = values_of(
+        {"scalar": scored_pairs(votes, 9 * delta), "truth": scored_pairs(votes, delta, truth)}
+    )
+    assert abs(values["scalar", "crowd_log_loss"] - values["truth", "crowd_log_loss"]) < 0.002
+    assert abs(values["scalar", "tie_calibration"]) < 0.005
+    assert values["scalar", "tie_calibration_error"] < 0.02
+    floor = values["noise ceiling", "crowd_log_loss"]
+    assert floor == pytest.approx(values["truth", "crowd_log_loss"], abs=0.03)
+    single = scored_pairs(rng.multinomial(1, truth[:40]), delta[:40])
+    assert np.isnan(values_of(single)["noise ceiling", "crowd_log_loss"])
 
 
 def test_auroc_is_that_of_sklearn_on_any_resample():
@@ -190,7 +247,9 @@ def test_one_prompt_and_one_vote_are_undefined():
     lone = values_of(scored_pairs(np.array([[2, 1, 0]]), np.ones(1)))
     assert lone.isna().all()
     single = values_of(scored_pairs(votes_alike(0, n=1), np.ones(40)))
-    assert single.isna().all()
+    defined = single.dropna().index.get_level_values("statistic")
+    assert set(defined) == {"crowd_log_loss", "tie_calibration", "tie_calibration_error"}
+    assert np.isnan(single["noise ceiling", "crowd_log_loss"])
 
 
 def test_equal_rewards_rank_nothing():
@@ -222,9 +281,12 @@ def test_intervals_and_slices():
     delta = np.log(truth[:, 0] / truth[:, 1])
     table = c.score_crowds(scored_pairs(votes, delta), by=None, n_boot=200, baselines=False)
     of_model = table[table.model == "model"]
-    assert (of_model.low < of_model.value).all()
+    assert (of_model.low <= of_model.value).all()
     assert (of_model.value < of_model.high).all()
+    assert (of_model.low < of_model.value)[of_model.statistic != "tie_calibration_error"].all()
     assert (of_model[of_model.statistic.str.startswith("crowd")].n == 120).all()
+    error = of_model[of_model.statistic == "tie_calibration_error"].iloc[0]
+    assert error.low >= 0
     assert table[table.model == "noise ceiling"].low.isna().all()
 
 

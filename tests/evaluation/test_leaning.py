@@ -18,7 +18,7 @@ DATA = Path(os.environ.get("PLURALITY_DATA", Path(__file__).parents[3] / "shared
 def script(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)
     yield __import__("leaning")
-    for name in ("leaning", "common"):
+    for name in ("leaning", "study_lines"):
         sys.modules.pop(name, None)
 
 

@@ -1,6 +1,7 @@
 "Reward models that predict votes for A, for B and ties: probes and full models."
 
 import json
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -8,19 +9,24 @@ import torch
 from small_models import small_model, small_tokenizer
 from transformers import AutoModelForSequenceClassification
 
+from plurality_nb.cli.training import _ObjectiveName
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.trl import to_trl
 from plurality_nb.errors import ContractError
+from plurality_nb.judges.collect import collect_votes
+from plurality_nb.rewards.judge import RewardJudge
 from plurality_nb.rewards.model import RewardModel, score
+from plurality_nb.rewards.objectives import OBJECTIVES
 from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, anchor_of_votes
 from plurality_nb.rewards.probe import cross_score, train_probe
 from plurality_nb.rewards.run import train_model
 from plurality_nb.rewards.targets import chosen_outcomes
 from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 from plurality_nb.simulation.users import sample_population, simulate_votes
+from plurality_nb.studies.config import Arm
 
 SETTINGS = dict(
     objective="crowd",
@@ -86,7 +92,7 @@ def test_a_saved_model_predicts_the_votes_that_it_was_trained_for(kind, voted, t
     assert plain.config.num_labels == 2
     assert plain.config.id2label == {0: "reward", 1: "second"}
     noted = json.loads((tmp_path / "mine" / "plurality.json").read_text())
-    anchor = anchor_of_votes("crowd", chosen_outcomes(voted, "human"))
+    anchor = anchor_of_votes("crowd", chosen_outcomes(voted, "human")[:, 2])
     settings = noted.get("settings", noted)
     assert settings["tie_threshold"] == pytest.approx(anchor, rel=1e-3)
     scored = RewardModel.load(tmp_path / "mine").score(voted, progress=False)
@@ -188,3 +194,59 @@ def test_an_earlier_threshold_holds(voted):
     model = train_probe(voted, "crowd", votes="human", tie_threshold=0.7, progress=False)
     assert model.settings["tie_threshold"] == 0.7
     assert torch.is_tensor(model.probe.second_bias)
+
+
+@pytest.mark.parametrize(
+    "votes, said",
+    [((3, 1, 0), "no vote is a tie"), ((0, 0, 4), "all votes are ties"), ((2, 1, 1), "")],
+)
+def test_votes_without_ties_or_choices_are_told(votes, said, voted, caplog):
+    alike = {
+        f"human_{name}": [count] * len(voted)
+        for name, count in zip(("a", "b", "tie"), votes, strict=True)
+    }
+    train_probe(with_columns(voted, **alike), "ties", votes="human", max_steps=5, progress=False)
+    assert ("cannot learn when people tie" in caplog.text) == bool(said)
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("objective", ["bt", "crowd"])
+def test_few_prompts_are_folds_of_their_own_and_one_is_too_few(objective, voted):
+    model = train_probe(take(voted, slice(3)), objective, votes="human", progress=False)
+    assert model.settings["folds"] == 3
+    with pytest.raises(ContractError, match="pairs on at least 2 prompts"):
+        train_probe(take(voted, slice(1)), objective, votes="human", progress=False)
+
+
+@pytest.mark.parametrize("objective", ["crowd", "votes"])
+def test_where_votes_come_from_is_said(objective, voted):
+    nobody = dict.fromkeys(["human_a", "human_b", "human_tie"], [None] * len(voted))
+    with pytest.raises(ContractError, match=r"--votes.* names whose count.*--missing label"):
+        train_probe(with_columns(voted, **nobody), objective, votes="human", progress=False)
+
+
+def test_a_resumed_run_ends_as_an_undisturbed_one(voted, tokenizer, tmp_path):
+    saving = dict(save_strategy="steps", save_steps=2)
+    whole = train(tmp_path / "run", voted, tokenizer, **saving)
+    args = MarginConfig(str(tmp_path / "run"), **SETTINGS | saving)
+    again = MarginTrainer(small_model("Qwen3"), args, voted, processing_class=tokenizer)
+    again.train(resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-2"))
+    assert losses(again) == losses(whole)
+    for name, weights in whole.model.state_dict().items():
+        torch.testing.assert_close(again.model.state_dict()[name], weights)
+
+
+def test_a_judge_that_predicts_ties_votes_for_them(voted):
+    model = train_probe(voted, "ties", votes="human", progress=False)
+    judged = collect_votes(voted, RewardJudge([model]), progress=False)
+    given = np.stack([number_column(judged, f"judge_{name}") for name in ("a", "b", "tie")], 1)
+    np.testing.assert_allclose(
+        given / given.sum(1, keepdims=True),
+        probabilities(model.score(voted, progress=False)),
+        atol=1e-5,
+    )
+
+
+def test_every_list_of_objectives_names_all_of_them():
+    assert set(get_args(_ObjectiveName)) == set(OBJECTIVES)
+    assert set(get_args(get_type_hints(Arm)["objective"])) == set(OBJECTIVES)

@@ -7,8 +7,8 @@ distribution, two points, and beta distributed shares with ties by their closene
 Last, what three votes of 50,000 pairs leave open: the least and the greatest accuracy of mixtures that fit as well, and the truth.
 """
 
-import common
 import numpy as np
+import study_lines
 from scipy.special import expit
 
 from plurality_nb.evaluation import ceilings
@@ -73,8 +73,8 @@ def write_ranges(study, votes=3, pairs=50_000):
 
 
 def main():
-    arguments = common.parser(__doc__).parse_args()
-    study = common.Study("ceilings", arguments)
+    arguments = study_lines.parser(__doc__).parse_args()
+    study = study_lines.Study("ceilings", arguments)
     rng = np.random.default_rng(arguments.seed)
     for votes in (3, 5, 10, 50):
         errors = []

@@ -7,8 +7,8 @@ PYTHONPATH=/path/to/earlier/code python tests/benchmarks/statistics/compare.py -
 from importlib.util import find_spec
 
 import numpy as np
-from common import Study, parser
 from scipy.stats import norm, spearmanr
+from study_lines import Study, parser
 
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.data.sample import load_sample

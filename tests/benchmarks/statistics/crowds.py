@@ -7,8 +7,8 @@ pairs, one a prompt, at 3, 5 and 20 votes. `preference` has the log odds of the 
 each side, as a Bradley-Terry model at its best would; ties are fitted to it on the other folds' prompts.
 """
 
-import common
 import numpy as np
+import study_lines
 
 from plurality_nb.evaluation import crowds
 from plurality_nb.evaluation.ceilings import fit_votes
@@ -60,8 +60,8 @@ def target(figure: str) -> str:
 
 
 def main():
-    arguments = common.parser(__doc__).parse_args()
-    study = common.Study("crowds", arguments)
+    arguments = study_lines.parser(__doc__).parse_args()
+    study = study_lines.Study("crowds", arguments)
     rng = np.random.default_rng(arguments.seed)
     for n in (3, 5, 20):
         runs = [figures(n, rng) for _ in range(RUNS)]

@@ -8,7 +8,7 @@ an interval of no width nor one that covers or misses.
 """
 
 import numpy as np
-from common import Study, parser
+from study_lines import Study, parser
 
 from plurality_nb.evaluation.bootstrap import rate_interval
 

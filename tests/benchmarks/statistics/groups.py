@@ -9,7 +9,7 @@ from inspect import signature
 from pathlib import Path
 
 import numpy as np
-from common import Study, parser
+from study_lines import Study, parser
 
 from plurality_nb.data.build import to_comparisons
 from plurality_nb.data.loading import load_comparisons, read_comparisons

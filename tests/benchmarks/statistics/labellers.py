@@ -9,7 +9,7 @@ are 1, which is one half with other people.
 import inspect
 
 import numpy as np
-from common import Study, parser
+from study_lines import Study, parser
 
 from plurality_nb.evaluation.labels import reliability_curve
 

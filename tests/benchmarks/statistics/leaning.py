@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from common import Study, parser
 from scipy.sparse import csr_matrix
 from scipy.stats import chi2
+from study_lines import Study, parser
 
 from plurality_nb.evaluation.people import LEANING
 

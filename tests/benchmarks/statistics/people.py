@@ -11,7 +11,7 @@ The truth is the statistic on 100,000 prompts with a new voter for each vote.
 
 import numpy as np
 import pandas as pd
-from common import Study, parser
+from study_lines import Study, parser
 
 from plurality_nb.evaluation.bootstrap import Measure, mean_measure
 from plurality_nb.evaluation.correlation import spearman

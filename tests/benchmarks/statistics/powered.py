@@ -9,8 +9,8 @@ on as many labels. `split` tunes on one half of the labels and estimates on the 
 """
 
 import numpy as np
-from common import Study, parser
 from scipy.stats import t as student_t
+from study_lines import Study, parser
 
 from plurality_nb.evaluation.prediction_powered import powered_mean
 

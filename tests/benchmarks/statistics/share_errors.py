@@ -5,8 +5,8 @@ python tests/benchmarks/statistics/share_errors.py --code after --append
 True shares are beta(2, 2) distributed; 200 samples of 300 pairs, one a prompt, at 3, 5, 10 and 50 votes.
 """
 
-import common
 import numpy as np
+import study_lines
 
 from plurality_nb.evaluation import scores
 from plurality_nb.votes.shares import vote_split
@@ -26,8 +26,8 @@ def error_of_knower(share, a, b):
 
 
 def main():
-    arguments = common.parser(__doc__).parse_args()
-    study = common.Study("share error", arguments)
+    arguments = study_lines.parser(__doc__).parse_args()
+    study = study_lines.Study("share error", arguments)
     rng = np.random.default_rng(arguments.seed)
     for votes in (3, 5, 10, 50):
         found = []

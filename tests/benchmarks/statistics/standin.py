@@ -2,7 +2,7 @@
 the truth is known."""
 
 import numpy as np
-from common import Study, parser
+from study_lines import Study, parser
 
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.sample import load_sample

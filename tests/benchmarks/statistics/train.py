@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Study, parser
 from scipy.stats import spearmanr, t
+from study_lines import Study, parser
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.loading import load_comparisons
