@@ -75,11 +75,13 @@ def _cross_fitted(
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #logistic-curve
-def _logistic_curve(score: np.ndarray, label: np.ndarray) -> np.ndarray:
+def _logistic_curve(
+    score: np.ndarray, label: np.ndarray, counts: np.ndarray | None = None
+) -> np.ndarray:
     "(2,): slope and intercept that make a score a log odds (Platt 1999)."
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=1e6).fit(score[:, None], label)
+    model = LogisticRegression(C=1e6).fit(score[:, None], label, sample_weight=counts)
     return np.array([model.coef_[0, 0], model.intercept_[0]])
 
 
@@ -89,8 +91,8 @@ class _Fit:
     "What the classifier learned, in plain arrays."
 
     unseen: np.ndarray  # (authored pairs,): log odds by trees that had not seen the prompt
-    centre: np.ndarray  # (7,): means of the inputs of ties over the authored pairs
-    spread: np.ndarray  # (7,): their standard deviations
+    centre: np.ndarray  # (6,): means of the inputs of ties over the authored pairs
+    spread: np.ndarray  # (6,): their standard deviations
     same_curve: np.ndarray  # (2,): slope and intercept of the same meaning
     tie_curve: np.ndarray  # (2,): slope and intercept of a tie
     limits: np.ndarray  # (2, 5): range of what doubt looks at in the pairs fitted on
@@ -149,7 +151,8 @@ def _fitted(
     )
     is_sample = authored['kind'].str.startswith(('single_', 'plural_')).to_numpy()
     sums = fit.standardised(inputs) @ tie_weights().to_numpy()
-    fit.tie_curve = _logistic_curve(sums[is_sample], label[is_sample])
+    counts = np.where(is_sample, 1 / is_sample.sum(), 1 / (~is_sample).sum())
+    fit.tie_curve = _logistic_curve(sums, label, counts * len(label) / 2)
     return trees, fit
 
 

@@ -25,8 +25,7 @@ TIE_INPUTS = dict(
     worst=0.4,
     characters=0.2,
     brevity=0.8,
-    changed=0.3,
-    unchanged=0.2,
+    evidence=0.5,
 )
 
 # %% ../../nbs/taxonomy/11c_ties.ipynb #tie-inputs-of-pairs
@@ -44,11 +43,9 @@ def tie_inputs(
     features: pd.DataFrame,  # (pairs, features): `cosine` and what `likeness_measures` gives
     characters: np.ndarray,  # (pairs,): length of both texts together
     evidence: np.ndarray,  # (pairs,): log odds that both mean the same
-) -> pd.DataFrame:  # (pairs, 7): see `TIE_INPUTS`; more is more alike
+) -> pd.DataFrame:  # (pairs, 6): see `TIE_INPUTS`; more is more alike
     "What decides whether people would call a pair a tie."
     bounded = np.clip(np.asarray(evidence, float), -_MOST_LOG_ODDS, _MOST_LOG_ODDS)
-    # Squared, since weak evidence is as likely an unfamiliar kind of pair.
-    strength = np.sign(bounded) * bounded**2 / 2
     similarities = {
         name: _log_odds_of(features[name].to_numpy(float))
         for name in ('cosine', 'worst_high', 'worst', 'characters')
@@ -56,8 +53,7 @@ def tie_inputs(
     inputs = dict(
         **similarities,
         brevity=-np.log1p(np.maximum(characters, _FEWEST_CHARACTERS)),
-        changed=np.minimum(strength, 0),
-        unchanged=np.maximum(strength, 0),
+        evidence=bounded,
     )
     return pd.DataFrame(inputs)[list(TIE_INPUTS)]
 

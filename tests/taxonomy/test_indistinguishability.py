@@ -57,10 +57,6 @@ def test_contrast_set_never_falls_back(contrast):
     assert roc_auc_score(contrast.alike, contrast.score) >= 0.92
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the aim of 90% is not reached yet, see 12_indistinguishability.ipynb",
-)
 def test_contrast_set_gate(contrast):
     assert contrast.right.mean() >= 0.9
 
