@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,9 +107,42 @@ def _require_inputs(context: Any) -> None:
                 raise ContractError(flag, 'a file', repr(str(path)), 'No such file here')
 
 
+# %% ../../nbs/cli/13_app.ipynb #repeated-options
+_SEVERAL = dict(
+    judge='One run asks one judge: run the command once for each, with an --out of its own; '
+    'several reward models are one judge, reward:MODEL,MODEL',
+)
+
+
+def _takes_one_value(parameter: Any) -> bool:
+    is_option = parameter.param_type_name == 'option' and not parameter.is_flag
+    return is_option and not parameter.multiple and not parameter.count
+
+
+def _refuse_repeated(parameters: list) -> None:
+    "Stops where an option that takes one value was given several; the last would win unseen."
+    for parameter, times in Counter(filter(_takes_one_value, parameters)).items():
+        if times > 1:
+            remedy = _SEVERAL.get(parameter.name, 'Keep one of them')
+            raise typer.BadParameter(
+                f'want it once, got it {times} times. {remedy}',
+                param_hint=max(parameter.opts, key=len),
+            )
+
+
 # %% ../../nbs/cli/13_app.ipynb #checked-command
 class CheckedCommand(TyperCommand):
     "A command whose errors name its options, and that begins by looking for its files."
+
+    def parse_args(
+        self,
+        ctx: Any,  # of Typer
+        args: list[str],  # as they were typed
+    ) -> list[str]:  # what no parameter takes
+        "Reads the arguments, of which no option with a single value may come twice."
+        *_, order = self.make_parser(ctx).parse_args(args=[*args])
+        _refuse_repeated(order)
+        return super().parse_args(ctx, args)
 
     def invoke(
         self,

@@ -76,9 +76,9 @@ def check_done(
 
 
 # %% ../../nbs/cli/01_messages.ipynb #print-facts
-def _interval_text(row: Any) -> str:
+def _interval_text(row: Any, unknown: str) -> str:
     if row.value != row.value:  # nan
-        return 'unknown: nothing decided, or no order recorded'
+        return unknown
     if row.low != row.low:
         return f'{row.value:.3f} [no interval: too few prompts, or undefined in some resamples]'
     return f'{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]'
@@ -97,6 +97,7 @@ def _print_fact(name: str, fact: Any) -> None:
 def print_facts(
     facts: Mapping,  # name to a number, text, counts by reason, or a table of rates with intervals
     as_json: bool,
+    unknown: Mapping[str, str] = {},  # name of a rate to why it is not known
 ) -> None:
     "Prints facts and then tables, for people or as JSON."
     if as_json:
@@ -109,4 +110,4 @@ def print_facts(
     for name, table in tables.items():
         print(f'\n{name} [95% interval]')
         for rate, row in table.iterrows():
-            print(f'{rate:14} {_interval_text(row)}')
+            print(f'{rate:14} {_interval_text(row, unknown.get(str(rate), "not known"))}')

@@ -12,6 +12,7 @@ __all__ = [
     'open_judge',
     'take_shard',
     'judge_spread',
+    'why_unknown',
     'vote_command',
     'show_store_command',
     'merge_stores_command',
@@ -316,6 +317,29 @@ def _facts_to_show(account: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+# %% ../../nbs/cli/04_voting.ipynb #why-unknown
+_BY_ITSELF = 'not known: a reward model scores each response by itself, in no order'
+_NO_ORDER = 'not known: the votes do not say which response was shown first'
+
+
+def why_unknown(
+    judge: 'Judge',
+) -> dict[str, str]:  # name of a rate to a sentence
+    "Why a rate may have no value."
+    reasons = dict(
+        first_rate='not known: every vote is a tie, or failed',
+        flip_rate='not known: no pair has a winner in both orders',
+        disagreement='not known: no pair has two votes',
+        ratio='not known: the votes of the judge on a pair never differ',
+    )
+    if not getattr(judge, 'ordered', True):
+        is_reward = str(getattr(judge, 'name', '')).startswith('reward:')
+        reasons |= dict.fromkeys(
+            ('first_rate', 'flip_rate'), _BY_ITSELF if is_reward else _NO_ORDER
+        )
+    return reasons
+
+
 # %% ../../nbs/cli/04_voting.ipynb #save-votes
 def _write_votes(
     ds: 'Dataset',
@@ -418,7 +442,8 @@ def vote_command(
     asked = _ask(ds, opened, votes, how)
     settings = dict(judge=judge, votes=votes, seed=seed, personas=len(how['personas']))
     settings['corrected'] = voting.correct_order
-    print_facts(_write_votes(ds, opened, asked, out, settings, [data], overwrite), as_json)
+    facts = _write_votes(ds, opened, asked, out, settings, [data], overwrite)
+    print_facts(facts, as_json, why_unknown(opened))
     _end_answers_file(how['store'], voting.store, asked.account)
 
 

@@ -9,6 +9,7 @@ __all__ = [
     'as_turns',
     'as_messages',
     'check_values',
+    'is_fraction',
     'check_columns',
     'rows_to_columns',
     'check_row',
@@ -287,11 +288,22 @@ def check_values(
     return list(values) if check is None else [check(value, column) for value in values]
 
 
+# %% ../../nbs/data/02_checks.ipynb #is-fraction
+def is_fraction(
+    value: Any,
+) -> bool:
+    "Whether a value is a number that is not whole."
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    return is_number and value != math.floor(value)
+
+
 # %% ../../nbs/data/02_checks.ipynb #check-votes
 def _complete_votes(
     votes: Sequence[float | None], columns: Sequence[str], ballots: list[dict] | None
 ) -> Sequence[float | None]:
     "One row's votes for A, B and tie: all null or all numbers, and no fewer than in `ballots`."
+    if any(map(is_fraction, votes)) and None in votes[:2]:
+        return [None] * len(OUTCOMES)
     counts = [vote or 0 for vote in votes]
     if ballots:
         cast = [ballot['vote'] for ballot in ballots]

@@ -26,7 +26,8 @@ from datasets import Dataset
 from plurality_nb.data.arrow import batches, take
 from plurality_nb.data.build import _OUR_ID, number_column, to_comparisons, warn_of_notes
 from plurality_nb.data.cells import Cell, has_conversation, parse_nested, type_cells
-from plurality_nb.data.display_order import check_counted_places, joined_rows
+from plurality_nb.data.checks import is_fraction
+from plurality_nb.data.display_order import check_counted_places, joined_rows, vote_cells
 from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
 from plurality_nb.data.formats import (
     FORMATS,
@@ -55,21 +56,24 @@ from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
 from plurality_nb.data.schema import FEATURES, OUTCOMES, VOTERS
 from plurality_nb.data.split import PARTS, part_of
 from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
+from plurality_nb.data.unused_columns import unused_ratings, unused_votes, unused_weights
 from plurality_nb.data.vote_columns import (
     ROWS_PEEKED,
     VOTE_FORMATS,
     check_late_columns,
     complete_vote_columns,
+    label_note,
     recognise_votes,
     signed_choice,
     signing_column,
-    unused_votes,
-    unused_weights,
     vote_assumptions,
+    vote_options,
     vote_reader,
 )
 from plurality_nb.data.vote_words import check_vote_words
 from plurality_nb.data.voters import Counting, VoterColumn, VoterKinds, voter_column
+
+# %% ../../nbs/data/20_loading.ipynb #imports-texts
 from plurality_nb.data.whole_sides import (
     beside_prompt,
     echo_note,
@@ -167,6 +171,7 @@ def _own_spelling(path: str, row: Mapping) -> str:
 # %% ../../nbs/data/20_loading.ipynb #recognise-rows
 _GENERAL_FORMATS = (
     'comparisons',
+    'ratings',
     'trl',
     'sheet',
     *VOTE_FORMATS,
@@ -194,13 +199,43 @@ def _naming_voters(convert: Callable, known: Mapping, name: str) -> Callable:
 
 # %% ../../nbs/data/20_loading.ipynb #said-of-votes
 def _said_of_votes(
-    known: Mapping, name: str, head: list, columns: Mapping, counting: Counting
+    opened: Opened,
+    known: Mapping,
+    name: str,
+    head: list,
+    columns: Mapping,
+    counting: Counting,
 ) -> list[str]:
     "Which columns look like votes and are not used, and how unclear votes are read."
-    said = [unused_votes(known, name, head, columns), unused_weights(known, name, head)]
+    said = [
+        unused_votes(known, name, head, columns),
+        unused_ratings(known, name, head, columns),
+        unused_weights(known, name, head),
+    ]
     if name in (*VOTE_FORMATS, 'comparisons') and not _is_ours(known):
         said += vote_assumptions(name, head, columns, check_vote_words(counting.vote_words))
+    said += _said_of_labels(opened, known, name, head, columns)
     return [sentence for sentence in said if sentence]
+
+
+# %% ../../nbs/data/20_loading.ipynb #said-of-labels
+_IN_MEMORY = ('rows', 'dataset')
+
+
+def _said_of_labels(
+    opened: Opened, known: Mapping, name: str, head: list, columns: Mapping
+) -> list[str]:
+    "How the labels of a file are read that this package did not write."
+    is_said = opened.format or 'label_source' in known or _is_ours(known)
+    if name != 'comparisons' or opened.where in _IN_MEMORY or is_said:
+        return []
+    column = str(columns.get('label', 'label'))
+    remedy = 'write 1 - label'
+    if not any(f'{voters}_{outcome}' in known for voters in VOTERS for outcome in OUTCOMES):
+        kept = {name: path for name, path in columns.items() if name != 'label'}
+        options = vote_options('votes_long', {**kept, 'vote': column})
+        remedy = f'{options} --vote-words 1=b,0=a,0.5=tie'
+    return label_note(column, [known.get('label'), *vote_cells(head, [column])], remedy)
 
 
 # %% ../../nbs/data/20_loading.ipynb #recognise-all
@@ -217,11 +252,11 @@ def _recognise(
         known = rename_columns(known, texts) if texts else known
         name = 'votes_wide' if 'raters' in columns and not (format or opened.format) else None
         name = name or _known_format(known, format, opened.format)
-        if name in (*VOTE_FORMATS, 'comparisons', 'trl', 'hh'):
-            head += _peek(rows)
+        head += _peek(rows) if name in (*_SIDES_OF, 'hh') else []
         looked_at = [_as_spelled(row, spelled) for row in head if isinstance(row, Mapping)]
         given = {**columns, **texts}
-        name, columns = _vote_columns(looked_at, name, given, bool(format or opened.format))
+        is_given = bool(format or opened.format)
+        name, columns, looked_at = _vote_columns(looked_at, name, given, is_given)
         convert = FORMATS[name].convert
         if name in VOTE_FORMATS:
             words = check_vote_words(counting.vote_words)
@@ -237,7 +272,7 @@ def _recognise(
     known = rename_columns(joined_rows(looked_at), mapped)
     kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
     convert = _naming_voters(convert, known, name)
-    said = _said_of_votes(known, name, looked_at, columns, counting)
+    said = _said_of_votes(opened, known, name, looked_at, columns, counting)
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
         opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, said
@@ -261,10 +296,27 @@ def _peek(rows: Iterator) -> list:
     return head
 
 
+# %% ../../nbs/data/20_loading.ipynb #with-raters
+def _with_raters(head: list, columns: Mapping) -> list:
+    "Rows with the columns of raters that the user named by a path, beside those of the file."
+    raters = columns.get('raters')
+    named = {c: columns[c] for c in raters if c in columns} if isinstance(raters, list) else {}
+    if not named:
+        return head
+    rows = []
+    for row in head:
+        try:
+            rows.append(row | rename_columns(row, named))
+        except ContractError:  # of a row that lacks one, which converting names
+            rows.append(row)
+    return rows
+
+
+# %% ../../nbs/data/20_loading.ipynb #vote-columns-of
 def _vote_columns(
     head: list, name: str, columns: Mapping, is_given: bool
-) -> tuple[str, dict[str, Any]]:
-    "The format, and all columns of votes of the first rows, of which a row may lack some."
+) -> tuple[str, dict[str, Any], list]:
+    "The format, all columns of votes of the first rows, and these rows with them."
     texts = {column: path for column, path in columns.items() if column != 'raters'}
     seen = joined_rows(head)
     known = rename_columns(seen, texts) if texts else seen
@@ -273,7 +325,8 @@ def _vote_columns(
         name = layout.format if layout else 'comparisons'
         if layout and name == 'comparisons':
             check_counted_places(head, layout.columns)
-    return name, complete_vote_columns(known, name, columns, is_given)
+    complete = complete_vote_columns(known, name, columns, is_given)
+    return name, complete, _with_raters(head, complete)
 
 
 def _kinds_of_voters(opened: Opened, column: VoterColumn, counting: Counting) -> VoterKinds:
@@ -320,9 +373,17 @@ def _count_notes(row: Mapping) -> list[str]:
         lacking = [side for side in sides if _is_blank(row.get(side))]
         if len(lacking) == 1:
             what = 'blank' if lacking[0] in row else 'missing'
-            notes.append(
-                f'`{lacking[0]}` is {what} beside a count, which is read as no votes for it'
-            )
+            given = [row.get(f'{voters}_{outcome}') for outcome in OUTCOMES]
+            meaning = 'beside a count, which is read as no votes for it'
+            if any(map(is_fraction, given)):
+                meaning = (
+                    'beside fractions, of which one may be what it lacks: these votes are not used'
+                )
+            notes.append(f'`{lacking[0]}` is {what} {meaning}')
+        tie = f'{voters}_tie'
+        has_share = any(is_fraction(row.get(side)) for side in sides)
+        if tie in row and _is_blank(row[tie]) and has_share and not lacking:
+            notes.append(f'`{tie}` is blank beside fractions, which is read as no ties')
     return notes
 
 
@@ -381,7 +442,7 @@ def _no_column_error(columns: Iterable[str], row: Mapping) -> ContractError:
 # %% ../../nbs/data/20_loading.ipynb #texts-of-rows
 _SIDES_OF = dict(
     trl=('chosen', 'rejected'),
-    **dict.fromkeys(['comparisons', *VOTE_FORMATS], ('response_a', 'response_b')),
+    **dict.fromkeys(['comparisons', 'ratings', *VOTE_FORMATS], ('response_a', 'response_b')),
 )
 
 

@@ -134,6 +134,28 @@ def _read_webgpt(row: SourceRow) -> dict:
     )
 
 
+# %% ../../nbs/data/13_pairwise.ipynb #ratings
+def _only_by_name(row: SourceRow) -> bool:
+    "False: nothing in a row says that a higher number is better."
+    return False
+
+
+@register_format(
+    PAIRWISE_FORMATS,
+    'ratings',
+    *('prompt', 'response_a', 'response_b', 'rating_a', 'rating_b'),
+    fits=_only_by_name,
+)
+def _read_ratings(row: SourceRow) -> dict:
+    ratings = {column: as_number(row[column]) for column in ('rating_a', 'rating_b')}
+    vote = score_vote(ratings['rating_a'], ratings['rating_b'], 'rating_a')
+    if row.get('label') is not None:
+        raise ContractError('label', 'nothing beside two ratings, which say who won', 'a value')
+    if row.get('annotator') is None:
+        return {**row, **ratings, 'label': binary_label(vote), 'label_source': 'annotator'}
+    return {**_without(row, ['annotator']), **ratings, **one_person(vote, row['annotator'])}
+
+
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt-raw
 @register_format(
     PAIRWISE_FORMATS,

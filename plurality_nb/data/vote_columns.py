@@ -16,21 +16,23 @@ __all__ = [
     'recognise_votes',
     'complete_vote_columns',
     'check_late_columns',
+    'label_note',
     'vote_assumptions',
+    'unread_words',
     'vote_reader',
+    'vote_options',
     'propose_votes',
-    'unused_votes',
-    'unused_weights',
 ]
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #imports
 import fnmatch
 import re
+import shlex
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from plurality_nb.data.cells import parse_nested
 from plurality_nb.data.checks import orient
 from plurality_nb.data.display_order import (
     check_places,
@@ -47,14 +49,12 @@ from plurality_nb.data.judgements import (
     one_person,
     register_format,
 )
-from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.vote_words import (
-    NAMED_SIDES,
     VoteWords,
     as_vote_number,
     column_names,
     number_meaning,
-    side_of_word,
+    vote_words_option,
 )
 from plurality_nb.errors import ContractError
 
@@ -527,6 +527,23 @@ def _vote_values(
     return _VoteValues(sources, are_named, [v for v in values if not _is_explained(v, words)])
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #label-note
+def label_note(
+    column: str,  # of labels
+    values: Iterable[Any],  # in it
+    remedy: str,  # what turns them
+) -> list[str]:  # a sentence; empty where no value is 0 or 1
+    "How the numbers of a column of labels are read."
+    numbers = {*map(as_vote_number, values)}
+    if not numbers & {0, 1}:
+        return []
+    tie = ', 0.5 as a tie' if 0.5 in numbers else ''
+    return [
+        f'`{column}`: 1 is read as `response_a` being better, 0 as `response_b`{tie}; '
+        f'if 1 stands for `response_b`: {remedy}'
+    ]
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #vote-assumptions
 def vote_assumptions(
     format: str,  # `votes_long`, `votes_wide`, `comparisons`
@@ -549,7 +566,62 @@ def vote_assumptions(
             f'`{values.columns[0]}`: 0 is read as a tie, 1 as A and 2 as B; '
             'if they mean something else: --vote-words 0=a,1=b,2=tie'
         )
+    elif values.columns == ['label'] and 2 not in map(as_vote_number, values.unexplained):
+        notes += label_note('label', values.unexplained, '--vote-words 1=b,0=a')
     return notes
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #unread-words
+def _named_sides(row: SourceRow, names: Mapping[str, Any]) -> dict[str, Any]:
+    return {side: row.get(str(names[side])) for side in _TEXT_COLUMNS if side in names}
+
+
+def _is_readable(value: Any, reader: VoteWords, row: SourceRow) -> bool:
+    try:
+        reader.vote(value, row, 'vote')
+    except ContractError:
+        return False
+    return True
+
+
+def unread_words(
+    head: Sequence[Any],  # a file's first rows
+    columns: Sequence[str],  # of votes
+    reader: VoteWords,
+    names: Mapping[str, Any] = {},  # a format's column to the file's
+) -> Counter[str]:  # words to how often they occur
+    "What stands in columns of votes and cannot be read as one."
+    words: Counter[str] = Counter()
+    known: set[str] = set()  # words that are votes in any row
+    for row in head:
+        for value in vote_cells([row], columns):
+            text = str(value).strip()
+            if text in known:
+                continue
+            if _is_readable(value, reader, {}):
+                known.add(text)
+            elif not _is_readable(value, reader, row | _named_sides(row, names)):
+                words[text] += 1
+    return words
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #check-readable-words
+def _check_readable(
+    head: Sequence[Any], columns: Sequence[str], reader: VoteWords, names: Mapping[str, Any]
+) -> None:
+    "Refuses columns of votes of which nothing can be read."
+    unread = unread_words(head, columns, reader, names)
+    values = len([*vote_cells(head, columns)])
+    if not values or unread.total() < values or any(map(as_vote_number, unread)):
+        return
+    shown = ', '.join(f'{word[:30]!r} ({count})' for word, count in unread.most_common(5))
+    raise ContractError(
+        columns[0],
+        'votes: A, B or tie, the usual words for them, or a name in `model_a`, `model_b`',
+        f'{values} values, none of which is one: {shown}{", ..." if len(unread) > 5 else ""}',
+        f'Say what your words mean: `vote_words=`, {vote_words_option(unread)}',
+        reason=f'words in `{columns[0]}` that are no votes',
+    )
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #vote-reader
@@ -568,6 +640,7 @@ def vote_reader(
     check_places(head, columns, sources, values)
     numbers = {number for number in map(as_vote_number, values) if number is not None}
     reader = VoteWords(words, number_meaning(numbers, sources[0], words))
+    _check_readable(head, sources, reader, columns)
     if format == 'votes_wide':
         return partial(_read_wide, words=reader, raters=sources, are_named=are_named)
     return partial(_read_long, words=reader)
@@ -593,15 +666,19 @@ def _text_sides(row: SourceRow) -> tuple[str, str] | None:
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #options
 def _map_text(columns: Mapping[str, Any]) -> str:
+    "The value of `--map`, as a shell reads it."
     pairs = []
     for name, column in columns.items():
         text = '+'.join(column) if isinstance(column, list) else column
         if name != text:
             pairs.append(f'{name}={text}')
-    return ','.join(pairs)
+    return shlex.quote(','.join(pairs)) if pairs else ''
 
 
-def _options(format: str, columns: Mapping[str, Any]) -> str:
+def vote_options(
+    format: str,
+    columns: Mapping[str, Any],  # a format's column to the file's
+) -> str:  # such as `--format votes_long --map vote=choice`
     "The options of a command that reads columns by a format."
     mapping = _map_text(columns)
     return f'--format {format}' + (f' --map {mapping}' if mapping else '')
@@ -636,258 +713,9 @@ def propose_votes(
     raters = layout.columns.get('raters', [])
     numbered = _numbered_counts(raters, row, sides) if raters and sides else {}
     if not numbered:
-        return _options(layout.format, columns | layout.columns)
-    counts = _options('comparisons', columns | _with_bare_ties(numbered, row))
+        return vote_options(layout.format, columns | layout.columns)
+    counts = vote_options('comparisons', columns | _with_bare_ties(numbered, row))
     if all(map(_NAMED_RATERS.fullmatch, raters)):
         return counts
-    one_vote_each = _options(layout.format, columns | layout.columns)
+    one_vote_each = vote_options(layout.format, columns | layout.columns)
     return f'{counts} (or, if each column is the vote of one rater: {one_vote_each})'
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #other-votes
-# Parts of a column's name by which numbers in it may be votes; `votes` alone may be their total.
-_NUMBERS_OF_VOTES = re.compile(
-    r'(?:^|[_ .-])(?:humans?|people|ties?|draws?|prefer\w*|likert|share)(?:$|[_ .-])'
-    r'|(?:up|down)_?votes?|(?:yes|no|for|against|pro|con|agree|disagree)_votes?$'
-    r'|votes?_(?:yes|no|for|against|pro|con|agree|disagree)$'
-    r'|(?:pct|perc\w*|prop\w*|frac\w*|share|win_?rate|votes?)_(?:\w+_)?(?:[ab12]|left|right)$'
-    r'|(?:^|_)(?:[ab12]|left|right)_(?:\w+_)?(?:pct|perc\w*|prop\w*|frac\w*|share|win_?rate|votes?)$',
-    re.IGNORECASE,
-)
-_NAMES_OF_VOTES = re.compile(
-    r'vote|ballot|judge?ment|prefer|choice|annotat|label|winner|verdict|rater|human|people|tally',
-    re.IGNORECASE,
-)
-_SIDE_THAT_WON = re.compile(
-    r'(?:^|.*_)(?:a|b|1st|2nd|first|second|left|right|response_?[ab12])_(?:is_|was_|)'
-    r'(?:better|best|preferred|won|wins?|chosen|picked)'
-    r'|(?:is_)?(?:prefers?|preferred|chose|chosen|picked|better|best)_(?:is_|)'
-    r'(?:a|b|1st|2nd|first|second|left|right)',
-    re.IGNORECASE,
-)
-_TALLY = re.compile(r'\s*\d+(?:\s*(?:[-:/,;|]|to|vs?\.?)\s*\d+)+\s*')
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #several-votes
-def _names_votes(value: Any, row: SourceRow) -> bool:
-    "Whether an element of a list is a vote, or has one."
-    if isinstance(value, Mapping):
-        named = [v for name, v in value.items() if str(name).casefold() in column_names('vote')]
-        return any(_is_word(v, row) for v in named) or any(map(side_of_word, map(str, value)))
-    return _is_word(value, row)
-
-
-def _has_several_votes(column: str, value: Any, row: SourceRow) -> bool:
-    "Whether one value has several votes: a list, `A,B,A`, or a count such as `2-1`."
-    is_named = _NAMES_OF_VOTES.search(column) is not None
-    nested = parse_nested(value)
-    if isinstance(nested, Mapping):
-        return is_named and bool(nested) and all(map(side_of_word, map(str, nested)))
-    if isinstance(nested, str):
-        if is_named and _TALLY.fullmatch(nested):
-            return True
-        nested = re.split(r'\s*[,;|/]\s*|\s+', nested.strip()) if len(nested) < 10_000 else []
-        nested = nested if len(nested) > 1 else []
-    if not isinstance(nested, list) or not nested:
-        return False
-    are_words = not any(as_vote_number(part) is not None for part in nested)
-    return (is_named or are_words) and all(_names_votes(part, row) for part in nested)
-
-
-def _is_flag(value: Any) -> bool:
-    return str(value).strip().casefold() in ('true', 'false', 'yes', 'no', '0', '1', '0.0', '1.0')
-
-
-def _is_number_of_votes(value: Any) -> bool:
-    text = value.strip().removesuffix('%') if isinstance(value, str) else value
-    return as_vote_number(text) is not None
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #other-votes-columns
-_SPEAKS_OF_A_VOTE = re.compile(
-    r'vote|winner|verdict|prefer|(?:^|_)choice|judge?ment|overall', re.IGNORECASE
-)
-
-
-def _all_votes(column: str, head: Iterable[Any]) -> bool:
-    "Whether every value of a column is a vote or blank, so that it is no grade or mood."
-    return all(_is_a_vote(row.get(column), row) for row in head if isinstance(row, Mapping))
-
-
-def _other_votes(
-    row: SourceRow, seen: Collection[str], head: Sequence[Any]
-) -> tuple[list[str], list[str]]:
-    "Further columns of words for votes, and those of numbers whose name speaks of votes."
-    names_of_sides = {column for sides in NAMED_SIDES for column in sides}
-    others = {
-        column: value
-        for column, value in row.items()
-        if isinstance(column, str) and column not in {*seen, *FEATURES, *names_of_sides}
-    }
-    words = [
-        column
-        for column, value in others.items()
-        if isinstance(value, str)
-        and as_vote_number(value) is None
-        and VoteWords().readings(value, row)
-        and _all_votes(column, head)
-    ]
-    numbers = [
-        column
-        for column, value in others.items()
-        if column not in words
-        and (
-            _has_several_votes(column, value, row)
-            or (_is_number_of_votes(value) and _NUMBERS_OF_VOTES.search(column))
-            or (_is_flag(value) and _SIDE_THAT_WON.fullmatch(column))
-        )
-    ]
-    return words, numbers
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #with-ties
-_TIES = re.compile(r'(?:^|[_ .-])(?:ties?|draws?)$', re.IGNORECASE)
-
-
-def _with_ties(
-    layout: VoteLayout | None, row: SourceRow, numbers: Sequence[str]
-) -> VoteLayout | None:
-    "Counts with the one column of ties that they lack."
-    ties = [column for column in numbers if _TIES.search(column)]
-    counts = layout.columns if layout and layout.format == 'comparisons' else {}
-    has_counts = 'human_a' in counts or ('human_a' in row and layout is None)
-    if len(ties) != 1 or not has_counts or 'human_tie' in {*counts, *row}:
-        return layout
-    return VoteLayout('comparisons', {**counts, 'human_tie': ties[0]})
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #chosen-counts
-def _counts_of_choice(row: SourceRow) -> dict[str, str]:
-    "Numbers of votes for the chosen and the rejected response; those that a table has."
-    by_name = {column.casefold(): column for column in row if isinstance(column, str)}
-    stems = [*column_names('human_counts'), 'n', 'num', 'count', 'counts', 'total']
-    for stem in stems:
-        counts = {}
-        for name, side in dict(human_a='chosen', human_b='rejected').items():
-            found = [c for c in (f'{stem}_{side}', f'{side}_{stem}') if c in by_name]
-            if found and _is_whole(row[by_name[found[0]]]):
-                counts[name] = by_name[found[0]]
-        if counts:
-            return _with_bare_ties(counts, row) if len(counts) == 2 else counts
-    return {}
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #our-columns
-# What this package adds to its files: simulated users and their shares, a judge before calibration.
-_OUR_COLUMNS = {
-    *('annotator', 'true_a', 'true_b', 'true_tie', 'judge_share_raw'),
-    *('selection_score', 'inclusion'),
-    *(f'own_{column}' for column in FEATURES),
-}
-
-
-def _without_ours(columns: Sequence[str], row: SourceRow) -> list[str]:
-    "Columns without those that this package added to a file; a vote's annotator stays with it."
-    if not row.keys() >= FEATURES.keys():
-        return list(columns)
-    foreign = [column for column in columns if column not in _OUR_COLUMNS]
-    return [c for c in columns if c in foreign or c == 'annotator'] if foreign else []
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #unused-votes
-def unused_votes(
-    row: SourceRow,  # a table's first row, under the format's names
-    format: str,  # that reads it
-    head: Sequence[Any] = (),  # the table's first rows
-    used: Mapping[str, Any] = {},  # a format's column to the file's, as the table is read
-) -> str:  # a sentence, empty where nothing is left unused
-    "Which columns look like votes and are read as nothing, and how to map them."
-    if format not in ('comparisons', 'trl', 'hh', 'votes_long', 'votes_wide'):
-        return ''  # these formats say what each of their columns is
-    read: tuple[str | None, ...] = ('vote', 'annotator') if format == 'votes_long' else ()
-    if format in ('trl', 'hh'):
-        read = (signing_column(row, format),)
-    if format == 'votes_wide' and isinstance(used.get('raters'), list):
-        read = tuple(used['raters'])
-    not_looked_at = [column for column in ('label', *read, *_CONTRACT_VOTES) if column]
-    like = vote_like_columns(_without(row, not_looked_at))
-    if format == 'votes_wide':
-        like = like._replace(raters=[], unnamed=[])
-    columns = [*like.votes, *like.annotators, *like.raters, *like.unnamed]
-    columns += [*like.counts.values(), *like.maybe_counts.values()]
-    words, numbers = _other_votes(row, {*columns, *not_looked_at}, head)
-    if format in VOTE_FORMATS:  # other words say what else is known of a pair or of a person
-        words = [column for column in words if _SPEAKS_OF_A_VOTE.search(column)]
-    if len(words) == 1:
-        like = like._replace(votes=[*like.votes, *words])
-    else:
-        like = like._replace(unnamed=[*like.unnamed, *words])
-    chosen = _counts_of_choice(row) if format in ('trl', 'hh') else {}
-    columns += chosen.values()
-    layout = _with_ties(_vote_mapping(like), row, numbers)
-    if len(chosen) > 1:
-        layout = VoteLayout('comparisons', chosen)
-    columns += [*words, *numbers]
-    columns = _without_ours(columns, row)
-    if not columns:
-        return ''
-    named = ', '.join(f'`{column}`' for column in dict.fromkeys(columns))
-    return f'{named}: looks like votes and is not used{_unused_hint(format, layout, used, row)}'
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #unused-hint
-def _unused_hint(
-    format: str, layout: VoteLayout | None, used: Mapping[str, Any], row: SourceRow
-) -> str:
-    "The options that read a table's votes, with all columns that are read already."
-    is_readable = format == 'comparisons' or (format == 'trl' and 'prompt' in row)
-    if layout is None or not is_readable:
-        return ''
-    kept = {name: column for name, column in used.items() if name not in ('chosen', 'rejected')}
-    if format != 'comparisons':
-        kept |= dict(
-            response_a=used.get('chosen', 'chosen'), response_b=used.get('rejected', 'rejected')
-        )
-    counts = [column for name, column in kept.items() if name in _CONTRACT_VOTES]
-    instead = ''
-    if layout.format != 'comparisons' and counts:
-        kept = {name: column for name, column in kept.items() if name not in _CONTRACT_VOTES}
-        instead = f' instead of {", ".join(f"`{column}`" for column in counts)}'
-    return f'; to read it{instead}: {_options(layout.format, kept | layout.columns)}'
-
-
-# %% ../../nbs/data/15b_vote_columns.ipynb #unused-weights
-_WEIGHTS = re.compile(
-    r'(?:n|num|number_of|total|vote)?_?(?:votes?|voters|annotators|raters|ratings|count|counts)'
-    r'|n|weights?|vote_weight|freq|frequency|agreement|agreement_rate|consensus',
-    re.IGNORECASE,
-)
-
-
-def unused_weights(
-    row: SourceRow,  # a table's first row, under the format's names
-    format: str,  # that reads it
-    head: Iterable[Any] = (),  # the table's first rows
-) -> str:  # a sentence, empty where there is none
-    "Which columns may say that a row stands for several votes, of which it counts as one."
-    is_choice = format in ('trl', 'hh', *VOTE_FORMATS)
-    is_choice |= format == 'comparisons' and row.get('label') is not None
-    if not is_choice or 'human_a' in row:
-        return ''
-    rows = list(head) or [row]
-    weights = [
-        column
-        for column in row
-        if isinstance(column, str)
-        and column not in {'vote', 'label', *FEATURES}
-        and _WEIGHTS.fullmatch(column)
-        and {*map(as_vote_number, vote_cells(rows, [column]))} - {1, None}
-    ]
-    if not weights:
-        return ''
-    named = ', '.join(f'`{column}`' for column in weights)
-    sides = 'votes_chosen, votes_rejected' if format in ('trl', 'hh') else 'votes_a, votes_b'
-    return (
-        f'{named}: looks like a number of votes and is not used: every vote counts once. '
-        f'To count them: one row a pair with its numbers of votes in two columns, {sides}'
-    )

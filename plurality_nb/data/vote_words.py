@@ -9,7 +9,9 @@ __all__ = [
     'vote_table',
     'column_names',
     'side_of_word',
+    'side_in_another_language',
     'as_vote_number',
+    'vote_words_option',
     'number_meaning',
     'VoteWords',
     'check_vote_words',
@@ -19,7 +21,7 @@ __all__ = [
 import re
 import shlex
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -94,6 +96,16 @@ def side_of_word(
     return 'a' if is_a else 'b'
 
 
+# %% ../../nbs/data/15a_vote_words.ipynb #side-in-another-language
+def side_in_another_language(
+    word: str,
+) -> str | None:  # `a`, `b`, `tie`; None where no language of the table has the word
+    "What a word probably means, to be proposed to the user."
+    plain = _plain(word)
+    sides = vote_table()['other_languages']
+    return next((side for side in ('a', 'b', 'tie') if plain in sides[side]), None)
+
+
 # %% ../../nbs/data/15a_vote_words.ipynb #number-meaning
 def as_vote_number(
     value: Any,  # anything
@@ -107,43 +119,92 @@ def as_vote_number(
         return None
 
 
-# %% ../../nbs/data/15a_vote_words.ipynb #number-meaning-of
-_ONE_TWO_ZERO = {1.0: 'a', 2.0: 'b', 0.0: 'tie'}
-_LABELS = {1.0: 'a', 0.0: 'b', 0.5: 'tie'}
-
-
-def number_meaning(
-    numbers: Iterable[float],  # that occur in a column of votes
-    column: str,  # its name
-    words: Mapping[str, str | None],  # that the user explained
-) -> Mapping[float, str]:  # number to `a`, `b` or `tie`
-    "What the numbers of a column stand for; raises where that is not known."
-    unexplained = {number for number in numbers if f'{number:g}' not in words}
-    if 2 in unexplained:
-        return _ONE_TWO_ZERO
-    if not unexplained & {0, 1}:
-        return {}  # so that any number is an error in its row
-    if column == 'label':
-        return _LABELS
-    seen = sorted(f'{number:g}' for number in unexplained)
-    raise ContractError(
-        column,
-        'numbers whose meaning is known: 1 (A), 2 (B) and 0 (tie) where a 2 occurs',
-        f'only {", ".join(seen[:8])}',
-        'Say what they mean with `vote_words=`, such as --vote-words 0=a,1=b '
-        'or --vote-words 1=a,0=b,0.5=tie; '
-        'with format=, --format comparisons the column is no vote',
-        reason=f'numbers of unknown meaning in `{column}`',
-    )
-
-
-# %% ../../nbs/data/15a_vote_words.ipynb #vote-words
+# %% ../../nbs/data/15a_vote_words.ipynb #vote-words-option
 def _word_text(word: Any) -> str:
     "A word as a user writes it: numbers without a trailing `.0`."
     number = as_vote_number(word)
     return str(word).strip() if number is None else f'{number:g}'
 
 
+def _scale_meaning(numbers: Sequence[float], is_turned: bool) -> dict[float, str]:
+    "Steps of a scale as votes: those below its middle for A, or for B if it is turned."
+    low, high = ('b', 'a') if is_turned else ('a', 'b')
+    if len(numbers) < 2:
+        return dict.fromkeys(numbers, low)
+    middle = (numbers[0] + numbers[-1]) / 2
+    return {n: 'tie' if n == middle else (low if n < middle else high) for n in numbers}
+
+
+_MENTIONED = re.compile(r'\b(?:(?P<a>A|left|first)|(?P<b>B|right|second))\b')
+
+
+def _probable_side(word: str) -> str | None:
+    "What a word that is no known vote may mean, by the only side that it mentions."
+    known = side_of_word(word) or side_in_another_language(word)
+    mentioned = {match.lastgroup for match in _MENTIONED.finditer(word)}
+    return known or (mentioned.pop() if len(mentioned) == 1 else None)
+
+
+def vote_words_option(
+    words: Iterable[Any],  # what stands in a column of votes
+    is_turned: bool = False,  # whether low numbers stand for B
+) -> str:  # such as `--vote-words links=a,rechts=b`; `a|b|tie|none` where a choice is needed
+    "An option that says what words mean, to be completed by the user."
+    texts = list(dict.fromkeys(map(_word_text, words)))
+    numbers = sorted({float(text) for text in texts if as_vote_number(text) is not None})
+    meanings = {f'{n:g}': side for n, side in _scale_meaning(numbers, is_turned).items()}
+    for text in texts:
+        if as_vote_number(text) is None:
+            meanings[text] = _probable_side(text) or 'a|b|tie|none'
+    pairs = ','.join(f'{text}={meaning}' for text, meaning in meanings.items())
+    return f'--vote-words {shlex.quote(pairs)}'
+
+
+# %% ../../nbs/data/15a_vote_words.ipynb #number-meaning-of
+_ONE_TWO_ZERO = {1.0: 'a', 2.0: 'b', 0.0: 'tie'}
+_LABELS = {1.0: 'a', 0.0: 'b', 0.5: 'tie'}
+_MOST_STEPS = 10  # on either side of zero; larger numbers are rather a mistake in one row
+
+
+def _is_step(number: float) -> bool:
+    "Whether a number may be a step of a scale of agreement or preference."
+    return abs(number) <= _MOST_STEPS and float(2 * number).is_integer()
+
+
+def _unknown_numbers(numbers: Sequence[float], column: str) -> ContractError:
+    steps = [number for number in numbers if _is_step(number)]
+    shown = ', '.join(f'{number:g}' for number in steps[:12])
+    either = f'{vote_words_option(steps)} or {vote_words_option(steps, is_turned=True)}'
+    return ContractError(
+        column,
+        'numbers whose meaning is known: 1 (A), 2 (B) and 0 (tie) where a 2 occurs',
+        f'only {shown}' if {*steps} <= {0, 1} else shown,
+        f'Say what they mean with `vote_words=`, such as {either}; '
+        'with format=, --format comparisons the column is no vote',
+        reason=f'numbers of unknown meaning in `{column}`',
+    )
+
+
+# %% ../../nbs/data/15a_vote_words.ipynb #meaning-of-numbers
+def number_meaning(
+    numbers: Iterable[float],  # that occur in a column of votes
+    column: str,  # its name
+    words: Mapping[str, str | None],  # that the user explained
+) -> Mapping[float, str]:  # number to `a`, `b` or `tie`
+    "What the numbers of a column stand for; raises where that is not known."
+    unexplained = sorted({number for number in numbers if f'{number:g}' not in words})
+    known = _LABELS if column == 'label' and 2 not in unexplained else _ONE_TWO_ZERO
+    is_scale = any(_is_step(number) and number not in known for number in unexplained)
+    if 2 in unexplained and not is_scale:
+        return _ONE_TWO_ZERO
+    if not {0, 1} & {*unexplained} and not is_scale:
+        return {}  # so that any number is an error in its row
+    if column == 'label' and not is_scale:
+        return _LABELS
+    raise _unknown_numbers(unexplained, column)
+
+
+# %% ../../nbs/data/15a_vote_words.ipynb #vote-words
 # Columns of names, one a side, of which a vote may repeat one.
 NAMED_SIDES = [
     ('response_a', 'response_b'),
@@ -201,12 +262,12 @@ def _unread_word(word: Any, readings: set[str], column: str) -> ContractError:
     got = repr(str(word) if isinstance(word, Cell) else word)[:60]
     if readings:
         got = f'{got}, which can be read as {" or ".join(sorted(readings))}'
-    example = shlex.quote(f'{_word_text(word)[:20]}=a|b|tie|none')
+    example = vote_words_option([str(word)[:20]])
     return ContractError(
         column,
         'a vote: A, B or tie, one of the usual words for them, or a name in `model_a`, `model_b`',
         got,
-        f'Say what your words mean: `vote_words=`, --vote-words {example}',
+        f'Say what your words mean: `vote_words=`, {example}',
         reason=f'a word in `{column}` that is no vote',
     )
 

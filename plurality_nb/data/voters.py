@@ -70,6 +70,9 @@ def voter_column(
         raters = columns.get('raters') or ['raters']
         names = raters if isinstance(raters, list) else [raters]
         return VoterColumn(names[0], _what_names_say(names))
+    if format == 'ratings':
+        given = columns.get('rating_a', 'rating_a')
+        return VoterColumn('annotator' if 'annotator' in row else given, 'name')
     signed = signing_column(row, format)
     if signed:
         return VoterColumn(signed, _what_names_say([signed]))

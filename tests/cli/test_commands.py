@@ -284,3 +284,60 @@ def test_groups_pass_from_command_to_command_and_near_prompts_are_left_out(run, 
         code, out, _ = run(*f"{train}{option}".split())
         assert code == 0 and f"pairs                {pairs}" in out
         assert ("1 of them as near-duplicates" in caplog.text) is (pairs == 6)
+
+
+REPEATED = [
+    ("vote sample --judge population --judge chat:m --out v.jsonl", "--judge", "once for each"),
+    ("vote sample --judge chat:m --judge=chat:m --out v.jsonl", "--judge", "once for each"),
+    ("inspect sample --seed 1 --seed 2", "--seed", "Keep one"),
+    ("inspect sample --map a=b --limit 3 --map c=d", "--map", "Keep one"),
+    ("vote sample --n-votes 4 --judge population --votes 6 --out v.jsonl", "votes", "Keep one"),
+]
+
+
+@pytest.mark.parametrize("line, option, remedy", REPEATED)
+def test_an_option_of_one_value_is_not_given_twice(run, tmp_path, line, option, remedy):
+    code, _, err = run(*line.split())
+    plain = " ".join(err.replace("│", " ").split())
+    assert code == 2 and "want it once, got it 2 times" in plain
+    assert option in plain and remedy in plain
+    assert not [*tmp_path.iterdir()]
+
+
+def test_lists_and_flags_may_be_given_twice(run):
+    code, _, err = run(*"inspect sample --no-merge --no-merge --limit 3".split())
+    assert code == 0, err
+    code, _, err = run(*"report a.jsonl --where age=1 --where age=2 --out r.html".split())
+    assert "once" not in err
+
+
+def test_why_a_rate_is_not_known_is_said(run):
+    run(*"vote sample --limit 20 --judge population --votes 2 --out v.jsonl".split())
+    code, out, err = run(*"vote sample --limit 20 --judge recorded:v.jsonl --out w.jsonl".split())
+    assert code == 0, err
+    assert out.count("not known: the votes do not say which response was shown first") == 2
+
+
+@pytest.mark.parametrize("name, ordered", [("reward:m", False), ("chat:m", True)])
+def test_rates_of_fractional_votes_are_explained_plainly(name, ordered, capsys):
+    from types import SimpleNamespace
+
+    import numpy as np
+
+    from plurality_nb.cli.messages import print_facts
+    from plurality_nb.cli.voting import why_unknown
+    from plurality_nb.evaluation.disagreement import order_effects
+
+    votes = np.array([[[0.7, 0.3, 0, 0], [0.7, 0.3, 0, 0]]] * 3)
+    if ordered:
+        votes = np.array([[[0, 0, 1.0, 0], [0, 0, 1.0, 0]]] * 3)
+    effects = order_effects(votes, ordered=ordered)
+    print_facts(
+        dict(order=effects), False, why_unknown(SimpleNamespace(name=name, ordered=ordered))
+    )
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines()[2:])
+    reasons = [lines["first_rate"], lines["flip_rate"]]
+    if ordered:
+        assert "every vote is a tie" in reasons[0] and "no pair has a winner" in reasons[1]
+    else:
+        assert all("scores each response by itself" in reason for reason in reasons)

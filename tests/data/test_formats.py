@@ -369,7 +369,7 @@ def vote_of(who, word, flip=False):
 
 
 # Formats whose columns do not say who is a language model: what the user says.
-SAID = {"mt_bench": dict(judges=["gpt-4"])}
+SAID = {"mt_bench": dict(judges=["gpt-4"]), "ratings": dict(format="ratings")}
 
 # format: rows in its schema, then what must come of them:
 # (A's text, B's text) to label and votes of people (a, b, tie) or of judges
@@ -386,6 +386,10 @@ CASES = {
             )
         ],
         {("No.", "Yes."): (0, N, N)},
+    ),
+    "ratings": (
+        [dict(prompt="Tea?", response_a="Assam", response_b="Stone", rating_a=7, rating_b=3.5)],
+        {("Assam", "Stone"): (1, N, N)},
     ),
     "webgpt tie": ([webgpt(0.0, 0.0)], {("It is the sea.", "Light scatters."): (0.5, N, N)}),
     "summaries": (
@@ -598,7 +602,8 @@ def test_votes_counted_by_hand(name, tmp_path):
         from plurality_nb.data.schema import pair_id
 
         rows = [r | dict(pair_id=pair_id("Tea?", "Yes", "No")) for r in rows]
-    assert detect_format(rows[0]) == name.split()[0]
+    named = SAID.get(name, {}).get("format")
+    assert detect_format(rows[0]) == (name.split()[0] if named is None else "comparisons")
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in rows))
     ds = load_comparisons(path, **SAID.get(name, {}))

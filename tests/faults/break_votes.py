@@ -27,6 +27,7 @@ WORDS = {
 }
 COLUMNS = [("annotator", "vote"), ("rater_id", "winner"), ("worker", "choice"), ("user", "label")]
 UNREADABLE = ["good", "C", "3", "-1", "A or B", "not A", "yes", "none", "½", True, 1.5, [1], {}]
+STEPS = {"3": "got 1, 2, 3", "-1": "got -1, 1, 2", "1.5": "got 1, 1.5, 2"}  # told at once
 IMPOSSIBLE = [-1, 0.5, "many", 2**31, 10**12, float("inf"), -float("inf"), True, [3], "1e400"]
 DOUBTFUL = ["mixtral", "claude-3-opus", "gpt-4", "Llama-3.1-70B-Instruct", "gemini-1.5-pro"]
 
@@ -122,7 +123,8 @@ def repeats() -> Iterator[Trial]:
 def impossible() -> Iterator[Trial]:
     for word in UNREADABLE:
         rows = [pair() | {"annotator": f"p{i}", "vote": x} for i, x in enumerate(["1", "2", word])]
-        yield held_by(f"the word {word!r}", "row 2: `vote`", lambda rows=rows: counted(rows))
+        refused = STEPS.get(str(word), "row 2: `vote`")
+        yield held_by(f"the word {word!r}", refused, lambda rows=rows: counted(rows))
     for numbers in [(0, 1), (1,), (0,), ("1", "0")]:
         rows = [pair() | {"rater": f"p{i}", "choice": x} for i, x in enumerate(numbers)]
         yield held_by(f"{numbers} alone", "--vote-words", lambda rows=rows: counted(rows))
