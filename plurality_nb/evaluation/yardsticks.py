@@ -57,7 +57,9 @@ def yardstick_of_votes(
             group=ds['group'][:],
         )
     )
-    is_usable = ~np.isnan(share) & (table.a.str.strip() != table.b.str.strip())
+    # Rules decide on equal and on empty texts, not scores.
+    texts_a, texts_b = table.a.str.strip(), table.b.str.strip()
+    is_usable = ~np.isnan(share) & (texts_a != texts_b) & (texts_a != '') & (texts_b != '')
     return table[is_usable].reset_index(drop=True)
 
 
