@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -68,20 +69,20 @@ def probe_inputs(
 class Probe(nn.Module):
     """A linear head on centred inputs.
 
-    It starts at zero, and with one output its training is convex, so it needs no seed."""
+    Rewards start at zero, and with one output training is convex, so it needs no seed."""
 
     mean: Tensor
 
     def __init__(
         self,
         dim: int,  # of the inputs
-        outputs: int = 1,  # 2: also the second output of `OUTCOME_OBJECTIVES`
+        outputs: int = 1,  # of a response, as `read_outputs` has them
     ):
         super().__init__()
         self.register_buffer('mean', torch.zeros(dim))
         self.head = nn.Linear(dim, outputs, bias=False)
         nn.init.zeros_(self.head.weight)
-        if outputs == 2:  # a constant changes differences of rewards as little as they need one
+        if outputs > 1:  # a constant changes differences of rewards as little as they need one
             self.second_bias = nn.Parameter(torch.zeros(1))
 
     @property
@@ -93,17 +94,30 @@ class Probe(nn.Module):
         x: Tensor,  # (responses, dim)
     ) -> Tensor:  # (responses,): rewards, logits
         "The rewards of responses."
-        return self.both(x)[0]
+        return F.linear(x - self.mean, self.head.weight[:1])[:, 0]
 
     def both(
         self,
-        x: Tensor,  # (responses, dim)
-    ) -> tuple[Tensor, Tensor]:  # (responses,) each: rewards, and second outputs, else zeros
-        "All that it says of responses."
-        out = self.head(x - self.mean)
+        a: Tensor,  # (pairs, dim)
+        b: Tensor,  # (pairs, dim)
+    ) -> Tensor:  # (outputs, 2, pairs): of A, and of B
+        "All that it says of pairs."
+        out = torch.stack([self.head(x - self.mean).T for x in (a, b)], 1)
         if self.outputs == 1:
-            return out[:, 0], torch.zeros_like(out[:, 0])
-        return out[:, 0], out[:, 1] + self.second_bias
+            return out
+        return torch.cat([out[:1], out[1:2] + self.second_bias, out[2:]])
+
+    @torch.no_grad()
+    def start_tastes(
+        self,
+        differences: Tensor,  # (pairs, dim): inputs of A - inputs of B, of which it will learn
+        variance: float = 0.05,  # mean of what tastes add to that of people's differences
+    ) -> None:
+        "Draws the weights of tastes, always the same ones, of a size that suits the inputs."
+        tastes = self.head.weight[2:]
+        tastes.normal_(generator=torch.Generator().manual_seed(0))
+        added = (differences @ tastes.T).square().sum(1).mean()
+        tastes.mul_((variance / added.clamp(min=1e-12)).sqrt())
 
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model
@@ -119,16 +133,15 @@ class _ScoringProbe(RewardModel):
         return self.predictions(ds, progress).rewards
 
     def predictions(self, ds: Dataset, progress: bool = True) -> Predictions:
-        "The rewards, and the votes that a probe with two outputs predicts."
+        "The rewards, and the votes that a probe with several outputs predicts."
         inputs_a, inputs_b = probe_inputs(ds, self.encoder, progress)
         self.probe.eval()
         with torch.no_grad():
-            (a, second_a), (b, second_b) = self.probe.both(inputs_a), self.probe.both(inputs_b)
-            rewards = PairOfRewards(a.numpy(), b.numpy())
-            if self.probe.outputs == 1:
-                return Predictions(rewards)
-            second = torch.stack([second_a, second_b], 1)
-            return Predictions(rewards, predicted_outcomes(a - b, second, self.settings))
+            outputs = self.probe.both(inputs_a, inputs_b)
+        rewards = PairOfRewards(*outputs[0].numpy())
+        if self.probe.outputs == 1:
+            return Predictions(rewards)
+        return Predictions(rewards, predicted_outcomes(outputs, self.settings))
 
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model-files
@@ -181,7 +194,7 @@ def _load_probe(folder: Path) -> ProbeModel:
         raise ContractError('model', 'the weights of a probe', got, 'Train it again') from error
     check_finite_weights(probe, folder)
     training = read_training(folder)
-    if probe.outputs == 2:
+    if probe.outputs > 1:
         check_outcome_settings(training.settings, folder)
     return ProbeModel(
         probe=probe,
