@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.sample import load_sample
+from plurality_nb.data.saving import save_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.exporting import EXPORT_TOOLS, to_preferences
 
@@ -73,3 +75,23 @@ def test_pairs_without_a_choice_are_left_out_and_told(shares, left, caplog):
 def test_wrong_settings_are_named(wrong, pairs):
     with pytest.raises(ContractError, match=f"`{next(iter(wrong))}`: want"):
         to_preferences(pairs, "predicted", **wrong)
+
+
+def test_labels_and_margins_follow_predicted_votes_when_asked(
+    command_line, monkeypatch, tmp_path, pairs
+):
+    monkeypatch.chdir(tmp_path)
+    save_comparisons(pairs, "scored.parquet")
+    for stage, out in [("draw-labels --how majority", "labelled"), ("margin --scale 2", "done")]:
+        source = dict(labelled="scored", done="labelled")[out]
+        line = f"{stage} --votes predicted --out {out}.parquet".split()
+        code, _, err = command_line(line[0], f"{source}.parquet", *line[1:])
+        assert code == 0, err
+    done = load_comparisons("done.parquet")
+    leads = np.array(pairs["prob_a"][:]) - np.array(pairs["prob_b"][:])
+    np.testing.assert_allclose(done["margin"][:], 2 * np.abs(leads), rtol=1e-4)
+    assert done["label"][:] == (leads > 0).astype(float).tolist()
+    assert set(done["label_source"][:]) == {"predicted_majority"}
+    code, _, err = command_line(*"margin sample --votes predicted --out x.parquet".split())
+    assert code == 1
+    assert "--objective crowd" in err
