@@ -177,6 +177,12 @@ def _print_contrast(contrast: 'pd.DataFrame', statistic: str) -> None:
         print('\n' + '\n'.join(sentences))
 
 
+def _print_tables(measurement: 'Measurement', statistic: str, baseline: str | None) -> None:
+    _print_statistic(measurement, statistic)
+    if baseline:
+        _print_comparison(measurement, statistic, baseline)
+
+
 # %% ../../nbs/cli/10_correlating.ipynb #print-json
 def _print_tables_json(
     measurement: 'Measurement', simulated: bool, groups: 'pd.DataFrame | None' = None
@@ -197,11 +203,15 @@ def _print_tables_json(
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #print-groups
-def _group_tables(measurement: 'Measurement', trait: str, statistic: str) -> 'pd.DataFrame':
+def _group_tables(
+    measurement: 'Measurement', trait: str | None, statistic: str
+) -> 'pd.DataFrame | None':
     "Each model's scores for every group of people, of the statistic or else the log loss."
     from plurality_nb.evaluation.crowds import CROWD_SCORES
     from plurality_nb.evaluation.groups import score_groups
 
+    if trait is None:
+        return None
     if measurement.votes != 'human':
         raise typer.BadParameter('want --votes human, got judge', param_hint='--groups')
     shown = statistic if statistic in CROWD_SCORES else 'crowd_log_loss'
@@ -210,10 +220,12 @@ def _group_tables(measurement: 'Measurement', trait: str, statistic: str) -> 'pd
     return score_groups(measurement.models, trait, [shown], **how)
 
 
-def _print_groups(scores: 'pd.DataFrame', trait: str) -> None:
-    "Prints for each model whose votes it predicts worst, and all groups."
+def _print_groups(scores: 'pd.DataFrame | None', trait: str | None) -> None:
+    "Prints for each model whose votes it predicts worst, and all groups, where asked for."
     from plurality_nb.evaluation.groups import worst_groups
 
+    if scores is None:
+        return
     statistic = scores.statistic.iloc[0]
     print(f'\n{statistic.replace("_", " ")} by {trait} [95% interval]')
     for row in scores[scores.model != 'noise ceiling'].itertuples():
@@ -282,12 +294,8 @@ def correlate_command(
         pool=pool,
     )
     simulated = warn_of_simulation(models.values())
-    scores = _group_tables(measurement, groups, statistic) if groups else None
+    scores = _group_tables(measurement, groups, statistic)
     if as_json:
-        _print_tables_json(measurement, simulated, scores)
-        return
-    _print_statistic(measurement, statistic)
-    if baseline:
-        _print_comparison(measurement, statistic, baseline)
-    if groups and scores is not None:
-        _print_groups(scores, groups)
+        return _print_tables_json(measurement, simulated, scores)
+    _print_tables(measurement, statistic, baseline)
+    _print_groups(scores, groups)

@@ -122,10 +122,7 @@ class ProbeEnsemble(_ScoringEnsemble):
         return _load_ensemble(Path(name))
 
 
-# %% ../../nbs/rewards/07a_ensemble.ipynb #load-ensemble
-_ENSEMBLE_CONFIG = dict(encoder=str, name=str, thresholds=list)
-
-
+# %% ../../nbs/rewards/07a_ensemble.ipynb #load-members
 def _load_members(folder: Path, count: int) -> list[Probe]:
     check_weight_files(folder)
     path = folder / 'model.safetensors'
@@ -143,6 +140,10 @@ def _load_members(folder: Path, count: int) -> list[Probe]:
         got = f'{str(path)!r} ({str(error).splitlines()[0]})'
         raise ContractError('model', 'the weights of an ensemble', got, 'Train it again') from error
     return members
+
+
+# %% ../../nbs/rewards/07a_ensemble.ipynb #load-ensemble
+_ENSEMBLE_CONFIG = dict(encoder=str, name=str, thresholds=list)
 
 
 def _load_ensemble(folder: Path) -> ProbeEnsemble:

@@ -27,7 +27,7 @@ from plurality_nb.models.encoder import ENCODER
 from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
 from plurality_nb.rewards.outcomes import anchor_of_votes, read_outputs
-from plurality_nb.rewards.probe_model import Probe, ProbeModel, probe_inputs
+from plurality_nb.rewards.probe_model import Probe, ProbeModel, probe_inputs, start_tastes
 from plurality_nb.rewards.stopping import preference_loss, validation_shares
 from plurality_nb.rewards.targets import (
     TrainingTargets,
@@ -118,7 +118,7 @@ class _Descent:
         self.probe = Probe(midpoints.shape[1], data.outputs)
         self.probe.mean.copy_(midpoints[part].mean(0))
         if data.outputs > 2:
-            self.probe.start_tastes(data.inputs_a[part] - data.inputs_b[part])
+            start_tastes(self.probe, data.inputs_a[part] - data.inputs_b[part])
         weights = self.probe.parameters()
         self.optimizer = torch.optim.SGD(weights, lr=lr, momentum=0.9, nesterov=True)
 
