@@ -222,17 +222,20 @@ def _group_tables(
 
 def _print_groups(scores: 'pd.DataFrame | None', trait: str | None) -> None:
     "Prints for each model whose votes it predicts worst, and all groups, where asked for."
+    import numpy as np
+
     from plurality_nb.evaluation.groups import worst_groups
 
     if scores is None:
         return
     statistic = scores.statistic.iloc[0]
     print(f'\n{statistic.replace("_", " ")} by {trait} [95% interval]')
-    for row in scores[scores.model != 'noise ceiling'].itertuples():
-        interval = f' [{row.low:.3f}, {row.high:.3f}]' if row.low == row.low else ''
-        print(f'{row.model:20} {row.group_of_people:20} {row.value:.3f}{interval}')
-    for row in worst_groups(scores).itertuples():
-        print(f'{row.model}: worst for {trait}={row.group_of_people}, {row.value:.3f}')
+    for row in scores[scores.model != 'noise ceiling'].to_dict('records'):
+        has_ends = not np.isnan(row['low'])
+        interval = f' [{row["low"]:.3f}, {row["high"]:.3f}]' if has_ends else ''
+        print(f'{row["model"]:20} {row["group_of_people"]:20} {row["value"]:.3f}{interval}')
+    for row in worst_groups(scores).to_dict('records'):
+        print(f'{row["model"]}: worst for {trait}={row["group_of_people"]}, {row["value"]:.3f}')
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #correlate-options

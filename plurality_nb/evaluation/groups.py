@@ -44,7 +44,8 @@ def score_groups(
     if unknown:
         raise ContractError('statistics', f'some of {CROWD_SCORES}', f'{sorted(unknown)}')
     named = models if isinstance(models, Mapping) else {'model': models}
-    how = dict(statistics=statistics, n_boot=n_boot, seed=seed) | dict(baselines=False) | kwargs
+    how: dict[str, Any] = dict(statistics=statistics, n_boot=n_boot, seed=seed)
+    how |= dict(baselines=False) | kwargs
     tables = []
     for value in _values_of_trait(named, trait):
         of_group = {name: restrict_votes(ds, {trait: value}) for name, ds in named.items()}
@@ -63,8 +64,9 @@ def worst_groups(
     known = scores[scores.value.notna() & scores.low.notna() & (scores.model != 'noise ceiling')]
     rows = []
     for (_, statistic), part in known.groupby(['model', 'statistic'], sort=False):
-        worst = part.value.idxmin() if statistic in _LARGER_IS_BETTER else part.value.idxmax()
-        rows.append(part.loc[worst].to_dict() | dict(groups_compared=len(part)))
+        values = part.value.to_numpy()
+        worst = values.argmin() if statistic in _LARGER_IS_BETTER else values.argmax()
+        rows.append(part.iloc[worst].to_dict() | dict(groups_compared=len(part)))
     if not rows:
         want, hint = 'groups with intervals', 'Ask for intervals (`n_boot`), or add prompts'
         raise ContractError('scores', want, 'none', hint)

@@ -99,8 +99,8 @@ class ProbeEnsemble(_ScoringEnsemble):
     ) -> Path:
         "Writes `model.safetensors`, `config.json`, `plurality.json` and `groups.txt`."
         check_model(path)
-        config = dict(kind='ensemble', name=self.name, encoder=self.encoder)
-        config |= dict(thresholds=list(self.thresholds))
+        config: dict[str, Any] = dict(kind='ensemble', name=self.name, encoder=self.encoder)
+        config['thresholds'] = list(self.thresholds)
         weights = {
             f'{number}.{name}': values
             for number, member in enumerate(self.members)
@@ -219,6 +219,6 @@ def train_ensemble(
     probes = []
     for number in progress_bar(range(members), 'ensemble', progress):
         rows = take(ds, _resampled_rows(ds['group'][:], rng))
-        how = dict(missing=missing, seed=seed + number, progress=False)
+        how: dict[str, Any] = dict(missing=missing, seed=seed + number, progress=False)
         probes.append(train_probe(rows, objective, votes, **how, **kwargs))
     return _joined(probes, ds, name or objective, dict(votes=votes, seed=seed))
