@@ -177,21 +177,75 @@ def _print_contrast(contrast: 'pd.DataFrame', statistic: str) -> None:
         print('\n' + '\n'.join(sentences))
 
 
+def _print_tables(measurement: 'Measurement', statistic: str, baseline: str | None) -> None:
+    _print_statistic(measurement, statistic)
+    if baseline:
+        _print_comparison(measurement, statistic, baseline)
+
+
 # %% ../../nbs/cli/10_correlating.ipynb #print-json
-def _print_tables_json(measurement: 'Measurement', simulated: bool) -> None:
+def _print_tables_json(
+    measurement: 'Measurement', simulated: bool, groups: 'pd.DataFrame | None' = None
+) -> None:
     "Prints every table, and how many rows were left out of them."
     from plurality_nb.evaluation.tables import rows_left_out, supported
     from plurality_nb.studies.measure import make_tables
 
+    tables = make_tables(measurement)
+    if groups is not None:
+        tables |= dict(groups=groups)
     records = {
         name: json.loads(supported(table).to_json(orient='records'))
-        for name, table in make_tables(measurement).items()
+        for name, table in tables.items()
     }
     left_out = rows_left_out(measurement.models, measurement.votes, measurement.include_seen)
     print_json(dict(**records, left_out=left_out, simulated=simulated))
 
 
+# %% ../../nbs/cli/10_correlating.ipynb #print-groups
+def _group_tables(
+    measurement: 'Measurement', trait: str | None, statistic: str
+) -> 'pd.DataFrame | None':
+    "Each model's scores for every group of people, of the statistic or else the log loss."
+    from plurality_nb.evaluation.crowds import CROWD_SCORES
+    from plurality_nb.evaluation.groups import score_groups
+
+    if trait is None:
+        return None
+    if measurement.votes != 'human':
+        raise typer.BadParameter('want --votes human, got judge', param_hint='--groups')
+    shown = statistic if statistic in CROWD_SCORES else 'crowd_log_loss'
+    how = dict(n_boot=measurement.n_boot, seed=measurement.seed)
+    how |= dict(include_seen=measurement.include_seen)
+    return score_groups(measurement.models, trait, [shown], **how)
+
+
+def _print_groups(scores: 'pd.DataFrame | None', trait: str | None) -> None:
+    "Prints for each model whose votes it predicts worst, and all groups, where asked for."
+    import numpy as np
+
+    from plurality_nb.evaluation.groups import worst_groups
+
+    if scores is None:
+        return
+    statistic = scores.statistic.iloc[0]
+    print(f'\n{statistic.replace("_", " ")} by {trait} [95% interval]')
+    for row in scores[scores.model != 'noise ceiling'].to_dict('records'):
+        has_ends = not np.isnan(row['low'])
+        interval = f' [{row["low"]:.3f}, {row["high"]:.3f}]' if has_ends else ''
+        print(f'{row["model"]:20} {row["group_of_people"]:20} {row["value"]:.3f}{interval}')
+    for row in worst_groups(scores).to_dict('records'):
+        print(f'{row["model"]}: worst for {trait}={row["group_of_people"]}, {row["value"]:.3f}')
+
+
 # %% ../../nbs/cli/10_correlating.ipynb #correlate-options
+_GroupsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A trait of the people who voted, such as country: also give each group's crowd log "
+        'loss (or --statistic, if it is of predicted votes), and the worst group.'
+    ),
+]
 _BaselineOption = Annotated[
     str | None, typer.Option(help='Also give the difference of every model from this one.')
 ]
@@ -221,6 +275,7 @@ def correlate_command(
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
     include_seen: IncludeSeenOption = False,
+    groups: _GroupsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say how well predicted preferences follow people's votes, per quadrant, models side by side,
@@ -242,9 +297,8 @@ def correlate_command(
         pool=pool,
     )
     simulated = warn_of_simulation(models.values())
+    scores = _group_tables(measurement, groups, statistic)
     if as_json:
-        _print_tables_json(measurement, simulated)
-        return
-    _print_statistic(measurement, statistic)
-    if baseline:
-        _print_comparison(measurement, statistic, baseline)
+        return _print_tables_json(measurement, simulated, scores)
+    _print_tables(measurement, statistic, baseline)
+    _print_groups(scores, groups)

@@ -19,7 +19,6 @@ from plurality_nb.cli.options import (
     OutOption,
     OverwriteOption,
     SeedOption,
-    VotesOption,
 )
 from plurality_nb.cli.voting import judge_spread
 
@@ -86,6 +85,14 @@ def _calibrate(
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels
+_FollowedOption = Annotated[
+    Literal['human', 'judge', 'predicted'],
+    typer.Option(
+        '--votes', help='Whose votes; predicted: those that the model predicts that scored DATA.'
+    ),
+]
+
+
 def _check_any_done(ds: 'Dataset', column: str, votes: str) -> None:
     "Stops where no pair was given a label or a margin, for want of votes."
     done = sum(value is not None for value in ds[column])
@@ -104,7 +111,7 @@ def draw_labels_command(
         Literal['draw', 'majority'],
         typer.Option(help='Draw one vote, as one annotator would give, or take the majority.'),
     ] = 'draw',
-    votes: VotesOption = 'judge',
+    votes: _FollowedOption = 'judge',
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -128,7 +135,7 @@ def margin_command(
         typer.Option(help='What the margin follows; the last two are controls.'),
     ] = 'decisiveness',
     scale: Annotated[float, typer.Option(help='Margin at full agreement, logits.', min=0)] = 1.0,
-    votes: VotesOption = 'judge',
+    votes: _FollowedOption = 'judge',
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:

@@ -50,10 +50,11 @@ _NumberOption = Annotated[
     ),
 ]
 _CriterionOption = Annotated[
-    Literal['disagreement', 'judge-model', 'random'],
+    Literal['disagreement', 'judge-model', 'epistemic', 'division', 'random'],
     typer.Option(
         help="What makes a pair likelier to be chosen: expected disagreement by the judge's "
-        'votes, the gap between judge and reward model, or nothing (random).'
+        'votes, the gap between judge and reward model, what an ensemble is unsure of (epistemic), '
+        'where it expects people to be divided (division), or nothing (random).'
     ),
 ]
 _UniformOption = Annotated[

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -149,8 +150,9 @@ def _refuse_full_options(full: FullModelOptions, memory: MemoryOptions) -> None:
         raise ContractError('model', want, "'probe'", 'Name one with --model')
 
 
-def _train_probe(ds: 'Dataset', out: Path, common: dict[str, Any]) -> dict:  # its settings
-    "Trains a probe and writes it."
+def _train_probe(ds: 'Dataset', out: Path, members: int, common: dict[str, Any]) -> dict:
+    "Trains a probe, or several as an ensemble, and writes it; its settings."
+    from plurality_nb.rewards.ensemble import train_ensemble
     from plurality_nb.rewards.probe import train_probe
     from plurality_nb.rewards.saving import hold_output, is_first_process
 
@@ -158,7 +160,9 @@ def _train_probe(ds: 'Dataset', out: Path, common: dict[str, Any]) -> dict:  # i
         sys.exit(0)
     settings = {k: v for k, v in common.items() if k != 'note'}
     with hold_output(out):
-        probe = train_probe(ds, name=out.name, progress=shows_progress(), **settings)
+        how = dict(name=out.name, progress=shows_progress(), **settings)
+        train: Any = partial(train_ensemble, members=members) if members else train_probe
+        probe = train(ds, **how)
         probe.settings |= common['note']
         show_message(f'wrote {probe.save(out)}')
     return probe.settings
@@ -249,6 +253,15 @@ _ExcludeNearOption = Annotated[
 ]
 
 # %% ../../nbs/cli/08_training.ipynb #control-options
+_EnsembleOption = Annotated[
+    int,
+    typer.Option(
+        help='Train so many probes on resamples of the prompts: their scores also say what they '
+        'are unsure of (epistemic_variance), apart from where people are divided '
+        '(expected_entropy). 0: one probe.',
+        min=0,
+    ),
+]
 _MarginControlOption = Annotated[
     Literal['constant', 'permuted'] | None,
     typer.Option(
@@ -279,6 +292,7 @@ def train_command(
     exclude_near: _ExcludeNearOption = True,
     missing: _MissingOption = 'drop',
     margin_control: _MarginControlOption = None,
+    ensemble: _EnsembleOption = 0,
 ) -> None:
     """Train a reward model: a probe, stopped on held-out prompts, or any sequence classifier.
 
@@ -289,6 +303,8 @@ def train_command(
 
     if model == 'probe':
         _refuse_full_options(full, memory)
+    elif ensemble:
+        raise typer.BadParameter('want --model probe, got a full model', param_hint='--ensemble')
     _check_model_folder(out, model, [data, full.eval_data, *(exclude or [])])
     ds = load_stage(data)
     note = dict(data=read_settings(data), command=command_line())
@@ -297,7 +313,7 @@ def train_command(
     common |= dict(exclude=_evaluated_prompts(exclude or []), exclude_near=exclude_near)
     common |= dict(margin_control=margin_control)
     if model == 'probe':
-        record = _train_probe(ds, out, common)
+        record = _train_probe(ds, out, ensemble, common)
     else:
         record = _train_full(ds, model, out, full, memory, common)
     _print_training(record)

@@ -215,15 +215,10 @@ def _load_base(adapter: AdapterSource, base: str, dtype: str | None, trust: bool
     from transformers import AutoModelForSequenceClassification
 
     weights = _adapter_weights(adapter)
-    if weights.head_rows not in (None, 1, 2):
-        got = f'{weights.head_rows} labels'
-        raise ContractError('model', 'a reward model, with one label or two', got)
     own_head: dict[str, Any] = {}
     if weights.head_rows is not None:
-        # A base with a head of one output, under an adapter that brings one of two.
-        own_head = dict(
-            num_labels=weights.head_rows, ignore_mismatched_sizes=weights.head_rows == 2
-        )
+        # A base with a head of one output, under an adapter that may bring one of several.
+        own_head = dict(num_labels=weights.head_rows, ignore_mismatched_sizes=weights.head_rows > 1)
     revision = _base_revision(adapter, base)
     try:
         with _quiet():  # a language model lacks the head and has one of its own, as it should

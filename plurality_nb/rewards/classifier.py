@@ -45,6 +45,7 @@ from plurality_nb.models.weights import (
 from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.baselines import PairOfRewards
 from plurality_nb.rewards.model import Predictions, RewardModel
+from plurality_nb.rewards.objectives import OBJECTIVES
 from plurality_nb.rewards.outcomes import (
     OUTCOME_OBJECTIVES,
     check_outcome_settings,
@@ -85,8 +86,9 @@ class _ClassifierFields(RewardModel):
 
 # %% ../../nbs/rewards/06_classifier.ipynb #reading-classifier
 def _check_labels(labels: int, settings: dict, name: str) -> None:
-    "Stops at a model with several outputs, unless it was trained here to have two."
-    if labels != 2 or settings.get('objective') not in OUTCOME_OBJECTIVES:
+    "Stops at a model with several outputs, unless it was trained here to have as many."
+    objective = settings.get('objective')
+    if objective not in OUTCOME_OBJECTIVES or labels != OBJECTIVES[objective].outputs:
         raise ContractError('model', 'a reward model, with one label', f'{labels} labels')
     check_outcome_settings(settings, name)
 
@@ -217,7 +219,7 @@ class _OutputClassifier(_ReadingClassifier):
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier
 @dataclass(kw_only=True)
 class Classifier(_OutputClassifier):
-    "A sequence classifier with one output, or two, its tokenizer, and how it reads."
+    "A sequence classifier with one output or several, its tokenizer, and how it reads."
 
     @staticmethod
     def load(
@@ -245,13 +247,12 @@ class Classifier(_OutputClassifier):
         ds: Dataset,  # comparisons
         progress: bool = True,
     ) -> Predictions:
-        "The rewards, and the votes that a model with two outputs predicts."
+        "The rewards, and the votes that a model with several outputs predicts."
         if self.config.num_labels == 1:
             return super().predictions(ds, progress)
         outputs = self.outputs(ds, progress)
         rewards = PairOfRewards(*outputs[0])
-        delta, second = torch.from_numpy(rewards.a - rewards.b), torch.from_numpy(outputs[1].T)
-        return Predictions(rewards, predicted_outcomes(delta, second, self.settings))
+        return Predictions(rewards, predicted_outcomes(torch.from_numpy(outputs), self.settings))
 
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier

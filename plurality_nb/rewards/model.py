@@ -8,6 +8,7 @@ __all__ = ['finite_rewards', 'NothingScored', 'check_scored', 'Predictions', 'Re
 
 # %% ../../nbs/rewards/04_model.ipynb #imports
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from plurality_nb.data.outputs import json_object
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.baselines import BASELINES, PairOfRewards, baseline_rewards
+from plurality_nb.votes.selection import DOUBT_COLUMNS
 
 # %% ../../nbs/rewards/04_model.ipynb #finite-rewards
 _log = logging.getLogger(__name__)
@@ -101,6 +103,7 @@ class Predictions(NamedTuple):
 
     rewards: PairOfRewards  # nan where a pair was not read
     outcomes: np.ndarray | None = None  # (rows, 3): probabilities of a vote for A, for B, of a tie
+    doubts: Mapping[str, np.ndarray] | None = None  # of `DOUBT_COLUMNS`: (rows,) each
 
 
 def _outcome_columns(
@@ -110,6 +113,15 @@ def _outcome_columns(
         outcomes = np.full((len(is_scored), len(OUTCOMES)), np.nan)
     outcomes = np.where(is_scored[:, None], outcomes, np.nan)
     return {f'prob_{outcome}': outcomes[:, k] for k, outcome in enumerate(OUTCOMES)}
+
+
+def _doubt_columns(
+    doubts: Mapping[str, np.ndarray] | None, ds: Dataset
+) -> dict[str, np.ndarray]:  # null where another model has left its own
+    if doubts is not None:
+        return dict(doubts)
+    nothing = np.full(len(ds), np.nan)
+    return {name: nothing for name in DOUBT_COLUMNS if name in ds.column_names}
 
 
 # %% ../../nbs/rewards/04_model.ipynb #is-seen
@@ -158,6 +170,7 @@ class RewardModel(_Predictor):
         reward_a, reward_b = check_scored(rewards, self.name, self.set_aside)
         columns = _outcome_columns(predicted.outcomes, ~np.isnan(reward_a))
         columns |= dict(reward_a=reward_a, reward_b=reward_b)
+        columns |= _doubt_columns(predicted.doubts, ds)
         return with_columns(ds, seen=_is_seen(ds, self.groups), **columns)
 
     @staticmethod
@@ -166,12 +179,16 @@ class RewardModel(_Predictor):
         **kwargs: Any,  # of `Classifier.load`
     ) -> 'RewardModel':
         "The model of that name, whichever kind it is."
-        # Both define subclasses of this class, so they cannot be imported before it.
+        # They define subclasses of this class, so they cannot be imported before it.
         from plurality_nb.rewards.classifier import Classifier
+        from plurality_nb.rewards.ensemble import ProbeEnsemble
         from plurality_nb.rewards.probe_model import ProbeModel
 
-        if json_object(Path(name) / 'config.json').get('kind') == 'probe':
+        kind = json_object(Path(name) / 'config.json').get('kind')
+        if kind == 'probe':
             return ProbeModel.load(name)
+        if kind == 'ensemble':
+            return ProbeEnsemble.load(name)
         return Classifier.load(name, **kwargs)
 
 
@@ -186,7 +203,7 @@ def score(
     if isinstance(model, str) and model in BASELINES:
         reward_a, reward_b = baseline_rewards(ds, model, seed)
         columns = _outcome_columns(None, ~np.isnan(reward_a))
-        columns |= dict(reward_a=reward_a, reward_b=reward_b)
+        columns |= dict(reward_a=reward_a, reward_b=reward_b) | _doubt_columns(None, ds)
         return with_columns(ds, seen=[False] * len(ds), **columns)
     if not isinstance(model, RewardModel):
         model = RewardModel.load(model)

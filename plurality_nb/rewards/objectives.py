@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from plurality_nb.errors import ContractError
-from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, outcome_log_probs
+from plurality_nb.rewards.outcomes import N_TASTES, OUTCOME_OBJECTIVES, outcome_log_probs
 
 
 # %% ../../nbs/rewards/00_objectives.ipynb #bt-loss
@@ -83,6 +83,7 @@ class LossInputs(NamedTuple):
     share: Tensor  # (pairs,): chosen's share of the votes, in [0, 1]
     second: Tensor  # (pairs, 2): second outputs, of chosen and rejected
     outcomes: Tensor  # (pairs, 3): shares of the votes for chosen, rejected, tie
+    tastes: Tensor | None = None  # (pairs, tastes): of chosen - of rejected; None: alike
 
 
 # %% ../../nbs/rewards/00_objectives.ipynb #objective-type
@@ -94,7 +95,7 @@ class Objective(NamedTuple):
 
     needs: tuple[str, ...]  # of `label`, `margin`, `share`
     loss: Callable[[LossInputs, _LossSettings], Tensor]  # to (pairs,) nats
-    outputs: int = 1  # of the model, for each response
+    outputs: int = 1  # of the model, for each response: see `read_outputs`
 
 
 # %% ../../nbs/rewards/00_objectives.ipynb #registry
@@ -123,11 +124,11 @@ def _smoothing_objective(inputs: LossInputs, settings: _LossSettings) -> Tensor:
 def _outcome_objective(name: str) -> Objective:
     def loss(inputs: LossInputs, settings: _LossSettings) -> Tensor:
         threshold = settings['tie_threshold']
-        log_probs = outcome_log_probs(name, inputs.delta, inputs.second, threshold)
+        log_probs = outcome_log_probs(name, inputs.delta, inputs.second, threshold, inputs.tastes)
         anchor = settings['second_prior'] * (inputs.second**2).sum(1) / 2
         return outcomes_loss(log_probs, inputs.outcomes) + anchor
 
-    return Objective(('share',), loss, outputs=2)
+    return Objective(('share',), loss, outputs=2 + N_TASTES * (name == 'crowd'))
 
 
 # %% ../../nbs/rewards/00_objectives.ipynb #objectives
@@ -163,7 +164,7 @@ def _check_margins(objective: str, margin: Tensor) -> None:
 # %% ../../nbs/rewards/00_objectives.ipynb #pair-losses
 def _needed_tensors(objective: Objective) -> list[str]:
     "Which arguments of `pair_losses` it reads."
-    if objective.outputs == 2:
+    if objective.outputs > 1:
         return ['second', 'outcomes']
     return [need for need in objective.needs if need != 'label']
 
@@ -175,6 +176,7 @@ def pair_losses(
     share: Tensor | None = None,  # (pairs,): chosen's share of the votes; for `votes`, `posterior`
     second: Tensor | None = None,  # (pairs, 2): second outputs; for `OUTCOME_OBJECTIVES`
     outcomes: Tensor | None = None,  # (pairs, 3): shares for chosen, rejected, tie; for the same
+    tastes: Tensor | None = None,  # (pairs, tastes): of chosen - of rejected; for `crowd`; None: 0
     **settings: float,  # of `OBJECTIVE_SETTINGS`
 ) -> Tensor:  # (pairs,): nats
     "An objective's loss for each pair."
@@ -186,5 +188,5 @@ def pair_losses(
     not_needed = torch.empty(0)
     tensors = {name: not_needed if value is None else value for name, value in given.items()}
     _check_margins(objective, tensors['margin'])
-    inputs = LossInputs(delta, **tensors)
+    inputs = LossInputs(delta, **tensors, tastes=tastes)
     return OBJECTIVES[objective].loss(inputs, OBJECTIVE_SETTINGS | settings)

@@ -6,6 +6,7 @@ each response and of a tie."""
 # %% auto #0
 __all__ = [
     'OUTCOME_OBJECTIVES',
+    'N_TASTES',
     'rao_kupper_log_probs',
     'davidson_log_probs',
     'probit_log_probs',
@@ -14,6 +15,8 @@ __all__ = [
     'anchor_of_votes',
     'pair_scale',
     'outcome_log_probs',
+    'PairOutputs',
+    'read_outputs',
     'check_outcome_settings',
     'predicted_outcomes',
 ]
@@ -23,7 +26,7 @@ import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -125,47 +128,78 @@ def anchor_of_votes(
 
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #pair-scale
-_LARGEST_OUTPUT = 20.0  # of the second output: standard deviations from exp(-10) to exp(10)
+_LARGEST_OUTPUT = 10.0  # of the second output: standard deviations from exp(-10) to exp(10)
+_LARGEST_DISTANCE = 1e4  # of tastes, as far as probabilities are computed
 
 
 def pair_scale(
-    second: Tensor,  # (pairs, 2): log variances, of chosen and rejected
-) -> Tensor:  # (pairs,): > 0; 1 where both are 0
-    "Standard deviation of people's differences in `crowd`: half of each response's variance."
-    log_variance = second.clamp(-_LARGEST_OUTPUT, _LARGEST_OUTPUT)
-    return torch.exp((torch.logsumexp(log_variance, 1) - math.log(2)) / 2)
+    second: Tensor,  # (pairs, 2): log standard deviations, of chosen and rejected
+    tastes: Tensor | None = None,  # (pairs, tastes): those of chosen - those of rejected
+) -> Tensor:  # (pairs,): > 0; 1 where all are 0
+    "Standard deviation of people's differences in `crowd`: of noise, and of tastes."
+    log_sd = second.clamp(-_LARGEST_OUTPUT, _LARGEST_OUTPUT)
+    variance = torch.exp(2 * log_sd).mean(1)
+    if tastes is not None:
+        variance = variance + (tastes**2).sum(1).clamp(max=_LARGEST_DISTANCE**2)
+    return variance.sqrt()
 
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #outcome-log-probs
+_LARGEST_LEANING = 20.0  # to ties
+
+
 def outcome_log_probs(
     objective: str,  # one of `OUTCOME_OBJECTIVES`
     delta: Tensor,  # (pairs,): reward of chosen - reward of rejected
     second: Tensor,  # (pairs, 2): second outputs, of chosen and rejected
     tie_threshold: float,  # from `tie_anchor`
+    tastes: Tensor | None = None,  # (pairs, tastes): of `crowd`, chosen - rejected; None: alike
 ) -> Tensor:  # (pairs, 3): log probabilities of chosen, rejected, tie
-    "What a model with two outputs predicts of a vote."
+    "What a model with several outputs predicts of a vote."
     check_outcome_objective(objective)
     if objective == 'crowd':
-        return probit_log_probs(delta, pair_scale(second), tie_threshold)
-    leaning = second.clamp(-_LARGEST_OUTPUT, _LARGEST_OUTPUT).mean(1)
+        return probit_log_probs(delta, pair_scale(second, tastes), tie_threshold)
+    leaning = second.clamp(-_LARGEST_LEANING, _LARGEST_LEANING).mean(1)
     if objective == 'categorical':
         return davidson_log_probs(delta, leaning + tie_threshold)
     start = math.log(math.expm1(tie_threshold))  # so that softplus gives the threshold back
     return rao_kupper_log_probs(delta, F.softplus(leaning + start))
 
 
+# %% ../../nbs/rewards/00_outcomes.ipynb #outcome-outputs
+N_TASTES = 8  # of `crowd`
+
+
+class PairOutputs(NamedTuple):
+    "What a model's outputs say of pairs."
+
+    delta: Tensor  # (pairs,): difference of the rewards, first side - other side
+    second: Tensor  # (pairs, 2): second outputs of the sides; zeros where there are none
+    tastes: Tensor  # (pairs, tastes): difference of the tastes; (pairs, 0) where there are none
+
+
+# %% ../../nbs/rewards/00_outcomes.ipynb #read-outputs
+def read_outputs(
+    outputs: Tensor,  # (outputs, 2, pairs): of the first sides, and of the others
+) -> PairOutputs:
+    "The outputs of a head by their meaning."
+    reward, tastes = outputs[0], outputs[2:]
+    second = outputs[1] if len(outputs) > 1 else torch.zeros_like(reward)
+    return PairOutputs(reward[0] - reward[1], second.T, (tastes[:, 0] - tastes[:, 1]).T)
+
+
 # %% ../../nbs/rewards/00_outcomes.ipynb #outcome-settings
 def check_outcome_settings(
-    settings: Mapping[str, Any],  # how a model with two outputs was trained
+    settings: Mapping[str, Any],  # how a model with several outputs was trained
     name: str | Path,  # of the model, for the message
 ) -> None:
-    "Stops where it is not known what the second output means."
+    "Stops where it is not known what the further outputs mean."
     objective, threshold = settings.get('objective'), settings.get('tie_threshold')
     least = -math.inf if objective == 'categorical' else 0  # a logarithm there
     is_known = isinstance(threshold, float) and least < threshold < math.inf
     if objective in OUTCOME_OBJECTIVES and is_known:
         return
-    want = f'a model with two outputs that was trained for one of {OUTCOME_OBJECTIVES}'
+    want = f'a model with several outputs that was trained for one of {OUTCOME_OBJECTIVES}'
     got = f'{str(name)!r}, with objective {objective!r} and tie_threshold {threshold!r}'
     hint = (
         'plurality.json, beside the weights, says both: it is missing or was changed, copy it again'
@@ -175,11 +209,11 @@ def check_outcome_settings(
 
 # %% ../../nbs/rewards/00_outcomes.ipynb #predicted-outcomes
 def predicted_outcomes(
-    delta: Tensor,  # (rows,): reward of A - reward of B
-    second: Tensor,  # (rows, 2): second outputs, of A and B
+    outputs: Tensor,  # (outputs, 2, rows): of A, and of B
     settings: Mapping[str, Any],  # how the model was trained
 ) -> np.ndarray:  # (rows, 3): probabilities of a vote for A, for B, of a tie
-    "The votes that a model with two outputs predicts."
+    "The votes that a model with several outputs predicts."
     objective, threshold = settings['objective'], settings['tie_threshold']
-    log_probs = outcome_log_probs(objective, delta.double(), second.double(), threshold)
+    said = read_outputs(outputs.double())
+    log_probs = outcome_log_probs(objective, said.delta, said.second, threshold, said.tastes)
     return log_probs.exp().numpy()

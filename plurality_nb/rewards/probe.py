@@ -26,8 +26,8 @@ from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
 from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
-from plurality_nb.rewards.outcomes import anchor_of_votes
-from plurality_nb.rewards.probe_model import Probe, ProbeModel, probe_inputs
+from plurality_nb.rewards.outcomes import anchor_of_votes, read_outputs
+from plurality_nb.rewards.probe_model import Probe, ProbeModel, probe_inputs, start_tastes
 from plurality_nb.rewards.stopping import preference_loss, validation_shares
 from plurality_nb.rewards.targets import (
     TrainingTargets,
@@ -45,9 +45,9 @@ _log = logging.getLogger(__name__)
 _Part = Tensor | slice  # which pairs: a mask, or all of them
 
 
-def _chosen_before_rejected(a: Tensor, b: Tensor, is_a_chosen: Tensor) -> Tensor:
-    "(pairs, 2): of chosen and of rejected responses."
-    return torch.where(is_a_chosen[:, None], torch.stack([a, b], 1), torch.stack([b, a], 1))
+def _chosen_before_rejected(outputs: Tensor, is_a_chosen: Tensor) -> Tensor:
+    "(outputs, 2, pairs): of chosen and of rejected responses, from those of A and B."
+    return torch.where(is_a_chosen, outputs, outputs.flip(1))
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #probe-data-2
@@ -71,13 +71,18 @@ class _ProbeData:
 
     def loss(self, probe: Probe, part: _Part) -> Tensor:
         "The mean loss of some pairs."
-        a, second_a = probe.both(self.inputs_a[part])
-        b, second_b = probe.both(self.inputs_b[part])
-        delta = self.sign[part] * (a - b)
-        second = _chosen_before_rejected(second_a, second_b, self.sign[part] > 0)
+        outputs = probe.both(self.inputs_a[part], self.inputs_b[part])
+        said = read_outputs(_chosen_before_rejected(outputs, self.sign[part] > 0))
         margin, share, outcomes = self.margin[part], self.share[part], self.outcomes[part]
         losses = pair_losses(
-            self.objective, delta, margin, share, second, outcomes, **self.settings
+            self.objective,
+            said.delta,
+            margin,
+            share,
+            said.second,
+            outcomes,
+            said.tastes,
+            **self.settings,
         )
         return losses.mean()
 
@@ -112,6 +117,8 @@ class _Descent:
         midpoints = data.midpoints
         self.probe = Probe(midpoints.shape[1], data.outputs)
         self.probe.mean.copy_(midpoints[part].mean(0))
+        if data.outputs > 2:
+            start_tastes(self.probe, data.inputs_a[part] - data.inputs_b[part])
         weights = self.probe.parameters()
         self.optimizer = torch.optim.SGD(weights, lr=lr, momentum=0.9, nesterov=True)
 

@@ -311,7 +311,7 @@ def _warn_of_votes_counted_twice(ds: Dataset, votes: str, keep: np.ndarray) -> N
 # %% ../../nbs/rewards/01_targets.ipynb #outcomes-of-rows
 def _label_says_something(ds: Dataset, objective: str) -> np.ndarray:
     "(rows,) bool: whether the label alone says something to the objective; ties may."
-    if OBJECTIVES[objective].outputs == 2:
+    if OBJECTIVES[objective].outputs > 1:
         return ~np.isnan(checked_column(ds, 'label'))
     return decided(ds)
 
@@ -351,7 +351,7 @@ def training_targets(
     if objective == 'posterior' and missing != 'keep':
         _warn_of_votes_counted_twice(ds, votes, keep)
     outcomes = _outcomes(ds, votes, missing)
-    if OBJECTIVES[objective].outputs == 2:  # a label stands for votes where it is a tie, too
+    if OBJECTIVES[objective].outputs > 1:  # a label stands for votes where it is a tie, too
         share = outcomes[:, 0] + outcomes[:, 2] / 2
     return TrainingTargets(
         keep=keep, sign=chosen_sign(ds), margin=margin, share=share, outcomes=outcomes

@@ -34,7 +34,7 @@ from plurality_nb.data.grouping import known_ids
 from plurality_nb.errors import ContractError
 from plurality_nb.models.attention import tree_attention
 from plurality_nb.models.folders import check_weight_files
-from plurality_nb.models.heads import add_second_output, widen_head
+from plurality_nb.models.heads import add_outputs, widen_head
 from plurality_nb.models.packing import MicroBatch, Pair, token_budget
 from plurality_nb.models.sharing import looks_back, may_share, packable, pair_outputs
 from plurality_nb.models.templates import (
@@ -71,7 +71,7 @@ from plurality_nb.rewards.measures import (
     worst_pair,
 )
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
-from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, anchor_of_votes
+from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, anchor_of_votes, read_outputs
 from plurality_nb.rewards.saving import naming_file, read_training, write_training
 from plurality_nb.rewards.targets import checked_control
 from plurality_nb.votes.margins import MARGIN_CONTROLS, control_margins
@@ -254,7 +254,7 @@ def _prepare_rows(
 # %% ../../nbs/rewards/11_trainer.ipynb #trl-rows
 def _check_trl_columns(columns: Sequence[str], objective: str) -> None:
     "Rows in TRL's form always say which response is chosen, but may lack a margin or a share."
-    needs = [*OBJECTIVES[objective].needs, *['ties'] * (OBJECTIVES[objective].outputs - 1)]
+    needs = [*OBJECTIVES[objective].needs, *['ties'] * (OBJECTIVES[objective].outputs > 1)]
     for need, column in dict(margin='margin', share='chosen_share', ties='tie_share').items():
         if need in needs and column not in columns:
             raise ContractError(
@@ -443,7 +443,7 @@ class _ControlledReader(_ComparisonReader):
         prepared = self._prepare_pairs(dataset, processing_class, args, dataset_name, training)
         if training and 'margin' in OBJECTIVES[args.objective].needs:
             prepared, self.mean_margin = _with_control(prepared, args)
-        if training and OBJECTIVES[args.objective].outputs == 2:
+        if training and OBJECTIVES[args.objective].outputs > 1:
             _settle_threshold(prepared, args)
         return prepared
 
@@ -499,17 +499,19 @@ def _piece_losses(
 ) -> _PieceLosses:
     outputs = pair_outputs(model, piece)
     chosen, rejected = outputs[0]
+    said = read_outputs(outputs)
     facts = {name: batch[name][piece['pairs']] for name in PAIR_FACTS}
     margin, share, ties = (
         facts[name].to(chosen.dtype) for name in ('margin', 'chosen_share', 'tie_share')
     )
     losses = pair_losses(
         args.objective,
-        chosen - rejected,
+        said.delta,
         margin,
         share,
-        outputs[-1].T,
+        said.second,
         torch.stack([share - ties / 2, 1 - share - ties / 2, ties], 1),
+        said.tastes,
         **args.objective_settings,
     )
     if args.center_rewards_coefficient is not None:
@@ -942,20 +944,23 @@ class _KnownModel(NamedTuple):
 
 
 def _trained_objective(model: str) -> str | None:
-    "The objective of a model with two outputs that was trained here; None for others."
+    "The objective of a model with several outputs that was trained here; None for others."
     objective = read_training(model).settings.get('objective')
     return objective if objective in OUTCOME_OBJECTIVES else None
 
 
-def _load_two_outputs(model: str, args: MarginConfig) -> nn.Module:
-    "A model with two outputs, from one with one, or from one trained for the same objective."
+def _load_outputs(model: str, args: MarginConfig) -> nn.Module:
+    "A model with several outputs, from one with one, or from one trained for the same objective."
     trained = _trained_objective(model)
     if trained not in (None, args.objective):
         hint = 'Train its base model, or for the same objective'
         raise ContractError(
             'model', f'a model for {args.objective!r}', f'one for {trained!r}', hint
         )
-    init = dict(num_labels=2 if trained else 1, trust_remote_code=args.trust_remote_code)
+    init = dict(
+        num_labels=OBJECTIVES[trained].outputs if trained else 1,
+        trust_remote_code=args.trust_remote_code,
+    )
     init |= args.model_init_kwargs or {}
     loaded = create_model_from_path(model, AutoModelForSequenceClassification, **init)
     if trained and args.tie_threshold is None:
@@ -968,7 +973,10 @@ def _with_outputs(model: str | nn.Module, tokenizer: Any, args: MarginConfig) ->
     "The model as its objective needs it."
     if OBJECTIVES[args.objective].outputs == 1:
         if isinstance(model, str) and _trained_objective(model):
-            want, got = f'a model with one output for {args.objective!r}', f'{model!r}, with two'
+            want, got = (
+                f'a model with one output for {args.objective!r}',
+                f'{model!r}, with several',
+            )
             raise ContractError('model', want, got, 'Train its base model')
         return _KnownModel(model, tokenizer)
     if isinstance(model, str):
@@ -978,18 +986,19 @@ def _with_outputs(model: str | nn.Module, tokenizer: Any, args: MarginConfig) ->
             tokenizer = AutoTokenizer.from_pretrained(
                 model, revision=init.get('revision'), trust_remote_code=trust
             )
-        model = _load_two_outputs(model, args)
+        model = _load_outputs(model, args)
         args.model_init_kwargs = None  # they have been used
     config: Any = model.config
     if config.num_labels == 1:
-        add_second_output(model)
+        add_outputs(model, OBJECTIVES[args.objective].outputs)
     config.num_labels = 1  # TRL takes no other; `_name_outputs` puts it right
     return _KnownModel(model, tokenizer)
 
 
-def _name_outputs(config: Any) -> None:
-    config.num_labels = 2
-    config.id2label = {0: 'reward', 1: 'second'}
+def _name_outputs(config: Any, outputs: int) -> None:
+    config.num_labels = outputs
+    tastes = (f'taste_{number}' for number in range(1, outputs - 1))
+    config.id2label = dict(enumerate(['reward', 'second', *tastes]))
     config.label2id = {name: number for number, name in config.id2label.items()}
 
 
@@ -1037,8 +1046,8 @@ class MarginTrainer(_CollatingTrainer):
         with _naming_model(model):
             known = _with_outputs(model, processing_class, args)
             super().__init__(known.model, args, processing_class=known.tokenizer, **rows, **kwargs)
-        if OBJECTIVES[args.objective].outputs == 2:
-            _name_outputs(self.model.config)
+        if OBJECTIVES[args.objective].outputs > 1:
+            _name_outputs(self.model.config, OBJECTIVES[args.objective].outputs)
         check_finite_weights(self.model, model if isinstance(model, str) else 'model')
         self._passes, self._since = [], perf_counter()
         _settle_model(self.model, self.processing_class)

@@ -412,7 +412,7 @@ def _fit_arm_probe(job: Job, task: TrainTask, ds: Dataset) -> dict:
 def _best_checkpoint(settings: Mapping, objective: str) -> dict:
     "Settings of a trainer that evaluates as often as it saves, and loads the best at the end."
     steps = settings.get('eval_steps', 50)
-    predicts_ties = OBJECTIVES[objective].outputs == 2  # of which a preference says nothing
+    predicts_ties = OBJECTIVES[objective].outputs > 1  # of which a preference says nothing
     return dict(
         eval_strategy='steps',
         eval_steps=steps,

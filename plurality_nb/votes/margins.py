@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = [
+    'VOTES_FOLLOWED',
     'LABEL_SOURCES',
     'MARGIN_CONTROLS',
     'MARGINS',
+    'votes_followed',
     'draw_labels',
     'control_margins',
     'add_margins',
@@ -21,6 +23,7 @@ from datasets import Dataset
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.grouping import excluded_rows
 from plurality_nb.data.orientation import chosen_sign
+from plurality_nb.data.schema import OUTCOMES, VOTERS
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.shares import Votes, decisiveness, vote_share, votes_of
 
@@ -41,6 +44,26 @@ def _drawn_labels(votes: Votes, seed: int) -> np.ndarray:
     return np.select([np.isnan(draw), is_a, is_b], [np.nan, 1, 0], 0.5)
 
 
+# %% ../../nbs/votes/02_margins.ipynb #votes-followed
+VOTES_FOLLOWED = [*VOTERS, 'predicted']  # by labels and margins
+
+
+def votes_followed(
+    ds: Dataset,  # comparisons
+    votes: str,  # one of `VOTES_FOLLOWED`
+) -> Votes:  # nan where there are none
+    "Votes that were cast, or the shares that a model predicts."
+    if votes not in VOTES_FOLLOWED:
+        raise ContractError('votes', f'one of {VOTES_FOLLOWED}', repr(votes))
+    if votes in VOTERS:
+        return votes_of(ds, votes)
+    predicted = Votes(*(number_column(ds, f'prob_{outcome}') for outcome in OUTCOMES))
+    if np.isnan(predicted.a).all():
+        hint = 'Score the pairs by a model that predicts votes (`--objective crowd`)'
+        raise ContractError('prob_a', 'predicted votes in at least one row', 'none', hint)
+    return predicted
+
+
 # %% ../../nbs/votes/02_margins.ipynb #check-voted
 def _check_voted(cast: Votes, votes: str, ds: Dataset) -> None:
     "Fails where nobody voted; votes that are all ties are votes."
@@ -55,26 +78,28 @@ def _check_voted(cast: Votes, votes: str, ds: Dataset) -> None:
 
 # %% ../../nbs/votes/02_margins.ipynb #label-sources
 LABEL_SOURCES = dict(  # whose votes to the `label_source` of labels that come from them
-    judge=('judge', 'judge_drawn', 'judge_majority'), human=('drawn', 'majority')
+    judge=('judge', 'judge_drawn', 'judge_majority'),
+    human=('drawn', 'majority'),
+    predicted=('predicted_drawn', 'predicted_majority'),
 )
 
 
 # %% ../../nbs/votes/02_margins.ipynb #draw-one-label
 def draw_labels(
     ds: Dataset,  # comparisons with votes
-    votes: str = 'judge',  # whose: `judge` or `human`
+    votes: str = 'judge',  # one of `VOTES_FOLLOWED`
     how: str = 'draw',  # `draw` one vote, or the `majority`
     seed: int = 0,  # of the draw
 ) -> Dataset:  # with `label` in {0, 0.5, 1} and `label_source`; null where nobody voted
     "The same rows with one binary label per pair, from its votes."
     if how not in ('draw', 'majority'):
         raise ContractError('how', "'draw' or 'majority'", repr(how))
-    cast = votes_of(ds, votes)
+    cast = votes_followed(ds, votes)
     _check_voted(cast, votes, ds)
     label = _majority_labels(cast) if how == 'majority' else _drawn_labels(cast, seed)
     source = 'majority' if how == 'majority' else 'drawn'
-    if votes == 'judge':
-        source = f'judge_{source}'
+    if votes != 'human':
+        source = f'{votes}_{source}'
     sources = [None if np.isnan(value) else source for value in label]
     return with_columns(ds, label=label, label_source=sources)
 
@@ -126,7 +151,7 @@ def add_margins(
     ds: Dataset,  # comparisons with votes; all kinds but `decisiveness` need a `label` as well
     kind: str = 'decisiveness',  # one of `MARGINS`
     scale: float = 1.0,  # logits at full agreement, >= 0
-    votes: str = 'judge',  # whose: `judge` or `human`
+    votes: str = 'judge',  # one of `VOTES_FOLLOWED`
     seed: int = 0,  # of the permutation
     exclude: Dataset | Iterable[str] = (),  # as training will be told to, for the controls
     exclude_near: bool = True,  # as training will be told to
@@ -138,7 +163,7 @@ def add_margins(
         raise ContractError('kind', f'one of {MARGINS}', repr(kind))
     if not (np.isfinite(scale) and scale >= 0):
         raise ContractError('scale', 'a finite number >= 0', repr(scale))
-    cast = votes_of(ds, votes)
+    cast = votes_followed(ds, votes)
     _check_voted(cast, votes, ds)
     margin = _unit_margins(ds, kind, cast)
     if kind in MARGIN_CONTROLS:

@@ -5,6 +5,7 @@ write them to a sheet, and read the sheet back."""
 
 # %% auto #0
 __all__ = [
+    'DOUBT_COLUMNS',
     'SELECTION_CRITERIA',
     'expected_disagreement',
     'judge_model_gap',
@@ -63,13 +64,27 @@ def judge_model_gap(
 
 
 # %% ../../nbs/votes/05_selection.ipynb #selection-criteria
-SELECTION_CRITERIA = ['disagreement', 'judge-model', 'random']
+DOUBT_COLUMNS = ['epistemic_variance', 'expected_entropy']  # of ensembles
+_DOUBT_CRITERIA = dict(zip(['epistemic', 'division'], DOUBT_COLUMNS))
+SELECTION_CRITERIA = ['disagreement', 'judge-model', *_DOUBT_CRITERIA, 'random']
+
+
+def _doubts_of(ds: Dataset, column: str) -> np.ndarray:
+    "What an ensemble has written into the rows."
+    doubts = number_column(ds, column) if column in ds.column_names else np.full(len(ds), np.nan)
+    if np.isnan(doubts).all():
+        want = 'doubts of an ensemble'
+        hint = 'Train one (`plurality train --ensemble 8`) and score the pairs by it'
+        raise ContractError(column, want, 'none', hint)
+    return doubts
 
 
 def _selection_scores(ds: Dataset, by: str) -> np.ndarray:
     "How much each pair is worth asking about, nan where unknown."
     if by == 'random':
         return np.ones(len(ds))
+    if by in _DOUBT_CRITERIA:
+        return _doubts_of(ds, _DOUBT_CRITERIA[by])
     if np.isnan(votes_of(ds, 'judge').a).all():
         raise ContractError(
             'judge_a',

@@ -2,8 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 from small_models import CHAT, small_model, small_tokenizer
+
+from plurality_nb.data.arrow import take
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.sample import load_sample
+from plurality_nb.data.saving import save_comparisons
+from plurality_nb.simulation.users import sample_population, simulate_votes
 
 ROWS = [
     dict(prompt="How do I boil rice?", chosen="Two cups of water.", rejected="In the oven."),
@@ -100,3 +107,29 @@ def test_no_command_does_its_work_in_each_process(run, folder, monkeypatch, line
     assert "process 1 of 4, each of which would" in err
     assert "Start it without torchrun" in err
     assert not list(folder.glob("ranks*"))
+
+
+def test_an_ensemble_says_what_it_is_unsure_of(command_line, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    voted = simulate_votes(take(load_sample(), slice(0, 256, 4)), sample_population(), n=10)
+    save_comparisons(voted, "voted.parquet")
+    train = "train voted.parquet --votes human --objective ties --out mine --ensemble"
+    code, _, err = command_line(*train.split(), "2")
+    assert code == 0, err
+    code, _, err = command_line(*"score voted.parquet --model mine --out scored.parquet".split())
+    assert code == 0, err
+    select = "select scored.parquet -n 8 --voted --out asked.jsonl --overwrite --by"
+    for by, column in dict(epistemic="epistemic_variance", division="expected_entropy").items():
+        code, _, err = command_line(*select.split(), by)
+        assert code == 0, err
+        asked, scored = load_comparisons("asked.jsonl"), load_comparisons("scored.parquet")
+        np.testing.assert_allclose(asked["selection_score"][:], asked[column][:], rtol=1e-5)
+        assert np.mean(asked[column][:]) > np.mean(scored[column][:])
+    code, _, err = command_line(*select.replace("scored", "voted").split(), "epistemic")
+    assert code == 1
+    assert "--ensemble" in err
+    code, _, err = command_line(*train.split(), "1")
+    assert "want a whole number >= 2" in err
+    code, _, err = command_line(*train.split(), "2", "--model", "some/model")
+    assert code == 2
+    assert "--model probe" in err

@@ -6,6 +6,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 import torch
+from scipy.special import xlogy
 from small_models import small_model, small_tokenizer
 from transformers import AutoModelForSequenceClassification
 
@@ -17,14 +18,17 @@ from plurality_nb.data.sample import load_sample
 from plurality_nb.data.trl import to_trl
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import collect_votes
+from plurality_nb.models.heads import add_outputs
 from plurality_nb.rewards.judge import RewardJudge
 from plurality_nb.rewards.model import RewardModel, score
 from plurality_nb.rewards.objectives import OBJECTIVES
-from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, anchor_of_votes
+from plurality_nb.rewards.outcomes import OUTCOME_OBJECTIVES, anchor_of_votes, predicted_outcomes
 from plurality_nb.rewards.probe import cross_score, train_probe
+from plurality_nb.rewards.probe_model import ProbeInputs
 from plurality_nb.rewards.run import train_model
 from plurality_nb.rewards.targets import chosen_outcomes
 from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
+from plurality_nb.simulation.trials import simulated_comparisons, trial_population
 from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.studies.config import Arm
 
@@ -40,7 +44,7 @@ SETTINGS = dict(
     per_device_train_batch_size=16,
     seed=3,
 )
-PROBABILITIES = ["prob_a", "prob_b", "prob_tie"]
+PROBABILITIES = ["prob_a", "prob_b", "prob_tie"]  # in the order of `true_*`
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -89,8 +93,9 @@ def test_a_saved_model_predicts_the_votes_that_it_was_trained_for(kind, voted, t
     settings = {name: value for name, value in SETTINGS.items() if name != "save_strategy"}
     trainer = train_model(voted, base, tmp_path / "mine", progress=False, **settings)
     plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "mine")
-    assert plain.config.num_labels == 2
-    assert plain.config.id2label == {0: "reward", 1: "second"}
+    assert plain.config.num_labels == 10
+    names = ["reward", "second", *(f"taste_{k}" for k in range(1, 9))]
+    assert plain.config.id2label == dict(enumerate(names))
     noted = json.loads((tmp_path / "mine" / "plurality.json").read_text())
     anchor = anchor_of_votes("crowd", chosen_outcomes(voted, "human")[:, 2])
     settings = noted.get("settings", noted)
@@ -115,6 +120,65 @@ def test_a_saved_model_predicts_the_votes_that_it_was_trained_for(kind, voted, t
             train_model(
                 voted, tmp_path / "mine", tmp_path / "x", progress=False, **settings_of(4, other)
             )
+
+
+def test_objectives_without_tastes_have_two_outputs(voted, tokenizer, tmp_path):
+    trainer = train(tmp_path, voted, tokenizer, objective="ties", max_steps=1)
+    assert trainer.model.config.id2label == {0: "reward", 1: "second"}
+
+
+def test_tastes_learn_and_change_what_is_predicted(voted, tokenizer, tmp_path):
+    trainer = train(tmp_path, voted, tokenizer, max_steps=2)
+    started = small_model("Qwen3")
+    add_outputs(started, 10)
+    moved = trainer.model.score.weight[2:] - started.score.weight[2:]
+    assert (moved.abs().sum(1) > 0).all()
+    model = train_probe(voted, "crowd", votes="human", max_steps=50, progress=False)
+    predicted = probabilities(model.score(voted, progress=False))
+    with torch.no_grad():
+        model.probe.head.weight[2:] = 0
+    alike = probabilities(model.score(voted, progress=False))
+    assert (predicted[:, 2] < alike[:, 2]).mean() > 0.9  # tastes that differ leave fewer ties
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0, -1.0])
+def test_what_both_responses_have_divides_nobody(shift):
+    delta, second = torch.tensor([0.2]), torch.zeros(1, 2)
+    first, other = torch.tensor([[0.5, 1.0]]), torch.tensor([[0.1, 2.0]])
+    outputs = torch.stack([delta * 0, second[:, 0]], 0)
+    both = torch.stack([torch.cat([outputs, (side + shift).T]) for side in (first, other)], 1)
+    settings = dict(objective="crowd", tie_threshold=0.4)
+    predicted = predicted_outcomes(both, settings)
+    unshifted = torch.stack([torch.cat([outputs, side.T]) for side in (first, other)], 1)
+    np.testing.assert_allclose(predicted, predicted_outcomes(unshifted, settings), atol=1e-6)
+    same = torch.stack([torch.cat([outputs, first.T])] * 2, 1)
+    assert predicted_outcomes(same, settings)[0, 2] > predicted[0, 2]
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    ds = simulated_comparisons(80, 3, blur=0.05, seed=0)
+    return simulate_votes(ds, trial_population(), 5, seed=1)
+
+
+def features_alone(ds, encoder=None, progress=True):
+    plural = number_column(ds, "plurality")[:, None]
+    features = (np.array(ds[f"features_{side}"][:]) for side in "ab")
+    inputs = (3 * np.hstack([x, plural * x, plural]).astype(np.float32) for x in features)
+    return ProbeInputs(*(torch.from_numpy(x) for x in inputs))
+
+
+def test_a_crowd_with_tastes_predicts_votes_better_where_the_truth_is_known(simulated, monkeypatch):
+    for module in ("probe", "probe_model"):
+        monkeypatch.setattr(f"plurality_nb.rewards.{module}.probe_inputs", features_alone)
+    excess = {}
+    for objective in ("ties", "crowd"):
+        crossed = cross_score(
+            simulated, objective, 2, votes="human", max_steps=100, lr=0.01, progress=False
+        )
+        true = np.stack([number_column(simulated, f"true_{o}") for o in ("a", "b", "tie")], 1)
+        excess[objective] = -xlogy(true, probabilities(crossed) / true).sum(1).mean()
+    assert 0 < excess["crowd"] < excess["ties"] - 0.01
 
 
 def settings_of(steps, objective="crowd"):
