@@ -6,13 +6,20 @@
 __all__ = ['ScorerOptions', 'PromptJudgeOptions', 'parse_base_rate', 'taxonomy_command']
 
 # %% ../../nbs/cli/05_labelling.ipynb #imports
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from plurality_nb.cli.comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
+from plurality_nb.cli.comparisons import (
+    LoadingOptions,
+    keep_inputs,
+    load_data,
+    load_foreign,
+    save_result,
+)
 from plurality_nb.cli.messages import show_message, shows_progress
 from plurality_nb.cli.options import (
     DataArgument,
@@ -108,7 +115,7 @@ _PluralAt = Annotated[
     float, typer.Option(help='Prompts count as plural from this probability on.', min=0, max=1)
 ]
 _AlikeAt = Annotated[
-    float, typer.Option(help='Responses count as alike from this probability on.', min=0, max=1)
+    float, typer.Option(help='Responses count as alike from this score on.', min=0, max=1)
 ]
 _Band = Annotated[
     float,
@@ -121,9 +128,13 @@ _Band = Annotated[
 def _print_quadrants(ds: 'Dataset', band: float, thresholds: dict[str, Any]) -> None:
     "Prints the quadrants, their votes, and how many rows lie near a threshold."
     from plurality_nb.reports.findings import describe
-    from plurality_nb.taxonomy.quadrants import uncertain_rows
+    from plurality_nb.taxonomy.quadrants import uncertain_rows, without_doubtful
 
     print(describe(ds).round(3).to_string())
+    kept = without_doubtful(ds)
+    if 0 < len(kept) < len(ds):
+        print(f'\nwithout {len(ds) - len(kept)} doubtful pairs')
+        print(describe(kept).round(3).to_string())
     near = uncertain_rows(ds, band, **thresholds).round(3)
     print(f'\nshare of pairs within {band:g} of a threshold\n{near.to_string()}')
 
@@ -143,23 +154,38 @@ _Evaluate = Annotated[
     typer.Option(
         '--evaluate',
         help='Hold the likeness of responses against people: DATA is a file or folder of pairs '
-        'with `alike`, `ratings` or `gold`, or of comparisons with ties; --out, a .csv, gets '
-        'areas under the curve beside those of a cosine.',
+        '`a`, `b` with `alike` (0, 1), `ratings` (alike above 0) or `gold` (entailment, '
+        'contradiction), or of comparisons with ties; --limit draws so many pairs of each '
+        '(1,500); --out, a .csv, gets areas under the curve beside those of a cosine.',
     ),
 ]
 
 
+def _comparisons(path: Path, loading: LoadingOptions) -> 'Dataset':
+    "All of a file's usable rows, read as the options say; `--limit` is for each yardstick."
+    return load_data(path, replace(loading, limit=None), lenient=True, merge=loading.merge)[0]
+
+
+def _free_name(taken: Collection[str], name: str, file: Path) -> str:
+    return f'{file.name}: {name}' if name in taken else name
+
+
 def _yardstick_files(data: str) -> list[Path]:
+    from plurality_nb.data.files import READABLE
+    from plurality_nb.data.saving import file_kind
+
     path = Path(data)
     if path.is_dir():
-        return sorted(file for file in path.iterdir() if file.is_file() and '.json' in file.name)
+        return sorted(file for file in path.iterdir() if file_kind(file).suffix in READABLE)
     if not path.is_file():
         raise typer.BadParameter(f'want a file or folder, got {data!r}', param_hint='DATA')
     return [path]
 
 
 # %% ../../nbs/cli/05_labelling.ipynb #print-areas
-def _evaluate(data: str, out: Path, scoring: ScorerOptions, seed: int) -> None:
+def _evaluate(
+    data: str, out: Path, loading: LoadingOptions, scoring: ScorerOptions, seed: int
+) -> None:
     from plurality_nb.data.outputs import replacing
     from plurality_nb.evaluation.yardsticks import read_yardsticks, score_yardsticks
     from plurality_nb.models.encoder import ENCODER
@@ -168,9 +194,13 @@ def _evaluate(data: str, out: Path, scoring: ScorerOptions, seed: int) -> None:
     if out.suffix != '.csv':
         raise typer.BadParameter(f'want a .csv with --evaluate, got {out}', param_hint='--out')
     yardsticks: dict[str, pd.DataFrame] = {}
+    most = loading.limit or 1500
     for file in _yardstick_files(data):
         try:
-            yardsticks |= read_yardsticks(file, seed=seed)
+            found = read_yardsticks(file, most, seed, lambda path: _comparisons(path, loading))
+            yardsticks |= {
+                _free_name(yardsticks, name, file): table for name, table in found.items()
+            }
         except ContractError as error:
             show_message(f'{file.name} is no yardstick: {error}')
     if not yardsticks:
@@ -204,7 +234,7 @@ def taxonomy_command(
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Label each pair: does its prompt have many good answers, do its responses say the same?
+    """Label each pair: does its prompt have many good answers, would people call it a tie?
     Prints the quadrants, their votes, and how many rows lie near a threshold. With --evaluate,
     measures instead how well responses are told apart on DATA."""
     from plurality_nb.data.saving import check_save
@@ -214,7 +244,7 @@ def taxonomy_command(
     keep_inputs(out, [data, loading.people])
     check_save(out, [data, asking.store], overwrite)
     if evaluate:
-        _evaluate(data, out, scoring, seed)
+        _evaluate(data, out, loading, scoring, seed)
         return
     settings = _label_settings(scoring, asking, seed)
     thresholds: dict[str, Any] = dict(plural_at=plural_at, alike_at=alike_at)

@@ -175,7 +175,8 @@ def _row_batches(source_rows: Iterable[_SourceRow]) -> Iterator[list[_SourceRow]
 # %% ../../nbs/data/03_build.ipynb #own-columns
 _MAY_BE_OWN = (
     *('pair_id', 'group', 'label_source', 'source', 'quadrant', 'seen', 'margin'),
-    *('plurality', 'indistinguishability', 'reward_a', 'reward_b'),
+    *('plurality', 'indistinguishability', 'same_meaning', 'doubtful'),
+    *('reward_a', 'reward_b'),
     *('prob_a', 'prob_b', 'prob_tie'),
 )
 _OUR_ID = re.compile(f'({NEAR_MARK})?[0-9a-f]{{16}}')

@@ -15,8 +15,6 @@ __all__ = [
 ]
 
 # %% ../../nbs/evaluation/11_yardsticks.ipynb #imports
-import gzip
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +23,8 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
+from plurality_nb.data.cells import as_number
+from plurality_nb.data.files import read_rows
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, interval, resample, rows_measure
@@ -36,6 +36,12 @@ from plurality_nb.votes.shares import tie_rate, votes_of
 
 # %% ../../nbs/evaluation/11_yardsticks.ipynb #yardstick-of-votes
 _COLUMNS = ['a', 'b', 'prompt', 'alike', 'graded', 'group']
+
+
+def _needs_a_score(table: pd.DataFrame) -> np.ndarray:
+    "(pairs,) bool; rules decide on equal and on empty texts."
+    a, b = table.a.str.strip(), table.b.str.strip()
+    return ((a != b) & (a != '') & (b != '')).to_numpy(bool)
 
 
 def yardstick_of_votes(
@@ -57,51 +63,86 @@ def yardstick_of_votes(
             group=ds['group'][:],
         )
     )
-    # Rules decide on equal and on empty texts, not scores.
-    texts_a, texts_b = table.a.str.strip(), table.b.str.strip()
-    is_usable = ~np.isnan(share) & (texts_a != texts_b) & (texts_a != '') & (texts_b != '')
-    return table[is_usable].reset_index(drop=True)
+    return table[~np.isnan(share) & _needs_a_score(table)].reset_index(drop=True)
 
 
 # %% ../../nbs/evaluation/11_yardsticks.ipynb #yardstick-of-pairs
 def _alike(row: Mapping) -> float:
     "1 alike, 0 not, nan where the row is to be left out."
-    if 'alike' in row:
-        return float(row['alike'])
-    if 'ratings' in row:
-        return float(np.mean(row['ratings']) > 0)
-    return dict(entailment=1.0, contradiction=0.0).get(row.get('gold', ''), np.nan)
+    alike, ratings = as_number(row.get('alike')), row.get('ratings')
+    if alike is not None:
+        if alike not in (0, 1):
+            raise ContractError('alike', '0 or 1', repr(alike))
+        return float(alike)
+    if isinstance(ratings, list) and ratings:
+        return float(_mean_rating(ratings) > 0)
+    return dict(entailment=1.0, contradiction=0.0).get(str(row.get('gold')), np.nan)
+
+
+def _mean_rating(ratings: list) -> float:
+    if not all(isinstance(rating, int | float) for rating in ratings):
+        raise ContractError('ratings', 'a list of numbers', repr(ratings)[:60])
+    return float(np.mean(ratings))
+
+
+def _pair_of(row: Mapping) -> dict:
+    "A row of a yardstick."
+    a, b = row.get('a', row.get('response_a')), row.get('b', row.get('response_b'))
+    for column, text in dict(a=a, b=b).items():
+        if not isinstance(text, str):
+            raise ContractError(column, 'text', repr(text)[:60])
+    given = row.get('prompt') or ''
+    prompt = str(given) if isinstance(given, str) else prompt_text(given)
+    graded, ratings = as_number(row.get('graded')), row.get('ratings')
+    if graded is None and isinstance(ratings, list) and ratings:
+        graded = _mean_rating(ratings)
+    group = row.get('group') or prompt or str(a)
+    return dict(zip(_COLUMNS, [str(a), str(b), prompt, _alike(row), graded, str(group)]))
 
 
 def yardstick_of_pairs(
-    rows: Iterable[Mapping],  # `a`, `b`; `alike`, `ratings` or `gold`; `prompt`, `graded`, `group`
+    rows: Iterable[Mapping | ContractError],  # `a`, `b`; `alike` (0, 1), `ratings` (alike above 0)
+    # or `gold` (entailment, contradiction); `prompt`, `graded`, `group`
 ) -> pd.DataFrame:  # as from `yardstick_of_votes`
     "Whether people say that two texts mean the same."
     kept = []
-    for row in rows:
-        texts = [row.get('a', row.get('response_a')), row.get('b', row.get('response_b'))]
-        prompt = row.get('prompt', '')
-        graded = row.get('graded', np.mean(row['ratings']) if 'ratings' in row else np.nan)
-        group = row.get('group') or prompt or texts[0]
-        kept.append(dict(zip(_COLUMNS, [*texts, prompt, _alike(row), graded, group])))
-    table = pd.DataFrame(kept, columns=_COLUMNS).dropna(subset=['a', 'b', 'alike'])
+    for number, row in enumerate(rows, 1):
+        try:
+            if isinstance(row, ContractError):
+                raise row
+            kept.append(_pair_of(row))
+        except ContractError as error:
+            error.where = f'row {number}'
+            raise
+    table = pd.DataFrame(kept, columns=_COLUMNS).dropna(subset='alike')
+    table = table[_needs_a_score(table)].reset_index(drop=True)
     if not len(table):
         want = 'pairs `a`, `b` with `alike` (0 or 1), `ratings` or `gold`'
         raise ContractError('rows', want, f'{len(kept)} rows, none such')
-    return table.astype(dict(alike=int, graded=float)).reset_index(drop=True)
+    return table.astype(dict(alike=int, graded=float))
 
 
 # %% ../../nbs/evaluation/11_yardsticks.ipynb #read-yardsticks
-def _pair_rows(path: Path) -> list[dict] | None:
+def _pair_rows(path: Path) -> list[Mapping | ContractError] | None:
     "The rows of a file of pairs; None for other files."
-    if '.jsonl' not in path.suffixes:
+    rows = iter(read_rows(path))
+    first = next(rows, None)
+    if not isinstance(first, Mapping):
         return None
-    opener = gzip.open if path.suffix == '.gz' else open
-    with opener(path, 'rt', encoding='utf-8') as file:
-        first = json.loads(file.readline() or '{}')
-        if not isinstance(first, dict) or not {'alike', 'ratings', 'gold'} & set(first):
-            return None
-        return [first, *map(json.loads, file)]
+    is_pair = {'a', 'b'} <= set(first) and not {'ratings', 'gold'}.isdisjoint(first)
+    return [first, *rows] if is_pair or 'alike' in first else None
+
+
+def _yardstick_in(path: Path) -> pd.DataFrame | None:
+    rows = _pair_rows(path)
+    if rows is None:
+        return None
+    table = yardstick_of_pairs(rows)
+    if table.alike.nunique() < 2:
+        hint = 'Ratings say alike above 0: subtract the middle of their scale'
+        want = 'pairs that are alike and pairs that are not'
+        raise ContractError('alike', want, f'{table.alike[0]} alone', hint)
+    return table
 
 
 def _by_source(ds: Dataset, name: str) -> dict[str, Dataset]:
@@ -113,19 +154,24 @@ def _by_source(ds: Dataset, name: str) -> dict[str, Dataset]:
     return {source: ds.select(chosen) for source, chosen in rows.items()}
 
 
+def _lenient(path: Path) -> Dataset:
+    return load_comparisons(path, strict=False)
+
+
 def read_yardsticks(
     path: str | Path,  # file of pairs or of comparisons
     most: int = 1500,  # pairs of each yardstick; of more, so many are drawn
     seed: int = 0,
+    load: Callable[[Path], Dataset] = _lenient,  # how comparisons are read
 ) -> dict[str, pd.DataFrame]:  # name to a table as from `yardstick_of_votes`
     "The yardsticks in a file."
     path = Path(path)
     name = path.name.split('.')[0]
-    rows = _pair_rows(path)
-    if rows is not None:
-        tables = {name: yardstick_of_pairs(rows)}
+    pairs = _yardstick_in(path)
+    if pairs is not None:
+        tables = {name: pairs}
     else:
-        parts = _by_source(load_comparisons(path, strict=False), name)
+        parts = _by_source(load(path), name)
         tables = {part: yardstick_of_votes(ds) for part, ds in parts.items()}
     return {
         part: table.sample(min(most, len(table)), random_state=seed).reset_index(drop=True)

@@ -45,7 +45,7 @@ from plurality_nb.reports.blocks import (
     tested_cell,
 )
 from plurality_nb.reports.findings import describe, limits, slice_title, state_findings
-from plurality_nb.taxonomy.quadrants import uncertain_rows
+from plurality_nb.taxonomy.quadrants import uncertain_rows, without_doubtful
 from plurality_nb.votes.inspection import data_card, vote_card
 from plurality_nb.votes.shares import votes_of
 
@@ -214,6 +214,10 @@ def _taxonomy_section(report: ReportInput) -> Blocks:
     uncertain = uncertain_rows(ds, plural_at=plural_at, alike_at=alike_at)
     uncertain = uncertain.rename(columns=lambda column: column.replace('_', ' '))
     yield frame_block(uncertain, 'Share of pairs within 0.1 of a threshold', 'quadrant')
+    kept = without_doubtful(ds)
+    if 0 < len(kept) < len(ds):
+        caption = f'The quadrants without {len(ds) - len(kept)} doubtful pairs'
+        yield frame_block(describe(kept), caption, 'quadrant')
     if slice_column(report.table) == 'quadrant':
         yield _threshold_figures(report, 'plural_at', fixed=alike_at)
         yield _threshold_figures(report, 'alike_at', fixed=plural_at)

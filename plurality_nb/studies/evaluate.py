@@ -128,7 +128,7 @@ class _ScoredModels:
 
 
 # %% ../../nbs/studies/06_evaluate.ipynb #label-missing
-_TAXONOMY_COLUMNS = ['plurality', 'indistinguishability', 'quadrant']
+_TAXONOMY_COLUMNS = ['plurality', 'indistinguishability', 'quadrant', 'same_meaning', 'doubtful']
 
 
 def _add_taxonomy(ds: Dataset, scored: Mapping[str, Dataset], progress: bool) -> dict[str, Dataset]:

@@ -41,6 +41,55 @@ def test_rows_without_an_answer_are_no_yardstick(row):
         yardstick_of_pairs([dict(a="x", b="y") | row])
 
 
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        (dict(alike=5), "row 2: `alike`: want 0 or 1, got 5"),
+        (dict(alike=0.7), "row 2: `alike`: want 0 or 1, got 0.7"),
+        (dict(b=None, alike=1), "row 2: `b`: want text, got None"),
+        (dict(a=3, alike=1), "row 2: `a`: want text, got 3"),
+        (dict(ratings=["x"]), "row 2: `ratings`: want a list of numbers"),
+    ],
+)
+def test_what_is_no_answer_is_named_by_its_row(row, named):
+    good = dict(a="x", b="y", alike=1)
+    with pytest.raises(ContractError, match=named):
+        yardstick_of_pairs([good, dict(a="x", b="y") | row])
+
+
+def test_unrated_equal_and_empty_pairs_are_left_out():
+    rows = [dict(a="x", b="y", ratings=[2]), dict(a="x", b="z", ratings=[])]
+    rows += [dict(a="x", b="x ", alike=1), dict(a="", b="x", alike=0)]
+    assert len(yardstick_of_pairs(rows)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        (
+            "r.jsonl",
+            '{"a":"x","b":"y","ratings":[1]}\n\n{"a":"x","b":"z","ratings":[5]}\n',
+            "middle",
+        ),
+        ("b.jsonl", '{"a":"x","b":"y","alike":1}\nno json\n', "row 2"),
+        ("e.jsonl", '{"a":"x","b":"","alike":1}\n', "none such"),
+        ("d.jsonl.gz", "abc", "gzip"),
+    ],
+)
+def test_files_that_cannot_measure_say_why(tmp_path, name, text, named):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ContractError, match=named):
+        read_yardsticks(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.json", "p.parquet"])
+def test_pairs_are_read_from_any_kind_of_file(tmp_path, name):
+    table = pd.DataFrame(dict(a=["x", "y"], b=["z", "w"], alike=[1, 0]))
+    write = dict(csv=table.to_csv, json=table.to_json, parquet=table.to_parquet)[name[2:]]
+    write(tmp_path / name, **({"orient": "records"} if name == "p.json" else {"index": False}))
+    assert read_yardsticks(tmp_path / name)["p"].alike.sum() == 1
+
+
 def test_a_packed_file_is_read_and_sampled_by_seed(tmp_path):
     path = tmp_path / "pairs.jsonl.gz"
     with gzip.open(path, "wt") as file:

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from plurality_nb.cli.app import main
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.taxonomy.quadrants import label_taxonomy, uncertain_rows, without_doubtful
 
 ROWS = [
     dict(prompt="Capital of Norway?", response_a="Oslo.", response_b="It is Oslo."),
@@ -106,3 +108,25 @@ def test_wrong_use_of_evaluate_is_explained(tmp_path, monkeypatch, capsys, data,
         main()
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_own_columns_and_half_labelled_tables_keep_what_they_know(run, tmp_path):
+    rows = [
+        dict(
+            prompt=f"Say {n}.",
+            response_a=f"I say {n}.",
+            response_b="No, never.",
+            same_meaning="yes",
+        )
+        for n in range(3)
+    ]
+    own = tmp_path / "own.jsonl"
+    own.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ds = load_comparisons(own)
+    assert ds["own_same_meaning"][:] == ["yes"] * 3
+    labelled = label_taxonomy(ds, progress=False).map(
+        lambda row, index: dict(doubtful=None if index else True), with_indices=True
+    )
+    assert uncertain_rows(labelled).pairs["overall"] == 3
+    assert uncertain_rows(labelled).doubtful["overall"] == 1
+    assert len(without_doubtful(labelled)) == 2

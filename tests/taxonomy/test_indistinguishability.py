@@ -150,3 +150,10 @@ def test_the_fit_of_the_package_belongs_to_its_features_and_pairs():
     assert np.corrcoef(kept.unseen, fitted.unseen)[0, 1] > 0.98
     np.testing.assert_allclose(kept.centre, fitted.centre, atol=0.02)
     np.testing.assert_allclose(kept.tie_curve, fitted.tie_curve, atol=0.2)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("Lima", "LIMA"), ("It is  five.", "It is five."), ("Lima, Peru", "Lima - Peru")]
+)
+def test_nothing_is_too_similar_to_be_judged(a, b):
+    assert not likeness_scores([a], [b], progress=False).doubtful[0]
