@@ -14,7 +14,7 @@ from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.reports.blocks import svg
 from plurality_nb.reports.plots import plot_forest
 
-ds = pn.label_taxonomy(pn.load_comparisons("sample"))
+ds = pn.label_taxonomy(pn.load_comparisons("sample"), alike_as="same_meaning")
 ds = pn.collect_votes(ds, pn.load_judge("population"))
 ds = pn.simulate_votes(pn.add_margins(pn.draw_labels(ds), scale=1), n=20)
 table = pn.correlate(

@@ -160,7 +160,8 @@ class _DemoSettings(NamedTuple):
 def _demo_pairs(settings: _DemoSettings, progress: bool) -> TrainingPairs:
     "The sample with its taxonomy, a judge's votes, labels, margins, and other users' votes."
     crowd = sample_population()
-    labelled = label_taxonomy(load_sample(), progress=progress)
+    # The sample's pairs were written to mean the same or not.
+    labelled = label_taxonomy(load_sample(), progress=progress, alike_as='same_meaning')
     ready = make_training_pairs(
         labelled,
         cast(Judge, PopulationJudge(crowd, seed=settings.seed)),  # it has `ask`, all that is used
