@@ -166,7 +166,7 @@ def _comparisons(path: Path, loading: LoadingOptions) -> 'Dataset':
     return load_data(path, replace(loading, limit=None), lenient=True, merge=loading.merge)[0]
 
 
-def _free_name(taken: Collection[str], name: str, file: Path) -> str:
+def _own_name(taken: Collection[str], name: str, file: Path) -> str:
     return f'{file.name}: {name}' if name in taken else name
 
 
@@ -199,7 +199,7 @@ def _evaluate(
         try:
             found = read_yardsticks(file, most, seed, lambda path: _comparisons(path, loading))
             yardsticks |= {
-                _free_name(yardsticks, name, file): table for name, table in found.items()
+                _own_name(yardsticks, name, file): table for name, table in found.items()
             }
         except ContractError as error:
             show_message(f'{file.name} is no yardstick: {error}')
