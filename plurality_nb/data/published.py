@@ -158,7 +158,7 @@ def _votes_by_wins(
     return {
         annotator: score_vote(of[first], of[second], 'wins')
         for annotator, of in wins.items()
-        if first in of and second in of
+        if of and of.get(first) is not None and of.get(second) is not None
     }
 
 
@@ -186,7 +186,7 @@ def _cobbler_votes(row: SourceRow, models: Sequence[str], i: int, j: int) -> dic
 )
 def _read_cobbler(row: SourceRow) -> list[dict]:
     responses = nested_column(row, 'responses')
-    models = sorted(responses)
+    models = sorted(model for model, text in responses.items() if text is not None)
     return _pairs_of_responses(
         [responses[model] for model in models],
         partial(_cobbler_votes, row, models),
@@ -279,7 +279,7 @@ def _rater_votes(row: SourceRow, systems: Sequence[str], i: int, j: int) -> dict
     ballots = [
         ballot(score_vote(-given[first], -given[second], 'penalties'), rater)
         for rater, given in nested_column(row, 'penalties').items()
-        if first in given and second in given
+        if given and given.get(first) is not None and given.get(second) is not None
     ]
     return dict(model_a=first, model_b=second, ballots=ballots) if ballots else None
 
@@ -294,7 +294,7 @@ def _rater_votes(row: SourceRow, systems: Sequence[str], i: int, j: int) -> dict
 )
 def _read_mqm(row: SourceRow) -> list[dict]:
     translations = nested_column(row, 'translations')
-    systems = sorted(translations)
+    systems = sorted(system for system, text in translations.items() if text is not None)
     language = row['target_language']
     task = f'Translate into {language}:' if language else 'Translate:'
     return _pairs_of_responses(
