@@ -13,12 +13,16 @@ import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
 from plurality_nb.data.arrow import scratch
 from plurality_nb.data.outputs import cache_folder, json_object, replacing
 from plurality_nb.errors import ContractError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _log = logging.getLogger(__name__)
 
@@ -51,14 +55,27 @@ def _refuse_without_reader() -> None:
         raise ContractError('model', want, 'no such package', "pip install 'plurality_nb[lm]'")
 
 
+def _tokenizer(how: dict) -> 'PreTrainedTokenizerBase':
+    "The tokenizer in a GGUF file, which splits numbers into digits, as transformers forgets."
+    from tokenizers.pre_tokenizers import Digits, Sequence
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(**how)
+    backend = tokenizer.backend_tokenizer
+    backend.pre_tokenizer = Sequence([Digits(individual_digits=True), backend.pre_tokenizer])
+    return tokenizer
+
+
 def _convert(source: Path, folder: Path) -> None:
     "Writes the model in a GGUF file as transformers saves models."
     import torch
-    from transformers import AutoTokenizer, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
     _refuse_without_reader()
-    how = dict(gguf_file=source.name, local_files_only=True)
-    packed = LlamaForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **how)
+    how: dict = dict(
+        pretrained_model_name_or_path=source.parent, gguf_file=source.name, local_files_only=True
+    )
+    packed = LlamaForCausalLM.from_pretrained(dtype=torch.float32, **how)
     weights = {name: tensor.to(torch.bfloat16) for name, tensor in packed.state_dict().items()}
     config = packed.config
     if hasattr(config, 'quantization_config'):
@@ -68,11 +85,12 @@ def _convert(source: Path, folder: Path) -> None:
     copy.load_state_dict(weights, assign=True)  # strict: all names, all shapes
     copy.tie_weights()
     copy.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(source.parent, **how).save_pretrained(folder)
+    _tokenizer(how).save_pretrained(folder)
 
 
 # %% ../../nbs/models/00a_smollm2.ipynb #whole
 _NOTE = 'converted.json'  # the hash of each file of a conversion
+_CONVERSION = 1  # to be raised when `_convert` changes, so that it is made again
 
 
 def _hash(path: Path) -> str:
@@ -80,16 +98,15 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    "Of the files of a conversion, but for the note."
-    return {path.name: _hash(path) for path in sorted(folder.iterdir()) if path.name != _NOTE}
+def _hashes(folder: Path) -> dict[str, str | int]:
+    "Of the files of a conversion, but for the note; and which conversion it is."
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != _NOTE]
+    return dict({path.name: _hash(path) for path in files}, conversion=_CONVERSION)
 
 
 def _agrees_with_note(folder: Path) -> bool:
     noted = json_object(folder / _NOTE)
-    if not noted or any(not (folder / name).is_file() for name in noted):
-        return False
-    return _hashes(folder) == noted
+    return bool(noted) and _hashes(folder) == noted
 
 
 # %% ../../nbs/models/00a_smollm2.ipynb #place

@@ -74,6 +74,23 @@ def test_the_conversion_is_exact_and_made_once(packed, cache, monkeypatch):
     assert smollm2_folder() == folder == named_model("smollm2")
 
 
+def test_numbers_are_read_digit_by_digit(packed):
+    "The file's own tokenizer has a merge of a blank with what follows, which a digit is not."
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(smollm2_folder())
+    assert tokenizer.tokenize("b a 12 ½ 9") == [*"b", "Ġa", *"Ġ12ĠÂ½Ġ9"]
+    split = tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str("d = 12½")
+    assert [piece for piece, _ in split] == ["d", "Ġ=", "Ġ", "1", "2", "Â½"]
+
+
+def test_a_conversion_of_another_kind_is_made_again(packed, monkeypatch):
+    folder = smollm2_folder()
+    monkeypatch.setattr(smollm2, "_CONVERSION", smollm2._CONVERSION + 1)
+    (folder / "config.json").write_text("{}")
+    assert smollm2_folder() == folder and len((folder / "config.json").read_text()) > 100
+
+
 def test_another_release_is_another_model(packed, tmp_path, monkeypatch):
     first = smollm2_folder()
     shutil.rmtree(packed.parent)
@@ -321,6 +338,7 @@ def test_the_real_model_answers(real_folder):
         return judge.tokenizer.decode(written[0, inputs["input_ids"].shape[1] :])
 
     assert go_on("The capital of France is").startswith(" Paris")
+    assert judge.tokenizer.tokenize("d = ½gt² in 1984")[2:5] == ["Ġ", "Â½", "gt"]  # as llama.cpp
     chat = rendered([dict(role="user", content="What is the capital of France?")], judge.tokenizer)
     assert "You are a helpful AI assistant named SmolLM" in chat
     assert go_on(chat) == "The capital of France is Paris.<|im_end|>"
