@@ -90,7 +90,7 @@ def _convert(source: Path, folder: Path) -> None:
 
 # %% ../../nbs/models/00a_smollm2.ipynb #whole
 _NOTE = 'converted.json'  # the hash of each file of a conversion
-_CONVERSION = 1  # to be raised when `_convert` changes, so that it is made again
+_CONVERTER_VERSION = 1  # to be raised when `_convert` changes, so that it is made again
 
 
 def _hash(path: Path) -> str:
@@ -101,7 +101,7 @@ def _hash(path: Path) -> str:
 def _hashes(folder: Path) -> dict[str, str | int]:
     "Of the files of a conversion, but for the note; and which conversion it is."
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name != _NOTE]
-    return dict({path.name: _hash(path) for path in files}, conversion=_CONVERSION)
+    return dict({path.name: _hash(path) for path in files}, conversion=_CONVERTER_VERSION)
 
 
 def _agrees_with_note(folder: Path) -> bool:

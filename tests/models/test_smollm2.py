@@ -86,7 +86,7 @@ def test_numbers_are_read_digit_by_digit(packed):
 
 def test_a_conversion_of_another_kind_is_made_again(packed, monkeypatch):
     folder = smollm2_folder()
-    monkeypatch.setattr(smollm2, "_CONVERSION", smollm2._CONVERSION + 1)
+    monkeypatch.setattr(smollm2, "_CONVERTER_VERSION", smollm2._CONVERTER_VERSION + 1)
     (folder / "config.json").write_text("{}")
     assert smollm2_folder() == folder and len((folder / "config.json").read_text()) > 100
 
