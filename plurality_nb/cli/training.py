@@ -213,7 +213,7 @@ _BaseModelOption = Annotated[
     str,
     typer.Option(
         help="What to train: 'probe', a head on frozen sentence embeddings, in seconds; "
-        'or the Hub id or folder of a model of transformers.'
+        "or the Hub id or folder of a model of transformers; 'smollm2' needs no network."
     ),
 ]
 _ObjectiveName = Literal[

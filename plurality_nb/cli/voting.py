@@ -387,7 +387,8 @@ _JudgeOption = Annotated[
     str,
     typer.Option(
         help="population (the sample's simulated users), recorded:FILE, "
-        'reward:MODEL[,MODEL...], local:MODEL, or chat:MODEL.'
+        'reward:MODEL[,MODEL...], local:MODEL (local:smollm2 needs no network), or '
+        'chat:MODEL.'
     ),
 ]
 _VoteFileOption = Annotated[

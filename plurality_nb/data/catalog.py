@@ -29,6 +29,7 @@ class Source(NamedTuple):
     split: str | None = None  # default split, for a file the only one; None: `train`
     split_column: bool = False  # whether rows name their split in a column `split`
     subsets: tuple[str, ...] = ()  # for NAME:SUBSET
+    beside: tuple[str, ...] = ()  # paths beside `files` of what its rows are joined with
     people: str | None = None  # configuration that describes the annotators
     judge_splits: tuple[str, ...] = ()  # splits whose annotators are language models
     judges: tuple[str, ...] = ()  # folders beside `files` with judges' logits, for NAME:JUDGE

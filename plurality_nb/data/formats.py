@@ -35,6 +35,7 @@ from plurality_nb.data.judgements import (
     register_format,
 )
 from plurality_nb.data.pairwise import PAIRWISE_FORMATS
+from plurality_nb.data.published import PUBLISHED_FORMATS
 from plurality_nb.data.rankings import RANKING_FORMATS
 from plurality_nb.data.schema import FEATURES, pair_id
 from plurality_nb.data.trl import prompt_like_columns
@@ -48,6 +49,7 @@ FORMATS: dict[str, Format] = {
     **RANKING_FORMATS,
     **VERDICT_FORMATS,
     **VOTE_FORMATS,
+    **PUBLISHED_FORMATS,
 }
 
 # %% ../../nbs/data/16_formats.ipynb #escape-formula

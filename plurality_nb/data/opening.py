@@ -38,6 +38,7 @@ from plurality_nb.data.files import (
     rows_of_split,
 )
 from plurality_nb.data.outputs import cache_folder, replacing
+from plurality_nb.data.published import published_rows
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import note_types
 from plurality_nb.data.schema import digest
@@ -158,14 +159,21 @@ def _with_logits(rows: Iterable, source: Source, judge: str) -> Iterator[dict]:
         yield {**row, 'logits': given.get(id), 'logits_reversed': reversed_order.get(id)}
 
 
+def _rows_of_url(url: str, source: Source) -> Iterable:
+    "The rows of one file, fetched with those that belong to it."
+    folder = url.rpartition('/')[0]
+    beside = {name: _fetch(f'{folder}/{name}') for name in source.beside}
+    path = _fetch(url)
+    published = published_rows(path, beside or None)
+    return read_rows(path, kind=Path(url).suffix) if published is None else published
+
+
 def _rows_of_files(source: Source, subset: str | None) -> Iterable:
     "The rows of a source's own files: of one subset, or of all."
     assert source.files is not None
     subsets = (subset,) if subset in source.subsets else source.subsets
     urls = [source.files.format(subset=name) for name in subsets] or [source.files]
-    rows = itertools.chain.from_iterable(
-        read_rows(_fetch(url), kind=Path(url).suffix) for url in urls
-    )
+    rows = itertools.chain.from_iterable(_rows_of_url(url, source) for url in urls)
     return _with_logits(rows, source, subset) if source.judges and subset else rows
 
 
@@ -421,7 +429,8 @@ def open_source(
         where = 'dataset' if isinstance(data, Dataset) else 'rows'
         return Opened(rows_of_split(rows_in_memory(data), split), where)
     if path_exists(data):
-        rows = read_rows(data, split, reading=reading)
+        published = published_rows(data)
+        rows = read_rows(data, split, reading=reading) if published is None else published
         return Opened(rows, Path(data).name, types=note_types(data))
     named = _find_source(str(data))
     if named is not None:

@@ -458,7 +458,7 @@ class LocalJudge(_LetterJudge):
     @classmethod
     def load(
         cls,
-        name: str | Path,  # Hub id, or folder
+        name: str | Path,  # Hub id, folder, or `smollm2`
         revision: str | None = None,  # on the Hub
         device: str | None = None,  # None: the first available of cuda, mps and cpu
         dtype: str | None = None,  # None: as stored; float32 on a CPU

@@ -78,7 +78,7 @@ JUDGES = {
     'population': "the sample's simulated users",
     'recorded:FILE': 'votes that a file holds',
     'reward:MODEL': 'a reward model, or several with commas between',
-    'local:MODEL': 'a causal language model in this process',
+    'local:MODEL': 'a causal language model in this process, such as smollm2',
     'chat:MODEL': 'a model behind an OpenAI-compatible server',
 }
 

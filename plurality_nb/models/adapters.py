@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from plurality_nb.data.outputs import json_object
 from plurality_nb.errors import ContractError
 from plurality_nb.models.folders import looks_like_a_path
+from plurality_nb.models.smollm2 import named_model
 from plurality_nb.models.weights import (
     LoadedModel,
     check_finite_weights,
@@ -104,11 +105,11 @@ def base_weights_id(
 # %% ../../nbs/models/09_adapters.ipynb #find-base
 def find_base(
     adapter: AdapterSource,
-    given: str | Path | None = None,  # Hub id, or folder; None: what the adapter names
+    given: str | Path | None = None,  # Hub id, folder, or `smollm2`; None: what the adapter names
 ) -> str:  # Hub id, or folder
     "Where the base model of an adapter is."
     noted = adapter.config.get('base_model_name_or_path')
-    name = str(given or noted or '')
+    name = str(named_model(given or noted or ''))
     if not name:
         want = f'`base_model_name_or_path` in {adapter.folder / _ADAPTER_CONFIG}'
         raise ContractError('base', want, 'none', 'Give the base model by `base`, --base')
@@ -283,7 +284,7 @@ def _put_on(model: Any, adapter: AdapterSource) -> Any:
 # %% ../../nbs/models/09_adapters.ipynb #adapters-3
 def load_adapter(
     adapter: AdapterSource,
-    base: str | Path | None = None,  # Hub id, or folder; None: what the adapter names
+    base: str | Path | None = None,  # Hub id, folder, or `smollm2`; None: what the adapter names
     dtype: str | None = None,  # None: as the base is stored
     trust_remote_code: bool = False,  # run code that comes with the model
 ) -> LoadedModel:

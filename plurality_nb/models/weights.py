@@ -35,6 +35,7 @@ from plurality_nb.models.folders import (
     reading_file,
     similar_folder,
 )
+from plurality_nb.models.smollm2 import SMOLLM2_ON_HUB, SMOLLM2_REMEDY, named_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -130,6 +131,8 @@ def hub_failure(
         reason = f'not in the cache of this machine, nor to be had from the Hub ({first_line})'
     near = similar_folder(name)
     hint = f'Did you mean the folder {near!r}?' if near else 'Give a Hub id, or a folder'
+    if name == SMOLLM2_ON_HUB:
+        hint = SMOLLM2_REMEDY
     return ContractError(argument, want, f'{name!r}: no folder here, {reason}', hint)
 
 
@@ -362,7 +365,7 @@ def _check_adapter(folder: Path) -> None:
 # %% ../../nbs/models/01_weights.ipynb #load-model
 def load_pretrained(
     auto: Any,  # a class of transformers, such as `AutoModelForCausalLM`
-    name: str | Path,  # Hub id, or folder
+    name: str | Path,  # Hub id, folder, or `smollm2`
     want: str,  # the kind of model that is wanted, for the error text
     remedy: str = '',  # what to do where its head is missing, for the error text
     revision: str | None = None,  # on the Hub
@@ -373,6 +376,7 @@ def load_pretrained(
 ) -> LoadedModel:
     "A model with its tokenizer, complete: no weight is filled in at random."
     loadable = f'{want} that transformers can load'
+    name = named_model(name)
     folder = local_folder(name, want=loadable)
     trust = bool(trust_remote_code)
     # The commit is looked up first, so that the tokenizer and the weights come from the same one

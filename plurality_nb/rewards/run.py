@@ -35,6 +35,7 @@ from plurality_nb.data.outputs import (
 from plurality_nb.errors import ContractError
 from plurality_nb.models.adapters import base_weights_id
 from plurality_nb.models.folders import check_weight_files
+from plurality_nb.models.smollm2 import named_model
 from plurality_nb.rewards.saving import (
     check_model,
     check_space,
@@ -313,7 +314,7 @@ def _run_plan(plan: _Plan, ds: Dataset, eval_dataset: Dataset | None) -> MarginT
         check_space(plan.out, _bytes_needed(trainer))
     trainer.note = plan.note
     if plan.lora:
-        trainer.note['base'] = _base_note(trainer, plan.model)
+        trainer.note['base'] = _base_note(trainer, str(named_model(plan.model)))
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
     trainer.train(resume_from_checkpoint=_last_complete_checkpoint(plan.run))
@@ -339,7 +340,7 @@ def _without_empty_run(run: Path) -> Iterator[None]:
 # %% ../../nbs/rewards/12_run.ipynb #train-model
 def train_model(
     ds: Dataset,  # comparisons with what the objective needs
-    model: str | Path,  # Hub id, or folder
+    model: str | Path,  # Hub id, folder, or `smollm2`
     out: str | Path,  # folder of the model; one of ours there is replaced, once all is done
     eval_dataset: Dataset | None = None,  # comparisons to evaluate on
     exclude: Dataset | Iterable[str] = (),  # never to learn from: comparisons, or groups

@@ -37,6 +37,7 @@ from plurality_nb.models.folders import check_weight_files
 from plurality_nb.models.heads import add_outputs, widen_head
 from plurality_nb.models.packing import MicroBatch, Pair, token_budget
 from plurality_nb.models.sharing import looks_back, may_share, packable, pair_outputs
+from plurality_nb.models.smollm2 import named_model
 from plurality_nb.models.templates import (
     TEMPLATE_DATE,
     dated_template,
@@ -1025,7 +1026,7 @@ class MarginTrainer(_CollatingTrainer):
 
     def __init__(
         self,
-        model: str | Path | nn.Module,  # Hub id, folder, or a sequence classifier with one label
+        model: str | Path | nn.Module,  # Hub id, folder, `smollm2`, a classifier with one label
         args: MarginConfig | None = None,
         train_dataset: Any = None,  # comparisons, or what `RewardTrainer` takes
         eval_dataset: Any = None,  # the same, or several by name
@@ -1035,8 +1036,9 @@ class MarginTrainer(_CollatingTrainer):
         args = MarginConfig('trainer_output') if args is None else args
         _check_arguments(args, kwargs.get('data_collator'))
         if isinstance(model, str | Path):
-            model = _place_of(model)
-            args.model_init_kwargs = dict(use_safetensors=True) | dict(args.model_init_kwargs or {})
+            model = _place_of(named_model(model))
+            given = dict(args.model_init_kwargs or {})
+            args.model_init_kwargs = dict(use_safetensors=True) | given
         train_dataset = self._check_rows(train_dataset, args)
         architecture = _architecture(model, args)
         self._is_encoder = not looks_back(architecture)
