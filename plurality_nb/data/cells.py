@@ -146,7 +146,7 @@ def _contract_value(column: str, cell: Cell) -> object:
         return as_conversation(cell, column) if looks_like_conversation(cell) else cell
     if cell == '':
         return None
-    if column == 'seen':
+    if column in ('seen', 'doubtful'):
         return dict(true=True, false=False).get(cell.lower(), str(cell))
     if column == 'ballots':
         return parse_nested(cell)

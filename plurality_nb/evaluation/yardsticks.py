@@ -66,7 +66,7 @@ def yardstick_of_votes(
     return table[~np.isnan(share) & _needs_a_score(table)].reset_index(drop=True)
 
 
-# %% ../../nbs/evaluation/11_yardsticks.ipynb #yardstick-of-pairs
+# %% ../../nbs/evaluation/11_yardsticks.ipynb #pair-of-row
 def _alike(row: Mapping) -> float:
     "1 alike, 0 not, nan where the row is to be left out."
     alike, ratings = as_number(row.get('alike')), row.get('ratings')
@@ -100,6 +100,7 @@ def _pair_of(row: Mapping) -> dict:
     return dict(zip(_COLUMNS, [str(a), str(b), prompt, _alike(row), graded, str(group)]))
 
 
+# %% ../../nbs/evaluation/11_yardsticks.ipynb #yardstick-of-pairs
 def yardstick_of_pairs(
     rows: Iterable[Mapping | ContractError],  # `a`, `b`; `alike` (0, 1), `ratings` (alike above 0)
     # or `gold` (entailment, contradiction); `prompt`, `graded`, `group`
@@ -122,7 +123,7 @@ def yardstick_of_pairs(
     return table.astype(dict(alike=int, graded=float))
 
 
-# %% ../../nbs/evaluation/11_yardsticks.ipynb #read-yardsticks
+# %% ../../nbs/evaluation/11_yardsticks.ipynb #yardstick-in
 def _pair_rows(path: Path) -> list[Mapping | ContractError] | None:
     "The rows of a file of pairs; None for other files."
     rows = iter(read_rows(path))
@@ -145,6 +146,7 @@ def _yardstick_in(path: Path) -> pd.DataFrame | None:
     return table
 
 
+# %% ../../nbs/evaluation/11_yardsticks.ipynb #read-yardsticks
 def _by_source(ds: Dataset, name: str) -> dict[str, Dataset]:
     sources = ds['source'][:] if 'source' in ds.column_names else []
     different = sorted({source for source in sources if source})
