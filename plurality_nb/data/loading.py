@@ -67,6 +67,7 @@ from plurality_nb.data.vote_columns import (
     VOTE_FORMATS,
     check_late_columns,
     complete_vote_columns,
+    discarded_votes,
     label_note,
     recognise_votes,
     signed_choice,
@@ -228,18 +229,21 @@ def _check_verdicts(
 
 # %% ../../nbs/data/20_loading.ipynb #label-scale
 _TRUTHS = {'true': 'a', 'false': 'b'}
-_SCALES = {-1: {1: 'a', -1: 'b', 0: 'tie'}, 2: {1: 'a', 2: 'b', 0: 'tie'}}
-_AS_LABELS = {1: 'a', 0: 'b', 0.5: 'tie'}
+_SCALES: dict[float, dict[float, str]] = {
+    -1: {1: 'a', -1: 'b', 0: 'tie'},
+    2: {1: 'a', 2: 'b', 0: 'tie'},
+}
+_AS_LABELS: dict[float, str] = {1: 'a', 0: 'b', 0.5: 'tie'}
 _TURNED = dict(a='b', b='a', tie='tie')
 
 
-def _meaning_of_labels(labels: Sequence[Any]) -> dict[Any, str]:
+def _meaning_of_labels(labels: Sequence[Any]) -> Mapping[Any, str]:
     "What labels of another form than the contract's may mean; empty where they are of its form."
     words = {str(label).strip() for label in labels}
     if words and all(word.casefold() in _TRUTHS for word in words):
         return {word: _TRUTHS[word.casefold()] for word in sorted(words, reverse=True)}
     numbers = [*map(as_vote_number, labels)]
-    odd = [number for number in numbers if number in _SCALES]
+    odd = [number for number in numbers if number is not None and number in _SCALES]
     if odd and {*numbers} <= {-1, 0, 1, 2} and 4 * len(odd) >= len(numbers):
         return _SCALES[min(odd)]
     are_texts = all(isinstance(label, str) and not isinstance(label, Cell) for label in labels)
@@ -576,6 +580,9 @@ def _remarks(
     notes = [*FORMATS[name].remarks(row)]
     if name == 'trl':
         notes += _trl_notes(row)
+    if name in ('comparisons', 'trl', 'hh') and not _is_ours(row):
+        is_judged = name != 'comparisons' or row.get('label') is not None
+        notes += discarded_votes(row) if is_judged else []
     if every and name in (*_SIDES_OF, 'hh') and not _is_ours(row):
         notes += beside_prompt(every[0], columns, own_names)
     return notes

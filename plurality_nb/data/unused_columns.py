@@ -134,6 +134,47 @@ def _are_foreign_votes(column: str, head: Sequence[Any]) -> bool:
     return are_foreign and bool({'a', 'b'} & {*sides}) and 3 * sides.count(None) <= len(sides)
 
 
+# %% ../../nbs/data/15d_unused_columns.ipynb #called-votes
+_OF_A_WINNER = re.compile(
+    r'votes?|ballots?|winner|verdict|better|best|preferred|preference|chosen|choice|raters?|soft',
+    re.IGNORECASE,
+)
+_OF_ONE_SIDE = re.compile(r'ranks?|wins?|won|share|ratings?', re.IGNORECASE)
+_OF_SOMETHING_ELSE = re.compile(
+    r'reason\w*|rational\w*|expla\w*|comment\w*|text|response|prompt|time|timestamp|date|id|n|num'
+    r'|number|total|count|model|name|url|source',
+    re.IGNORECASE,
+)
+_LONGEST_VOTE = 60  # characters
+
+
+def _is_called_vote(column: str, value: Any) -> bool:
+    "Whether a name speaks of a winner or of a side's votes, whatever form its values have."
+    words = re.findall(r'[a-z]+|\d+', column.casefold())
+    sides = {'a', 'b', 'left', 'right', '1', '2'} & {*words}
+    if re.fullmatch(r'\W*[ab]', column, re.IGNORECASE):
+        return not column.isalpha() and _is_whole(value)
+    is_total = _is_whole(value) and {*words} <= {'vote', 'votes', 'n', 'num', 'raters', 'rater'}
+    is_long = isinstance(value, str) and len(value) > _LONGEST_VOTE
+    is_blank = value is None or value != value or value in ('', [])
+    if is_total or is_long or is_blank:
+        return False
+    last = words[-1] if words else ''
+    if _OF_SOMETHING_ELSE.fullmatch(last) and words[0] != 'better':
+        return False
+    named = any(map(_OF_A_WINNER.fullmatch, words))
+    return named or (bool(sides) and any(map(_OF_ONE_SIDE.fullmatch, words)))
+
+
+def _called_votes(row: SourceRow, format: str, seen: Collection[str]) -> list[str]:
+    "Columns that only their names show to be votes, in a table of which no vote or label is read."
+    is_read = row.get('label') is not None or any(row.get(c) is not None for c in _CONTRACT_VOTES)
+    if format != 'comparisons' or is_read:
+        return []
+    others = [c for c in row if isinstance(c, str) and c not in {*seen, *FEATURES, *_OUR_COLUMNS}]
+    return [column for column in others if _is_called_vote(column, row[column])]
+
+
 # %% ../../nbs/data/15d_unused_columns.ipynb #find-other-votes
 def _is_called_a_vote(column: str) -> bool:
     named = (_SPEAKS_OF_A_VOTE.search(column), _NAMES_OF_VOTES.search(column))
@@ -684,6 +725,7 @@ def _find_unused(
         words = [column for column in words if _is_called_a_vote(column)]
     rated = {column for pair in _rated_sides(row, format, head) for column in pair}
     numbers = [] if known else [column for column in numbers if column not in rated]
+    numbers += _called_votes(row, format, {*columns, *words, *numbers, *rated, *read})
     ties = [c for c in _tie_columns(row, head) if c not in {*columns, *numbers, *read}]
     numbers += ties
     chosen = _counts_of_choice(row) if format in ('trl', 'hh') else {}

@@ -178,7 +178,8 @@ def _maybe_raters(row: SourceRow, head: Sequence[Any]) -> list[str]:
 # %% ../../nbs/data/15b_vote_columns.ipynb #count-columns
 def _count_columns(row: SourceRow, stems: Sequence[str], voters: str) -> dict[str, str]:
     "Columns such as `votes_a` or `a_votes`, under the contract's names; empty without both sides."
-    by_name = {column.casefold(): column for column in row if isinstance(column, str)}
+    columns_of_text = [column for column in row if isinstance(column, str)]
+    by_name = {re.sub(r'[ .-]+', '_', c.casefold()): c for c in columns_of_text}
     for stem in stems:
         columns: dict[str, str] = {}
         for outcome in ('a', 'b', 'tie'):
@@ -340,6 +341,9 @@ def _annotator_name(value: Any) -> str | None:
     "A name without spaces around it; a number that pandas made a float as the number it was."
     if value is None or value != value:
         return None
+    if isinstance(value, list | tuple | dict):
+        want = 'one name; for votes of several people: one row a vote, or one column a rater'
+        raise ContractError('annotator', want, repr(value)[:60])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip() or None

@@ -453,3 +453,64 @@ def test_labels_in_another_form_are_told_with_what_reads_them(labels, strict):
     assert votes_of(load_comparisons(rows, **as_said)) == LABELS[labels]
     opposite = [[b, a, tie] for a, b, tie in LABELS[labels]]
     assert votes_of(load_comparisons(rows, **turned)) == opposite
+
+
+CALLED = [
+    dict(votes="A:3 B:1"),
+    dict(votes="AAB"),
+    dict(vote={"annotator": "x", "vote": "A"}),
+    dict(votes_a=["x", "y"]),
+    {"#A": 3, "#B": 1},
+    dict(rank_a=1, rank_b=2),
+    dict(win_a=True, win_b=False),
+    dict(better_response=1),
+    dict(chosen_idx=0),
+    dict(ratings_a=[5, 4], ratings_b=[3, 3]),
+    dict(rater_1_a=5, rater_1_b=3),
+    dict(share_a="0,7", share_b="0,3"),
+    dict(soft_label=0.7),
+]
+
+
+@pytest.mark.parametrize("votes", CALLED)
+def test_what_only_its_name_shows_to_be_a_vote_is_named(votes):
+    row = dict(prompt="Tea?") | TEXTS
+    said = notes_of([row | votes])
+    assert "looks like" in said
+    for column in votes:
+        assert f"`{column}`" in said
+    assert votes_of(load_comparisons([row | votes])) == NO_VOTES[:1]
+
+
+HARMLESS = [
+    *(dict(votes=17), dict(n_votes=3), dict(best_reason="I like it"), dict(chosen_model="x")),
+    *(dict(vote_time=3.5), dict(rank=2), dict(wins=""), dict(vote_id="v17")),
+]
+
+
+@pytest.mark.parametrize("other", HARMLESS)
+def test_what_is_about_a_vote_is_none(other):
+    assert "looks like votes" not in notes_of([dict(prompt="Tea?") | TEXTS | other])
+
+
+@pytest.mark.parametrize(
+    "names", [("votes-a", "votes-b"), ("votes.a", "votes.b"), ("A votes", "B votes")]
+)
+def test_counts_are_read_whatever_joins_their_names(names):
+    rows = table(**dict(zip(names, [(3, 0), (1, 2)])))
+    assert votes_of(load_comparisons(rows)) == [[3, 1, 0], [0, 2, 0]]
+
+
+@pytest.mark.parametrize("flag", [dict(valid="no"), dict(status="rejected"), dict(spam=1)])
+def test_flags_beside_a_label_are_named(flag):
+    (column,) = flag
+    for won in (TEXTS | dict(label=1), dict(chosen="x", rejected="y")):
+        assert f"`{column}` is" in notes_of([dict(prompt="Tea?") | won | flag])
+        assert f"`{column}` is" not in notes_of([dict(prompt="Tea?") | won | {column: "fine"}])
+
+
+@pytest.mark.parametrize("names", [["x", "y"], {"name": "x"}])
+def test_several_names_are_not_one_person(names):
+    rows = [dict(prompt="Tea?") | TEXTS | dict(vote="A", annotator=names)]
+    with pytest.raises(ContractError, match="one name"):
+        load_comparisons(rows)
