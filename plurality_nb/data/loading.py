@@ -205,11 +205,9 @@ def _naming_voters(convert: Callable, known: Mapping, name: str) -> Callable:
 
 
 # %% ../../nbs/data/20_loading.ipynb #whose-verdicts
-def _check_verdicts(
-    known: Mapping, name: str, head: list, columns: Mapping, counting: Counting
-) -> None:
+def _check_verdicts(name: str, head: list, columns: Mapping, counting: Counting) -> None:
     "Refuses verdicts of named people in a format whose votes are a judge's."
-    signed = vote_like_columns(known).annotators
+    signed = vote_like_columns(joined_rows(head)).annotators
     names = {str(value) for value in vote_cells(head, signed)}
     is_said = counting.annotators_are == 'judges' or all(map(resembles_model, names))
     if name != 'alpaca_eval' or is_said:
@@ -250,6 +248,7 @@ def _meaning_of_labels(labels: Sequence[Any]) -> Mapping[Any, str]:
     return _AS_LABELS if numbers and are_texts and {*numbers} <= {0, 0.5, 1} else {}
 
 
+# %% ../../nbs/data/20_loading.ipynb #label-scale-more
 def _check_label_scale(name: str, head: list, columns: Mapping) -> None:
     "Refuses labels in another form, of which some would be read and others not."
     column = columns.get('label', 'label')
@@ -269,6 +268,14 @@ def _check_label_scale(name: str, head: list, columns: Mapping) -> None:
         f'{options} --vote-words {turned}; if it is something else: --map own_label={column}',
         reason=f'labels in another form in `{column}`',
     )
+
+
+# %% ../../nbs/data/20_loading.ipynb #check-unclear
+def _check_unclear(name: str, head: list, columns: Mapping, counting: Counting | None) -> None:
+    "Refuses labels and verdicts that may mean several things; no `counting`: the format is given."
+    _check_label_scale(name, head, columns)
+    if counting is not None:
+        _check_verdicts(name, head, columns, counting)
 
 
 # %% ../../nbs/data/20_loading.ipynb #said-of-votes
@@ -345,10 +352,7 @@ def _recognise(
         is_given = bool(format or opened.format)
         name, columns, looked_at = _vote_columns(looked_at, name, given, is_given)
         convert = FORMATS[name].convert
-        _check_label_scale(name, looked_at, columns)
-        if not is_given:
-            seen = joined_rows(looked_at)
-            _check_verdicts(seen, name, looked_at, columns, counting)
+        _check_unclear(name, looked_at, columns, None if is_given else counting)
         if name in VOTE_FORMATS:
             words = check_vote_words(counting.vote_words)
             convert = vote_reader(name, looked_at, columns, words)

@@ -34,6 +34,8 @@ from plurality_nb.data.vote_columns import (
     vote_like_columns,
     vote_options,
 )
+
+# %% ../../nbs/data/15d_unused_columns.ipynb #imports-words
 from plurality_nb.data.vote_words import (
     NAMED_SIDES,
     VoteWords,
@@ -194,6 +196,7 @@ def _may_vote(column: str, value: Any, row: SourceRow, head: Sequence[Any]) -> b
     return not _tells_order(column, [*vote_cells(head, [column])], row)
 
 
+# %% ../../nbs/data/15d_unused_columns.ipynb #find-other-votes-more
 def _other_votes(
     row: SourceRow, seen: Collection[str], head: Sequence[Any]
 ) -> tuple[list[str], list[str]]:
@@ -203,7 +206,7 @@ def _other_votes(
         column: value
         for column, value in row.items()
         if isinstance(column, str)
-        and column not in {*seen, *FEATURES, *names_of_sides, *_OUR_COLUMNS}
+        and column not in {*seen, *FEATURES, *names_of_sides, *_SET_ASIDE}
     }
     words = [column for column, value in others.items() if _may_vote(column, value, row, head)]
     numbers = [
@@ -277,6 +280,9 @@ _OUR_COLUMNS = {
     *('selection_score', 'inclusion', 'quality_a', 'quality_b'),
     *(f'own_{column}' for column in FEATURES),
 }
+
+
+_SET_ASIDE = {column for column in _OUR_COLUMNS if column.startswith('own_')}
 
 
 def _without_ours(columns: Sequence[str], row: SourceRow) -> list[str]:
@@ -374,6 +380,7 @@ def _flagged_side(column: str) -> str | None:
     return side.lastgroup if side else None
 
 
+# %% ../../nbs/data/15d_unused_columns.ipynb #words-needed-more
 def _words_needed(layout: VoteLayout, head: Sequence[Any], used: Mapping[str, Any]) -> _Words:
     "What has to be said of the words in the columns that a layout reads."
     columns = layout.columns.get('raters') or [layout.columns.get('vote')]
@@ -432,6 +439,7 @@ def _kept_columns(
     return kept
 
 
+# %% ../../nbs/data/15d_unused_columns.ipynb #unused-hint-more
 def _replaced(
     format: str, layout: VoteLayout, used: Mapping[str, Any], row: SourceRow
 ) -> tuple[list[str], dict[str, str]]:
@@ -451,6 +459,7 @@ def _replaced(
     return [*mapped.values(), *sorted(own)], {f'own_{name}': name for name in sorted(own)}
 
 
+# %% ../../nbs/data/15d_unused_columns.ipynb #unused-hint-text
 def _unused_hint(
     format: str,
     reading: _Reading,
@@ -580,6 +589,7 @@ _NOT_COUNTED = re.compile(
 )
 
 
+# %% ../../nbs/data/15d_unused_columns.ipynb #layout-of-numbers-more
 def _counts_by_name(numbers: Sequence[str], head: Sequence[Any]) -> dict[str, str]:
     "Numbers of votes in the only two columns whose names differ in the side, such as `people_a`."
     pairs = _columns_of_sides([column for column in numbers if not _NOT_COUNTED.search(column)])

@@ -233,15 +233,12 @@ def _with_bare_ties(counts: dict[str, str], row: SourceRow) -> dict[str, str]:
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #columns-of-counts
-def _columns_of_counts(
-    row: SourceRow, tables: Mapping[str, str], head: Sequence[Any] = ()
-) -> dict[str, str]:
+def _columns_of_counts(row: SourceRow, tables: Mapping[str, str]) -> dict[str, str]:
     counts: dict[str, str] = {}
     for table, voters in tables.items():
         found = _count_columns(row, column_names(table), voters)
         own = all(contract == column for contract, column in found.items())
-        values = [*vote_cells(head or [row], [*found.values()])]
-        if not own and all(map(_may_be_count, values)):
+        if not own and all(_may_be_count(row[column]) for column in found.values()):
             counts |= found
     return _with_bare_ties(counts, row)
 
@@ -257,7 +254,7 @@ def vote_like_columns(
     def named(table: str) -> list[str]:
         return [column for column in names if column.casefold() in column_names(table)]
 
-    counts = _columns_of_counts(row, dict(human_counts='human', judge_counts='judge'), head)
+    counts = _columns_of_counts(row, dict(human_counts='human', judge_counts='judge'))
     either = counts if counts and _may_be_voters(counts, head or [row]) else {}
     taken = {*counts.values()}
     unnamed = [column for column in _unnamed_columns(row, head) if column not in taken]
@@ -273,7 +270,7 @@ def vote_like_columns(
         raters=[column for column in raters if column not in signatures],
         unnamed=[column for column in unnamed if _side_count(column)],
         counts={} if either else counts,
-        maybe_counts={} if counts else _columns_of_counts(row, dict(maybe_counts='human'), head),
+        maybe_counts={} if counts else _columns_of_counts(row, dict(maybe_counts='human')),
         either=either,
         maybe_raters=tuple(c for c in _maybe_raters(row, head) if c not in {*taken, *raters}),
     )
@@ -511,6 +508,7 @@ def _long_columns(like: VoteLike, row: SourceRow) -> dict[str, str] | None:
     return dict(vote=vote, annotator=like.annotators[0])
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #recognise-votes-more
 def recognise_votes(
     row: SourceRow,  # the first row
     columns: Mapping[str, Any] = {},  # the user's: a format's column to the file's

@@ -183,6 +183,7 @@ def _scale_meaning(numbers: Sequence[float], is_turned: bool) -> dict[float, str
 _MENTIONED = re.compile(r'\b(?:(?P<a>A|left|first)|(?P<b>B|right|second))\b')
 
 
+# %% ../../nbs/data/15a_vote_words.ipynb #vote-words-option-more
 def _probable_side(word: str) -> str | None:
     "What a word that is no known vote may mean, by the only side that it mentions."
     known = side_of_word(word) or side_in_another_language(word)

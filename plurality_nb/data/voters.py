@@ -44,6 +44,7 @@ _OWN_TO_ARENAS = ('tstamp', 'judge_hash', 'anony')  # columns of data in which v
 _ARENAS = ('mt_bench', 'arena')
 
 
+# %% ../../nbs/data/15c_voters.ipynb #voter-column-of-more
 def voter_column(
     row: SourceRow,  # the first row, as the file has it
     format: str,  # that reads it
