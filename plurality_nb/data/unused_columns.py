@@ -164,7 +164,7 @@ def _is_called_vote(column: str, value: Any) -> bool:
     last = words[-1] if words else ''
     if _OF_SOMETHING_ELSE.fullmatch(last) and words[0] != 'better':
         return False
-    named = any(map(_OF_A_WINNER.fullmatch, words))
+    named = any(map(_OF_A_WINNER.fullmatch, [*words[:1], last]))
     return named or (bool(sides) and any(map(_OF_ONE_SIDE.fullmatch, words)))
 
 
