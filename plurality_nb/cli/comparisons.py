@@ -18,10 +18,11 @@ __all__ = [
 ]
 
 # %% ../../nbs/cli/02_comparisons.ipynb #imports
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -64,11 +65,21 @@ class LoadingOptions(SourceOptions):
 
 
 # %% ../../nbs/cli/02_comparisons.ipynb #parse-pairs
+def _pairs_of_json(text: str, flag: str) -> dict[str, Any]:
+    try:
+        pairs = json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f'want JSON, got {text!r}', param_hint=flag) from error
+    return pairs
+
+
 def parse_pairs(
-    text: str | None,  # KEY=VALUE,KEY=VALUE
+    text: str | None,  # KEY=VALUE,KEY=VALUE, or an object in JSON where these have such signs
     flag: str,  # for the message
-) -> dict[str, str]:
+) -> dict[str, Any]:
     "The keys and values of a flag."
+    if text and text.startswith('{'):
+        return _pairs_of_json(text, flag)
     parts = [part.partition('=') for part in text.split(',')] if text else []
     if not all(key and equals and value for key, equals, value in parts):
         raise typer.BadParameter(f'want KEY=VALUE,KEY=VALUE, got {text!r}', param_hint=flag)

@@ -295,9 +295,13 @@ def _plain_name(name: Any) -> str:
     return re.sub(r'[\W_]+', '', name.lower()) if isinstance(name, str) else ''
 
 
+_A_RATER = re.compile(r'annotator\d')
+
+
 def _known_names() -> dict[str, str]:
     "Plain name to the name of a column that is known; ambiguous ones are left out."
     names = {*FEATURES, 'chosen', 'rejected', *(c for f in FORMATS.values() for c in f.columns)}
+    names -= {name for name in names if _A_RATER.fullmatch(name)}  # `annotator_1` stays as it is
     counts = Counter(map(_plain_name, names))
     return {_plain_name(name): name for name in names if counts[_plain_name(name)] == 1}
 

@@ -49,6 +49,7 @@ class Format(NamedTuple):
     names: Mapping[str, str] = {}  # the contract's column to the source's
     fits: Callable[[SourceRow], bool] = _fits_any  # tells apart formats with the same columns
     remarks: Callable[[SourceRow], list[str]] = _nothing_odd  # what is odd in a row, to be counted
+    also: tuple[str, ...] = ()  # columns of votes that a row may have and that are read
 
 
 # %% ../../nbs/data/12_judgements.ipynb #register-format
@@ -58,12 +59,13 @@ def register_format(
     *columns: str,  # that every row has
     fits: Callable[[SourceRow], bool] = _fits_any,  # tells apart formats with the same columns
     remarks: Callable[[SourceRow], list[str]] = _nothing_odd,  # what is odd in a row
+    also: tuple[str, ...] = (),  # columns of votes that a row may have and that are read
     **names: str,  # the contract's column to the source's, for messages
 ) -> Callable[[_AnyConvert], _AnyConvert]:
     "A decorator that adds a function to a table of formats and returns it unchanged."
 
     def register(convert: _AnyConvert) -> _AnyConvert:
-        formats[name] = Format(columns, convert, names, fits, remarks)
+        formats[name] = Format(columns, convert, names, fits, remarks, also)
         return convert
 
     return register

@@ -56,21 +56,28 @@ from plurality_nb.data.outputs import refuse_foreign, refuse_inputs, replacing
 from plurality_nb.data.schema import FEATURES, OUTCOMES, VOTERS
 from plurality_nb.data.split import PARTS, part_of
 from plurality_nb.data.trl import lost_prompt_error, prompt_like_columns
-from plurality_nb.data.unused_columns import unused_ratings, unused_votes, unused_weights
+from plurality_nb.data.unused_columns import (
+    lost_ties,
+    unused_ratings,
+    unused_votes,
+    unused_weights,
+)
 from plurality_nb.data.vote_columns import (
     ROWS_PEEKED,
     VOTE_FORMATS,
     check_late_columns,
     complete_vote_columns,
+    discarded_votes,
     label_note,
     recognise_votes,
     signed_choice,
     signing_column,
     vote_assumptions,
+    vote_like_columns,
     vote_options,
     vote_reader,
 )
-from plurality_nb.data.vote_words import check_vote_words
+from plurality_nb.data.vote_words import as_vote_number, check_vote_words, resembles_model
 from plurality_nb.data.voters import Counting, VoterColumn, VoterKinds, voter_column
 
 # %% ../../nbs/data/20_loading.ipynb #imports-texts
@@ -197,6 +204,80 @@ def _naming_voters(convert: Callable, known: Mapping, name: str) -> Callable:
     return partial(signed_choice, convert=convert, column=column) if column else convert
 
 
+# %% ../../nbs/data/20_loading.ipynb #whose-verdicts
+def _check_verdicts(name: str, head: list, columns: Mapping, counting: Counting) -> None:
+    "Refuses verdicts of named people in a format whose votes are a judge's."
+    signed = vote_like_columns(joined_rows(head)).annotators
+    names = {str(value) for value in vote_cells(head, signed)}
+    is_said = counting.annotators_are == 'judges' or all(map(resembles_model, names))
+    if name != 'alpaca_eval' or is_said:
+        return
+    texts = dict(prompt='instruction', response_a='output_1', response_b='output_2')
+    mapped = {c: columns.get(own, own) for c, own in dict(texts, vote='preference').items()}
+    people = vote_options('votes_long', {**mapped, 'annotator': signed[0]})
+    raise ContractError(
+        signed[0],
+        'annotators of whom it is known whether they are people or language models',
+        ', '.join(sorted(names)[:5]),
+        'Say so: --format alpaca_eval --annotators-are judges if they are language models; '
+        f'{people} if they are people',
+        reason='annotators that may be people',
+    )
+
+
+# %% ../../nbs/data/20_loading.ipynb #label-scale
+_TRUTHS = {'true': 'a', 'false': 'b'}
+_SCALES: dict[float, dict[float, str]] = {
+    -1: {1: 'a', -1: 'b', 0: 'tie'},
+    2: {1: 'a', 2: 'b', 0: 'tie'},
+}
+_AS_LABELS: dict[float, str] = {1: 'a', 0: 'b', 0.5: 'tie'}
+_TURNED = dict(a='b', b='a', tie='tie')
+
+
+def _meaning_of_labels(labels: Sequence[Any]) -> Mapping[Any, str]:
+    "What labels of another form than the contract's may mean; empty where they are of its form."
+    words = {str(label).strip() for label in labels}
+    if words and all(word.casefold() in _TRUTHS for word in words):
+        return {word: _TRUTHS[word.casefold()] for word in sorted(words, reverse=True)}
+    numbers = [*map(as_vote_number, labels)]
+    odd = [number for number in numbers if number is not None and number in _SCALES]
+    if odd and {*numbers} <= {-1, 0, 1, 2} and 4 * len(odd) >= len(numbers):
+        return _SCALES[min(odd)]
+    are_texts = all(isinstance(label, str) and not isinstance(label, Cell) for label in labels)
+    return _AS_LABELS if numbers and are_texts and {*numbers} <= {0, 0.5, 1} else {}
+
+
+# %% ../../nbs/data/20_loading.ipynb #label-scale-more
+def _check_label_scale(name: str, head: list, columns: Mapping) -> None:
+    "Refuses labels in another form, of which some would be read and others not."
+    column = columns.get('label', 'label')
+    labels = [*vote_cells(head, [column])] if name == 'comparisons' else []
+    meaning = _meaning_of_labels(labels)
+    if not meaning:
+        return
+    kept = {n: c for n, c in columns.items() if n != 'label'}
+    options = vote_options('votes_long', {**kept, 'vote': column})
+    words = ','.join(f'{label}={vote}' for label, vote in meaning.items())
+    turned = ','.join(f'{label}={_TURNED[vote]}' for label, vote in meaning.items())
+    raise ContractError(
+        column,
+        'numbers of which 1 says that `response_a` is better, 0 that `response_b` is',
+        ', '.join(map(repr, list(dict.fromkeys(labels))[:5])),
+        f'If it is the winner: {options} --vote-words {words}; the other way round: '
+        f'{options} --vote-words {turned}; if it is something else: --map own_label={column}',
+        reason=f'labels in another form in `{column}`',
+    )
+
+
+# %% ../../nbs/data/20_loading.ipynb #check-unclear
+def _check_unclear(name: str, head: list, columns: Mapping, counting: Counting | None) -> None:
+    "Refuses labels and verdicts that may mean several things; no `counting`: the format is given."
+    _check_label_scale(name, head, columns)
+    if counting is not None:
+        _check_verdicts(name, head, columns, counting)
+
+
 # %% ../../nbs/data/20_loading.ipynb #said-of-votes
 def _said_of_votes(
     opened: Opened,
@@ -208,14 +289,27 @@ def _said_of_votes(
 ) -> list[str]:
     "Which columns look like votes and are not used, and how unclear votes are read."
     said = [
-        unused_votes(known, name, head, columns),
+        _said_of_unused(opened, known, name, head, columns),
         unused_ratings(known, name, head, columns),
         unused_weights(known, name, head),
+        lost_ties(known, name, head),
     ]
     if name in (*VOTE_FORMATS, 'comparisons') and not _is_ours(known):
         said += vote_assumptions(name, head, columns, check_vote_words(counting.vote_words))
     said += _said_of_labels(opened, known, name, head, columns)
     return [sentence for sentence in said if sentence]
+
+
+# %% ../../nbs/data/20_loading.ipynb #said-of-unused
+def _said_of_unused(opened: Opened, known: Mapping, name: str, head: list, columns: Mapping) -> str:
+    "Which columns look like votes and are not used; nothing of a source whose columns are known."
+    if name in ('comparisons', 'trl', 'hh', *VOTE_FORMATS):
+        return unused_votes(known, name, head, columns)
+    own = FORMATS[name]
+    sides = [own.names.get(side, side) for side in ('response_a', 'response_b')]
+    has_sides = len({*sides} & {*own.columns}) == 2
+    is_known = opened.format or name == 'sheet' or not has_sides
+    return '' if is_known else unused_votes(known, name, head, columns, own)
 
 
 # %% ../../nbs/data/20_loading.ipynb #said-of-labels
@@ -252,12 +346,13 @@ def _recognise(
         known = rename_columns(known, texts) if texts else known
         name = 'votes_wide' if 'raters' in columns and not (format or opened.format) else None
         name = name or _known_format(known, format, opened.format)
-        head += _peek(rows) if name in (*_SIDES_OF, 'hh') else []
+        head += _peek(rows)
         looked_at = [_as_spelled(row, spelled) for row in head if isinstance(row, Mapping)]
         given = {**columns, **texts}
         is_given = bool(format or opened.format)
         name, columns, looked_at = _vote_columns(looked_at, name, given, is_given)
         convert = FORMATS[name].convert
+        _check_unclear(name, looked_at, columns, None if is_given else counting)
         if name in VOTE_FORMATS:
             words = check_vote_words(counting.vote_words)
             convert = vote_reader(name, looked_at, columns, words)
@@ -321,11 +416,11 @@ def _vote_columns(
     seen = joined_rows(head)
     known = rename_columns(seen, texts) if texts else seen
     if not is_given and name in (*VOTE_FORMATS, 'comparisons') and 'raters' not in columns:
-        layout = recognise_votes(known, columns)
+        layout = recognise_votes(known, columns, head)
         name = layout.format if layout else 'comparisons'
         if layout and name == 'comparisons':
             check_counted_places(head, layout.columns)
-    complete = complete_vote_columns(known, name, columns, is_given)
+    complete = complete_vote_columns(known, name, columns, is_given, head)
     return name, complete, _with_raters(head, complete)
 
 
@@ -489,6 +584,9 @@ def _remarks(
     notes = [*FORMATS[name].remarks(row)]
     if name == 'trl':
         notes += _trl_notes(row)
+    if name in ('comparisons', 'trl', 'hh') and not _is_ours(row):
+        is_judged = name != 'comparisons' or row.get('label') is not None
+        notes += discarded_votes(row) if is_judged else []
     if every and name in (*_SIDES_OF, 'hh') and not _is_ours(row):
         notes += beside_prompt(every[0], columns, own_names)
     return notes

@@ -145,6 +145,7 @@ def _only_by_name(row: SourceRow) -> bool:
     'ratings',
     *('prompt', 'response_a', 'response_b', 'rating_a', 'rating_b'),
     fits=_only_by_name,
+    also=('annotator',),
 )
 def _read_ratings(row: SourceRow) -> dict:
     ratings = {column: as_number(row[column]) for column in ('rating_a', 'rating_b')}
@@ -443,6 +444,7 @@ def _read_multipref(row: SourceRow) -> dict:
     PAIRWISE_FORMATS,
     'helpsteer2',
     *('prompt', 'response_1', 'response_2', 'preference_strength'),
+    also=('all_preferences_unprocessed',),
     response_a='response_1',
     response_b='response_2',
 )

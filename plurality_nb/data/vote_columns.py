@@ -49,11 +49,14 @@ from plurality_nb.data.judgements import (
     one_person,
     register_format,
 )
+from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.vote_words import (
     VoteWords,
     as_vote_number,
     column_names,
     number_meaning,
+    pairs_text,
+    resembles_model,
     vote_words_option,
 )
 from plurality_nb.errors import ContractError
@@ -69,6 +72,10 @@ class VoteLike(NamedTuple):
     unnamed: list[str]  # a word a column, by anybody
     counts: dict[str, str]  # `human_a`, `judge_b`, ... to a column of counts
     maybe_counts: dict[str, str]  # the same, of names that may mean something else
+    either: Mapping[
+        str, str
+    ] = {}  # the same, of `vote_1` and `vote_2`, which may be voters as well
+    maybe_raters: tuple[str, ...] = ()  # numbers that may be votes, such as in `rater_kim`
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #rater-columns
@@ -91,27 +98,88 @@ def _is_a_vote(value: Any, row: SourceRow) -> bool:
     return isinstance(value, str) and bool(VoteWords().readings(value, row))
 
 
-def _rater_columns(row: SourceRow, stems: Sequence[str]) -> list[str]:
-    "Columns named by a stem with something after it, whose value is a vote or blank."
-    numbered = re.compile(rf'(?:{"|".join(stems)})(?:[ _.-]?\d+|[ _.-][a-z])', re.IGNORECASE)
-    named = re.compile(rf'(?:{"|".join(stems)})[ _.-]\w+', re.IGNORECASE)
+def _is_word(value: Any, row: SourceRow) -> bool:
+    return value is not None and bool(str(value).strip()) and _is_a_vote(value, row)
+
+
+def _has_words_alone(column: str, row: SourceRow, head: Sequence[Any]) -> bool:
+    "Whether a column has votes in words, so that its name alone need not say that it is a vote."
+    rows = [each for each in head or [row] if isinstance(each, Mapping)]
+    is_a_number = any(as_vote_number(value) is not None for value in vote_cells(rows, [column]))
+    is_vote = _is_word(row[column], row) and not is_a_number
+    return is_vote and all(_is_a_vote(each.get(column), each) for each in rows)
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #which-raters
+_SIDE_AT_END = re.compile(r'[ _.-](?:[ab12]|left|right|first|second)', re.IGNORECASE)
+
+
+def _is_trait(column: str) -> bool:
+    "Whether a name says what a column has of somebody, such as `judge_verdict`, `user_score_a`."
+    *before, last = re.split(r'[ _.-]+', column.casefold())
+    is_of_a_side = len(before) > 1 and _SIDE_AT_END.fullmatch(f'_{last}') is not None
+    return is_of_a_side or last in (*column_names('vote'), 'votes')
+
+
+def _rater_columns(row: SourceRow, stems: Sequence[str], head: Sequence[Any] = ()) -> list[str]:
+    "Columns named by a stem with a number, or with a word after it and votes in words in all rows."
+    any_stem = '|'.join(stems)
+    numbered = re.compile(rf'(?:{any_stem})[ _.-]?\d+', re.IGNORECASE)
+    named = re.compile(rf'(?:{any_stem})[ _.-]\w+', re.IGNORECASE)
     columns = [column for column in row if isinstance(column, str)]
     found = [column for column in columns if numbered.fullmatch(column)]
     if not found:  # `rater_kim`; beside `rater_1` such columns are traits
-        has_vote = [c for c in columns if named.fullmatch(c) and _is_word(row[c], row)]
-        found = has_vote if len(has_vote) > 1 else []
+        found = [c for c in columns if named.fullmatch(c) and not _is_trait(c)]
+        found = [c for c in found if _has_words_alone(c, row, head)]
+        found = found if len(found) > 1 else []
     taken = {*column_names('annotator'), *_CONTRACT_VOTES}
     return [c for c in found if c.casefold() not in taken]
 
 
-def _is_word(value: Any, row: SourceRow) -> bool:
-    return value is not None and bool(str(value).strip()) and _is_a_vote(value, row)
+def _unnamed_columns(row: SourceRow, head: Sequence[Any] = ()) -> list[str]:
+    "Columns such as `vote_1` and `vote_2`; a word after the stem may be an aspect of one vote."
+    stems = column_names('unnamed_raters')
+    end = r'(?:[ _.-]?\d+|[ _.-](?:first|second|[a-z]))'
+    is_plain = re.compile(rf'(?:{"|".join(stems)}){end}', re.IGNORECASE)
+    return [c for c in _rater_columns(row, stems, head) if is_plain.fullmatch(c)]
+
+
+def _signatures(row: SourceRow, raters: Sequence[str], unnamed: Sequence[str]) -> list[str]:
+    "Columns such as `annotator_1` that are names of those who voted in `vote_1`."
+    numbers = {re.sub(r'\D', '', column) for column in unnamed}
+    beside = [rater for rater in raters if re.sub(r'\D', '', rater) in numbers - {''}]
+    return [rater for rater in beside if not _is_a_vote(row[rater], row)]
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #maybe-raters
+_TRAITS = re.compile(
+    r'(?:^|[ _.-])(?:age|levels?|experience|years?|gender|sex|time|hours?|minutes|seconds|duration'
+    r'|id|ids|index|idx|no|num|number|n|count|rank|scores?|ratings?|education|country|region|group'
+    r'|batch|round|done|likes|flags?|confidence|difficulty|agreement|quality|helpfulness)$',
+    re.IGNORECASE,
+)
+
+
+def _maybe_raters(row: SourceRow, head: Sequence[Any]) -> list[str]:
+    "Columns such as `rater_kim` and `rater_b` whose numbers may be votes, but as well a trait."
+    stems = [*column_names('raters'), *column_names('unnamed_raters')]
+    named = re.compile(rf'(?:{"|".join(stems)})[ _.-][a-z]\w*', re.IGNORECASE)
+    taken = {*column_names('annotator'), *_CONTRACT_VOTES}
+    found = []
+    for column in row:
+        if not isinstance(column, str) or not named.fullmatch(column) or column in taken:
+            continue
+        numbers = {*map(as_vote_number, vote_cells(head or [row], [column]))}
+        if not _is_trait(column) and not _TRAITS.search(column) and numbers <= {0, 1, 2}:
+            found.append(column)
+    return found if len(found) > 1 else []
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #count-columns
 def _count_columns(row: SourceRow, stems: Sequence[str], voters: str) -> dict[str, str]:
     "Columns such as `votes_a` or `a_votes`, under the contract's names; empty without both sides."
-    by_name = {column.casefold(): column for column in row if isinstance(column, str)}
+    columns_of_text = [column for column in row if isinstance(column, str)]
+    by_name = {re.sub(r'[ .-]+', '_', c.casefold()): c for c in columns_of_text}
     for stem in stems:
         columns: dict[str, str] = {}
         for outcome in ('a', 'b', 'tie'):
@@ -119,7 +187,7 @@ def _count_columns(row: SourceRow, stems: Sequence[str], voters: str) -> dict[st
                 for name in (f'{stem}_{side}', f'{side}_{stem}'):
                     if name in by_name:
                         columns.setdefault(f'{voters}_{outcome}', by_name[name])
-        if f'{voters}_a' in columns and f'{voters}_b' in columns:
+        if f'{voters}_a' in columns and f'{voters}_b' in columns and f'{stem}_3' not in by_name:
             return columns
     return {}
 
@@ -127,6 +195,16 @@ def _count_columns(row: SourceRow, stems: Sequence[str], voters: str) -> dict[st
 def _may_be_count(value: Any) -> bool:
     number = as_vote_number(value)
     return value in (None, '') or value != value or (number is not None and number >= 0)
+
+
+_ONE_VOTE_OR_COUNT = re.compile(r'votes?_(?:1|2|first|second)', re.IGNORECASE)
+
+
+def _may_be_voters(counts: Mapping[str, str], head: Sequence[Any]) -> bool:
+    "Whether `vote_1` and `vote_2` may be the votes of two people as well as numbers of votes."
+    columns = [*counts.values()]
+    are_votes = {*map(as_vote_number, vote_cells(head, columns))} <= {0, 1, 2}
+    return len(columns) == 2 and all(map(_ONE_VOTE_OR_COUNT.fullmatch, columns)) and are_votes
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #bare-ties
@@ -168,31 +246,33 @@ def _columns_of_counts(row: SourceRow, tables: Mapping[str, str]) -> dict[str, s
 # %% ../../nbs/data/15b_vote_columns.ipynb #find-vote-like
 def vote_like_columns(
     row: SourceRow,  # a file's first row
+    head: Sequence[Any] = (),  # its first rows; none: this one
 ) -> VoteLike:
-    "The columns that look like votes, by their names and the row's values."
+    "The columns that look like votes, by their names and the values in the first rows."
     names = [column for column in row if isinstance(column, str)]
 
     def named(table: str) -> list[str]:
         return [column for column in names if column.casefold() in column_names(table)]
 
-    raters = _rater_columns(row, column_names('raters'))
     counts = _columns_of_counts(row, dict(human_counts='human', judge_counts='judge'))
+    either = counts if counts and _may_be_voters(counts, head or [row]) else {}
     taken = {*counts.values()}
+    unnamed = [column for column in _unnamed_columns(row, head) if column not in taken]
+    raters = [c for c in _rater_columns(row, column_names('raters'), head) if c not in taken]
+    signatures = _signatures(row, raters, [*unnamed, *either.values()])
     return VoteLike(
         votes=[
             column
             for column in named('vote')
             if isinstance(row[column], str | int | float) or row[column] is None
         ],
-        annotators=named('annotator'),
-        raters=[column for column in raters if column not in taken],
-        unnamed=[
-            column
-            for column in _rater_columns(row, column_names('unnamed_raters'))
-            if column not in taken and _side_count(column)
-        ],
-        counts=counts,
+        annotators=[*named('annotator'), *signatures],
+        raters=[column for column in raters if column not in signatures],
+        unnamed=[column for column in unnamed if _side_count(column)],
+        counts={} if either else counts,
         maybe_counts={} if counts else _columns_of_counts(row, dict(maybe_counts='human')),
+        either=either,
+        maybe_raters=tuple(c for c in _maybe_raters(row, head) if c not in {*taken, *raters}),
     )
 
 
@@ -258,6 +338,9 @@ def _annotator_name(value: Any) -> str | None:
     "A name without spaces around it; a number that pandas made a float as the number it was."
     if value is None or value != value:
         return None
+    if isinstance(value, list | tuple | dict):
+        want = 'one name; for votes of several people: one row a vote, or one column a rater'
+        raise ContractError('annotator', want, repr(value)[:60])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip() or None
@@ -349,11 +432,13 @@ def _read_votes_wide(row: SourceRow) -> dict:
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #raters-of
-def _raters_of(row: SourceRow, columns: Mapping) -> tuple[list[str], bool]:
+def _raters_of(
+    row: SourceRow, columns: Mapping, head: Sequence[Any] = ()
+) -> tuple[list[str], bool]:
     "The columns of raters, and whether each belongs to one rater throughout."
     given = columns.get('raters')
     if given is None:
-        like = vote_like_columns(row)
+        like = vote_like_columns(row, head)
         if not like.raters and not like.unnamed:
             raise ContractError(
                 'raters',
@@ -372,8 +457,14 @@ def _raters_of(row: SourceRow, columns: Mapping) -> tuple[list[str], bool]:
     if absent or not raters:
         want = "columns of the data, joined by '+'; * stands for any part of a name"
         raise ContractError('raters', want, f'{absent} in {list(row)}')
-    are_anybody = set(raters) <= set(_rater_columns(row, column_names('unnamed_raters')))
-    return list(dict.fromkeys(raters)), not are_anybody
+    return list(dict.fromkeys(raters)), not _are_anybody(raters)
+
+
+def _are_anybody(raters: Sequence[str]) -> bool:
+    "Whether columns do not name their voters: `vote_1`, `preference_style`, but not `vote_gpt4`."
+    stems = '|'.join(column_names('unnamed_raters'))
+    unnamed = re.compile(rf'(?:{stems})(?:[ _.-]?\d+|[ _.-]\w+)', re.IGNORECASE)
+    return all(map(unnamed.fullmatch, raters)) and not any(map(resembles_model, raters))
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #recognised
@@ -417,14 +508,16 @@ def _long_columns(like: VoteLike, row: SourceRow) -> dict[str, str] | None:
     return dict(vote=vote, annotator=like.annotators[0])
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #recognise-votes-more
 def recognise_votes(
     row: SourceRow,  # the first row
     columns: Mapping[str, Any] = {},  # the user's: a format's column to the file's
+    head: Sequence[Any] = (),  # the first rows; none: this one
 ) -> VoteLayout | None:  # None where no votes are recognised
     "How the votes of a table with the contract's texts are read."
     if not set(_TEXT_COLUMNS) <= row.keys() or _CONTRACT_VOTES & row.keys():
         return None
-    like = vote_like_columns(row)
+    like = vote_like_columns(row, head)
     shapes: list[VoteLayout] = []
     if like.counts:
         shapes.append(VoteLayout('comparisons', dict(like.counts)))
@@ -436,6 +529,8 @@ def recognise_votes(
     elif raters and all(_is_a_vote(row[rater], row) for rater in raters):
         shapes.append(VoteLayout('votes_wide', dict(raters=raters)))
     long = _long_columns(like, row)
+    if like.either:
+        return None
     if long:
         shapes.append(VoteLayout('votes_long', long))
     return shapes[0] if len(shapes) == 1 else None
@@ -447,14 +542,15 @@ def complete_vote_columns(
     format: str,  # that reads it
     columns: Mapping[str, Any],  # the user's: a format's column to the file's
     is_given: bool = True,  # whether the user named the format
+    head: Sequence[Any] = (),  # the first rows; none: this one
 ) -> dict[str, Any]:  # the same, with those that are found
     "The columns of votes, where there is one for each purpose."
     complete = dict(columns)
     if format == 'comparisons' and not is_given:
-        layout = recognise_votes(row, columns)
+        layout = recognise_votes(row, columns, head)
         return complete | (dict(layout.columns) if layout else {})
     if format == 'votes_wide':
-        return complete | dict(raters=_raters_of(row, columns)[0])
+        return complete | dict(raters=_raters_of(row, columns, head)[0])
     if format != 'votes_long':
         return complete
     like = vote_like_columns(_without(row, ['vote', 'annotator']))
@@ -471,10 +567,16 @@ def check_late_columns(
     format: str,  # that reads it
 ) -> None:
     "Refuses votes in columns that the first rows do not have, since nothing reads them."
-    if format not in VOTE_FORMATS:
+    if format not in (*VOTE_FORMATS, 'comparisons'):
         return
-    like = vote_like_columns({column: row[column] for column in new})
+    values = {column: row[column] for column in new if column not in FEATURES}
+    like = vote_like_columns(values)
     late = [*like.votes, *like.annotators, *like.raters, *like.unnamed, *like.counts.values()]
+    late += [*like.either.values(), *like.maybe_raters]
+    if format not in VOTE_FORMATS:
+        late = [c for c in late if c not in like.annotators]
+        late = [c for c in late if c not in like.votes or _is_word(row[c], row)]
+    late = [column for column in late if row[column] not in (None, '')]
     if late:
         raise ContractError(
             late[0],
@@ -522,7 +624,7 @@ def _vote_values(
 ) -> _VoteValues:
     sources, are_named = [columns.get('vote', 'vote')], True
     if format == 'votes_wide':
-        sources, are_named = _raters_of(joined_rows(head), columns)
+        sources, are_named = _raters_of(joined_rows(head), columns, head)
     values = vote_cells(head, sources)
     return _VoteValues(sources, are_named, [v for v in values if not _is_explained(v, words)])
 
@@ -667,12 +769,8 @@ def _text_sides(row: SourceRow) -> tuple[str, str] | None:
 # %% ../../nbs/data/15b_vote_columns.ipynb #options
 def _map_text(columns: Mapping[str, Any]) -> str:
     "The value of `--map`, as a shell reads it."
-    pairs = []
-    for name, column in columns.items():
-        text = '+'.join(column) if isinstance(column, list) else column
-        if name != text:
-            pairs.append(f'{name}={text}')
-    return shlex.quote(','.join(pairs)) if pairs else ''
+    pairs = {name: c for name, c in columns.items() if isinstance(c, list) or name != c}
+    return shlex.quote(pairs_text(pairs)) if pairs else ''
 
 
 def vote_options(

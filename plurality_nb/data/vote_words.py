@@ -8,9 +8,11 @@ __all__ = [
     'NAMED_SIDES',
     'vote_table',
     'column_names',
+    'resembles_model',
     'side_of_word',
     'side_in_another_language',
     'as_vote_number',
+    'pairs_text',
     'vote_words_option',
     'number_meaning',
     'VoteWords',
@@ -18,6 +20,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/data/15a_vote_words.ipynb #imports
+import json
 import re
 import shlex
 import tomllib
@@ -44,6 +47,21 @@ def column_names(
 ) -> list[str]:  # lower case
     "What people call the columns that serve a purpose."
     return vote_table()['columns'][purpose]
+
+
+# %% ../../nbs/data/15a_vote_words.ipynb #resembles-model
+@cache
+def _model_words() -> frozenset[str]:
+    return frozenset(vote_table()['names']['models'])
+
+
+def resembles_model(
+    name: str,  # of an annotator
+) -> bool:
+    "Whether one of the words of a name occurs in names of language models."
+    words = re.split(r'[^a-z]+', name.casefold())
+    parts = re.split(r'[^a-z0-9]+', name.casefold())
+    return bool(_model_words() & {*words, *parts})
 
 
 # %% ../../nbs/data/15a_vote_words.ipynb #side-of-word
@@ -119,6 +137,19 @@ def as_vote_number(
         return None
 
 
+# %% ../../nbs/data/15a_vote_words.ipynb #pairs-text
+def pairs_text(
+    pairs: Mapping[str, Any],  # texts, or lists of texts
+) -> str:  # `key=value,key=value`, or JSON where a text has one of these signs
+    "What a command takes for a mapping."
+    lists = [value if isinstance(value, list) else [value] for value in pairs.values()]
+    texts = [*pairs, *(str(text) for values in lists for text in values)]
+    joined = [text for values in lists if len(values) > 1 for text in values]
+    if any({*',='} & {*text} for text in texts) or any('+' in text for text in joined):
+        return json.dumps(dict(pairs), ensure_ascii=False)
+    return ','.join(f'{key}={"+".join(v)}' for key, v in zip(pairs, lists))
+
+
 # %% ../../nbs/data/15a_vote_words.ipynb #vote-words-option
 def _word_text(word: Any) -> str:
     "A word as a user writes it: numbers without a trailing `.0`."
@@ -126,18 +157,33 @@ def _word_text(word: Any) -> str:
     return str(word).strip() if number is None else f'{number:g}'
 
 
+_ANY_VOTE = 'a|b|tie|none'  # for the user to choose
+
+
+def _middle_of_scale(numbers: Sequence[float]) -> float:
+    "The middle of the usual scale that has some steps: around 0, or from 1 to an odd number."
+    low, high = numbers[0], numbers[-1]
+    middle = (low + high) / 2
+    if low < 0 < high:
+        return 0
+    if low <= 1 or middle.is_integer():
+        return middle
+    return (1 + high + (high + 1) % 2) / 2
+
+
 def _scale_meaning(numbers: Sequence[float], is_turned: bool) -> dict[float, str]:
     "Steps of a scale as votes: those below its middle for A, or for B if it is turned."
     low, high = ('b', 'a') if is_turned else ('a', 'b')
     if len(numbers) < 2:
-        return dict.fromkeys(numbers, low)
-    middle = (numbers[0] + numbers[-1]) / 2
+        return {n: low if abs(n) <= 2 else _ANY_VOTE for n in numbers}
+    middle = _middle_of_scale(numbers)
     return {n: 'tie' if n == middle else (low if n < middle else high) for n in numbers}
 
 
 _MENTIONED = re.compile(r'\b(?:(?P<a>A|left|first)|(?P<b>B|right|second))\b')
 
 
+# %% ../../nbs/data/15a_vote_words.ipynb #vote-words-option-more
 def _probable_side(word: str) -> str | None:
     "What a word that is no known vote may mean, by the only side that it mentions."
     known = side_of_word(word) or side_in_another_language(word)
@@ -155,9 +201,8 @@ def vote_words_option(
     meanings = {f'{n:g}': side for n, side in _scale_meaning(numbers, is_turned).items()}
     for text in texts:
         if as_vote_number(text) is None:
-            meanings[text] = _probable_side(text) or 'a|b|tie|none'
-    pairs = ','.join(f'{text}={meaning}' for text, meaning in meanings.items())
-    return f'--vote-words {shlex.quote(pairs)}'
+            meanings[text] = _probable_side(text) or _ANY_VOTE
+    return f'--vote-words {shlex.quote(pairs_text(meanings))}'
 
 
 # %% ../../nbs/data/15a_vote_words.ipynb #number-meaning-of
