@@ -57,6 +57,7 @@ from plurality_nb.data.vote_words import (
     number_meaning,
     pairs_text,
     resembles_model,
+    side_of_word,
     vote_words_option,
 )
 from plurality_nb.errors import ContractError
@@ -741,7 +742,8 @@ def vote_reader(
     sources, are_named, values = _vote_values(format, head, columns, words)
     check_places(head, columns, sources, values)
     numbers = {number for number in map(as_vote_number, values) if number is not None}
-    reader = VoteWords(words, number_meaning(numbers, sources[0], words))
+    has_words = any(side_of_word(str(value)) for value in values if as_vote_number(value) is None)
+    reader = VoteWords(words, number_meaning(numbers, sources[0], words, has_words))
     _check_readable(head, sources, reader, columns)
     if format == 'votes_wide':
         return partial(_read_wide, words=reader, raters=sources, are_named=are_named)

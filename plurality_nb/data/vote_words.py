@@ -235,11 +235,14 @@ def number_meaning(
     numbers: Iterable[float],  # that occur in a column of votes
     column: str,  # its name
     words: Mapping[str, str | None],  # that the user explained
+    is_among_words: bool = False,  # whether other votes of the column are words
 ) -> Mapping[float, str]:  # number to `a`, `b` or `tie`
     "What the numbers of a column stand for; raises where that is not known."
     unexplained = sorted({number for number in numbers if f'{number:g}' not in words})
     known = _LABELS if column == 'label' and 2 not in unexplained else _ONE_TWO_ZERO
-    is_scale = any(_is_step(number) and number not in known for number in unexplained)
+    # One odd number among words is a mistake in its row, and no step of a scale.
+    steps = [] if is_among_words else [n for n in unexplained if _is_step(n)]
+    is_scale = any(number not in known for number in steps)
     if 2 in unexplained and not is_scale:
         return _ONE_TWO_ZERO
     if not {0, 1} & {*unexplained} and not is_scale:
