@@ -213,13 +213,14 @@ def test_no_run_begins_that_could_not_end(vote, tmp_path):
         "--store notes.txt/v.sqlite": "which is no folder",
         "--store .": "got a folder",
         "--max-cost 1": "want prices of tokens read and written",
-        "--out v.txt": "want a name that ends in .parquet",
         "--shard 1/2 --store notes.txt": "want a file that this package wrote votes to",
     }
     with ChatServer() as server:
         for options, message in refused.items():
             code, _, err = vote(server, *options.split())
             assert code == 1 and message in err, (options, err)
+        code, _, err = vote(server, out="v.txt")
+        assert code == 1 and "want a name that ends in .parquet" in err
         assert not server.bodies
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
     assert (tmp_path / "notes.txt").read_text() == "Which tea?"
