@@ -64,7 +64,9 @@ def worst_groups(
     known = scores[scores.value.notna() & scores.low.notna() & (scores.model != 'noise ceiling')]
     rows = []
     for (_, statistic), part in known.groupby(['model', 'statistic'], sort=False):
-        values = part.value.to_numpy()
+        values = (
+            part.value.abs() if statistic == 'tie_calibration' else part.value
+        )  # of either sign
         worst = values.argmin() if statistic in _LARGER_IS_BETTER else values.argmax()
         rows.append(part.iloc[worst].to_dict() | dict(groups_compared=len(part)))
     if not rows:

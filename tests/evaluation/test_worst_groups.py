@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from plurality_nb.data.build import number_column, with_columns
@@ -63,6 +64,15 @@ def test_the_worst_is_the_largest_error_or_the_smallest_area(statistic, worst, v
     scores = score_groups(model, "camp", [statistic], n_boot=50)
     values = scores[scores.model == "model"].value
     assert worst_groups(scores).value.tolist() == [worst(values)]
+
+
+def test_too_few_predicted_ties_are_as_bad_as_too_many():
+    rows = [("many", 0.1), ("few", -0.4), ("others", 0.3)]
+    columns = ["group_of_people", "value"]
+    scores = pd.DataFrame(rows, columns=columns).assign(
+        low=lambda table: table.value - 0.1, model="m", statistic="tie_calibration"
+    )
+    assert worst_groups(scores).group_of_people.tolist() == ["few"]
 
 
 @pytest.mark.parametrize("trait", ["country", "annotator", ""])
