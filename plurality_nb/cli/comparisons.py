@@ -9,6 +9,7 @@ __all__ = [
     'LoadingOptions',
     'parse_pairs',
     'counting_of',
+    'reading_of',
     'load_data',
     'load_foreign',
     'load_stage',
@@ -31,6 +32,7 @@ from plurality_nb.cli.messages import command_line, show_message, shows_progress
 if TYPE_CHECKING:
     from datasets import Dataset  # imported by the functions that use it: it takes seconds
 
+    from plurality_nb.data.files import Reading
     from plurality_nb.data.voters import Counting
 
 
@@ -121,6 +123,16 @@ def counting_of(
     )
 
 
+# %% ../../nbs/cli/02_comparisons.ipynb #reading-of
+def reading_of(
+    source: SourceOptions,
+) -> 'Reading':
+    "What the options say about a file whose contents do not tell."
+    from plurality_nb.data.files import Reading
+
+    return Reading(source.encoding, source.separator, source.any_size)
+
+
 # %% ../../nbs/cli/02_comparisons.ipynb #load-data
 def load_data(
     data: str | Path,  # source, file, folder or Hub id
@@ -131,7 +143,6 @@ def load_data(
     seed: int = 0,
 ) -> 'tuple[Dataset, dict]':  # comparisons, and the account of `read_comparisons`
     "Reads comparisons, and says on stderr what was read."
-    from plurality_nb.data.files import Reading
     from plurality_nb.data.loading import read_comparisons
 
     rejects = Path(f'{out}.rejects.jsonl') if out and lenient else None
@@ -149,7 +160,7 @@ def load_data(
         part=source.part,
         progress=shows_progress(),
         counting=counting_of(source),
-        reading=Reading(source.encoding, source.separator, source.any_size),
+        reading=reading_of(source),
         group_by=source.group_by and source.group_by.replace('-', '_'),
     )
     _show_account(data, account, rejects)

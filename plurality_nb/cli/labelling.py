@@ -18,6 +18,7 @@ from plurality_nb.cli.comparisons import (
     keep_inputs,
     load_data,
     load_foreign,
+    reading_of,
     save_result,
 )
 from plurality_nb.cli.messages import show_message, shows_progress
@@ -197,14 +198,17 @@ def _evaluate(
     most = loading.limit or 1500
     for file in _yardstick_files(data):
         try:
-            found = read_yardsticks(file, most, seed, lambda path: _comparisons(path, loading))
+            found = read_yardsticks(
+                file, most, seed, lambda path: _comparisons(path, loading), reading_of(loading)
+            )
             yardsticks |= {
                 _own_name(yardsticks, name, file): table for name, table in found.items()
             }
         except ContractError as error:
             show_message(f'{file.name} is no yardstick: {error}')
     if not yardsticks:
-        raise ContractError('DATA', 'at least one yardstick', 'none')
+        want = 'pairs with `alike`, `ratings` or `gold`, or comparisons of which people call some a tie'
+        raise ContractError('DATA', want, 'none', 'The lines above say why each file is none')
     encoder = scoring.encoder or ENCODER
     how = (encoder, shows_progress(), scoring.entailment, scoring.batch_size)
     table = score_yardsticks(

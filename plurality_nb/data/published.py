@@ -20,7 +20,7 @@ import json
 import re
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -151,20 +151,32 @@ def cobbler_rows(
 
 
 # %% ../../nbs/data/15e_published.ipynb #cobbler-format
-def _votes_by_wins(
-    wins: Mapping[str, Mapping[str, int]], first: str, second: str
+def _pairs_of_models(
+    row: SourceRow,
+    column: str,  # holds texts by model
+    votes: Callable[[SourceRow, Sequence[str], int, int], dict | None],  # on models i and j
+    prompt: str,
+) -> list[dict]:
+    texts = nested_column(row, column)
+    models = sorted(model for model, text in texts.items() if text is not None)
+    responses = [texts[model] for model in models]
+    return _pairs_of_responses(responses, partial(votes, row, models), dict(prompt=prompt))
+
+
+def _votes_by_number(
+    row: SourceRow, column: str, first: str, second: str, sign: int = 1
 ) -> dict[str, str | None]:
-    "Annotator to vote on two models, where both were compared."
+    "Annotator to vote on two models, where both have a number; with sign -1, less is better."
     return {
-        annotator: score_vote(of[first], of[second], 'wins')
-        for annotator, of in wins.items()
+        annotator: score_vote(sign * of[first], sign * of[second], column)
+        for annotator, of in nested_column(row, column).items()
         if of and of.get(first) is not None and of.get(second) is not None
     }
 
 
 def _cobbler_votes(row: SourceRow, models: Sequence[str], i: int, j: int) -> dict:
-    people = _votes_by_wins(nested_column(row, 'wins_by_people'), models[i], models[j])
-    judges = _votes_by_wins(nested_column(row, 'wins_by_judges'), models[i], models[j])
+    people = _votes_by_number(row, 'wins_by_people', models[i], models[j])
+    judges = _votes_by_number(row, 'wins_by_judges', models[i], models[j])
     said = list(judges.values())
     counts = {f'judge_{vote}': float(said.count(vote)) for vote in ('a', 'b', 'tie')}
     return dict(
@@ -185,13 +197,7 @@ def _cobbler_votes(row: SourceRow, models: Sequence[str], i: int, j: int) -> dic
     response_b='responses',
 )
 def _read_cobbler(row: SourceRow) -> list[dict]:
-    responses = nested_column(row, 'responses')
-    models = sorted(model for model, text in responses.items() if text is not None)
-    return _pairs_of_responses(
-        [responses[model] for model in models],
-        partial(_cobbler_votes, row, models),
-        dict(prompt=row['instruction']),
-    )
+    return _pairs_of_models(row, 'responses', _cobbler_votes, row['instruction'])
 
 
 # %% ../../nbs/data/15e_published.ipynb #penalty
@@ -276,11 +282,8 @@ def mqm_rows(
 # %% ../../nbs/data/15e_published.ipynb #mqm-format
 def _rater_votes(row: SourceRow, systems: Sequence[str], i: int, j: int) -> dict | None:
     first, second = systems[i], systems[j]
-    ballots = [
-        ballot(score_vote(-given[first], -given[second], 'penalties'), rater)
-        for rater, given in nested_column(row, 'penalties').items()
-        if given and given.get(first) is not None and given.get(second) is not None
-    ]
+    votes = _votes_by_number(row, 'penalties', first, second, sign=-1)
+    ballots = [ballot(vote, rater) for rater, vote in votes.items()]
     return dict(model_a=first, model_b=second, ballots=ballots) if ballots else None
 
 
@@ -293,15 +296,10 @@ def _rater_votes(row: SourceRow, systems: Sequence[str], i: int, j: int) -> dict
     response_b='translations',
 )
 def _read_mqm(row: SourceRow) -> list[dict]:
-    translations = nested_column(row, 'translations')
-    systems = sorted(system for system, text in translations.items() if text is not None)
     language = row['target_language']
     task = f'Translate into {language}:' if language else 'Translate:'
-    return _pairs_of_responses(
-        [translations[system] for system in systems],
-        partial(_rater_votes, row, systems),
-        dict(prompt=f'{task}\n\n{row["source"]}'),
-    )
+    prompt = f'{task}\n\n{row["source"]}'
+    return _pairs_of_models(row, 'translations', _rater_votes, prompt)
 
 
 # %% ../../nbs/data/15e_published.ipynb #published-rows

@@ -850,7 +850,7 @@ def lost_ties(
             continue
         said = [str(value).strip().casefold() for value in vote_cells(rows, [column])]
         if all(map(_is_flag, said)):
-            flags[column] = sum(value in ('true', 'yes', '1', '1.0') for value in said)
+            flags[column] = sum(_FLAG_TRUE.fullmatch(value) is not None for value in said)
     ties = [f'`{column}` (true in {count} rows)' for column, count in flags.items() if count]
     if not ties:
         return ''

@@ -10,6 +10,7 @@ __all__ = [
     'yardstick_of_pairs',
     'read_yardsticks',
     'plain_scores',
+    'calibration_gap',
     'measure_likeness',
     'score_yardsticks',
 ]
@@ -24,7 +25,7 @@ import pandas as pd
 from datasets import Dataset
 
 from plurality_nb.data.cells import as_number
-from plurality_nb.data.files import read_rows
+from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, interval, resample, rows_measure
@@ -124,9 +125,9 @@ def yardstick_of_pairs(
 
 
 # %% ../../nbs/evaluation/11_yardsticks.ipynb #yardstick-in
-def _pair_rows(path: Path) -> list[Mapping | ContractError] | None:
+def _pair_rows(path: Path, reading: Reading) -> list[Mapping | ContractError] | None:
     "The rows of a file of pairs; None for other files."
-    rows = iter(read_rows(path))
+    rows = read_rows(path, reading=reading)
     first = next(rows, None)
     if not isinstance(first, Mapping):
         return None
@@ -134,8 +135,8 @@ def _pair_rows(path: Path) -> list[Mapping | ContractError] | None:
     return [first, *rows] if is_pair or 'alike' in first else None
 
 
-def _yardstick_in(path: Path) -> pd.DataFrame | None:
-    rows = _pair_rows(path)
+def _yardstick_in(path: Path, reading: Reading) -> pd.DataFrame | None:
+    rows = _pair_rows(path, reading)
     if rows is None:
         return None
     table = yardstick_of_pairs(rows)
@@ -165,11 +166,12 @@ def read_yardsticks(
     most: int = 1500,  # pairs of each yardstick; of more, so many are drawn
     seed: int = 0,
     load: Callable[[Path], Dataset] = _lenient,  # how comparisons are read
+    reading: Reading = AS_IT_SAYS,  # how files of pairs are
 ) -> dict[str, pd.DataFrame]:  # name to a table as from `yardstick_of_votes`
     "The yardsticks in a file."
     path = Path(path)
     name = path.name.split('.')[0]
-    pairs = _yardstick_in(path)
+    pairs = _yardstick_in(path, reading)
     if pairs is not None:
         tables = {name: pairs}
     else:
@@ -231,18 +233,23 @@ def plain_scores(
 
 
 # %% ../../nbs/evaluation/11_yardsticks.ipynb #calibration
-def _calibration_gap(score: np.ndarray, alike: np.ndarray, bins: int = 10) -> float:
+def calibration_gap(
+    score: np.ndarray,  # (pairs,) in [0, 1]
+    observed: np.ndarray,  # (pairs,) in [0, 1]: whether, or what share of people say so
+    bins: int = 10,  # of equally many pairs, by score
+) -> float:
+    "Mean distance of the bins' mean scores from what was observed in them."
     parts = np.array_split(np.argsort(score, kind='stable'), bins)
-    gaps = [len(part) * abs(score[part].mean() - alike[part].mean()) for part in parts if len(part)]
+    gaps = [len(p) * abs(score[p].mean() - observed[p].mean()) for p in parts if len(p)]
     return float(sum(gaps) / len(score))
 
 
+# %% ../../nbs/evaluation/11_yardsticks.ipynb #measure-score
 def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     ranks = pd.DataFrame(dict(x=x, y=y)).rank()
     return float(ranks.x.corr(ranks.y))
 
 
-# %% ../../nbs/evaluation/11_yardsticks.ipynb #measure-score
 def _measures(table: pd.DataFrame, score: np.ndarray, codes: np.ndarray) -> dict[str, Measure]:
     alike, graded = table.alike.to_numpy(float), table.graded.to_numpy(float)
     measures = dict(area=auroc(score, alike, codes), spearman=UNDEFINED, calibration=UNDEFINED)
@@ -252,7 +259,7 @@ def _measures(table: pd.DataFrame, score: np.ndarray, codes: np.ndarray) -> dict
         )
     if score.min() >= 0 and score.max() <= 1:
         measures['calibration'] = rows_measure(
-            lambda rows: _calibration_gap(score[rows], alike[rows]), codes
+            lambda rows: calibration_gap(score[rows], alike[rows]), codes
         )
     return measures
 

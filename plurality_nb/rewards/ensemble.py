@@ -7,7 +7,6 @@ where it expects them to be divided."""
 __all__ = ['ensemble_doubts', 'ProbeEnsemble', 'train_ensemble']
 
 # %% ../../nbs/rewards/07a_ensemble.ipynb #imports
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.special import expit, xlogy
 from torch import Tensor
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.grouping import known_ids
-from plurality_nb.data.outputs import json_object, replacing
+from plurality_nb.data.outputs import json_object
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
 from plurality_nb.models.folders import check_weight_files
@@ -33,7 +32,7 @@ from plurality_nb.rewards.model import Predictions, RewardModel
 from plurality_nb.rewards.outcomes import check_outcome_settings, predicted_outcomes
 from plurality_nb.rewards.probe import train_probe
 from plurality_nb.rewards.probe_model import Probe, ProbeModel, probe_inputs
-from plurality_nb.rewards.saving import check_model, list_files, read_training, write_training
+from plurality_nb.rewards.saving import TrainingRecord, read_training, write_model
 from plurality_nb.rewards.targets import exclude_groups, training_targets
 from plurality_nb.votes.selection import DOUBT_COLUMNS
 
@@ -98,7 +97,6 @@ class ProbeEnsemble(_ScoringEnsemble):
         path: str | Path,  # folder; a model of ours there is replaced, once all is written
     ) -> Path:
         "Writes `model.safetensors`, `config.json`, `plurality.json` and `groups.txt`."
-        check_model(path)
         config: dict[str, Any] = dict(kind='ensemble', name=self.name, encoder=self.encoder)
         config['thresholds'] = list(self.thresholds)
         weights = {
@@ -106,13 +104,8 @@ class ProbeEnsemble(_ScoringEnsemble):
             for number, member in enumerate(self.members)
             for name, values in member.state_dict().items()
         }
-        with replacing(path) as folder:
-            folder.mkdir()
-            save_file(weights, folder / 'model.safetensors')
-            (folder / 'config.json').write_text(json.dumps(config, indent=1) + '\n')
-            write_training(folder, self.settings, self.groups)
-            list_files(folder)
-        return Path(path)
+        training = TrainingRecord(self.settings, frozenset(self.groups))
+        return write_model(path, weights, config, training)
 
     @staticmethod
     def load(  # type: ignore[override]  # it takes no settings, unlike a classifier

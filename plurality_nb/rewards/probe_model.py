@@ -7,7 +7,6 @@ load such a model."""
 __all__ = ['ProbeInputs', 'probe_inputs', 'Probe', 'start_tastes', 'ProbeModel']
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #imports
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from datasets import Dataset
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from plurality_nb.data.outputs import json_object, replacing
+from plurality_nb.data.outputs import json_object
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER, embed
 from plurality_nb.models.folders import check_weight_files
@@ -29,7 +28,7 @@ from plurality_nb.models.weights import check_finite_weights
 from plurality_nb.rewards.baselines import PairOfRewards
 from plurality_nb.rewards.model import Predictions, RewardModel
 from plurality_nb.rewards.outcomes import check_outcome_settings, predicted_outcomes
-from plurality_nb.rewards.saving import check_model, list_files, read_training, write_training
+from plurality_nb.rewards.saving import TrainingRecord, read_training, write_model
 
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-inputs-type
@@ -154,15 +153,9 @@ class ProbeModel(_ScoringProbe):
         path: str | Path,  # folder; a model of ours there is replaced, once all is written
     ) -> Path:
         "Writes `model.safetensors`, `config.json`, `plurality.json` and `groups.txt`."
-        check_model(path)
         config = dict(kind='probe', name=self.name, encoder=self.encoder, dim=len(self.probe.mean))
-        with replacing(path) as folder:
-            folder.mkdir()
-            save_file(self.probe.state_dict(), folder / 'model.safetensors')
-            (folder / 'config.json').write_text(json.dumps(config, indent=1) + '\n')
-            write_training(folder, self.settings, self.groups)
-            list_files(folder)
-        return Path(path)
+        training = TrainingRecord(self.settings, frozenset(self.groups))
+        return write_model(path, self.probe.state_dict(), config, training)
 
     @staticmethod
     def load(  # type: ignore[override]  # it takes no settings, unlike a classifier

@@ -10,6 +10,7 @@ __all__ = [
     'read_training',
     'list_files',
     'check_model',
+    'write_model',
     'is_first_process',
     'hold_output',
     'check_space',
@@ -21,11 +22,11 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
@@ -33,6 +34,9 @@ from safetensors import SafetensorError
 from plurality_nb import __version__
 from plurality_nb.data.outputs import json_object, refuse_foreign, refuse_inputs, replacing
 from plurality_nb.errors import ContractError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 # %% ../../nbs/rewards/03_saving.ipynb #write-training
@@ -148,6 +152,26 @@ def check_model(
     refuse_inputs(path, inputs, folder=True)
     refuse_foreign(path, _not_a_model, 'a model that was trained here', folder=True)
     _check_place(Path(path))
+
+
+# %% ../../nbs/rewards/03_saving.ipynb #write-weights
+def write_model(
+    path: str | Path,  # folder; a model of ours there is replaced, once all is written
+    weights: Mapping[str, 'Tensor'],  # by name
+    config: dict,  # that `config.json` gets
+    training: TrainingRecord,
+) -> Path:
+    "Writes `model.safetensors`, `config.json`, `plurality.json` and `groups.txt`."
+    from safetensors.torch import save_file  # imports torch, which takes seconds
+
+    check_model(path)
+    with replacing(path) as folder:
+        folder.mkdir()
+        save_file(dict(weights), folder / 'model.safetensors')
+        (folder / 'config.json').write_text(json.dumps(config, indent=1) + '\n')
+        write_training(folder, training.settings, training.groups)
+        list_files(folder)
+    return Path(path)
 
 
 # %% ../../nbs/rewards/03_saving.ipynb #first-process

@@ -130,3 +130,15 @@ def test_own_columns_and_half_labelled_tables_keep_what_they_know(run, tmp_path)
     assert uncertain_rows(labelled).pairs["overall"] == 3
     assert uncertain_rows(labelled).doubtful["overall"] == 1
     assert len(without_doubtful(labelled)) == 2
+
+
+def test_pairs_of_another_encoding_are_read_as_the_options_say(tmp_path, monkeypatch, capsys):
+    data, out = tmp_path / "pairs.csv", tmp_path / "areas.csv"
+    data.write_bytes("a,b,alike\nUn café.,Un thé.,0\nUn café.,Un petit café.,1\n".encode("cp1252"))
+    line = f"plurality taxonomy {data} --out {out} --evaluate".split()
+    for options, code in (([], 1), (["--encoding", "cp1252"], 0)):
+        monkeypatch.setattr("sys.argv", [*line, *options])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert (stop.value.code or 0) == code
+        assert code == 0 or "--encoding cp1252" in capsys.readouterr().err
