@@ -11,6 +11,7 @@ __all__ = [
     'TextWindows',
     'windows',
     'TextStates',
+    'VectorCache',
     'embed',
     'token_states',
 ]
@@ -21,7 +22,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -317,23 +318,27 @@ def _encode_texts(
 
 
 # %% ../../nbs/models/02_encoder.ipynb #cache
-class _VectorCache:
-    "The vectors of one encoder, by the hash of their text; in memory where the cache is off."
+class VectorCache:
+    "What an encoder made of texts, by a hash of them; in memory where the cache is off."
 
-    def __init__(self, encoder: Path):
+    def __init__(
+        self,
+        encoder: Path,  # its folder
+        kind: str = 'embeddings',  # of vectors; each kind has a file of its own
+    ):
         folder = cache_folder()
         if folder is None:
             self.database = sqlite3.connect(':memory:')
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f'embeddings-{encoder_id(encoder)}.sqlite'
+            path = folder / f'{kind}-{encoder_id(encoder)}.sqlite'
             self.database = sqlite3.connect(path, timeout=60)
-
-    def get(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
-        "The stored vectors among those asked for."
         self.database.execute(
             'create table if not exists vectors (key text primary key, vector blob)'
         )
+
+    def get(self, keys: Sequence[str]) -> dict[str, np.ndarray]:
+        "The stored vectors among those asked for, float32."
         vectors = {}
         for start in range(0, len(keys), 500):  # SQLite limits the parameters of a query
             part = keys[start : start + 500]
@@ -343,7 +348,8 @@ class _VectorCache:
                 vectors[key] = np.frombuffer(blob, np.float32)
         return vectors
 
-    def add(self, vectors: dict[str, np.ndarray]) -> None:
+    def add(self, vectors: Mapping[str, np.ndarray]) -> None:
+        "Keeps float32 vectors; a key that is known keeps its own."
         rows = [(key, vector.tobytes()) for key, vector in vectors.items()]
         with self.database:  # one transaction
             self.database.executemany('insert or ignore into vectors values (?, ?)', rows)
@@ -358,7 +364,7 @@ _TEXTS_KEPT_AT_ONCE = 2000  # so an interrupted run loses little
 
 def _vectors_by_key(text_of: dict[str, str], folder: Path, progress: bool) -> dict[str, np.ndarray]:
     "The vector of every text, from the cache or computed and added to it."
-    cache = _VectorCache(folder)
+    cache = VectorCache(folder)
     try:
         vectors = cache.get(list(text_of))
         missing = [key for key in text_of if key not in vectors]
@@ -404,9 +410,8 @@ def token_states(
     folder = encoder_folder(encoder)
     states = _encode_texts(texts, _load_encoder(folder), lambda count: None, with_tokens=True)
     keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-    cache = _VectorCache(folder)
+    cache = VectorCache(folder)
     try:
-        cache.get([])  # makes the table
         cache.add({key: state.vector for key, state in zip(keys, states)})
     finally:
         cache.close()

@@ -7,12 +7,21 @@ in meaning."""
 __all__ = ['character_ratio', 'token_alignment', 'likeness_measures']
 
 # %% ../../nbs/taxonomy/11a_likeness.ipynb #imports
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
 
-from plurality_nb.models.encoder import ENCODER, TextStates, token_states
+from plurality_nb.models.encoder import (
+    ENCODER,
+    TextStates,
+    VectorCache,
+    encoder_folder,
+    token_states,
+)
 from plurality_nb.progress import progress_bar
 
 
@@ -79,6 +88,46 @@ def _pairs_of_states(
         held = {text: states for text, states in held.items() if last_pair[text] >= rows.stop}
 
 
+# %% ../../nbs/taxonomy/11a_likeness.ipynb #alignments
+_CACHE_KIND = 'alignments-1'  # another number where `token_alignment` gives other values
+
+
+def _pair_key(a: str, b: str) -> str:
+    return hashlib.sha256(json.dumps([a, b]).encode()).hexdigest()
+
+
+def _align_missing(
+    text_pairs: dict[str, tuple[str, str]], encoder: str, cache: VectorCache
+) -> Iterator[tuple[str, np.ndarray]]:
+    "What `token_alignment` gives for pairs by their keys, a few hundred kept at a time."
+    firsts, seconds = zip(*text_pairs.values())
+    states = _pairs_of_states(firsts, seconds, encoder)
+    new: dict[str, np.ndarray] = {}
+    for key, (x, y) in zip(text_pairs, states):
+        new[key] = np.array(list(token_alignment(x.tokens, y.tokens).values()), np.float32)
+        yield key, new[key]
+        if len(new) == _PAIRS_IN_MEMORY:
+            cache.add(new)
+            new = {}
+    cache.add(new)
+
+
+def _alignments(
+    text_pairs: Sequence[tuple[str, str]], encoder: str, progress: bool
+) -> list[np.ndarray]:
+    "What `token_alignment` gives for each pair, from the cache or computed and added to it."
+    if not text_pairs:
+        return []
+    keys = [_pair_key(*pair) for pair in text_pairs]
+    with closing(VectorCache(encoder_folder(encoder), _CACHE_KIND)) as cache:
+        aligned = cache.get(list(dict.fromkeys(keys)))
+        missing = {k: pair for k, pair in zip(keys, text_pairs) if k not in aligned}
+        if missing:
+            found = _align_missing(missing, encoder, cache)
+            aligned |= dict(progress_bar(found, 'aligning', progress, total=len(missing)))
+    return [aligned[key] for key in keys]
+
+
 # %% ../../nbs/taxonomy/11a_likeness.ipynb #likeness-measures
 def likeness_measures(
     a: Sequence[str],  # one text of each pair
@@ -86,13 +135,9 @@ def likeness_measures(
     encoder: str = ENCODER,
     progress: bool = True,
 ) -> pd.DataFrame:  # (pairs, 5): `characters`, and what `token_alignment` gives
-    "How alike the texts of each pair are, whichever comes first."
-    firsts = [min(pair) for pair in zip(a, b)]
-    seconds = [max(pair) for pair in zip(a, b)]
-    pairs = progress_bar(
-        _pairs_of_states(firsts, seconds, encoder), 'aligning', progress, total=len(a)
-    )
-    aligned = [token_alignment(x.tokens, y.tokens) for x, y in pairs]
+    "How alike the texts of each pair are, whichever comes first; cached like embeddings."
+    text_pairs = [(min(pair), max(pair)) for pair in zip(a, b)]
+    aligned = _alignments(text_pairs, encoder, progress)
     table = pd.DataFrame(aligned, columns=list(_NOT_ALIGNED), dtype=float)
-    table.insert(0, 'characters', [character_ratio(x, y) for x, y in zip(firsts, seconds)])
+    table.insert(0, 'characters', [character_ratio(x, y) for x, y in text_pairs])
     return table

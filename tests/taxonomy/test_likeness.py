@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingClassifier
 
+from plurality_nb.taxonomy import likeness
 from plurality_nb.taxonomy.boosted_trees import _SETTINGS, fit_trees
 from plurality_nb.taxonomy.likeness import character_ratio, likeness_measures
 from plurality_nb.taxonomy.ties import TIE_INPUTS, monotone_weights, tie_inputs
@@ -79,3 +80,42 @@ def test_inputs_stay_finite_for_any_evidence():
     inputs = tie_inputs(features, np.array([0, 10**6]), np.array([-1e9, 1e9]))
     assert list(inputs.columns) == list(TIE_INPUTS)
     assert np.isfinite(inputs.to_numpy()).all()
+
+
+def test_measures_of_known_pairs_read_no_text_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("PLURALITY_CACHE", str(tmp_path))
+    first, second = ["open", "open", "", "open"], ["shut", "ajar", "shut", "shut"]
+    found = likeness_measures(first, second, progress=False)
+    encoded = []
+
+    def counted(texts, encoder):
+        encoded.extend(texts)
+        return token_states(texts, encoder)
+
+    token_states = likeness.token_states
+    monkeypatch.setattr(likeness, "token_states", counted)
+    again = likeness_measures(second, first, progress=False)
+    pd.testing.assert_frame_equal(found, again)
+    assert not encoded
+    likeness_measures([*first, "door"], [*second, "open"], progress=False)
+    assert sorted(encoded) == ["door", "open"]
+
+
+def test_an_interrupted_run_keeps_what_it_measured(monkeypatch, tmp_path):
+    monkeypatch.setenv("PLURALITY_CACHE", str(tmp_path))
+    monkeypatch.setattr(likeness, "_PAIRS_IN_MEMORY", 2)
+    asked = []
+
+    def short_of_memory(texts, encoder):
+        asked.append(texts)
+        if len(asked) == 2:
+            raise MemoryError
+        return token_states(texts, encoder)
+
+    token_states = likeness.token_states
+    monkeypatch.setattr(likeness, "token_states", short_of_memory)
+    first, second = list("abcd"), list("efgh")
+    with pytest.raises(MemoryError):
+        likeness_measures(first, second, progress=False)
+    likeness_measures(first, second, progress=False)
+    assert asked == [list("abef"), list("cdgh"), list("cdgh")]
