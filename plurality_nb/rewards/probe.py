@@ -51,6 +51,19 @@ def _chosen_before_rejected(outputs: Tensor, is_a_chosen: Tensor) -> Tensor:
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #probe-data-2
+class _PairTargets(NamedTuple):
+    "What pairs teach."
+
+    is_a_chosen: Tensor  # (pairs,)
+    margin: Tensor  # (pairs,)
+    share: Tensor  # (pairs,)
+    outcomes: Tensor  # (pairs, 3): shares for chosen, rejected, tie
+
+    def repeated(self, times: int) -> '_PairTargets':
+        "All pairs, so many times."
+        return _PairTargets(*(torch.cat([values] * times) for values in self))
+
+
 @dataclass
 class _ProbeData:
     "What a probe learns from, and how its loss is computed."
@@ -69,62 +82,58 @@ class _ProbeData:
     def outputs(self) -> int:
         return OBJECTIVES[self.objective].outputs
 
-    def loss(self, probe: Probe, part: _Part) -> Tensor:
-        "The mean loss of some pairs."
-        outputs = probe.both(self.inputs_a[part], self.inputs_b[part])
-        said = read_outputs(_chosen_before_rejected(outputs, self.sign[part] > 0))
-        margin, share, outcomes = self.margin[part], self.share[part], self.outcomes[part]
-        losses = pair_losses(
+    def losses(self, outputs: Tensor, targets: _PairTargets) -> Tensor:
+        "(pairs,): the loss of each pair, from the (outputs, 2, pairs) of A and B."
+        said = read_outputs(_chosen_before_rejected(outputs, targets.is_a_chosen))
+        return pair_losses(
             self.objective,
             said.delta,
-            margin,
-            share,
+            targets.margin,
+            targets.share,
             said.second,
-            outcomes,
+            targets.outcomes,
             said.tastes,
             **self.settings,
         )
-        return losses.mean()
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #probe-data-3
-class _MeasuredData(_ProbeData):
-    "What held-out pairs say of a probe."
+class _TrainingData(_ProbeData):
+    "What descents read of it."
 
-    @torch.no_grad()
-    def own_loss(self, probe: Probe, part: _Part) -> float:
-        "The objective's loss of some pairs, which says whether training diverges."
-        return self.loss(probe, part).item()
+    def targets(self, part: _Part) -> _PairTargets:
+        "Of some pairs."
+        rows = (values[part] for values in (self.sign > 0, self.margin, self.share, self.outcomes))
+        return _PairTargets(*rows)
 
-    @torch.no_grad()
-    def deltas(self, probe: Probe, part: _Part) -> np.ndarray:
-        "(pairs,): reward of chosen - reward of rejected."
-        difference = probe(self.inputs_a[part]) - probe(self.inputs_b[part])
-        return (self.sign[part] * difference).double().numpy()
+    def start(self, part: _Part) -> Probe:
+        "A probe that has made no step, for descent on some pairs."
+        midpoints = (self.inputs_a[part] + self.inputs_b[part]) / 2
+        probe = Probe(midpoints.shape[1], self.outputs)
+        probe.mean.copy_(midpoints.mean(0))
+        if self.outputs > 2:
+            start_tastes(probe, self.inputs_a[part] - self.inputs_b[part])
+        return probe
 
-    @property
-    def midpoints(self) -> Tensor:  # (pairs, dim)
-        return (self.inputs_a + self.inputs_b) / 2
+
+def _descending(weights: Iterable[Tensor], lr: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(weights, lr=lr, momentum=0.9, nesterov=True)
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #descent
 class _Descent:
     "Gradient descent of one probe on some of the pairs."
 
-    def __init__(self, data: _MeasuredData, part: _Part, lr: float):
+    def __init__(self, data: _TrainingData, part: _Part, lr: float):
         self.data = data
-        self.part = part
-        midpoints = data.midpoints
-        self.probe = Probe(midpoints.shape[1], data.outputs)
-        self.probe.mean.copy_(midpoints[part].mean(0))
-        if data.outputs > 2:
-            start_tastes(self.probe, data.inputs_a[part] - data.inputs_b[part])
-        weights = self.probe.parameters()
-        self.optimizer = torch.optim.SGD(weights, lr=lr, momentum=0.9, nesterov=True)
+        self.probe = data.start(part)
+        self.inputs = data.inputs_a[part], data.inputs_b[part]
+        self.targets = data.targets(part)
+        self.optimizer = _descending(self.probe.parameters(), lr)
 
     def step(self) -> None:
         self.optimizer.zero_grad()
-        self.data.loss(self.probe, self.part).backward()
+        self.data.losses(self.probe.both(*self.inputs), self.targets).mean().backward()
         self.optimizer.step()
 
 
@@ -156,35 +165,86 @@ def _divergence_error(
     return ContractError('lr', 'steps with which losses stay finite', got, 'Lower it, or margins')
 
 
-def _mean_own_loss(data: _MeasuredData, descents: Sequence[_Descent], fold: Tensor) -> float:
-    "Over the held-out pairs of all folds."
-    losses = [data.own_loss(descent.probe, fold == k) for k, descent in enumerate(descents)]
-    return float(np.average(losses, weights=np.bincount(fold.numpy())))
+# %% ../../nbs/rewards/07_probe.ipynb #fold-descents
+class _FoldDescents:
+    "Gradient descent of a probe for each fold, on the pairs of all other folds."
+
+    def __init__(self, data: _TrainingData, fold: Tensor, lr: float):
+        self.data = data
+        numbers = range(int(fold.max()) + 1)
+        probes = [data.start(fold != number) for number in numbers]
+        self.inputs = torch.cat([data.inputs_a, data.inputs_b])  # (2 * pairs, dim)
+        self.targets = data.targets(slice(None)).repeated(len(probes))
+        self.means = torch.stack([probe.mean for probe in probes])  # (folds, dim)
+        heads = torch.stack([probe.head.weight.detach() for probe in probes])
+        self.weights = heads.requires_grad_()  # (folds, outputs, dim)
+        self.second_biases = torch.zeros(len(probes), requires_grad=data.outputs > 1)
+        self.held_out = torch.stack([fold == number for number in numbers])  # (folds, pairs)
+        trained = (~self.held_out).float()
+        self.parts = trained / trained.sum(1, keepdim=True)  # of a pair in its fold's mean loss
+        learned = [self.weights, self.second_biases][: min(data.outputs, 2)]
+        self.optimizer = _descending(learned, lr)
+
+    def outputs(self) -> Tensor:
+        "(outputs, 2, folds * pairs): of A and B, by the probe of each fold."
+        folds, outputs, _ = self.weights.shape
+        centres = torch.einsum('fd,fod->fo', self.means, self.weights)
+        said = self.inputs @ self.weights.flatten(0, 1).T - centres.flatten()
+        of_sides = said.view(2, -1, folds, outputs).permute(3, 0, 2, 1)
+        if outputs > 1:
+            second = of_sides[1:2] + self.second_biases[:, None]
+            of_sides = torch.cat([of_sides[:1], second, of_sides[2:]])
+        return of_sides.flatten(2)
+
+
+# %% ../../nbs/rewards/07_probe.ipynb #fold-descents-2
+class _HeldOut(NamedTuple):
+    delta: np.ndarray  # (pairs,): reward of chosen - reward of rejected
+    own_loss: float  # the objective's, mean over the pairs: says whether training diverges
+
+
+class _MeasuredDescents(_FoldDescents):
+    "Descents of folds, and what held-out pairs say of them."
+
+    def losses(self, outputs: Tensor) -> Tensor:
+        "(folds, pairs)"
+        return self.data.losses(outputs, self.targets).view(self.held_out.shape)
+
+    def step(self) -> None:
+        self.optimizer.zero_grad()
+        (self.losses(self.outputs()) * self.parts).sum().backward()
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def measure(self) -> _HeldOut:
+        "What each probe says of the pairs that it does not learn from."
+        outputs = self.outputs()
+        own_loss = self.losses(outputs)[self.held_out].mean()
+        rewards = outputs[0].view(2, *self.held_out.shape)
+        # each pair is held out by one fold
+        delta = self.data.sign * (rewards[0] - rewards[1]).where(self.held_out, 0).sum(0)
+        return _HeldOut(delta.double().numpy(), own_loss.item())
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #best-step
 def _best_step(
-    data: _MeasuredData, groups: Sequence[str], rule: _StoppingRule, progress: bool
+    data: _TrainingData, groups: Sequence[str], rule: _StoppingRule, progress: bool
 ) -> _BestStep:
     "The number of steps after which `preference_loss` on held-out folds is least."
     fold = torch.from_numpy(group_folds(groups, rule.folds, rule.seed))
-    descents = [_Descent(data, fold != k, rule.lr) for k in range(rule.folds)]
+    descents = _MeasuredDescents(data, fold, rule.lr)
     best = _BestStep(0, np.inf)
     for step in progress_bar(range(rule.max_steps + 1), 'probe', progress):
         if step > 0:
-            for descent in descents:
-                descent.step()
+            descents.step()
         if step % _STEPS_BETWEEN_VALIDATIONS:
             continue
-        delta = np.empty(len(fold))
-        for k, descent in enumerate(descents):
-            delta[fold == k] = data.deltas(descent.probe, fold == k)
-        own_loss = _mean_own_loss(data, descents, fold)
-        if not np.isfinite(own_loss):
-            raise _divergence_error(data, rule, step, float(own_loss))
-        loss = own_loss
+        held_out = descents.measure()
+        if not np.isfinite(held_out.own_loss):
+            raise _divergence_error(data, rule, step, held_out.own_loss)
+        loss = held_out.own_loss
         if data.validation_share is not None:
-            loss = preference_loss(delta, data.validation_share)
+            loss = preference_loss(held_out.delta, data.validation_share)
         if loss < best.loss:
             best = _BestStep(step, loss)
         elif step - best.steps >= rule.patience:
@@ -193,7 +253,7 @@ def _best_step(
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #fit-probe
-def _fit_probe(data: _MeasuredData, steps: int, lr: float) -> Probe:
+def _fit_probe(data: _TrainingData, steps: int, lr: float) -> Probe:
     "A probe that has made so many steps on all pairs."
     descent = _Descent(data, slice(None), lr)
     for _ in range(steps):
@@ -208,13 +268,13 @@ def _probe_data(
     settings: dict[str, float],
     encoder: str,
     progress: bool,
-) -> _MeasuredData:
+) -> _TrainingData:
     inputs_a, inputs_b = probe_inputs(ds, encoder, progress)
     tensors = {
         name: torch.from_numpy(targets[name]).float()
         for name in ('sign', 'margin', 'share', 'outcomes')
     }
-    return _MeasuredData(
+    return _TrainingData(
         objective,
         settings,
         inputs_a,

@@ -24,7 +24,7 @@ from plurality_nb.models.packing import micro_batches
 from plurality_nb.models.sharing import may_share, packable, pair_rewards
 from plurality_nb.rewards import probe
 from plurality_nb.rewards.objectives import OBJECTIVES
-from plurality_nb.rewards.probe import _ProbeData, cross_score, train_probe
+from plurality_nb.rewards.probe import _MeasuredDescents, cross_score, train_probe
 from plurality_nb.rewards.targets import training_targets
 from plurality_nb.simulation.users import sample_population, simulate_votes
 from plurality_nb.votes.margins import add_margins, draw_labels
@@ -61,19 +61,19 @@ def controls(study, voted):
 @contextmanager
 def own_loss():
     "Within it, each objective stops by its own loss, as it did before."
-    own, rule = _ProbeData.own_loss, probe.preference_loss
-    losses = []
+    measure, rule = _MeasuredDescents.measure, probe.preference_loss
+    measured = []
 
-    def noted(self, *args):
-        losses.append(own(self, *args))
-        return losses[-1]
+    def noted(self):
+        measured.append(measure(self))
+        return measured[-1]
 
-    _ProbeData.own_loss = noted
-    probe.preference_loss = lambda *_: float(np.mean(losses[-5:]))  # of the five folds
+    _MeasuredDescents.measure = noted
+    probe.preference_loss = lambda *_: measured[-1].own_loss
     try:
         yield
     finally:
-        _ProbeData.own_loss, probe.preference_loss = own, rule
+        _MeasuredDescents.measure, probe.preference_loss = measure, rule
 
 
 def stopping(study, voted, seeds=6):
