@@ -64,6 +64,7 @@ class _PairTargets(NamedTuple):
         return _PairTargets(*(torch.cat([values] * times) for values in self))
 
 
+# %% ../../nbs/rewards/07_probe.ipynb #probe-data-2b
 @dataclass
 class _ProbeData:
     "What a probe learns from, and how its loss is computed."
