@@ -46,13 +46,14 @@ demo: $(READY)
 # nbdev's tests share their process with nobody: it changes what is imported.
 ALONE := tests/test_package.py tests/test_docs.py
 
+# More workers than cores: some notebooks and proofs wait for processes that they started.
 test: $(READY)
 	$(MAKE) --no-print-directory -j 2 --output-sync=target check-pages check-code check-package
-	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 2 --do_print
+	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 3 --do_print
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
 
 proofs: $(READY)
-	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m slow $(ALONE:%=--ignore %) tests
+	OMP_NUM_THREADS=1 python -m pytest -q -n 3 --dist worksteal -m slow $(ALONE:%=--ignore %) tests
 	OMP_NUM_THREADS=1 python -m pytest -q tests/browser
 
 check: $(READY)
