@@ -13,6 +13,7 @@ share with people's, `division` that of how even the jury is with how evenly peo
 the other prompts that people have rated, one vote or all six a pair.
 `rewards`: the probe, cross-fitted by prompt, trained on votes of juries and of people (2,000 pairs), against people's votes: Spearman's correlation with shares, and
 how often it prefers what one person prefers.
+`likeness`: the agreement of juries with people by quadrant and by thirds of the taxonomy's scores, with differences, as real_quadrants.py has it of reward models.
 `llmbar`: each judge's votes (six questions a pair, in both orders, without those of the strategies that ask again): right by one vote, and by the majority of all;
 flips, the advantage of the first position; juries of k judges; log loss calibrated with n labelled pairs.
 Intervals cover prompts, and for CoBBLEr people.
@@ -32,12 +33,15 @@ import numpy as np
 import pandas as pd
 from crowds import data_file
 from real_quadrants import (
+    agreement_measures,
     finished,
     keep,
+    large_enough,
     less,
     machine,
     rank_correlation,
     short_records,
+    slice_masks,
     tabulated,
 )
 
@@ -51,8 +55,11 @@ from plurality_nb.evaluation.tables import (
     pair_leads,
     pair_votes,
     rows_that_count,
+    vote_log_odds,
 )
+from plurality_nb.evaluation.temperature import add_scaled
 from plurality_nb.rewards.probe import cross_score
+from plurality_nb.taxonomy.quadrants import label_taxonomy
 from plurality_nb.votes.bias import correct_order, position_bias
 from plurality_nb.votes.calibration import calibrate_votes, calibrated_shares
 from plurality_nb.votes.margins import draw_labels
@@ -342,6 +349,19 @@ def reward_measures(part, codes):
     return made
 
 
+def likeness_part(args):
+    "Whether juries of judges know alike pairs less well, as reward models do; as in real_quadrants."
+    ds = label_taxonomy(cobbler(args, 2000), progress=False)
+    masks = large_enough(slice_masks(ds), ds["group"][:])
+    scored = {}
+    for k in (1, 4, 16):
+        delta = vote_log_odds(*jury_votes(votes_of(ds, "judge"), k, args.seed).T)
+        columns = dict(reward_a=delta / 2, reward_b=-delta / 2, seen=[False] * len(ds))
+        scored[f"judges {k}"] = with_columns(ds, **columns)
+    rows = add_scaled(rows_that_count(scored, None, "human", False, False).rows)
+    return dict(pairs=len(rows), table=tabulated(rows, agreement_measures(masks), args))
+
+
 # -- LLMBar
 
 
@@ -504,6 +524,7 @@ PARTS = dict(
     alt_test=alt_test_part,
     calibration=calibration_part,
     rewards=rewards_part,
+    likeness=likeness_part,
     llmbar=llmbar_part,
 )
 
