@@ -56,7 +56,8 @@ FILES = dict(
 )
 TEST_FOLDS = 4
 TRAINING_VERSION = 1  # to be raised when what is trained changes: draws are kept
-SIZES = {100: 12, 300: 12, 1000: 20, 3000: 6, None: 3}  # training pairs, and draws; None: all
+# Training pairs (None: all) to draws, and to those of them with `crowd`, which takes longest.
+SIZES = {100: (8, 0), 300: (8, 8), 1000: (12, 12), 3000: (4, 2), None: (2, 0)}
 PRIMARY_SIZE = 1000
 A, B, TIE = range(3)
 
@@ -170,13 +171,14 @@ def draw_path(args: argparse.Namespace, size: int | None, seed: int) -> Path:
 
 def draws_of(study: Study, args: argparse.Namespace, size: int | None) -> Iterator[dict]:
     "The draws of a size, computed or as they were kept; `crowd` is in the first ones alone."
-    draws = args.draws or SIZES[size]
+    draws, with_crowd = SIZES[size]
+    if args.draws is not None:
+        draws, with_crowd = args.draws, args.crowd_draws
     for seed in range(draws):
         path = draw_path(args, size, seed)
         if not path.exists():
             start = time.process_time()
-            has_crowd = args.crowd_draws is None or seed < args.crowd_draws
-            methods = METHODS if has_crowd else METHODS[:-1]
+            methods = METHODS if seed < with_crowd else METHODS[:-1]
             draw = run_draw(study, args.votes, size, seed, methods)
             seconds = time.process_time() - start
             unfinished = path.with_suffix(".unfinished.npz")
@@ -375,8 +377,8 @@ def main() -> None:
         "--sizes", help="training pairs, such as 100,1000,all; all sizes if not given"
     )
     parser.add_argument("--lines", default="data,size,sizes", help="kinds of lines to write")
-    parser.add_argument("--draws", type=int, help="of each size")
-    parser.add_argument("--crowd-draws", type=int, help="draws with `crowd`, which takes longest")
+    parser.add_argument("--draws", type=int, help="of each size; else as in SIZES")
+    parser.add_argument("--crowd-draws", type=int, default=0, help="of them, with `crowd`")
     parser.add_argument("--append", action="store_true", help=f"keep lines in {RESULTS.name}")
     args = parser.parse_args()
     sizes = list(SIZES)
