@@ -54,7 +54,7 @@ def demo_command(
     ] = 'local:smollm2',
     pairs: Annotated[
         int, typer.Option(min=24, max=256, help='How many of the authored pairs.')
-    ] = 256,
+    ] = 192,
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,

@@ -289,9 +289,11 @@ def _order_blocks(report: ReportInput, order: pd.DataFrame) -> Blocks:
 
 # %% ../../nbs/reports/03_sections.ipynb #steps-block
 _STEP_COLUMNS = dict(
-    spread="spread of A's shares (standard deviation)",
-    spearman="Spearman correlation with people's shares",
-    share_error="squared distance from people's shares",
+    spread='spread', spearman='Spearman correlation', share_error='squared distance'
+)
+_STEPS_CAPTION = (
+    "The judge's votes before and after correction: the standard deviation of A's shares over "
+    "pairs, and how these shares correlate with people's and how far they are from them"
 )
 
 
@@ -303,7 +305,7 @@ def _steps_block(steps: pd.DataFrame) -> TableBlock:
         for step in steps.model.unique()
     ]
     head = [TableCell('step'), *map(TableCell, _STEP_COLUMNS.values())]
-    return TableBlock("The judge's votes before and after correction", head, rows)
+    return TableBlock(_STEPS_CAPTION, head, rows)
 
 
 # %% ../../nbs/reports/03_sections.ipynb #votes-section

@@ -349,7 +349,7 @@ def run_demo(
     command: str | None = None,  # for the report
     overwrite: bool = False,  # whether files that no demo wrote may be replaced
     judge: str = LANGUAGE_JUDGE,  # or `population`: as of `open_judge`
-    n_pairs: int = 256,  # of the authored sample, at most all
+    n_pairs: int = 192,  # of the authored sample's 256
 ) -> (
     dict
 ):  # `table`, `differences`, `verdict`, `order`, `worth`, `remarks` (words), `report` (path)

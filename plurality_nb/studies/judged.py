@@ -165,7 +165,7 @@ def describe_steps(
     worth: pd.DataFrame,  # from `score_steps`
     first_rate: float,  # of the votes as answered, from `order_effects`
     n_rated: int,  # pairs that it was calibrated on
-) -> str:  # two sentences or three
+) -> str:  # three sentences
     "What the order did to the judge, and what its votes are worth before and after calibration."
     half = _cell(worth, ONE_HALF, 'share_error').value
     row = _cell(worth, CALIBRATED, 'share_error')
@@ -181,4 +181,7 @@ def describe_steps(
     )
     if row.high < half:
         return f'{text} Saying one half of every pair would be {half:.3f} away.'
-    return f'{text} That is not shown to be nearer than saying one half of every pair ({half:.3f}).'
+    return (
+        f'{text} That is not shown to be nearer than saying one half of every pair ({half:.3f}): '
+        'a margin made of these votes cannot be expected to help.'
+    )
