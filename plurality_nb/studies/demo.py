@@ -47,7 +47,7 @@ from plurality_nb.studies.judged import (
     LANGUAGE_JUDGE,
     correct_votes,
     describe_steps,
-    open_judge,
+    open_demo_judge,
     score_steps,
 )
 from plurality_nb.studies.measure import measure_models
@@ -348,7 +348,7 @@ def run_demo(
     progress: bool = True,
     command: str | None = None,  # for the report
     overwrite: bool = False,  # whether files that no demo wrote may be replaced
-    judge: str = LANGUAGE_JUDGE,  # or `population`: as of `open_judge`
+    judge: str = LANGUAGE_JUDGE,  # or `population`: as of `open_demo_judge`
     n_pairs: int = 192,  # of the authored sample's 256
 ) -> (
     dict
@@ -357,7 +357,7 @@ def run_demo(
     out = Path(out)
     _check_demo(out, overwrite)
     settings = _DemoSettings(judge, n_pairs, n_people, n_votes, scale, n_boot, seed)
-    opened = open_judge(judge, seed)
+    opened = open_demo_judge(judge, seed)
     ready = _demo_pairs(settings, opened.judge, out, progress)
     worth = _judge_worth(ready, settings)
     models = cross_score_arms(ready.pairs, settings.folds, seed, progress)

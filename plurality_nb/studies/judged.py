@@ -6,14 +6,12 @@ responses, calibrate them on a few rated pairs, and see what each step was worth
 # %% auto #0
 __all__ = [
     'LANGUAGE_JUDGE',
-    'SIMULATED_JUDGE',
     'AS_ANSWERED',
     'WITHOUT_ORDER',
     'CALIBRATED',
     'ONE_HALF',
-    'SPREAD',
     'OpenedJudge',
-    'open_judge',
+    'open_demo_judge',
     'correct_votes',
     'score_steps',
     'describe_steps',
@@ -22,7 +20,7 @@ __all__ = [
 # %% ../../nbs/studies/06a_judged.ipynb #imports
 import logging
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -43,9 +41,9 @@ from plurality_nb.votes.shares import votes_of
 
 _log = logging.getLogger(__name__)
 
-# %% ../../nbs/studies/06a_judged.ipynb #open-judge
+# %% ../../nbs/studies/06a_judged.ipynb #opened-judge
 LANGUAGE_JUDGE = 'local:smollm2'
-SIMULATED_JUDGE = 'population'
+_SIMULATED_JUDGE = 'population'
 _IS_REAL = (
     'The judge is SmolLM2-135M-Instruct, a language model on this machine: its votes are real.'
 )
@@ -59,17 +57,18 @@ class OpenedJudge(NamedTuple):
     remark: str
 
 
-def open_judge(
+# %% ../../nbs/studies/06a_judged.ipynb #open-judge
+def open_demo_judge(
     name: str = LANGUAGE_JUDGE,  # or `population`
     seed: int = 0,  # of the simulated judge
 ) -> OpenedJudge:
     "The language model where it can be had, else the simulated judge."
-    known = [LANGUAGE_JUDGE, SIMULATED_JUDGE]
+    known = [LANGUAGE_JUDGE, _SIMULATED_JUDGE]
     if name not in known:
         remedy = 'Other judges vote by `plurality vote`'
         raise ContractError('judge', f'one of {known}', repr(name), remedy)
-    if name == SIMULATED_JUDGE:
-        return OpenedJudge(load_judge(SIMULATED_JUDGE, seed), _IS_SIMULATED)
+    if name == _SIMULATED_JUDGE:
+        return OpenedJudge(load_judge(_SIMULATED_JUDGE, seed), _IS_SIMULATED)
     try:
         return OpenedJudge(load_judge(LANGUAGE_JUDGE), _IS_REAL)
     except ContractError as error:
@@ -77,7 +76,7 @@ def open_judge(
             raise
     missing = f'The language model SmolLM2 cannot be had here. {SMOLLM2_REMEDY}.'
     _log.warning('%s', f'{missing} A simulated judge votes in its place')
-    return OpenedJudge(load_judge(SIMULATED_JUDGE, seed), f'{_IS_SIMULATED} {missing}')
+    return OpenedJudge(load_judge(_SIMULATED_JUDGE, seed), f'{_IS_SIMULATED} {missing}')
 
 
 # %% ../../nbs/studies/06a_judged.ipynb #correct-votes
@@ -109,7 +108,7 @@ def correct_votes(
 
 # %% ../../nbs/studies/06a_judged.ipynb #score-steps
 ONE_HALF = 'one half, always'
-SPREAD = 'spread'
+_SPREAD = 'spread'
 
 
 def _as_rewards(ds: Dataset) -> Dataset:
@@ -123,7 +122,7 @@ def _spread_row(step: str, ds: Dataset) -> dict:
     a, b, tie = votes_of(ds, 'judge')
     share = (a + tie / 2) / (a + b + tie)
     value = float(np.nanstd(share))
-    return dict(model=step, statistic=SPREAD, value=value, low=np.nan, high=np.nan)
+    return dict(model=step, statistic=_SPREAD, value=value, low=np.nan, high=np.nan)
 
 
 def score_steps(
@@ -152,7 +151,7 @@ def score_steps(
 # %% ../../nbs/studies/06a_judged.ipynb #describe-steps
 def _cell(worth: pd.DataFrame, step: str, statistic: str) -> pd.Series:
     rows = worth[(worth.model == step) & (worth.statistic == statistic)]
-    return cast(pd.Series, rows.iloc[0])
+    return rows.iloc[0]
 
 
 def _numbers(worth: pd.DataFrame, step: str, statistic: str) -> str:

