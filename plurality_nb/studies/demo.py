@@ -30,6 +30,8 @@ from plurality_nb.judges.collect import add_votes, ask_both_orders
 from plurality_nb.judges.prompts import Judge
 from plurality_nb.judges.store import check_store
 from plurality_nb.progress import progress_bar
+
+# %% ../../nbs/studies/07_demo.ipynb #imports-of-reports
 from plurality_nb.reports.blocks import svg
 from plurality_nb.reports.page import check_report
 from plurality_nb.reports.plots import plot_forest, plot_prediction
@@ -149,6 +151,7 @@ _DRAWN_FILES = {
 }
 
 
+# %% ../../nbs/studies/07_demo.ipynb #may-write
 def _is_demo(path: Path) -> bool:
     return not path.is_file() or 'demo' in read_settings(path)
 
