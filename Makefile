@@ -1,4 +1,4 @@
-# make demo    the whole pipeline on the authored sample, offline
+# make demo    the whole pipeline on the authored sample, judged by a small language model, offline
 # make test    the checks below; every notebook executed; the tests
 # make check   notebooks, package and README in step; pages, format, lint, types, readability
 # make proofs  what takes longer: killed runs, two processes, TRL side by side, a real browser

@@ -23,20 +23,48 @@ if TYPE_CHECKING:
     from plurality_nb.studies.run import StudyResult
 
 
+# %% ../../nbs/cli/12_studying.ipynb #print-demo
+def _print_demo(result: dict) -> None:
+    "Prints who judged, the tables, and where the report is."
+    from plurality_nb.evaluation.correlation import printed_table, side_by_side
+    from plurality_nb.evaluation.tables import table_remarks
+    from plurality_nb.simulation.users import SIMULATED
+
+    who, sensitivity = result['remarks']
+    print(f"{SIMULATED}\n\n{who}\n\nspearman correlation with 20 users' share [95% interval]")
+    print(printed_table(result['table']))
+    differences = side_by_side(result['differences']).join(result['verdict'])
+    remarks = table_remarks(result['differences'], 'spearman')
+    print('\n'.join(['\nmargin - baseline, same resamples', differences.to_string(), *remarks]))
+    print(f'\n{sensitivity}')
+    print(f'\nreport: {result["report"].resolve()}')
+
+
 # %% ../../nbs/cli/12_studying.ipynb #demo
 def demo_command(
     out: Annotated[Path, typer.Option(help='Folder for tables, figures and the report.')] = Path(
         'demo'
     ),
+    judge: Annotated[
+        Literal['local:smollm2', 'population'],
+        typer.Option(
+            help='Who votes: SmolLM2, a language model, where its package is installed; '
+            'or a simulated judge.'
+        ),
+    ] = 'local:smollm2',
+    pairs: Annotated[
+        int, typer.Option(min=24, max=256, help='How many of the authored pairs.')
+    ] = 192,
     n_boot: NBootOption = 2000,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Go through all stages on the authored sample with simulated users: no network, under two
-    minutes."""
-    from plurality_nb.evaluation.correlation import printed_table, side_by_side
-    from plurality_nb.evaluation.tables import table_remarks
-    from plurality_nb.simulation.users import SIMULATED
+    """Go through all stages on the authored sample: a small language model judges, simulated users
+    evaluate. No network, under four minutes on two cores.
+
+    The model's answers are kept in votes.sqlite in its folder: a second run asks nothing, and one that was
+    stopped goes on from there.
+    """
     from plurality_nb.studies.demo import run_demo
 
     result = run_demo(
@@ -46,14 +74,10 @@ def demo_command(
         progress=shows_progress(),
         command=command_line(),
         overwrite=overwrite,
+        judge=judge,
+        n_pairs=pairs,
     )
-    print(f"{SIMULATED}\n\nspearman correlation with 20 users' share [95% interval]")
-    print(printed_table(result['table']))
-    differences = side_by_side(result['differences']).join(result['verdict'])
-    remarks = table_remarks(result['differences'], 'spearman')
-    print('\n'.join(['\nmargin - baseline, same resamples', differences.to_string(), *remarks]))
-    print(f'\n{result["sensitivity"]}')
-    print(f'\nreport: {result["report"].resolve()}')
+    _print_demo(result)
 
 
 # %% ../../nbs/cli/12_studying.ipynb #init-study

@@ -12,6 +12,7 @@ __all__ = [
     'Judge',
     'quoted',
     'conversation_text',
+    'counts_line',
     'Asking',
     'load_personas',
     'draw_persona',
@@ -214,13 +215,17 @@ VERSIONS: dict[str, str] = _TEXTS['versions']  # of the prompt of each mode
 
 
 # %% ../../nbs/judges/03_prompts.ipynb #counts-line
-def _counts_line(counts: Sequence[int | str], ties: bool) -> str:
-    "The one line that a crowd is to answer with; `counts` are for A, B and neither."
+def counts_line(
+    counts: Sequence[int | str],  # for A, B and neither
+    ties: bool,  # whether neither is an allowed answer
+) -> str:
+    "The one line that a crowd is to answer with."
     first, second, tie = counts
     line = f'A={first} B={second}'
     return f'{line} tie={tie}' if ties else line
 
 
+# %% ../../nbs/judges/03_prompts.ipynb #scale-votes
 def _scale_votes(votes: Sequence[float], of: int, ties: bool) -> list[int]:
     "People's votes as whole numbers that sum to `of`."
     first, second, tie = votes
@@ -314,7 +319,7 @@ def _choice_text(question: Question, asking: _AskingSettings) -> str:
 
 
 def _crowd_text(asking: _AskingSettings) -> str:
-    form = _counts_line(['<number>'] * 3, asking.allows_ties)
+    form = counts_line(['<number>'] * 3, asking.allows_ties)
     tie = _TEXTS['crowd_tie'] if asking.ties else ''
     return _TEXTS['crowd'].format(of=asking.of, tie=tie, form=form)
 
@@ -353,7 +358,7 @@ class Asking(_AskingSettings):
         turns = []
         for example in self._examples(question):
             counts = _scale_votes(example.votes, self.of, self.allows_ties)
-            line = _counts_line(counts, self.allows_ties)
+            line = counts_line(counts, self.allows_ties)
             turns += [self._user_turn(example.question), dict(role='assistant', content=line)]
         return [*turns, self._user_turn(question)]
 

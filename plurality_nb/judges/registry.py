@@ -125,8 +125,6 @@ def load_judge(
     kinds = {form.partition(':')[0] for form in JUDGES}
     if kind not in kinds or bool(rest) == (kind == 'population'):
         raise ContractError('judge', f'one of {", ".join(JUDGES)}', repr(name))
-    if kind == 'local' and settings.get('mode') == 'likelihood':
-        settings.pop('mode')  # it knows no other
     _check_known(kind, settings)
     if kind == 'chat':
         settings = dict(seed=seed) | settings  # of the choice of examples

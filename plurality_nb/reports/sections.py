@@ -287,6 +287,27 @@ def _order_blocks(report: ReportInput, order: pd.DataFrame) -> Blocks:
         )
 
 
+# %% ../../nbs/reports/03_sections.ipynb #steps-block
+_STEP_COLUMNS = dict(
+    spread='spread', spearman='Spearman correlation', share_error='squared distance'
+)
+_STEPS_CAPTION = (
+    "The judge's votes before and after correction: the standard deviation of A's shares over "
+    "pairs, and how these shares correlate with people's and how far they are from them"
+)
+
+
+def _steps_block(steps: pd.DataFrame) -> TableBlock:
+    "What a judge's votes were worth after each step of their correction."
+    cells = {(row.model, row.statistic): interval_cell(row, 3) for _, row in steps.iterrows()}
+    rows = [
+        TableRow(step, [cells.get((step, name), TableCell('')) for name in _STEP_COLUMNS])
+        for step in steps.model.unique()
+    ]
+    head = [TableCell('step'), *map(TableCell, _STEP_COLUMNS.values())]
+    return TableBlock(_STEPS_CAPTION, head, rows)
+
+
 # %% ../../nbs/reports/03_sections.ipynb #votes-section
 def _votes_section(report: ReportInput) -> Blocks:
     cards = {}
@@ -306,6 +327,8 @@ def _votes_section(report: ReportInput) -> Blocks:
     )
     if report.order is not None:
         yield from _order_blocks(report, report.order)
+    if 'judge_steps' in report.further:
+        yield _steps_block(report.further['judge_steps'])
     if len(cards) == 2:
         yield from _judge_blocks(report)
 

@@ -206,7 +206,7 @@ def write_report(
 ) -> Path:  # the page
     "Writes the page and the JSON on some models."
     check_report(path, inputs, how.get('overwrite', False))
-    names = ['scores', 'ceilings', 'matched', 'contrast', 'crowds']
+    names = ['scores', 'ceilings', 'matched', 'contrast', 'crowds', 'judge_steps']
     further = {name: evaluation[name] for name in names if name in evaluation}
     hashes = [dict(path=str(p), sha256=file_hash(p)) for p in inputs if Path(p).exists()]
     return write_page(

@@ -51,6 +51,7 @@ from plurality_nb.data.voters import Counting
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.disagreement import order_effects
 from plurality_nb.judges.collect import Asked, Budget, add_votes, ask_both_orders
+from plurality_nb.judges.local import check_local_mode
 from plurality_nb.judges.prompts import Judge
 from plurality_nb.judges.registry import load_judge
 from plurality_nb.judges.safety import masked
@@ -537,6 +538,8 @@ def check_model_path(
 def _check_judge(task: VoteTask) -> None:
     "Opens a judge, unless it is a model that would be loaded."
     kind, _, models = task.model.partition(':')
+    if kind == 'local':
+        check_local_mode(task.mode, task.examples > 0)
     if kind in ('local', 'reward'):
         for model in models.split(','):
             check_model_path(model)
