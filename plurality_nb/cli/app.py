@@ -56,6 +56,7 @@ _OPTION_OF = dict(  # what functions call something to the option that gives it
     rejects='out',
     scorer='prompts',
     statistics='statistic',
+    trait='by_trait',
     voters='votes',
 )
 
