@@ -277,7 +277,7 @@ def _best_penalty(
     best, worse = _Choice(np.inf, without), 0
     for penalty in _PENALTIES:
         losses = losses_at(penalty)
-        worse = worse + 1 if losses.mean() >= best.losses.mean() else 0
+        worse = 0 if losses.mean() < best.losses.mean() else worse + 1  # also where it is nan
         if not worse:
             best = _Choice(penalty, losses)
         if worse == 2:

@@ -15,6 +15,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.by_trait import audience_gains
 from plurality_nb.rewards import conditioning
 from plurality_nb.rewards.conditioning import Penalties, WholeCrowd, fit_audiences
+from plurality_nb.rewards.ensemble import train_ensemble
 from plurality_nb.rewards.model import RewardModel, score
 from plurality_nb.rewards.new_people import audience_losses
 from plurality_nb.rewards.probe import train_probe
@@ -182,6 +183,11 @@ def test_a_broken_folder_is_named(wrong, model, tmp_path):
     path.write_text(json.dumps(config))
     with pytest.raises(ContractError, match=r"weights of a probe|another kind of `trait`"):
         RewardModel.load(path.parent)
+
+
+def test_an_ensemble_is_not_trained_by_trait(world):
+    with pytest.raises(ContractError, match="`by_trait`: want one probe"):
+        train_ensemble(world, "votes", by_trait="camp", **HOW)
 
 
 def made_crowd(people, votes_each=4, seed=0):
