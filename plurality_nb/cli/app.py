@@ -25,7 +25,12 @@ from plurality_nb.cli.correlating import correlate_command
 from plurality_nb.cli.labelling import taxonomy_command
 from plurality_nb.cli.looking import formats_command, inspect_command, sources_command
 from plurality_nb.cli.messages import show_message, shows_progress
-from plurality_nb.cli.preparing import calibrate_command, draw_labels_command, margin_command
+from plurality_nb.cli.preparing import (
+    calibrate_command,
+    draw_labels_command,
+    export_command,
+    margin_command,
+)
 from plurality_nb.cli.reporting import report_command
 from plurality_nb.cli.scoring import score_command
 from plurality_nb.cli.selecting import select_command
@@ -51,6 +56,7 @@ _OPTION_OF = dict(  # what functions call something to the option that gives it
     rejects='out',
     scorer='prompts',
     statistics='statistic',
+    trait='by_trait',
     voters='votes',
 )
 
@@ -198,6 +204,7 @@ _FUNCTIONS: dict[str, Callable[..., None]] = {
     'calibrate': calibrate_command,
     'draw-labels': draw_labels_command,
     'margin': margin_command,
+    'export': export_command,
     'train': train_command,
     'score': score_command,
     'select': select_command,

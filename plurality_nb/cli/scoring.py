@@ -51,12 +51,20 @@ class ScoringOptions(ReadingOptions):
 
 
 # %% ../../nbs/cli/09_scoring.ipynb #score-steps
-def _load_scorer(model: str, options: dict[str, Any]) -> 'str | RewardModel':
+def _load_scorer(
+    model: str, options: dict[str, Any], audience: str | None = None
+) -> 'str | RewardModel':
     "A reward model, or the name of a baseline, which needs no loading."
+    from plurality_nb.rewards.audiences import no_audiences
     from plurality_nb.rewards.baselines import BASELINES
     from plurality_nb.rewards.model import RewardModel
 
-    return model if model in BASELINES else RewardModel.load(model, **options)
+    if model in BASELINES:
+        if audience:
+            raise no_audiences(model)
+        return model
+    loaded = RewardModel.load(model, **options)
+    return loaded.for_audience(audience) if audience else loaded
 
 
 def _scorer_record(scorer: 'str | RewardModel') -> dict:
@@ -76,6 +84,17 @@ def _warn_seen(scored: 'Dataset', name: str) -> None:
             'they are marked in `seen` and left out of statistics'
         )
 
+
+# %% ../../nbs/cli/09_scoring.ipynb #audience-option
+_AudienceOption = Annotated[
+    str | None,
+    typer.Option(
+        '--for',
+        metavar='TRAIT=VALUE',
+        help='Predict for these people, such as country=NO, by a probe that was trained with '
+        '--by-trait country; for the whole crowd if not given.',
+    ),
+]
 
 # %% ../../nbs/cli/09_scoring.ipynb #score
 _ONE_PROCESS = (
@@ -97,6 +116,7 @@ def score_command(
             "or 'longer response' or 'random'."
         ),
     ],
+    audience: _AudienceOption = None,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -107,8 +127,9 @@ def score_command(
     refuse_ranks('score all pairs', _ONE_PROCESS)
     keep_inputs(out, [data, loading.people])
     check_save(out, [data, model], overwrite)
+    options = given_options(scoring) | dict(lenient=loading.lenient)
+    scorer = _load_scorer(model, options, audience)
     ds, _ = load_foreign(data, loading, out, seed)
-    scorer = _load_scorer(model, given_options(scoring) | dict(lenient=loading.lenient))
     scored = score(ds, scorer, seed, shows_progress())
     record = _scorer_record(scorer)
     _warn_seen(scored, record['model'])

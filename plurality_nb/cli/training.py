@@ -193,12 +193,31 @@ def _evaluated_prompts(paths: list[Path]) -> 'Dataset | tuple[()]':
     return concatenate_datasets([ds.select_columns(['prompt', 'group']) for ds in evaluated])
 
 
+# %% ../../nbs/cli/08_training.ipynb #print-training
+_VALUES_PRINTED = 20
+
+
 def _print_training(record: dict) -> None:
     "Prints what was trained, and how it was evaluated."
     known = ['objective', 'pairs', 'prompts', 'steps', 'validation_loss']
     for name in [*known, *(k for k in record if k.startswith('eval_'))]:
         if name in record:
             print(f'{name:20} {record[name]}')
+    _print_audiences(record.get('by_trait') or {})
+
+
+def _print_audiences(learned: dict) -> None:
+    "Prints what a probe by trait predicts of other people's votes on other prompts."
+    if 'by_value' not in learned:
+        return
+    gain = learned['whole_loss'] - learned['own_loss']
+    whom = 'prompts' if learned['trait'] == 'annotator' else 'people and prompts'
+    print(f'\nlog loss of votes by {learned["trait"]}, {whom} held out: the whole crowd, its own')
+    for row in learned['by_value'][:_VALUES_PRINTED]:
+        people = f'{row["people"]} people, {row["votes"]} votes'
+        print(f'{row["value"]:20} {row["whole_loss"]:.4f} {row["own_loss"]:.4f}  {people}')
+    print(f'gain {gain:.4f}, standard error {learned["gain_error"]:.4f}')
+    print(f'worst: {learned["worst_whole"]}, with its own {learned["worst_own"]}')
 
 
 # %% ../../nbs/cli/08_training.ipynb #train-options
@@ -262,6 +281,15 @@ _EnsembleOption = Annotated[
         min=0,
     ),
 ]
+_ByTraitOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar='TRAIT',
+        help='A trait of the people who voted (`plurality inspect` lists them), such as country, '
+        'or annotator: also learn what those with each value want, as far as it predicts votes of '
+        'other people of theirs on other prompts; `plurality score --for country=NO` uses it.',
+    ),
+]
 _MarginControlOption = Annotated[
     Literal['constant', 'permuted'] | None,
     typer.Option(
@@ -275,6 +303,16 @@ _MissingOption = Annotated[
         help='Rows that the objective cannot use: leave out, stop, or train on their label alone.'
     ),
 ]
+
+
+# %% ../../nbs/cli/08_training.ipynb #check-kind
+def _check_kind(model: str, ensemble: int, by_trait: str | None) -> None:
+    "Stops at an option that only one probe has."
+    for option, value in {'--ensemble': ensemble, '--by-trait': by_trait}.items():
+        if value and model != 'probe':
+            raise typer.BadParameter('want --model probe, got a full model', param_hint=option)
+    if ensemble and by_trait:
+        raise typer.BadParameter('want one probe, got an ensemble', param_hint='--by-trait')
 
 
 # %% ../../nbs/cli/08_training.ipynb #train
@@ -293,6 +331,7 @@ def train_command(
     missing: _MissingOption = 'drop',
     margin_control: _MarginControlOption = None,
     ensemble: _EnsembleOption = 0,
+    by_trait: _ByTraitOption = None,
 ) -> None:
     """Train a reward model: a probe, stopped on held-out prompts, or any sequence classifier.
 
@@ -301,19 +340,18 @@ def train_command(
     """
     from plurality_nb.data.saving import read_settings
 
+    _check_kind(model, ensemble, by_trait)
     if model == 'probe':
         _refuse_full_options(full, memory)
-    elif ensemble:
-        raise typer.BadParameter('want --model probe, got a full model', param_hint='--ensemble')
     _check_model_folder(out, model, [data, full.eval_data, *(exclude or [])])
     ds = load_stage(data)
     note = dict(data=read_settings(data), command=command_line())
-    common: dict[str, Any]
-    common = dict(objective=objective, votes=votes, missing=missing, seed=seed, note=note)
+    common: dict[str, Any] = dict(objective=objective, votes=votes, missing=missing, seed=seed)
     common |= dict(exclude=_evaluated_prompts(exclude or []), exclude_near=exclude_near)
-    common |= dict(margin_control=margin_control)
+    common |= dict(margin_control=margin_control, note=note)
+    of_trait = dict(by_trait=by_trait) if by_trait else {}  # which an ensemble does not take
     if model == 'probe':
-        record = _train_probe(ds, out, ensemble, common)
+        record = _train_probe(ds, out, ensemble, common | of_trait)
     else:
         record = _train_full(ds, model, out, full, memory, common)
     _print_training(record)

@@ -303,10 +303,17 @@ class Voice(NamedTuple):
 
     name: str
     kind: str  # one of `VOICES`' values, or `model`
-    votes: list[float]  # for A, B, tie; of a model the predicted preference
+    votes: list[float]  # for A, B, tie; of a model the shares, or the preference, it predicts
 
 
 # %% ../../nbs/reports/08_exploration.ipynb #voices
+def _predicted_votes(preference: float, outcomes: np.ndarray) -> list[float]:
+    "For A, B, tie; the preference alone where a model predicts no votes."
+    if np.isnan(outcomes).any():
+        return [float(preference), float(1 - preference), 0.0]
+    return outcomes.tolist()
+
+
 def voices(
     facts: Facts,  # of the comparisons
     row: int,  # number of the pair's row
@@ -318,7 +325,7 @@ def voices(
         if not np.isnan(votes.a[row])
     ]
     predicted = [
-        Voice(model, 'model', [float(preference[row]), float(1 - preference[row]), 0.0])
+        Voice(model, 'model', _predicted_votes(preference[row], facts.outcomes[model][row]))
         for model, preference in facts.predicted.items()
         if not np.isnan(preference[row])
     ]

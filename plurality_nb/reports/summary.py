@@ -49,6 +49,8 @@ def shortened(
 def _voice_words(voice: Voice) -> str:
     "A voice's preference in words."
     a, b, tie = voice.votes
+    if voice.kind == 'model' and tie > 0:
+        return f'{a:.0%} for A, {b:.0%} for B, {tie:.0%} a tie, predicted'
     if voice.kind == 'model':
         return f'{a:.0%} for A, predicted'
     return f'{a:.3g} for A, {b:.3g} for B, {tie:.3g} a tie'

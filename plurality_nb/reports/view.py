@@ -10,6 +10,7 @@ __all__ = [
     'View',
     'optional_numbers',
     'joined_difference',
+    'joined_outcomes',
     'Facts',
     'rows_in_view',
     'found_threshold',
@@ -113,20 +114,37 @@ def _reward_difference(ds: Dataset) -> np.ndarray:
     return optional_numbers(ds, 'reward_a') - optional_numbers(ds, 'reward_b')
 
 
+def _joined_values(ds: Dataset, base: Dataset, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "Rows of `values` for those of another table, and whether its A is theirs."
+    frame = pd.DataFrame(values, index=ds['pair_id'][:]).assign(response_a=ds['response_a'][:])
+    frame = frame[~frame.index.duplicated()].reindex(base['pair_id'][:])
+    same_side = frame.response_a.to_numpy() == np.array(base['response_a'][:], dtype=object)
+    return frame.drop(columns='response_a').to_numpy(dtype=float), same_side
+
+
 def joined_difference(
     ds: Dataset,  # scored comparisons
     base: Dataset,  # comparisons, which may be others or in another order
 ) -> np.ndarray:  # (rows of `base`,): logits, nan where it is not known
     "A model's differences of rewards for the rows of another table, and for the A of that table."
+    difference = _reward_difference(ds)
     if ds is base:
-        return _reward_difference(ds)
-    rewards = pd.DataFrame(
-        dict(difference=_reward_difference(ds), response_a=ds['response_a'][:]),
-        index=ds['pair_id'][:],
-    )
-    rewards = rewards[~rewards.index.duplicated()].reindex(base['pair_id'][:])
-    same_side = rewards.response_a.to_numpy() == np.array(base['response_a'][:], dtype=object)
-    return np.where(same_side, 1, -1) * rewards.difference.to_numpy(dtype=float)
+        return difference
+    joined, same_side = _joined_values(ds, base, difference[:, None])
+    return np.where(same_side, 1, -1) * joined[:, 0]
+
+
+# %% ../../nbs/reports/07_view.ipynb #joined-outcomes
+def joined_outcomes(
+    ds: Dataset,  # scored comparisons
+    base: Dataset,  # comparisons, which may be others or in another order
+) -> np.ndarray:  # (rows of `base`, 3): for its A, its B, ties; nan where none are predicted
+    "The shares of the votes that a model predicts, for the rows of another table."
+    outcomes = np.stack([optional_numbers(ds, f'prob_{outcome}') for outcome in OUTCOMES], 1)
+    if ds is base:
+        return outcomes
+    joined, same_side = _joined_values(ds, base, outcomes)
+    return np.where(same_side[:, None], joined, joined[:, [1, 0, 2]])
 
 
 # %% ../../nbs/reports/07_view.ipynb #predictions
@@ -194,6 +212,7 @@ class Facts:
         self.votes = _votes_by_voice(ds)
         self.share = {voice: vote_share(*cast) for voice, cast in self.votes.items()}
         self.predicted = _predicted_preferences(models)
+        self.outcomes = {name: joined_outcomes(model, ds) for name, model in models.items()}
         self.plurality = optional_numbers(ds, 'plurality')
         self.indistinguishability = optional_numbers(ds, 'indistinguishability')
         self.scored = ~np.isnan(self.plurality + self.indistinguishability)

@@ -17,14 +17,17 @@ function h(tag, props = {}, ...children) {
 const num = (x, digits = 2) => (x === null || x === undefined ? "–" : x.toFixed(digits));
 const words = (name) => name.replaceAll("_", ", ");
 const votes = (x) => (Number.isInteger(x) ? `${x}` : x.toFixed(1));
+const percent = (x) => `${Math.round(100 * x)}%`;
 
 function said(v) {
   const [a, b, tie] = v.votes;
-  return v.kind === "model" ? `${Math.round(100 * a)}% A` : `${votes(a)} A · ${votes(tie)} tie · ${votes(b)} B`;
+  const predicted = tie > 0 ? `${percent(a)} A · ${percent(tie)} tie · ${percent(b)} B` : `${percent(a)} A`;
+  return v.kind === "model" ? predicted : `${votes(a)} A · ${votes(tie)} tie · ${votes(b)} B`;
 }
 function bar(v) {
   const [a, b, tie] = v.votes;
-  const spoken = v.kind === "model" ? `${v.name} predicts ${Math.round(100 * a)}% for A` : `${v.name}: ${votes(a)} for A, ${votes(tie)} ties, ${votes(b)} for B`;
+  const predicted = tie > 0 ? `${percent(a)} for A, ${percent(tie)} ties, ${percent(b)} for B` : `${percent(a)} for A`;
+  const spoken = v.kind === "model" ? `${v.name} predicts ${predicted}` : `${v.name}: ${votes(a)} for A, ${votes(tie)} ties, ${votes(b)} for B`;
   const part = (name, x) => h("span", { className: `px-part px-${name}`, style: `flex-grow:${x}` });
   return h("span", { className: "px-bar", role: "img", title: spoken, "aria-label": spoken }, ...[["a", a], ["tie", tie], ["b", b]].filter(([, x]) => x > 0).map(([n, x]) => part(n, x)));
 }

@@ -206,6 +206,8 @@ def train_ensemble(
     "Probes on bootstrap resamples of the prompts."
     if members < 2:
         raise ContractError('members', 'a whole number >= 2', repr(members), 'One is `train_probe`')
+    if kwargs.get('by_trait'):
+        raise ContractError('by_trait', 'one probe', 'an ensemble', 'Train it by `train_probe`')
     ds = exclude_groups(ds, exclude, exclude_near)
     ds = take(ds, training_targets(ds, objective, votes, missing)['keep'])
     rng = np.random.default_rng([seed, 5])

@@ -21,6 +21,7 @@ from plurality_nb.data.grouping import is_among
 from plurality_nb.data.outputs import json_object
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
+from plurality_nb.rewards.audiences import no_audiences
 from plurality_nb.rewards.baselines import BASELINES, PairOfRewards, baseline_rewards
 from plurality_nb.votes.selection import DOUBT_COLUMNS
 
@@ -173,23 +174,35 @@ class RewardModel(_Predictor):
         columns |= _doubt_columns(predicted.doubts, ds)
         return with_columns(ds, seen=_is_seen(ds, self.groups), **columns)
 
+    def for_audience(
+        self,
+        audience: str | Mapping[str, str],  # such as `country=US`, or dict(country='US')
+    ) -> 'RewardModel':
+        "The model for people with one value of a trait, if it was trained by that trait."
+        raise no_audiences(self.name)
+
     @staticmethod
     def load(
         name: str | Path,  # folder that `save` or training wrote, or a Hub id
         **kwargs: Any,  # of `Classifier.load`
     ) -> 'RewardModel':
         "The model of that name, whichever kind it is."
-        # They define subclasses of this class, so they cannot be imported before it.
-        from plurality_nb.rewards.classifier import Classifier
-        from plurality_nb.rewards.ensemble import ProbeEnsemble
-        from plurality_nb.rewards.probe_model import ProbeModel
+        return _load_model(name, **kwargs)
 
-        kind = json_object(Path(name) / 'config.json').get('kind')
-        if kind == 'probe':
-            return ProbeModel.load(name)
-        if kind == 'ensemble':
-            return ProbeEnsemble.load(name)
-        return Classifier.load(name, **kwargs)
+
+# %% ../../nbs/rewards/04_model.ipynb #load-model
+def _load_model(name: str | Path, **kwargs: Any) -> RewardModel:
+    # They define subclasses of this class, so they cannot be imported before it.
+    from plurality_nb.rewards.classifier import Classifier
+    from plurality_nb.rewards.ensemble import ProbeEnsemble
+    from plurality_nb.rewards.probe_model import ProbeModel
+
+    kind = json_object(Path(name) / 'config.json').get('kind')
+    if kind == 'probe':
+        return ProbeModel.load(name)
+    if kind == 'ensemble':
+        return ProbeEnsemble.load(name)
+    return Classifier.load(name, **kwargs)
 
 
 # %% ../../nbs/rewards/04_model.ipynb #score
@@ -198,13 +211,18 @@ def score(
     model: str | Path | RewardModel,  # a model, its folder or Hub id, or one of `BASELINES`
     seed: int = 0,  # of the random baseline
     progress: bool = True,
+    audience: str | Mapping[str, str] | None = None,  # such as `country=US`; None: the whole crowd
 ) -> Dataset:  # as `RewardModel.score`
     "Comparisons with a model's rewards."
     if isinstance(model, str) and model in BASELINES:
+        if audience:
+            raise no_audiences(model)
         reward_a, reward_b = baseline_rewards(ds, model, seed)
         columns = _outcome_columns(None, ~np.isnan(reward_a))
         columns |= dict(reward_a=reward_a, reward_b=reward_b) | _doubt_columns(None, ds)
         return with_columns(ds, seen=[False] * len(ds), **columns)
     if not isinstance(model, RewardModel):
         model = RewardModel.load(model)
+    if audience:
+        model = model.for_audience(audience)
     return model.score(ds, progress)

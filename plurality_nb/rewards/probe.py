@@ -25,6 +25,7 @@ from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
 from plurality_nb.progress import progress_bar
+from plurality_nb.rewards.conditioning import WholeCrowd, fit_audiences
 from plurality_nb.rewards.objectives import OBJECTIVE_SETTINGS, OBJECTIVES, pair_losses
 from plurality_nb.rewards.outcomes import anchor_of_votes, read_outputs
 from plurality_nb.rewards.probe_model import Probe, ProbeModel, probe_inputs, start_tastes
@@ -37,6 +38,7 @@ from plurality_nb.rewards.targets import (
     group_folds,
     training_targets,
 )
+from plurality_nb.votes.audience import VotesByTrait, votes_by_trait
 from plurality_nb.votes.margins import control_margins
 
 # %% ../../nbs/rewards/07_probe.ipynb #probe-data
@@ -352,6 +354,61 @@ def _usable_targets(
     return usable
 
 
+# %% ../../nbs/rewards/07_probe.ipynb #learn-audiences
+def _held_out_outputs(data: _MeasuredData, fold: np.ndarray, steps: int, lr: float) -> Tensor:
+    "(outputs, 2, pairs): of probes that were not trained on the pair's prompt."
+    outputs = torch.zeros(data.outputs, 2, len(fold))
+    for k in range(fold.max() + 1):
+        held_out = torch.from_numpy(fold == k)
+        descent = _Descent(data, ~held_out, lr)
+        for _ in range(steps):
+            descent.step()
+        with torch.no_grad():
+            inputs = data.inputs_a[held_out], data.inputs_b[held_out]
+            outputs[:, :, held_out] = descent.probe.both(*inputs)
+    return outputs
+
+
+def _checked_votes(
+    ds: Dataset, trait: str | None, objective: str, votes: str
+) -> VotesByTrait | None:
+    "The votes to tell apart, if they are to be."
+    if trait is None:
+        return None
+    if OBJECTIVES[objective].outputs > 1 and votes != 'human':
+        want = f"'human', which a trait tells apart, for the objective {objective!r}"
+        raise ContractError('votes', want, repr(votes))
+    return votes_by_trait(ds, trait)
+
+
+# %% ../../nbs/rewards/07_probe.ipynb #learn-audiences-2
+def _add_audiences(
+    model: ProbeModel,
+    data: _MeasuredData,
+    ds: Dataset,
+    rule: _StoppingRule,
+    votes: VotesByTrait | None,
+    trait: str | None,
+) -> ProbeModel:
+    "The probe with what it learns of people with each value of a trait."
+    if trait is None or votes is None:
+        return model
+    groups = ds['group'][:]
+    fold = group_folds(groups, rule.folds, rule.seed)
+    whole = WholeCrowd(
+        data.objective,
+        model.settings['tie_threshold'],
+        _held_out_outputs(data, fold, model.settings['steps'], rule.lr),
+        data.inputs_a - data.inputs_b,
+        model.probe.head.weight[0].detach(),
+        fold,
+        groups,
+    )
+    model.audiences, record = fit_audiences(whole, votes, trait, rule.seed)
+    model.settings |= dict(by_trait=record)
+    return model
+
+
 # %% ../../nbs/rewards/07_probe.ipynb #step-sizes
 STEP_SIZES = dict.fromkeys(OBJECTIVES, 0.01) | dict(crowd=0.003)
 
@@ -371,6 +428,7 @@ def train_probe(
     exclude_near: bool = True,  # nor from prompts that nearly repeat those of comparisons
     validate_on: str = 'auto',  # what decides when to stop: `labels`, `votes`, or `auto`
     margin_control: str | None = None,  # of `MARGIN_CONTROLS`: what replaces the margins
+    by_trait: str | None = None,  # of those in `ballots`: also learn what each value's people want
     seed: int = 0,  # of the folds and of permuted margins
     name: str | None = None,  # None: the objective
     progress: bool = True,
@@ -381,6 +439,7 @@ def train_probe(
     ds = exclude_groups(ds, exclude, exclude_near)
     targets = training_targets(ds, objective, votes, missing)
     ds = take(ds, targets['keep'])
+    cast = _checked_votes(ds, by_trait, objective, votes)
     usable = _usable_targets(ds, targets, margin_control, objective, validate_on, seed)
     settings = _anchored(settings, objective, usable)
     data = _probe_data(ds, usable, objective, settings, encoder, progress)
@@ -389,13 +448,11 @@ def train_probe(
     best = _best_step(data, ds['group'][:], rule, progress)
     _warn_of_no_learning(best, objective, len(ds))
     record = _training_record(data, rule, best, ds) | dict(votes=votes)
-    return ProbeModel(
-        probe=_fit_probe(data, best.steps, rule.lr),
-        encoder=encoder,
-        settings=record | dict(margin_control=margin_control),
-        groups=known_ids(ds),
-        name=name or objective,
-    )
+    probe = _fit_probe(data, best.steps, rule.lr)
+    record |= dict(margin_control=margin_control)
+    facts: dict[str, Any] = dict(encoder=encoder, settings=record, groups=known_ids(ds))
+    model = ProbeModel(probe=probe, name=name or objective, **facts)
+    return _add_audiences(model, data, ds, rule, cast, by_trait)
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #cross-score

@@ -7,10 +7,11 @@ load such a model."""
 __all__ = ['ProbeInputs', 'probe_inputs', 'Probe', 'start_tastes', 'ProbeModel']
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #imports
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from plurality_nb.models.encoder import ENCODER, embed
 from plurality_nb.models.folders import check_weight_files
 from plurality_nb.models.tokens import prompt_text
 from plurality_nb.models.weights import check_finite_weights
+from plurality_nb.rewards.audiences import Audiences, no_audiences, parse_audience
 from plurality_nb.rewards.baselines import PairOfRewards
 from plurality_nb.rewards.model import Predictions, RewardModel
 from plurality_nb.rewards.outcomes import check_outcome_settings, predicted_outcomes
@@ -126,6 +128,7 @@ class _ScoringProbe(RewardModel):
 
     probe: Probe = field(repr=False)
     encoder: str = ENCODER
+    audiences: Audiences | None = field(default=None, repr=False)
 
     def rewards(self, ds: Dataset, progress: bool = True) -> PairOfRewards:
         "The rewards of both responses."
@@ -143,7 +146,42 @@ class _ScoringProbe(RewardModel):
         return Predictions(rewards, predicted_outcomes(outputs, self.settings))
 
 
+# %% ../../nbs/rewards/05_probe_model.ipynb #probe-for-audience
+def _adjusted_probe(probe: Probe, audiences: Audiences, place: int, objective: str) -> Probe:
+    "The probe of one value of a trait."
+    probe = deepcopy(probe)
+    with torch.no_grad():
+        probe.head.weight[0].add_(audiences.weights[place])
+        if probe.outputs > 1 and objective != 'crowd':
+            probe.second_bias.add_(audiences.ties[place])
+        probe.head.weight[2:].mul_(audiences.spreads[place].exp())
+    return probe
+
+
+def _settings_for(settings: dict, audiences: Audiences, place: int, audience: str) -> dict:
+    settings = settings | dict(audience=audience)
+    if settings.get('objective') == 'crowd':
+        settings['tie_threshold'] *= float(audiences.ties[place].exp())
+    return settings
+
+
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model-files
+def _probe_config(model: '_ScoringProbe') -> dict[str, Any]:
+    config = dict(kind='probe', name=model.name, encoder=model.encoder, dim=len(model.probe.mean))
+    if model.audiences is None:
+        return config
+    of_whom = model.audiences
+    return config | dict(trait=of_whom.trait, values=of_whom.values, people=of_whom.people)
+
+
+def _probe_weights(model: '_ScoringProbe') -> dict[str, Tensor]:
+    weights = dict(model.probe.state_dict())
+    if model.audiences is not None:
+        weights |= {f'audiences.{name}': getattr(model.audiences, name) for name in _OF_AUDIENCES}
+    return weights
+
+
+# %% ../../nbs/rewards/05_probe_model.ipynb #probe-model-class
 @dataclass(kw_only=True)
 class ProbeModel(_ScoringProbe):
     "A trained probe with its encoder."
@@ -153,9 +191,8 @@ class ProbeModel(_ScoringProbe):
         path: str | Path,  # folder; a model of ours there is replaced, once all is written
     ) -> Path:
         "Writes `model.safetensors`, `config.json`, `plurality.json` and `groups.txt`."
-        config = dict(kind='probe', name=self.name, encoder=self.encoder, dim=len(self.probe.mean))
         training = TrainingRecord(self.settings, frozenset(self.groups))
-        return write_model(path, self.probe.state_dict(), config, training)
+        return write_model(path, _probe_weights(self), _probe_config(self), training)
 
     @staticmethod
     def load(  # type: ignore[override]  # it takes no settings, unlike a classifier
@@ -164,28 +201,71 @@ class ProbeModel(_ScoringProbe):
         "The probe in a folder."
         return _load_probe(Path(name))
 
+    def for_audience(
+        self,
+        audience: str | Mapping[str, str],  # such as `country=US`, or dict(country='US')
+    ) -> 'ProbeModel':  # a probe like any other
+        "The probe for people of whom it has learned by a trait (`by_trait`)."
+        known = self.audiences
+        if known is None:
+            raise no_audiences(self.name)
+        place = known.place(audience)
+        named = '='.join(parse_audience(audience))
+        return ProbeModel(
+            probe=_adjusted_probe(self.probe, known, place, self.settings['objective']),
+            encoder=self.encoder,
+            name=f'{self.name} for {named}',
+            settings=_settings_for(self.settings, known, place, named),
+            groups=self.groups,
+        )
+
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #load-probe
 _PROBE_CONFIG = dict(dim=int, encoder=str, name=str)
+_AUDIENCES_CONFIG = dict(trait=str, values=list, people=list)
+_OF_AUDIENCES = ('weights', 'ties', 'spreads')
 
 
-def _load_probe(folder: Path) -> ProbeModel:
-    path = folder / 'config.json'
-    config = json_object(path)
-    wrong = [name for name, kind in _PROBE_CONFIG.items() if type(config.get(name)) is not kind]
+def _check_probe_config(config: dict, path: Path) -> None:
+    kinds = _PROBE_CONFIG | (_AUDIENCES_CONFIG if 'trait' in config else {})
+    wrong = [name for name, kind in kinds.items() if type(config.get(name)) is not kind]
     if wrong:
-        want = f'a probe whose config.json has `{"`, `".join(_PROBE_CONFIG)}`'
+        want = f'a probe whose config.json has `{"`, `".join(kinds)}`'
         raise ContractError('model', want, f'none or another kind of `{wrong[0]}`', where=str(path))
+
+
+def _load_audiences(weights: dict[str, Tensor], config: dict) -> Audiences | None:
+    "What `weights` have of them is taken out."
+    if 'trait' not in config:
+        return None
+    tensors = [weights.pop(f'audiences.{name}') for name in _OF_AUDIENCES]
+    audiences = Audiences(config['trait'], config['values'], config['people'], *tensors)
+    lengths = {len(audiences.values), len(audiences.people), *map(len, tensors)}
+    if len(lengths) > 1 or not all(tensor.isfinite().all() for tensor in tensors):
+        raise RuntimeError('offsets of other audiences than config.json has')
+    return audiences
+
+
+# %% ../../nbs/rewards/05_probe_model.ipynb #load-probe-2
+def _load_weights(folder: Path, config: dict) -> tuple[Probe, Audiences | None]:
     check_weight_files(folder)
     path = folder / 'model.safetensors'
     try:
         weights = load_file(path)
+        audiences = _load_audiences(weights, config)
         probe = Probe(weights['mean'].numel(), len(weights['head.weight']))
         probe.load_state_dict(weights)
     except (OSError, KeyError, RuntimeError) as error:
         got = f'{str(path)!r} ({str(error).splitlines()[0]})'
         raise ContractError('model', 'the weights of a probe', got, 'Train it again') from error
     check_finite_weights(probe, folder)
+    return probe, audiences
+
+
+def _load_probe(folder: Path) -> ProbeModel:
+    config = json_object(folder / 'config.json')
+    _check_probe_config(config, folder / 'config.json')
+    probe, audiences = _load_weights(folder, config)
     training = read_training(folder)
     if probe.outputs > 1:
         check_outcome_settings(training.settings, folder)
@@ -195,4 +275,5 @@ def _load_probe(folder: Path) -> ProbeModel:
         name=config['name'],
         settings=training.settings,
         groups=training.groups,
+        audiences=audiences,
     )

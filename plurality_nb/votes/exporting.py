@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from datasets import Dataset
 
+from plurality_nb.data.schema import VOTERS
 from plurality_nb.errors import ContractError
 from plurality_nb.votes.margins import votes_followed
 
@@ -34,8 +35,14 @@ def _shares_of(ds: Dataset, votes: str) -> _Shares:
     total = counts.sum(0)
     shares = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
     if np.isnan(shares).all():
-        raise ContractError(f'{votes}_a', 'votes in at least one row', 'none')
+        hint = f'There are votes of: {", ".join(_voters_of(ds)) or "nobody"} (`votes`)'
+        raise ContractError(f'{votes}_a', 'votes in at least one row', 'none', hint)
     return _Shares(*shares)
+
+
+def _voters_of(ds: Dataset) -> list[str]:
+    "Whose votes there are, of `VOTERS`."
+    return [voters for voters in VOTERS if not np.isnan(votes_followed(ds, voters).a).all()]
 
 
 # %% ../../nbs/votes/07_exporting.ipynb #export-rows

@@ -62,6 +62,12 @@ COMMANDS = {
     "calibrate": Command("calibrate voted.parquet --folds 2 --out {out}", inputs=VOTED),
     "draw-labels": Command("draw-labels voted.parquet --out {out}", inputs=VOTED),
     "margin": Command("margin voted.parquet --kind permuted --out {out}", inputs=VOTED),
+    "export": Command(
+        "export voted.parquet --out {out}",
+        out="pairs.jsonl",
+        inputs=VOTED,
+        changed="--scale 2",
+    ),
     "train": Command(
         "train labelled.parquet --objective bt --out {out}",
         out="model",

@@ -24,6 +24,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.reports import explorer
 from plurality_nb.reports.differences import word_differences
+from plurality_nb.reports.exploration import voices
 from plurality_nb.reports.explorer import Explorer, explore
 from plurality_nb.reports.notes import Notes
 from plurality_nb.reports.panel import PAGE_ROWS
@@ -138,6 +139,35 @@ def test_models_are_joined_by_pair_whatever_their_order_and_sides(ds):
     )
     f = Facts(dict(one=ds, other=other))
     np.testing.assert_allclose(f.predicted["one"], f.predicted["other"], atol=1e-6)
+
+
+def predicting(ds):
+    "A model that predicts votes of the first rows."
+    shares = np.random.default_rng(1).dirichlet([2, 3, 1], len(ds))
+    shares[len(ds) // 2 :] = np.nan
+    return with_columns(ds, **dict(zip(["prob_a", "prob_b", "prob_tie"], shares.T, strict=True)))
+
+
+def test_predicted_votes_are_shown_with_their_ties_and_preferences_without(ds):
+    crowd = predicting(ds)
+    f = Facts(dict(crowd=crowd, scalar=ds))
+    *_, of_crowd, of_scalar = voices(f, 0)
+    wanted = [crowd[f"prob_{outcome}"][0] for outcome in ("a", "b", "tie")]
+    assert of_crowd.votes == pytest.approx(wanted) and min(wanted) > 0
+    assert of_scalar.votes == pytest.approx(
+        [f.predicted["scalar"][0], 1 - f.predicted["scalar"][0], 0]
+    )
+    *_, unpredicted, _ = voices(f, len(ds) - 1)
+    assert unpredicted.votes[2] == 0
+    assert f"{wanted[2]:.0%} a tie, predicted" in explore(dict(crowd=crowd)).static().html
+
+
+@pytest.mark.parametrize("turn", [swap_sides, lambda ds: ds.select(range(len(ds))[::-1])])
+def test_predicted_votes_are_joined_by_pair_whatever_order_and_sides(ds, turn):
+    crowd = predicting(ds)
+    f = Facts(dict(base=ds, one=crowd, other=turn(crowd)))
+    np.testing.assert_allclose(f.outcomes["one"], f.outcomes["other"])
+    assert np.isnan(f.outcomes["base"]).all()
 
 
 @pytest.mark.parametrize("at", [(0.5, 0.5), (0.31, 0.77), (0, 1)])

@@ -1,5 +1,8 @@
 "Votes for the trainers of other tools."
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,8 +10,10 @@ from plurality_nb.data.build import with_columns
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.sample import load_sample
-from plurality_nb.data.saving import save_comparisons
+from plurality_nb.data.saving import read_settings, save_comparisons
 from plurality_nb.errors import ContractError
+from plurality_nb.simulation.population import Population, opposite_camps
+from plurality_nb.simulation.users import simulate_votes
 from plurality_nb.votes.exporting import EXPORT_TOOLS, to_preferences
 
 
@@ -95,3 +100,66 @@ def test_labels_and_margins_follow_predicted_votes_when_asked(
     code, _, err = command_line(*"margin sample --votes predicted --out x.parquet".split())
     assert code == 1
     assert "--objective crowd" in err
+
+
+@pytest.fixture
+def run(monkeypatch, command_line, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return command_line
+
+
+def written(name):
+    return [json.loads(line) for line in Path(f"{name}.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("tool", EXPORT_TOOLS)
+@pytest.mark.parametrize("copies", [1, 4])
+def test_the_command_writes_what_the_function_makes(tool, copies, run, pairs):
+    save_comparisons(pairs, "scored.parquet")
+    line = f"export scored.parquet --tool {tool} --votes predicted --copies {copies} --scale 2"
+    code, _, err = run(*line.split(), "--out", "pairs.jsonl")
+    assert code == 0, err
+    wanted = to_preferences(pairs, "predicted", tool, 2.0, copies)
+    assert written("pairs") == [dict(row) for row in wanted]
+    assert f"{len(wanted)} rows for {tool}: {', '.join(wanted.column_names)}" in err
+    assert read_settings("pairs.jsonl")["export"]["copies"] == copies
+
+
+def test_an_export_is_read_back_with_its_margins(run, pairs):
+    save_comparisons(pairs, "scored.parquet")
+    code, _, err = run(*"export scored.parquet --votes predicted --out pairs.jsonl".split())
+    assert code == 0, err
+    leads = np.abs(np.array(pairs["prob_a"][:]) - np.array(pairs["prob_b"][:]))
+    np.testing.assert_allclose(load_comparisons("pairs.jsonl")["margin"][:], leads, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "line, code, said",
+    [
+        ("--votes judge --out x.jsonl", 1, "There are votes of: human"),
+        ("--tool verl --out x.jsonl", 2, "openrlhf"),
+        ("--copies 0 --out x.jsonl", 2, "--copies"),
+        ("--out x.xlsx", 1, "`--out`"),
+        ("--out mine.jsonl", 1, "mine.jsonl"),
+        ("--out scored.parquet --overwrite", 1, "not an input's"),
+        ("--where country=NO --out x.jsonl", 1, "country"),
+    ],
+)
+def test_the_command_stops_before_it_writes(line, code, said, run, pairs):
+    save_comparisons(pairs, "scored.parquet")
+    Path("mine.jsonl").write_text("{}\n")
+    got, _, err = run("export", "scored.parquet", *line.split())
+    assert (got, said in err) == (code, True), err
+    assert Path("mine.jsonl").read_text() == "{}\n" and not Path("x.jsonl").exists()
+
+
+def test_some_peoples_votes_are_exported(run):
+    crowd = Population(camps=opposite_camps(0.5, spread=0.0), mood=0.1)
+    voted = simulate_votes(load_sample().select(range(20)), crowd, 9, ballots=True)
+    save_comparisons(voted, "voted.parquet")
+    chosen = []
+    for camp in ("majority", "minority"):
+        line = f"export voted.parquet --where camp={camp} --out {camp}.jsonl"
+        assert run(*line.split())[0] == 0
+        chosen.append({str(row["chosen"]) for row in written(camp)})
+    assert chosen[0] != chosen[1]
