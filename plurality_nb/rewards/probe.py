@@ -201,7 +201,7 @@ class _FoldDescents:
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #fold-descents-2
-class _HeldOut(NamedTuple):
+class _HeldOutPairs(NamedTuple):
     delta: np.ndarray  # (pairs,): reward of chosen - reward of rejected
     own_loss: float  # the objective's, mean over the pairs: says whether training diverges
 
@@ -219,14 +219,14 @@ class _MeasuredDescents(_FoldDescents):
         self.optimizer.step()
 
     @torch.no_grad()
-    def measure(self) -> _HeldOut:
+    def measure(self) -> _HeldOutPairs:
         "What each probe says of the pairs that it does not learn from."
         outputs = self.outputs()
         own_loss = self.losses(outputs)[self.held_out].mean()
         rewards = outputs[0].view(2, *self.held_out.shape)
         # each pair is held out by one fold
         delta = self.data.sign * (rewards[0] - rewards[1]).where(self.held_out, 0).sum(0)
-        return _HeldOut(delta.double().numpy(), own_loss.item())
+        return _HeldOutPairs(delta.double().numpy(), own_loss.item())
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #best-step
@@ -355,18 +355,14 @@ def _usable_targets(
 
 
 # %% ../../nbs/rewards/07_probe.ipynb #learn-audiences
-def _held_out_outputs(data: _MeasuredData, fold: np.ndarray, steps: int, lr: float) -> Tensor:
+def _held_out_outputs(data: _TrainingData, fold: np.ndarray, steps: int, lr: float) -> Tensor:
     "(outputs, 2, pairs): of probes that were not trained on the pair's prompt."
-    outputs = torch.zeros(data.outputs, 2, len(fold))
-    for k in range(fold.max() + 1):
-        held_out = torch.from_numpy(fold == k)
-        descent = _Descent(data, ~held_out, lr)
-        for _ in range(steps):
-            descent.step()
-        with torch.no_grad():
-            inputs = data.inputs_a[held_out], data.inputs_b[held_out]
-            outputs[:, :, held_out] = descent.probe.both(*inputs)
-    return outputs
+    descents = _MeasuredDescents(data, torch.from_numpy(fold), lr)
+    for _ in range(steps):
+        descents.step()
+    with torch.no_grad():
+        by_fold = descents.outputs().view(data.outputs, 2, *descents.held_out.shape)
+    return by_fold.where(descents.held_out, 0).sum(2)
 
 
 def _checked_votes(
@@ -384,7 +380,7 @@ def _checked_votes(
 # %% ../../nbs/rewards/07_probe.ipynb #learn-audiences-2
 def _add_audiences(
     model: ProbeModel,
-    data: _MeasuredData,
+    data: _TrainingData,
     ds: Dataset,
     rule: _StoppingRule,
     votes: VotesByTrait | None,
