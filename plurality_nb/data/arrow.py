@@ -33,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset, Features, concatenate_datasets
+from datasets.fingerprint import generate_random_fingerprint
 from datasets.formatting import query_table
 
 
@@ -270,7 +271,9 @@ def _stored_dataset(store: _RowStore) -> Dataset:
     if not store.files and not store.held:
         return Dataset(pa.schema(store.columns.types).empty_table())
     if not store.files:
-        return Dataset(pa.concat_tables(store.fitted_tables()).combine_chunks())
+        rows = pa.concat_tables(store.fitted_tables()).combine_chunks()
+        # A fingerprint by the rows, as `datasets` would make it, takes longer than all else here.
+        return Dataset(rows, fingerprint=generate_random_fingerprint())
     if store.held:
         store.spill()
     paths = [_current_path(file, store.columns) for file in store.files]
