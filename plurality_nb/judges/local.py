@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from plurality_nb.models.weights import LoadedModel
+
 
 # %% ../../nbs/judges/06_local.ipynb #rendered
 def rendered(
@@ -472,6 +474,28 @@ def check_local_mode(
     raise ContractError('mode', want, got, 'Sampled answers need a server: chat:MODEL')
 
 
+# %% ../../nbs/judges/06_local.ipynb #load-causal
+def _load_causal(
+    name: str | Path, revision: str | None, device: str | None, dtype: str | None, trust: bool
+) -> 'LoadedModel':
+    "A causal language model on its device."
+    from transformers import AutoModelForCausalLM
+
+    from plurality_nb.models.weights import best_device, load_pretrained
+
+    device = device or best_device()
+    loaded = load_pretrained(
+        AutoModelForCausalLM,
+        name,
+        'a causal language model',
+        'An encoder or a reward model has no words to judge with',
+        revision,
+        dtype or ('float32' if device == 'cpu' else None),
+        trust,
+    )
+    return loaded._replace(model=loaded.model.to(device))
+
+
 # %% ../../nbs/judges/06_local.ipynb #localjudge
 class LocalJudge(_LetterJudge):
     "A causal language model that answers by the probabilities of the letters."
@@ -496,27 +520,11 @@ class LocalJudge(_LetterJudge):
         n_examples: int = 4,  # of them, in each question
     ) -> 'LocalJudge':
         "The judge of that name."
-        from transformers import AutoModelForCausalLM
-
-        from plurality_nb.models.weights import best_device, load_pretrained
-
         check_local_mode(mode, examples is not None)
-        device = device or best_device()
-        model, tokenizer, known = load_pretrained(
-            AutoModelForCausalLM,
-            name,
-            'a causal language model',
-            'An encoder or a reward model has no words to judge with',
-            revision,
-            dtype or ('float32' if device == 'cpu' else None),
-            trust_remote_code,
-        )
-        model = model.to(device)
+        model, tokenizer, known = _load_causal(name, revision, device, dtype, trust_remote_code)
         judge = cls(model, tokenizer, judge_id, ties, min_mass, max_length, batch_tokens, share)
         judge.known = known
         judge.name = f'local:{judge_id or known["model"]}'
         if mode != 'crowd':
             return judge
-        return judge.asked(
-            LineAsking('crowd', ties, of, examples, n_examples, min_mass)  # its marks are added
-        )
+        return judge.asked(LineAsking('crowd', ties, of, examples, n_examples, min_mass))
