@@ -225,7 +225,7 @@ def deal_people(
 _PEOPLE_FOLDS = 2
 
 
-class _HeldOut:
+class _HeldOutVotes:
     "Votes as they are predicted from those of other people on other prompts."
 
     def __init__(self, crowd: _Crowd, cast: _Cast, fold: np.ndarray, seed: int):
@@ -369,7 +369,7 @@ def fit_audiences(
         _log.warning(f'{trait}: no value has {_LEAST_PEOPLE} people; all get the whole crowd')
         nothing = _fit_offsets(crowd, cast, Penalties(np.inf, np.inf))
         return AudienceFit(_as_audiences(whole, crowd, nothing, votes, trait), record)
-    held_out = _HeldOut(crowd, cast, whole.fold, seed)
+    held_out = _HeldOutVotes(crowd, cast, whole.fold, seed)
     prompt = np.unique(whole.groups, return_inverse=True)[1][cast.pair]
 
     def error(gain: np.ndarray) -> float:
