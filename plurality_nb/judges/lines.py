@@ -8,6 +8,7 @@ __all__ = ['crowd_lines', 'LineAsking', 'LineLikelihood', 'line_tokens']
 
 # %% ../../nbs/judges/05a_lines.ipynb #imports
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,15 @@ class LineAsking(Asking):
         return Answer(first, second, tie, raw=raw, **facts)
 
 
+# %% ../../nbs/judges/05a_lines.ipynb #line-product
+_Head = tuple[int, tuple[int, ...]]  # a row's number, and how a line begins after it
+
+
+def _line_product(known: Mapping[_Head, Mapping[int, float]], row: int, line: list[int]) -> float:
+    "The probability of a line: of each of its tokens after the ones before it."
+    return math.prod(known[row, tuple(line[:n])][token] for n, token in enumerate(line))
+
+
 # %% ../../nbs/judges/05a_lines.ipynb #line-likelihood
 _TokenReader = Callable[[Sequence[list[int]]], Sequence[Sequence[float]]]
 
@@ -88,7 +98,7 @@ class LineLikelihood:
         self.lines = dict(lines)
         self.letters = list(lines)  # what an answer's probabilities are called by
         tokens = sorted({token for line in lines.values() for token in line})
-        self.column = {token: i for i, token in enumerate(tokens)}
+        self.tokens = tokens
         self.reader = make_reader({str(token): [token] for token in tokens})
         heads = {tuple(line[:n]) for line in lines.values() for n in range(len(line))}
         self.heads = sorted(heads)
@@ -103,17 +113,9 @@ class LineLikelihood:
         asked = [(row + list(head), (i, head)) for i, row in enumerate(rows) for head in self.heads]
         asked.sort(key=lambda pair: pair[0])
         read = self.reader([tokens for tokens, _ in asked])
-        known = {place: probabilities for (_, place), probabilities in zip(asked, read)}
-        return [
-            [self._product(known, i, line) for line in self.lines.values()]
-            for i in range(len(rows))
-        ]
-
-    def _product(self, known: Mapping, row: int, line: list[int]) -> float:
-        product = 1.0
-        for n, token in enumerate(line):
-            product *= known[row, tuple(line[:n])][self.column[token]]
-        return product
+        known = {place: dict(zip(self.tokens, p)) for (_, place), p in zip(asked, read)}
+        lines = self.lines.values()
+        return [[_line_product(known, i, line) for line in lines] for i in range(len(rows))]
 
 
 # %% ../../nbs/judges/05a_lines.ipynb #line-tokens

@@ -340,6 +340,12 @@ def _write_demo(
     return _write_demo_page(out, models, shown, ready.order, settings, remarks, command, overwrite)
 
 
+# %% ../../nbs/studies/07_demo.ipynb #demo-tables
+def _demo_tables(tables: Mapping[str, pd.DataFrame]) -> dict:
+    differences = tables['differences']
+    return dict(table=tables['correlation'], differences=differences, verdict=verdict(differences))
+
+
 # %% ../../nbs/studies/07_demo.ipynb #run-demo
 def run_demo(
     out: str | Path = 'demo',  # folder for tables, figures, the report, and the judge's answers
@@ -369,13 +375,9 @@ def run_demo(
     )
     sensitivity = _demo_sensitivity(ready.pairs, models['baseline'], settings)
     remarks = [f'{opened.remark} {worth.text}', sensitivity]
-    page = _write_demo(
-        out, ready, models, tables, worth.table, settings, remarks, command, overwrite
-    )
-    return dict(
-        table=tables['correlation'],
-        differences=tables['differences'],
-        verdict=verdict(tables['differences']),
+    how = (settings, remarks, command, overwrite)
+    page = _write_demo(out, ready, models, tables, worth.table, *how)
+    return _demo_tables(tables) | dict(
         order=ready.order,
         worth=worth.table,
         remarks=remarks,
