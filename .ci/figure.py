@@ -21,55 +21,73 @@ from plurality_nb.reports.plots import MODEL_COLOURS, plot_forest
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "tests" / "benchmarks" / "results" / "votes_help.jsonl"
-SHOWN = {  # objective of the study to its name here, marker and colour
-    "signed margin": ("signed margin of the votes", "s", MODEL_COLOURS[1]),
-    "votes": ("soft labels from the votes", "^", MODEL_COLOURS[2]),
-    "margin": ("margin (the paper's)", "o", MODEL_COLOURS[0]),
-    "permuted signed": ("control: margins of other pairs", "v", "#8c8c8c"),
+INPUTS = {  # of the reward model: a linear head reads them
+    "minilm": "MiniLM, the probe's inputs",
+    "minilm_length": "MiniLM, length made to count",
+    "smollm2": "SmolLM2's states",
+    "smollm2_length": "SmolLM2's states, length made to count",
 }
+METHODS = {  # of the study to its name here, marker and colour
+    "bt": ("labels alone (bt)", "P", "#4d4d4d"),
+    "margin": ("margin (the paper's)", "o", MODEL_COLOURS[0]),
+    "signed margin": ("signed margin", "s", MODEL_COLOURS[1]),
+    "votes": ("soft labels", "^", MODEL_COLOURS[2]),
+    "permuted signed": ("control: margins of other pairs", "v", "#a0a0a0"),
+}
+PAIRS = 1000
 
 
-def study_lines(data: str, votes: str) -> list[dict]:
-    "The last line of each number of training pairs, fewest pairs first."
-    wanted = dict(kind="size", data=data, features="minilm", votes=votes)
+def study_line(features: str) -> dict:
+    "The last line on people's votes with these inputs."
+    wanted = dict(kind="size", data="ukp", votes="people", features=features, trained=PAIRS)
     lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    last = {line["trained"]: line for line in lines if wanted.items() <= line.items()}
-    return [last[pairs] for pairs in sorted(last)]
+    return [line for line in lines if wanted.items() <= line.items()][-1]
+
+
+def draw_levels(ax: Axes, lines: list[dict]) -> None:
+    "Correlation of the methods, by what the model reads."
+    for method in ("bt", "signed margin", "votes"):
+        name, marker, colour = METHODS[method]
+        gains = [
+            0 if method == "bt" else line["differences"][f"{method} - bt"]["spearman"][0]
+            for line in lines
+        ]
+        levels = [line["levels"]["bt"]["spearman"][0] + g for line, g in zip(lines, gains)]
+        ax.plot(levels, range(len(lines)), marker, ms=6, color=colour, label=name)
+    longer = lines[0]["levels"]["longer response"]["spearman"][0]
+    ax.axvline(longer, color="#8c8c8c", lw=0.8, ls="--", zorder=0)
+    ax.text(longer, -0.62, "length alone", fontsize=8, ha="center", color="#606060")
+    ax.set_yticks(range(len(lines)), INPUTS.values(), fontsize=8.5)
+    ax.set_xlabel("Spearman correlation with people's shares")
 
 
 def draw_gains(ax: Axes, lines: list[dict]) -> None:
-    "Differences from a model trained on the labels alone, by number of training pairs."
-    for number, (objective, (name, marker, colour)) in enumerate(SHOWN.items()):
-        found = [
-            (line["trained"], *line["differences"][f"{objective} - bt"]["spearman"][:3])
-            for line in lines
-            if f"{objective} - bt" in line["differences"]
-        ]
-        pairs, value, low, high = map(np.array, zip(*found))
-        x = pairs * 1.06 ** (number - 1.5)
-        arms = [value - low, high - value]
+    "Differences from labels alone, with intervals."
+    shown = [method for method in METHODS if method != "bt"]
+    for number, method in enumerate(shown):
+        name, marker, colour = METHODS[method]
+        found = [line["differences"][f"{method} - bt"]["spearman"][:3] for line in lines]
+        value, low, high = np.array(found).T
+        y = np.arange(len(lines)) + (number - 1.5) * 0.17
         style = dict(fmt=marker, ms=5, lw=1.2, capsize=2, color=colour, label=name)
-        ax.errorbar(x, value, arms, **style)
-        ax.plot(x, value, color=colour, lw=0.7, alpha=0.5)
-    ax.axhline(0, color="#8c8c8c", lw=0.8, zorder=0)
-    ax.set_xscale("log")
-    ticks = [line["trained"] for line in lines]
-    ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    ax.minorticks_off()
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.set_xlabel("pairs with one person's label each")
+        ax.errorbar(value, y, xerr=[value - low, high - value], **style)
+    ax.axvline(0, color="#8c8c8c", lw=0.8, zorder=0)
+    ax.set_xlabel("gain over labels alone (95% interval)")
 
 
 def votes_help_figure() -> Figure:
-    "What votes add to labels, on two sets of real people."
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.5), sharey=True, layout="constrained")
-    draw_gains(left, study_lines("ukp", "people"))
-    left.set_title("votes of four other people (arguments)", fontsize=10.5)
-    left.set_ylabel("gain in Spearman correlation\nwith held-out people (95% interval)")
-    draw_gains(right, study_lines("cobbler", "judges"))
-    right.set_title("votes of 16 language models (instructions)", fontsize=10.5)
-    handles, names = left.get_legend_handles_labels()
-    fig.legend(handles, names, ncols=4, frameon=False, loc="outside lower center", fontsize=8.5)
+    "What votes add to 1,000 labels on real people, and what better inputs add."
+    fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.3), sharey=True, layout="constrained")
+    lines = [study_line(features) for features in INPUTS]
+    draw_levels(left, lines)
+    draw_gains(right, lines)
+    left.invert_yaxis()
+    for ax in (left, right):
+        ax.spines[["top", "right"]].set_visible(False)
+    handles = dict(zip(*reversed(left.get_legend_handles_labels())))
+    handles |= dict(zip(*reversed(right.get_legend_handles_labels())))
+    style = dict(ncols=5, frameon=False, loc="outside lower center", fontsize=8.5)
+    fig.legend(handles.values(), handles.keys(), **style)
     return fig
 
 

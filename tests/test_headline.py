@@ -6,32 +6,45 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
 
 
-def differences(pairs, name, data="ukp", votes="people", features="minilm"):
-    "Value and interval of a difference in Spearman's correlation, as the first screen writes them."
+def study_line(pairs, features, data="ukp", votes="people"):
     wanted = dict(kind="size", data=data, features=features, votes=votes, trained=pairs)
     results = ROOT / "tests" / "benchmarks" / "results" / "votes_help.jsonl"
     lines = [json.loads(line) for line in results.read_text().splitlines()]
-    found = [line for line in lines if wanted.items() <= line.items()][-1]
-    value, low, high = found["differences"][name]["spearman"][:3]
-    return f"{value:+.3f}".replace("0.", "."), f"[{low:.3f}, {high:.3f}]".replace("0.", ".")
+    return [line for line in lines if wanted.items() <= line.items()][-1]
+
+
+def short(number, sign=""):
+    "As the first screen writes numbers below one."
+    return f"{number:{sign}.3f}".replace("0.", ".").replace("-.000", ".000")
 
 
 @pytest.mark.parametrize(
-    ("pairs", "name", "of_data"),
+    ("pairs", "features", "method", "more"),
     [
-        (1000, "signed margin - bt", {}),
-        (1000, "signed margin - bt", dict(features="smollm2")),
-        (100, "signed margin - bt", {}),
-        (9604, "signed margin - bt", {}),
-        (300, "votes - bt", dict(data="cobbler", votes="judges")),
-        (3872, "votes - bt", dict(data="cobbler", votes="judges")),
+        (1000, "smollm2_length", "votes", {}),
+        (1000, "smollm2_length", "signed margin", {}),
+        (1000, "smollm2_length", "margin", {}),
+        (1000, "minilm", "signed margin", {}),
+        (1000, "minilm_length", "signed margin", {}),
+        (300, "minilm_length", "votes", dict(data="cobbler", votes="judges")),
+        (1000, "minilm_length", "votes", dict(data="cobbler", votes="judges")),
     ],
 )
-def test_gains_are_those_of_the_study(pairs, name, of_data):
-    value, interval = differences(pairs, name, **of_data)
-    readme = (ROOT / "README.md").read_text()
-    if value.endswith(".000"):
-        value = ".000"
-    assert f"{value} {interval}" in readme
+def test_gains_are_those_of_the_study(pairs, features, method, more):
+    found = study_line(pairs, features, **more)["differences"][f"{method} - bt"]
+    value, low, high = found["spearman"][:3]
+    assert f"{short(value, '+')} [{short(low)}, {short(high)}]" in README
+
+
+@pytest.mark.parametrize("features", ["minilm", "minilm_length", "smollm2_length"])
+def test_levels_are_those_of_the_study(features):
+    line = study_line(1000, features)
+    assert short(line["levels"]["bt"]["spearman"][0]) in README
+
+
+def test_what_other_topics_would_give_is_said():
+    low, high = study_line(1000, "smollm2_length")["splits"]["votes - bt"]
+    assert f"[{short(low)}, {short(high)}]" in README

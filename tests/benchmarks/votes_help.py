@@ -36,7 +36,7 @@ from votes_help_intervals import (
     paired,
     split_interval,
 )
-from votes_help_training import METHODS, Pairs, best_slopes, fit_all
+from votes_help_training import METHODS, WITH_TIES, Pairs, best_slopes, fit_all
 
 import plurality_nb
 from plurality_nb.data.loading import load_comparisons
@@ -54,6 +54,7 @@ FILES = dict(
     cobbler="cobbler_votes.jsonl.gz",
     wmt23="wmt23_votes.jsonl.gz",
 )
+FEATURES = ["minilm", "minilm_length", "smollm2", "smollm2_length"]  # with length so that it counts
 TEST_FOLDS = 4
 TRAINING_VERSION = 1  # to be raised when what is trained changes: draws are kept
 # Training pairs (None: all) to draws, and to those of them with `crowd`, which takes longest.
@@ -179,6 +180,8 @@ def draws_of(study: Study, args: argparse.Namespace, size: int | None) -> Iterat
         if not path.exists():
             start = time.process_time()
             methods = METHODS if seed < with_crowd else METHODS[:-1]
+            if args.without_ties:
+                methods = [method for method in methods if method not in WITH_TIES]
             draw = run_draw(study, args.votes, size, seed, methods)
             seconds = time.process_time() - start
             unfinished = path.with_suffix(".unfinished.npz")
@@ -273,9 +276,11 @@ def size_line(study: Study, draws: list[dict], size: int | None) -> dict:
     names = [f"{one} - {other}" for one, other in contrasts]
     folds = np.stack([draw["fold"] for draw in draws])
     of_folds = {m: fold_spearmans(scored, study.lead, folds) for m, scored in models.items()}
-    test_share = 1 / (TEST_FOLDS - 1)
+    test_share, groups = 1 / (TEST_FOLDS - 1), int(study.groups.max() + 1)
     splits = {
-        f"{one} - {other}": rounded(split_interval(paired(of_folds, one, other), test_share), 4)
+        f"{one} - {other}": rounded(
+            split_interval(paired(of_folds, one, other), test_share, groups), 4
+        )
         for one, other in contrasts
         if one in of_folds and other in of_folds
     }
@@ -371,7 +376,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", choices=list(FILES), default="ukp")
-    parser.add_argument("--features", choices=["minilm", "smollm2"], default="minilm")
+    parser.add_argument("--features", choices=FEATURES, default="minilm")
     parser.add_argument("--votes", choices=["people", "judges"], default="people")
     parser.add_argument(
         "--sizes", help="training pairs, such as 100,1000,all; all sizes if not given"
@@ -379,6 +384,7 @@ def main() -> None:
     parser.add_argument("--lines", default="data,size,sizes", help="kinds of lines to write")
     parser.add_argument("--draws", type=int, help="of each size; else as in SIZES")
     parser.add_argument("--crowd-draws", type=int, default=0, help="of them, with `crowd`")
+    parser.add_argument("--without-ties", action="store_true", help="no `ties`, no `crowd`")
     parser.add_argument("--append", action="store_true", help=f"keep lines in {RESULTS.name}")
     args = parser.parse_args()
     sizes = list(SIZES)

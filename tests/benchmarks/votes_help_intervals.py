@@ -168,11 +168,13 @@ def estimates(
     }
 
 
-def split_interval(values: np.ndarray, test_share: float) -> tuple[float, float]:
-    "Corrected resampled t of (splits,) differences; test_share: test groups over the others."
+def split_interval(values: np.ndarray, test_share: float, groups: int) -> tuple[float, float]:
+    """Corrected resampled t of (splits,) differences; test_share: test groups over the others.
+
+    Further splits of the same groups add no degrees of freedom beyond those of the groups."""
     n = len(values)
     error = np.std(values, ddof=1) * np.sqrt(1 / n + test_share)
-    half = student_t.ppf(0.975, n - 1) * error
+    half = student_t.ppf(0.975, min(n, groups) - 1) * error
     return float(values.mean() - half), float(values.mean() + half)
 
 
