@@ -10,11 +10,13 @@ __all__ = ['commands', 'option_name', 'CheckedCommand', 'command_examples', 'mai
 import errno
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +32,7 @@ from plurality_nb.cli.looking import formats_command, inspect_command, sources_c
 from plurality_nb.cli.messages import show_message, shows_progress
 from plurality_nb.cli.preparing import (
     calibrate_command,
+    convert_command,
     draw_labels_command,
     export_command,
     margin_command,
@@ -139,6 +142,89 @@ def _refuse_repeated(parameters: list) -> None:
             )
 
 
+# %% ../../nbs/cli/13_app.ipynb #streams-in
+_FILE_OF_BYTES = {b'PAR1': '.parquet', b'\x1f\x8b': '.jsonl.gz', b'{': '.json', b'[': '.json'}
+
+
+def _stdin_file(folder: Path) -> Path:
+    "A file with what comes from stdin, named for what its first bytes say it is."
+    content = sys.stdin.buffer.read()
+    start = content[:1000].lstrip()
+    suffixes = (suffix for first, suffix in _FILE_OF_BYTES.items() if start.startswith(first))
+    path = folder / f'stdin{next(suffixes, ".csv")}'
+    path.write_bytes(content)
+    return path
+
+
+def _read_stdin(params: dict[str, Any], folder: Path) -> None:
+    "Puts a file in place of `-` where a command names its data."
+    for name in ('data', 'scored'):
+        given = params.get(name)
+        several = given if isinstance(given, list | tuple) else [given]
+        dashes = [str(one) == '-' for one in several]
+        if sum(dashes) > 1:
+            raise typer.BadParameter('want `-` once, since there is one stdin', param_hint='DATA')
+        if not any(dashes):
+            continue
+        path = _stdin_file(folder)
+        kept = [type(one)(path) if is_dash else one for one, is_dash in zip(several, dashes)]
+        params[name] = kept if isinstance(given, list | tuple) else kept[0]
+
+
+# %% ../../nbs/cli/13_app.ipynb #streams-out
+_WRITE_ROWS = {
+    'calibrate',
+    'convert',
+    'draw-labels',
+    'export',
+    'margin',
+    'score',
+    'select',
+    'taxonomy',
+    'vote',
+}
+
+
+def _refuse_stdout(command: str, params: dict[str, Any]) -> None:
+    "Stops where what a command writes is no stream, or would be lost."
+    if command not in _WRITE_ROWS:
+        raise typer.BadParameter('want a name: only rows go to stdout', param_hint='--out')
+    asks = str(params.get('judge')).startswith(('chat:', 'local:'))
+    if command == 'vote' and asks and not params.get('store') and not params.get('dry_run'):
+        want = 'want --store FILE with --out -, so that answers outlast a run that stops'
+        raise typer.BadParameter(want, param_hint='--store')
+
+
+def _send(folder: Path) -> None:
+    "Copies the rows that a command wrote to stdout."
+    if list(folder.glob('*.rejects.jsonl')):
+        show_message('rows that were set aside are not kept with --out -')
+    sys.stdout.flush()
+    with open(folder / 'stdout.jsonl', encoding='utf-8', newline='') as rows:
+        shutil.copyfileobj(rows, sys.stdout)
+    sys.stdout.flush()
+
+
+# %% ../../nbs/cli/13_app.ipynb #streams
+@contextmanager
+def _standard_streams(command: str, params: dict[str, Any]) -> Iterator[None]:
+    "Files in place of `-`, for the length of a command."
+    to_stdout = str(params.get('out')) == '-'
+    if to_stdout:
+        _refuse_stdout(command, params)
+    with tempfile.TemporaryDirectory(prefix='plurality-') as name:
+        folder = Path(name)
+        _read_stdin(params, folder)
+        if not to_stdout:
+            yield
+            return
+        params['out'] = folder / 'stdout.jsonl'
+        with redirect_stdout(sys.stderr):
+            yield
+        if params['out'].exists():  # not after --dry-run
+            _send(folder)
+
+
 # %% ../../nbs/cli/13_app.ipynb #checked-command
 class CheckedCommand(TyperCommand):
     "A command whose errors name its options, and that begins by looking for its files."
@@ -159,8 +245,9 @@ class CheckedCommand(TyperCommand):
     ) -> Any:  # what the function returns
         "Runs the function of the command."
         try:
-            _require_inputs(ctx)
-            return super().invoke(ctx)
+            with _standard_streams(ctx.command.name, ctx.params):
+                _require_inputs(ctx)
+                return super().invoke(ctx)
         except ContractError as error:
             is_about_a_row = 'row ' in (error.where or '')
             if not is_about_a_row:
@@ -223,6 +310,7 @@ _FUNCTIONS: dict[str, Callable[..., None]] = {
     'inspect': inspect_command,
     'sources': sources_command,
     'formats': formats_command,
+    'convert': convert_command,
     'taxonomy': taxonomy_command,
     'vote': vote_command,
     'calibrate': calibrate_command,

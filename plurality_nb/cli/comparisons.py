@@ -12,6 +12,7 @@ __all__ = [
     'reading_of',
     'load_data',
     'load_foreign',
+    'StageOptions',
     'load_stage',
     'keep_inputs',
     'save_result',
@@ -178,12 +179,23 @@ def load_foreign(
     return load_data(data, loading, loading.lenient, loading.merge, out, seed)
 
 
+# %% ../../nbs/cli/02_comparisons.ipynb #stage-options
+@dataclass(kw_only=True)
+class StageOptions(SourceOptions):
+    "How DATA is read where an earlier command wrote it: as it is, without merging."
+
+    merge: bool = False
+
+
 # %% ../../nbs/cli/02_comparisons.ipynb #load-stage
 def load_stage(
-    data: str | Path,  # what an earlier command wrote
+    data: str | Path,  # what an earlier command wrote, or any other data
+    source: StageOptions | None = None,  # None: no option was given
+    seed: int = 0,
 ) -> 'Dataset':
-    "Reads comparisons as they are: no pair is merged with another."
-    return load_data(data, SourceOptions(), merge=False)[0]
+    "Reads comparisons as they are, unless the options say otherwise."
+    source = source or StageOptions()
+    return load_data(data, source, merge=source.merge, seed=seed)[0]
 
 
 # %% ../../nbs/cli/02_comparisons.ipynb #keep-inputs

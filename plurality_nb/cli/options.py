@@ -44,13 +44,13 @@ DataArgument = Annotated[
     typer.Argument(
         metavar='DATA',
         help='Source (NAME or NAME:SUBSET, see `plurality sources`), local file or folder, '
-        'or Hub id (user/name or user/name:CONFIG).',
+        'Hub id (user/name or user/name:CONFIG), or `-` for stdin.',
     ),
 ]
 OutOption = Annotated[
     Path,
     typer.Option(
-        help='File to write: .parquet, .jsonl or .csv; the last two also .gz. '
+        help='File to write: .parquet, .jsonl or .csv; the last two also .gz; `-` for JSONL on stdout. '
         'What an earlier command wrote there is replaced, and nothing else without --overwrite.'
     ),
 ]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from plurality_nb.cli.comparisons import load_stage, parse_pairs
+from plurality_nb.cli.comparisons import StageOptions, load_stage, parse_pairs
 from plurality_nb.cli.messages import command_line, show_message, shows_progress
 from plurality_nb.cli.options import DataArgument, SeedOption, VotesOption, with_option_groups
 
@@ -320,6 +320,7 @@ def _check_kind(model: str, ensemble: int, by_trait: str | None) -> None:
 def train_command(
     data: DataArgument,
     out: _ModelFolderOption,
+    source: StageOptions,
     full: FullModelOptions,
     memory: MemoryOptions,
     model: _BaseModelOption = 'probe',
@@ -343,8 +344,8 @@ def train_command(
     _check_kind(model, ensemble, by_trait)
     if model == 'probe':
         _refuse_full_options(full, memory)
-    _check_model_folder(out, model, [data, full.eval_data, *(exclude or [])])
-    ds = load_stage(data)
+    _check_model_folder(out, model, [data, source.people, full.eval_data, *(exclude or [])])
+    ds = load_stage(data, source, seed)
     note = dict(data=read_settings(data), command=command_line())
     common: dict[str, Any] = dict(objective=objective, votes=votes, missing=missing, seed=seed)
     common |= dict(exclude=_evaluated_prompts(exclude or []), exclude_near=exclude_near)

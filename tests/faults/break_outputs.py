@@ -55,6 +55,7 @@ COMMANDS = {
     "inspect": Command("inspect rated.jsonl"),
     "sources": Command("sources", inputs=()),
     "formats": Command("formats", inputs=()),
+    "convert": Command("convert rated.jsonl --out {out}", changed="--limit 3"),
     "taxonomy": Command(
         "taxonomy sample --limit 8 --out {out}", inputs=(), changed="--alike-at 0.6"
     ),
