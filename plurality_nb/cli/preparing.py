@@ -62,6 +62,7 @@ _FoldsOption = Annotated[
 ]
 
 
+# %% ../../nbs/cli/06_preparing.ipynb #calibrate-command
 @with_option_groups
 def calibrate_command(
     data: DataArgument,
@@ -130,6 +131,7 @@ def _check_any_done(ds: 'Dataset', column: str, votes: str) -> None:
     check_done(done, len(ds), column, hint)
 
 
+# %% ../../nbs/cli/06_preparing.ipynb #draw-labels-command
 @with_option_groups
 def draw_labels_command(
     data: DataArgument,

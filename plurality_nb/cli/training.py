@@ -306,6 +306,12 @@ _MissingOption = Annotated[
 
 
 # %% ../../nbs/cli/08_training.ipynb #check-kind
+def _training_note(data: str) -> dict[str, Any]:
+    from plurality_nb.data.saving import read_settings
+
+    return dict(data=read_settings(data), command=command_line())
+
+
 def _check_kind(model: str, ensemble: int, by_trait: str | None) -> None:
     "Stops at an option that only one probe has."
     for option, value in {'--ensemble': ensemble, '--by-trait': by_trait}.items():
@@ -339,17 +345,14 @@ def train_command(
     On several devices: `accelerate launch $(which plurality) train ...`. A full model that was
     killed continues when the same command is given again.
     """
-    from plurality_nb.data.saving import read_settings
-
     _check_kind(model, ensemble, by_trait)
     if model == 'probe':
         _refuse_full_options(full, memory)
     _check_model_folder(out, model, [data, source.people, full.eval_data, *(exclude or [])])
     ds = load_stage(data, source, seed)
-    note = dict(data=read_settings(data), command=command_line())
     common: dict[str, Any] = dict(objective=objective, votes=votes, missing=missing, seed=seed)
     common |= dict(exclude=_evaluated_prompts(exclude or []), exclude_near=exclude_near)
-    common |= dict(margin_control=margin_control, note=note)
+    common |= dict(margin_control=margin_control, note=_training_note(data))
     of_trait = dict(by_trait=by_trait) if by_trait else {}  # which an ensemble does not take
     if model == 'probe':
         record = _train_probe(ds, out, ensemble, common | of_trait)
