@@ -5,6 +5,7 @@ cannot show."""
 
 # %% auto #0
 __all__ = [
+    'ENOUGH_PROMPTS',
     'describe',
     'numbers_text',
     'interval_text',
@@ -12,6 +13,8 @@ __all__ = [
     'find_row',
     'state_contrast',
     'state_findings',
+    'state_answer',
+    'limits_of_numbers',
     'limits',
 ]
 
@@ -123,16 +126,21 @@ def find_row(
     return rows.iloc[0]
 
 
+# %% ../../nbs/reports/01_findings.ipynb #enough-prompts
+ENOUGH_PROMPTS = 100  # intervals have about their nominal coverage from here on
+
+
 # %% ../../nbs/reports/01_findings.ipynb #about-model
-def _direction(low: float, high: float) -> str:
-    "What a correlation's interval says about its sign."
-    if np.isnan(low):
+def _conclusion(row: pd.Series) -> str:
+    "What a correlation's interval says about its sign, if there are prompts enough."
+    if np.isnan(row.low):
         return 'without an interval, since there are too few prompts'
-    if low > 0:
-        return 'so it follows people'
-    if high < 0:
-        return 'so it goes against people'
-    return 'which these data cannot tell from chance'
+    if row.low <= 0 <= row.high:
+        return 'which these data cannot tell from chance'
+    if row.groups < ENOUGH_PROMPTS:
+        side = 'above' if row.low > 0 else 'below'
+        return f'{side} zero, but {row.groups:.0f} prompts are too few to conclude from'
+    return 'so it follows people' if row.low > 0 else 'so it goes against people'
 
 
 def _about_model(name: str, table: pd.DataFrame) -> str:
@@ -140,21 +148,16 @@ def _about_model(name: str, table: pd.DataFrame) -> str:
     if row is None:
         return f'{name}: its correlation with people cannot be measured on these pairs.'
     correlation = f"Spearman correlation with people's share {interval_text(row)}"
-    return f'{name}: {correlation}, {_direction(row.low, row.high)}.'
+    return f'{name}: {correlation}, {_conclusion(row)}.'
 
 
 def _about_trivial_models(models: Sequence[str], table: pd.DataFrame) -> Iterator[str]:
-    "The best of the models in the table that the report is not about."
+    "The models in the table that the report is not about, without a ranking."
     rows = [find_row(table, name, 'overall', 'spearman') for name in table.model.unique()]
     trivial = [row for row in rows if row is not None and row.model not in models]
-    if not trivial:
-        return
-    best = max(trivial, key=lambda row: row.value)
-    names = f' ({_join_words(row.model for row in trivial)})' if len(trivial) > 1 else ''
-    yield (
-        f'Of the models that need no training{names}, {best.model} correlates most with people: '
-        f'{interval_text(best)}.'
-    )
+    if trivial:
+        texts = _join_words(f'{row.model} {interval_text(row)}' for row in trivial)
+        yield f'For comparison, the correlation of what needs no training: {texts}.'
 
 
 # %% ../../nbs/reports/01_findings.ipynb #about-differences
@@ -170,6 +173,10 @@ def _difference_text(name: str, row: pd.Series) -> str:
         'worse': f'{name} follows people worse than {row.baseline}',
     }
     return texts.get(row.verdict, f'{name} and {row.baseline} cannot be told apart')
+
+
+def _p_text(row: pd.Series) -> str:
+    return '' if np.isnan(row.p) else f', p={row.p:.2g}'
 
 
 def _slices_text(rows: Sequence[pd.Series], by: str) -> str:
@@ -189,11 +196,12 @@ def _about_difference(name: str, differences: pd.DataFrame) -> str:
     if row is None or np.isnan(row.low):
         baseline = differences.baseline.iloc[0]
         return f'There are too few prompts to say whether {name} does better than {baseline}.'
-    sentence = (
-        f'{_difference_text(name, row)}: difference {interval_text(row)}, p={row.p:.2g}. '
-        f'In four of five such data sets, a true difference of {row.detectable:.2f} or more '
-        'would show.'
-    )
+    sentence = f'{_difference_text(name, row)}: difference {interval_text(row)}{_p_text(row)}.'
+    if not np.isnan(row.detectable):
+        sentence += (
+            f' In four of five such data sets, a true difference of {row.detectable:.2f} or more '
+            'would show.'
+        )
     names = [slice_name for slice_name in differences[by].unique() if slice_name != 'overall']
     rows = [find_row(differences, name, slice_name, 'spearman') for slice_name in names]
     known = [row for row in rows if row is not None]
@@ -226,7 +234,7 @@ def state_contrast(
             gains = numbers_text(row.gain_focus), numbers_text(row.gain_rest)
             sentences.append(
                 f'Over {row.baseline}, {name} gains {gains[0]} in “{place}” pairs and {gains[1]} '
-                f'elsewhere, a difference of {interval_text(row)}, p={row.p:.2g}: '
+                f'elsewhere, a difference of {interval_text(row)}{_p_text(row)}: '
                 f'{_CONTRAST_TEXTS[row.verdict]}.'
             )
     return sentences
@@ -236,18 +244,37 @@ def state_contrast(
 _LEAST_OVERLAP = 0.2
 
 
-def _about_slices(name: str, table: pd.DataFrame, matched: pd.DataFrame | None) -> Iterator[str]:
-    "Where a model follows people most and least, and whether range explains that."
+def _apart(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series] | None:
+    "The rows with the highest and the lowest interval; None where these overlap."
+    highest = rows.iloc[int(rows.low.argmax())]
+    lowest = rows.iloc[int(rows.high.argmin())]
+    return (highest, lowest) if highest.low > lowest.high else None
+
+
+def _rows_of_slices(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    "One model's correlations with intervals, slice by slice."
     by = slice_column(table)
     wanted = (table.model == name) & (table.statistic == 'spearman') & (table[by] != 'overall')
-    rows = table[wanted].dropna(subset=['value', 'low'])
+    return table[wanted].dropna(subset=['value', 'low'])
+
+
+def _about_slices(name: str, table: pd.DataFrame, matched: pd.DataFrame | None) -> Iterator[str]:
+    "Where a model follows people most and least, if that is known, and whether range explains it."
+    by = slice_column(table)
+    rows = _rows_of_slices(name, table)
     if len(rows) < 2:
         return
-    most = rows.iloc[int(rows.value.argmax())]
-    least = rows.iloc[int(rows.value.argmin())]
+    apart = _apart(rows)
+    if apart is None:
+        yield (
+            f'The intervals of {name} in the slices overlap: these data do not show that it '
+            'follows people better in one of them than in another.'
+        )
+        return
+    most, least = apart
     yield (
-        f'{name} follows people most in “{slice_title(most[by])}” ({interval_text(most)}) '
-        f'and least in “{slice_title(least[by])}” ({interval_text(least)}).'
+        f'{name} correlates more with people in “{slice_title(most[by])}” ({interval_text(most)}) '
+        f'than in “{slice_title(least[by])}” ({interval_text(least)}).'
     )
     if matched is not None:
         yield from _about_gap(name, most[by], least[by], matched)
@@ -275,13 +302,14 @@ def _about_gap(name: str, most: str, least: str, matched: pd.DataFrame) -> Itera
 
 
 # %% ../../nbs/reports/01_findings.ipynb #about-scale
-def _sureness(low: float, high: float) -> str:
+def _sureness(slope: pd.Series) -> str:
     "What a calibration slope's interval says about how sure a model is."
-    if high < 1:
-        return 'is too sure'
-    if low > 1:
-        return 'is not sure enough'
-    return "is about as sure as people's votes bear out"
+    if slope.low <= 1 <= slope.high:
+        return 'may be too sure or not sure enough, which these data cannot tell'
+    verb = 'is' if slope.groups >= ENOUGH_PROMPTS else f'seems, on {slope.groups:.0f} prompts only,'
+    if slope.high < 0:
+        return f'{verb} pointing the wrong way'
+    return f'{verb} too sure' if slope.high < 1 else f'{verb} not sure enough'
 
 
 def _about_scale(name: str, scores: pd.DataFrame | None) -> Iterator[str]:
@@ -289,10 +317,10 @@ def _about_scale(name: str, scores: pd.DataFrame | None) -> Iterator[str]:
     if slope is None or np.isnan(slope.low):
         return
     factor = 'its differences of rewards fit the votes best when multiplied by'
+    sentence = f'{name} {_sureness(slope)}: {factor} {interval_text(slope)}.'
     if slope.high < 0:
-        yield f'{name} points the wrong way: {factor} {interval_text(slope)}.'
+        yield sentence
         return
-    sentence = f'{name} {_sureness(slope.low, slope.high)}: {factor} {interval_text(slope)}.'
     raw = find_row(scores, name, 'overall', 'log_loss')
     tempered = find_row(scores, name, 'overall', 'tempered_log_loss')
     floor = find_row(scores, 'votes', 'overall', 'log_loss')
@@ -325,13 +353,15 @@ def _about_reliability(ceilings: pd.DataFrame | None) -> Iterator[str]:
 
 
 # %% ../../nbs/reports/01_findings.ipynb #about-crowds
-def _knowledge(low: float, high: float) -> str:
-    "What the interval of an AUROC says."
-    if low > 0.5:
+def _knowledge(row: pd.Series) -> str:
+    "What the interval of an AUROC says, if there are prompts enough."
+    if row.low <= 0.5 <= row.high:
+        return 'so these data cannot say whether it knows where people are divided'
+    if row.groups < ENOUGH_PROMPTS:
+        return f'but {row.groups:.0f} prompts are too few to conclude from'
+    if row.low > 0.5:
         return 'so it knows something of where people are divided'
-    if high < 0.5:
-        return 'so it is surest where people are divided'
-    return 'so these data cannot say whether it knows where people are divided'
+    return 'so it is surest where people are divided'
 
 
 def _about_crowds(name: str, crowds: pd.DataFrame | None) -> Iterator[str]:
@@ -344,7 +374,7 @@ def _about_crowds(name: str, crowds: pd.DataFrame | None) -> Iterator[str]:
     yield (
         f'Of two pairs, one that divides people and one on which they agree, {name} is less sure '
         f'of the first in a share of {interval_text(row)}{known}, one half being chance: '
-        f'{_knowledge(row.low, row.high)}.'
+        f'{_knowledge(row)}.'
     )
 
 
@@ -394,23 +424,130 @@ def state_findings(
     return sentences
 
 
+# %% ../../nbs/reports/01_findings.ipynb #standing-of-models
+_PEOPLE = dict(human='people', judge='the judge')
+
+
+def _standing(row: pd.Series | None) -> str:
+    "What a model's correlation shows: a key of `_STANDINGS`."
+    if row is None or np.isnan(row.low):
+        return 'unmeasured'
+    if row.low <= 0 <= row.high:
+        return 'chance'
+    if row.groups < ENOUGH_PROMPTS:
+        return 'few'
+    return 'follows' if row.low > 0 else 'against'
+
+
+_STANDINGS = dict(
+    follows='{names} {follow} {people}',
+    against='{names} {go} against {people}',
+    chance='whether {names} {follow} {people} cannot be told from chance',
+    few='{prompts} prompts are too few to say whether {names} {follow} {people}',
+    unmeasured='whether {names} {follow} {people} cannot be measured on these pairs',
+)
+
+
+def _about_standing(models: Sequence[str], table: pd.DataFrame, people: str) -> Iterator[str]:
+    "Models that stand alike in one clause."
+    rows = {name: find_row(table, name, 'overall', 'spearman') for name in models}
+    for standing, text in _STANDINGS.items():
+        alike = [name for name in models if _standing(rows[name]) == standing]
+        if not alike:
+            continue
+        values = {name: row for name, row in rows.items() if row is not None}
+        names = [f'{m} ({interval_text(values[m])})' if m in values else m for m in alike]
+        plural = len(alike) > 1
+        yield text.format(
+            names=_join_words(names),
+            people=people,
+            follow='follow' if plural else 'follows',
+            go='go' if plural else 'goes',
+            prompts=values[alike[0]].groups if alike[0] in values else 0,
+        )
+
+
+# %% ../../nbs/reports/01_findings.ipynb #difference-in-short
+_DIFFERENCES = dict(
+    better='{name} is above {baseline} by more than chance',
+    worse='{name} is below {baseline} by more than chance',
+    level='{name} and {baseline} are level',
+)
+
+
+def _difference_in_short(name: str, differences: pd.DataFrame) -> str:
+    row = find_row(differences, name, 'overall', 'spearman')
+    baseline = differences.baseline.iloc[0]
+    if row is None or np.isnan(row.low):
+        return f'there are too few prompts to compare {name} with {baseline}'
+    unknown = 'the difference between {name} and {baseline} may be chance'
+    text = _DIFFERENCES.get(row.verdict, unknown).format(name=name, baseline=baseline)
+    return f'{text} ({interval_text(row)}{_p_text(row)})'
+
+
+# %% ../../nbs/reports/01_findings.ipynb #failures
+def _named_slices(rows: pd.DataFrame, by: str) -> str:
+    return _join_words(
+        f'“{slice_title(row[by])}” ({interval_text(row)})' for _, row in rows.iterrows()
+    )
+
+
+def _about_failures(name: str, table: pd.DataFrame, people: str) -> Iterator[str]:
+    "Where a model goes against people, or cannot be told from chance; else, where it is lower."
+    by = slice_column(table)
+    rows = _rows_of_slices(name, table)
+    if len(rows) < 2:
+        return
+    against = rows[rows.high < 0]
+    chance = rows[(rows.low <= 0) & (rows.high >= 0)]
+    if len(against) == len(rows):
+        yield f'{name} goes against {people} in every slice'
+    elif len(against):
+        yield f'{name} goes against {people} in {_named_slices(against, by)}'
+    if len(chance):
+        yield f'{name} cannot be told from chance in {_named_slices(chance, by)}'
+    if len(against) or len(chance):
+        return
+    apart = _apart(rows)
+    if apart is None:
+        yield f'in no slice is {name} shown to do worse than in another'
+        return
+    texts = [f'“{slice_title(row[by])}” ({interval_text(row)})' for row in apart]
+    yield f'{name} is lower in {texts[1]} than in {texts[0]}'
+
+
+# %% ../../nbs/reports/01_findings.ipynb #state-answer
+def state_answer(
+    models: Sequence[str],  # names of the models that the report is about
+    table: pd.DataFrame,  # from `correlate`
+    differences: pd.DataFrame | None = None,  # from `compare_models`
+    votes: str = 'human',  # whose: `human` or `judge`
+) -> str:
+    "Which models follow people, whether differences are more than chance, where the first fails."
+    people = _PEOPLE[votes]
+    clauses = list(_about_standing(models, table, people))
+    if differences is not None:
+        compared = set(differences.model)
+        clauses += [_difference_in_short(name, differences) for name in models if name in compared]
+    clauses += _about_failures(models[0], table, people)
+    sentence = '; '.join(clauses)
+    return f'{sentence}.'
+
+
 # %% ../../nbs/reports/01_findings.ipynb #limits-of-prompts
-_ENOUGH_PROMPTS = 100  # intervals have about their nominal coverage from here on
-
-
 def _limit_of_prompts(table: pd.DataFrame) -> Iterator[str]:
     by = slice_column(table)
     prompts = table.drop_duplicates(by).set_index(by).groups
     enough = (
-        f'in simulations, intervals cover as often as they should from {_ENOUGH_PROMPTS} prompts on'
+        f'in simulations, intervals cover as often as they should from {ENOUGH_PROMPTS} prompts on'
     )
-    if prompts.iloc[0] < _ENOUGH_PROMPTS:
+    if prompts.iloc[0] < ENOUGH_PROMPTS:
         yield (
             f'Few prompts: {enough}; here are {prompts.iloc[0]}, so intervals are more likely '
             'too narrow than too wide.'
         )
         return
-    small = [f'“{slice_title(name)}” ({n})' for name, n in prompts.items() if n < _ENOUGH_PROMPTS]
+    small = [f'“{slice_title(name)}” ({n})' for name, n in prompts.items() if n < ENOUGH_PROMPTS]
     if small:
         yield f'Few prompts in {_join_words(small)}: {enough}.'
 
@@ -486,6 +623,22 @@ def _limit_of_quadrants(ds: Dataset) -> Iterator[str]:
         )
 
 
+# %% ../../nbs/reports/01_findings.ipynb #limits-of-numbers
+def limits_of_numbers(
+    table: pd.DataFrame,  # from `correlate`
+    votes: str = 'human',  # whose: `human` or `judge`
+) -> list[str]:  # sentences
+    "What to keep in mind where a correlation stands: whose votes, and how many."
+    sentences = []
+    if votes == 'judge':
+        sentences.append(
+            "The votes are a judge's, not people's: what follows them well follows the judge."
+        )
+    sentences += _limit_of_prompts(table)
+    sentences += _limit_of_people(table)
+    return sentences
+
+
 # %% ../../nbs/reports/01_findings.ipynb #limits
 def limits(
     models: Mapping[str, Dataset],  # name to scored comparisons with votes
@@ -502,12 +655,7 @@ def limits(
         sentences.append(
             f'{SIMULATED.capitalize()}: nothing here is a finding about people or about models.'
         )
-    if votes == 'judge':
-        sentences.append(
-            "The votes are a judge's, not people's: what follows them well follows the judge."
-        )
-    sentences += _limit_of_prompts(table)
-    sentences += _limit_of_people(table)
+    sentences += limits_of_numbers(table, votes)
     sentences += _limit_of_range((further or {}).get('matched'))
     sentences += _limit_of_rows(rows_left_out(models, votes, include_seen), include_seen)
     sentences += _limit_of_training(models, training)

@@ -10,7 +10,9 @@ __all__ = [
     'MARKERS',
     'MODEL_COLOURS',
     'VOTER_COLOURS',
+    'ModelStyles',
     'MEASURED',
+    'model_styles',
     'plot_prediction',
     'plot_forest',
     'preference_curve',
@@ -28,7 +30,7 @@ __all__ = [
 # %% ../../nbs/reports/00_plots.ipynb #imports
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypeAlias
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,6 +72,30 @@ _RASTER_POINTS = 3000  # from here on a cloud of points is drawn as an image ins
 _ERROR_BARS: dict[str, Any] = dict(ms=5, capsize=2, lw=1.2)
 _SMALL_PRINT: dict[str, Any] = dict(ha='right', fontsize=7, style='italic', color=_GREY)
 
+# %% ../../nbs/reports/00_plots.ipynb #model-styles-type
+ModelStyles: TypeAlias = Mapping[str, Mapping[str, Any]]  # model to `fmt` and `color`
+
+# %% ../../nbs/reports/00_plots.ipynb #model-styles
+_FIXED_STYLES = {
+    'noise ceiling': dict(fmt='_', color='#000000'),
+    'judge': dict(fmt='P', color=VOTER_COLOURS['judge']),
+}
+
+
+def model_styles(
+    names: Iterable[str],  # all models of a page, those that it is about first
+) -> dict[str, dict[str, Any]]:  # model to `fmt` and `color` of its error bars
+    "One colour and one marker for each model, for all figures of a page."
+    taken = {_FIXED_STYLES['noise ceiling']['color'], *VOTER_COLOURS.values()}
+    colours = [colour for colour in MODEL_COLOURS if colour not in taken]
+    markers = [marker for marker in _MODEL_MARKERS if marker != 'P']
+    others = [name for name in dict.fromkeys(names) if name not in _FIXED_STYLES]
+    styles = {
+        name: dict(fmt=markers[k % len(markers)], color=colours[k % len(colours)])
+        for k, name in enumerate(others)
+    }
+    return styles | _FIXED_STYLES
+
 
 # %% ../../nbs/reports/00_plots.ipynb #figure-parts
 def _axes(ax: Axes | None, width: float, height: float) -> Axes:
@@ -102,6 +128,11 @@ def _model_style(number: int) -> dict[str, Any]:
         fmt=_MODEL_MARKERS[number % len(_MODEL_MARKERS)],
         color=MODEL_COLOURS[number % len(MODEL_COLOURS)],
     )
+
+
+def _style_of(name: str, number: int, styles: ModelStyles | None) -> dict[str, Any]:
+    "A model's style on its page; by its number where the page has none for it."
+    return (styles or {}).get(name) or _model_style(number)
 
 
 def _mark_simulated(ax: Axes, ds: Dataset) -> None:
@@ -154,11 +185,11 @@ def _interval_level(table: pd.DataFrame) -> float:
     return float(table['level'].iloc[0]) if 'level' in table else 0.95
 
 
-def _statistic_text(statistic: str) -> str:
-    if statistic == 'kendall':
-        return "Kendall tau b correlation with people's share"
-    name = statistic.capitalize().replace('_', ' ')
-    return f"{name} correlation with people's share" if statistic in STATISTICS else name
+def _statistic_text(statistic: str, votes: str) -> str:
+    name = "Kendall's tau b" if statistic == 'kendall' else statistic.capitalize().replace('_', ' ')
+    if statistic not in STATISTICS:
+        return name
+    return f'{name} correlation with {_whose_votes(votes)} share'
 
 
 # %% ../../nbs/reports/00_plots.ipynb #plot-forest
@@ -167,6 +198,8 @@ def plot_forest(
     statistic: str = 'spearman',  # one that the table has
     ax: Axes | None = None,
     note: str = '',  # small print below the axes
+    styles: ModelStyles | None = None,  # from `model_styles`
+    votes: str = 'human',  # whose the table was made with: `human` or `judge`
 ) -> Axes:
     "One statistic with intervals, per slice and model."
     rows = table[table.statistic == statistic]
@@ -178,13 +211,17 @@ def plot_forest(
         part = rows[rows.model == model].set_index(by).loc[slices]
         height = np.arange(len(slices)) + (k - (len(models) - 1) / 2) * 0.8 / len(models)
         arms = _interval_arms(part)
-        ax.errorbar(part.value, height, xerr=arms, label=model, **_model_style(k), **_ERROR_BARS)
+        style = _style_of(model, k, styles)
+        ax.errorbar(part.value, height, xerr=arms, label=model, **style, **_ERROR_BARS)
     pairs = rows.drop_duplicates(by).set_index(by).n
     names = [f'{_quadrant_text(name)}\n(n={pairs[name]})' for name in slices]
     ax.set_yticks(range(len(slices)), names, fontsize=8)
     ax.axvline(0, color=_GREY, lw=0.8, zorder=0)
     ax.invert_yaxis()
-    ax.set(xlabel=f'{_statistic_text(statistic)} ({_interval_level(table):.0%} interval)')
+    measured = _statistic_text(statistic, votes)
+    if 'verdict' in rows:
+        measured = f'{measured},\ndifference from {rows.baseline.iloc[0]}'
+    ax.set(xlabel=f'{measured} ({_interval_level(table):.0%} interval)')
     if note:
         below: dict[str, Any] = dict(
             xytext=(0, -38), xycoords='axes fraction', textcoords='offset points'
@@ -257,18 +294,20 @@ def _range_text(counts: pd.Series) -> str:
 def plot_reliability(
     curve: pd.DataFrame,  # from `preference_curve`
     ax: Axes | None = None,
+    style: Mapping[str, Any] | None = None,  # the model's, from `model_styles`
 ) -> Axes:
     "Predicted preference against people's share, bin by bin."
     ax = _axes(ax, 4.6, 4)
+    looks = [style, style] if style else [_model_style(0), _model_style(1)]
     ax.plot([0.5, 1], [0.5, 1], color=_GREY, lw=0.8, zorder=0)
     for k, (scale, part) in enumerate(curve.groupby('scale', sort=False)):
         ax.errorbar(
             part.predicted,
             part.value,
             _interval_arms(part),
-            fmt='os'[k],
-            color=MODEL_COLOURS[k],
-            mfc=[MODEL_COLOURS[0], 'none'][k],
+            fmt=looks[k]['fmt'],
+            color=looks[k]['color'],
+            mfc=[looks[0]['color'], 'none'][k],
             label=f'{scale} ({_range_text(part.n)} pairs a bin, n={part.n.sum()})',
             **_ERROR_BARS,
         )
@@ -418,6 +457,12 @@ _THRESHOLD_TEXT = dict(
 )
 
 
+def _without_neighbour(shown: np.ndarray) -> np.ndarray:
+    "(shown points,) bool: which have no point beside them that a band could reach."
+    padded = np.pad(shown, 1)
+    return ~(padded[:-2] | padded[2:])[shown]
+
+
 def _plot_quadrant_curve(ax: Axes, curve: pd.DataFrame, quadrant: str, shown: str) -> None:
     "One quadrant's line: where it has pairs, or prompts enough for an interval."
     enough = curve.low.notna() if shown == 'value' else curve.pairs > 0
@@ -430,6 +475,8 @@ def _plot_quadrant_curve(ax: Axes, curve: pd.DataFrame, quadrant: str, shown: st
     if shown == 'value':
         low, high = part.low.astype(float), part.high.astype(float)
         ax.fill_between(part['at'].astype(float), low, high, color=colour, alpha=0.13, lw=0)
+        lone = _without_neighbour(enough[curve.quadrant == quadrant].to_numpy())
+        ax.vlines(part['at'][lone], low[lone], high[lone], color=colour, lw=1.2)
 
 
 def plot_thresholds(
@@ -488,11 +535,11 @@ def learning_curve(
 
 
 # %% ../../nbs/reports/00_plots.ipynb #plot-learning-curves
-def _part_style(part: str, number: int) -> dict[str, Any]:
+def _part_style(part: str, marker: str) -> dict[str, Any]:
     "Training is a plain line; evaluation is dashed, with the run's marker."
     if part == 'training':
         return dict(ls='-', marker='')
-    return dict(ls='--', marker=_MODEL_MARKERS[number % len(_MODEL_MARKERS)], ms=4.5)
+    return dict(ls='--', marker=marker, ms=4.5)
 
 
 def _as_learning_curve(history: Iterable[Mapping] | pd.DataFrame) -> pd.DataFrame:
@@ -505,6 +552,7 @@ def plot_learning_curves(
     runs: Mapping[str, Iterable[Mapping] | pd.DataFrame],  # name to its logs or `learning_curve`
     measure: str = 'loss',  # one of `MEASURED`
     ax: Axes | None = None,
+    styles: ModelStyles | None = None,  # from `model_styles`
 ) -> Axes:
     "A measure over the steps of training, for each run."
     if measure not in MEASURED:
@@ -514,13 +562,13 @@ def plot_learning_curves(
         raise ContractError('runs', f'logs that hold {measure!r}', f'none in {list(runs)}')
     ax = _axes(ax, 4.6, 3)
     for k, (name, curve) in enumerate(curves.items()):
-        colour = MODEL_COLOURS[k % len(MODEL_COLOURS)]
+        look = _style_of(name, k, styles)
         for part in _LOG_PREFIX:
             rows = curve[(curve.part == part) & (curve.measure == measure)].sort_values('step')
-            style = _part_style(part, k)
+            style = _part_style(part, look['fmt'])
             if len(rows):
                 label = f'{name}, {part}'
-                ax.plot(rows.step, rows.value, lw=1.2, color=colour, label=label, **style)
+                ax.plot(rows.step, rows.value, lw=1.2, color=look['color'], label=label, **style)
     ax.set(xlabel='step of the optimizer', ylabel=MEASURED[measure])
     # A numeric axis has a locator that accepts `integer`; the stub only knows the base class.
     ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
