@@ -16,6 +16,11 @@ __all__ = [
     'TableBlock',
     'FiguresBlock',
     'CodeBlock',
+    'PairText',
+    'ShownResponse',
+    'ShownPair',
+    'PairsBlock',
+    'BesideBlock',
     'fact_text',
     'frame_block',
     'facts_block',
@@ -42,7 +47,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from plurality_nb.evaluation.tables import slice_column
-from plurality_nb.reports.findings import numbers_text, slice_title
+from plurality_nb.reports.findings import ENOUGH_PROMPTS, numbers_text, slice_title
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #svg
@@ -96,6 +101,7 @@ class TextBlock:
 
     kind: ClassVar[str] = 'text'
     text: str
+    lead: bool = False  # the sentence that the page begins with
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #list-block
@@ -105,7 +111,8 @@ class ListBlock:
 
     kind: ClassVar[str] = 'list'
     entries: Sequence[str]
-    box: bool = False  # framed, as the findings at the top of the page
+    box: bool = False  # framed, as the findings
+    small: bool = False  # small print, as the limits next to the numbers
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #cell
@@ -155,8 +162,61 @@ class CodeBlock:
     code: str
 
 
+# %% ../../nbs/reports/02_blocks.ipynb #pair-text
+class PairText(NamedTuple):
+    "A text, and the whole of it where it is shortened."
+
+    short: str
+    full: str = ''  # empty where `short` is the whole
+
+
+# %% ../../nbs/reports/02_blocks.ipynb #shown-response
+class ShownResponse(NamedTuple):
+    "A response of a pair, and what it got."
+
+    side: str  # A or B
+    text: PairText
+    facts: list[str]  # votes and rewards
+    chosen: str = ''  # by whom, empty if by nobody
+
+
+# %% ../../nbs/reports/02_blocks.ipynb #shown-pair
+@dataclass(frozen=True)
+class ShownPair:
+    "A pair, read out."
+
+    anchor: str  # for links, unique on the page
+    pair_id: str
+    facts: str  # what people chose and what a model chose
+    quadrant: str  # empty if unknown
+    prompt: PairText
+    responses: list[ShownResponse]
+
+
+# %% ../../nbs/reports/02_blocks.ipynb #pairs-block
+@dataclass(frozen=True)
+class PairsBlock:
+    "Pairs to read, under a heading of their own."
+
+    kind: ClassVar[str] = 'pairs'
+    heading: str
+    about: str  # how they were selected
+    pairs: list[ShownPair]
+
+
+# %% ../../nbs/reports/02_blocks.ipynb #beside-block
+@dataclass(frozen=True)
+class BesideBlock:
+    "Blocks side by side where the page is wide enough."
+
+    kind: ClassVar[str] = 'beside'
+    blocks: 'Sequence[Block]'
+
+
 # %% ../../nbs/reports/02_blocks.ipynb #block
-Block: TypeAlias = TextBlock | ListBlock | TableBlock | FiguresBlock | CodeBlock
+Block: TypeAlias = (
+    TextBlock | ListBlock | TableBlock | FiguresBlock | CodeBlock | PairsBlock | BesideBlock
+)
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #fact-text
@@ -188,10 +248,14 @@ def frame_block(
 ) -> TableBlock:
     "A DataFrame as a block, row by row."
     rows = [
-        TableRow(slice_title(name), [TableCell(fact_text(value, digits)) for value in values])
+        TableRow(
+            slice_title(name), [TableCell(fact_text(value, digits) or '–') for value in values]
+        )
         for name, values in zip(table.index, table.to_numpy(dtype=object))
     ]
     head = [TableCell(first), *(TableCell(str(column)) for column in table.columns)]
+    if table.isna().to_numpy().any():
+        caption = f'{caption}; –: unknown, as nobody voted there or nothing was scored'
     return TableBlock(caption, head, rows)
 
 
@@ -276,7 +340,9 @@ def statistic_block(
     facts = rows.drop_duplicates(by).set_index(by)
     head = [TableCell('model')]
     for name, fact in facts.iterrows():
-        head.append(TableCell(slice_title(name), f'{fact.n:,} pairs, {fact.groups:,} prompts'))
+        few = '\nfew prompts: see Limits' if fact.groups < ENOUGH_PROMPTS else ''
+        rests_on = f'{fact.n:,} pairs, {fact.groups:,} prompts{few}'
+        head.append(TableCell(slice_title(name), rests_on))
     cells = {(row['model'], row[by]): cell(row) for _, row in rows.iterrows()}
     return TableBlock(
         caption,

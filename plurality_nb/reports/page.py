@@ -130,6 +130,8 @@ def _page_json(report: ReportInput, title: str) -> str:
     numbers = dict(
         title=title,
         simulated=is_simulated(report.comparisons),
+        answer=report.answer,
+        worst_pairs=_records(report.contradictions.pairs.head(10)),
         findings=report.findings,
         limits=report.limits,
         left_out=report.left_out,

@@ -27,10 +27,12 @@ from plurality_nb.evaluation.disagreement import dispersion
 from plurality_nb.evaluation.tables import rows_left_out, slice_column, vote_log_odds
 from plurality_nb.reports import plots
 from plurality_nb.reports.blocks import (
+    BesideBlock,
     Block,
     CodeBlock,
     FiguresBlock,
     ListBlock,
+    PairsBlock,
     TableBlock,
     TableCell,
     TableRow,
@@ -44,7 +46,16 @@ from plurality_nb.reports.blocks import (
     statistic_block,
     tested_cell,
 )
-from plurality_nb.reports.findings import describe, limits, slice_title, state_findings
+from plurality_nb.reports.contradictions import Contradictions, find_contradictions, show_pairs
+from plurality_nb.reports.findings import (
+    describe,
+    find_row,
+    limits,
+    limits_of_numbers,
+    slice_title,
+    state_answer,
+    state_findings,
+)
 from plurality_nb.taxonomy.quadrants import uncertain_rows, without_doubtful
 from plurality_nb.votes.inspection import data_card, vote_card
 from plurality_nb.votes.shares import votes_of
@@ -79,6 +90,20 @@ class ReportInput:
         names = list(self.models)
         stated = state_findings(names, self.table, self.differences, self.further, self.left_out)
         return [*self.remarks, *stated]
+
+    @cached_property
+    def answer(self) -> str:
+        "The sentence that the page begins with."
+        return state_answer(list(self.models), self.table, self.differences, self.votes)
+
+    @cached_property
+    def contradictions(self) -> Contradictions:
+        return find_contradictions(self.models, self.votes, self.include_seen)
+
+    @cached_property
+    def styles(self) -> plots.ModelStyles:
+        "One colour and one marker for each model."
+        return plots.model_styles([*self.models, *self.table.model.unique()])
 
     @cached_property
     def limits(self) -> list[str]:
@@ -365,7 +390,7 @@ def _judge_blocks(report: ReportInput) -> Blocks:
     yield _figures_block(
         report,
         (
-            plots.plot_reliability(curve),
+            plots.plot_reliability(curve, style=report.styles['judge']),
             "The judge's share against people's: on the diagonal, the judge spreads as people do; "
             'below it, it is too sure.',
         ),
@@ -406,7 +431,7 @@ def _training_section(report: ReportInput) -> Blocks:
         logged = {m: curve for m, curve in curves.items() if (curve.measure == measured).any()}
         if logged:
             title = label.split(' [')[0].capitalize()
-            ax = plots.plot_learning_curves(logged, measured)
+            ax = plots.plot_learning_curves(logged, measured, styles=report.styles)
             figures.append((ax, f'{title} over the steps of training.'))
     if figures:
         yield _figures_block(report, *figures)
@@ -436,6 +461,17 @@ def _matched_block(matched: pd.DataFrame) -> TableBlock | None:
 
 
 # %% ../../nbs/reports/03_sections.ipynb #correlation-tables
+_FOREST_CAPTION = (
+    'Spearman correlation in each slice, model beside model: a dot is the value, its line '
+    'the interval, over prompts unless Limits say otherwise. A line that reaches zero may be '
+    'chance; a dot without a line has too few prompts for one.'
+)
+
+
+def _forest(report: ReportInput, table: pd.DataFrame) -> Axes:
+    return plots.plot_forest(table, styles=report.styles, votes=report.votes)
+
+
 def _correlation_tables(report: ReportInput) -> Blocks:
     "The correlations, each with its noise ceiling."
     table = report.table
@@ -450,11 +486,7 @@ def _correlation_tables(report: ReportInput) -> Blocks:
             both = pd.concat([table, of_statistic])
         yield statistic_block(both, statistic, label)
         if statistic == 'spearman':
-            caption = (
-                "Spearman correlation with people's share, model beside model, "
-                'with intervals over prompts.'
-            )
-            yield _figures_block(report, (plots.plot_forest(both), caption))
+            yield _figures_block(report, (_forest(report, both), _FOREST_CAPTION))
     if ceilings is not None:
         for statistic, label in _CEILINGS.items():
             yield statistic_block(ceilings, statistic, label)
@@ -529,8 +561,9 @@ def _comparison_section(report: ReportInput) -> Blocks:
     if 'contrast' in report.further:
         yield _contrast_block(report.further['contrast'])
     if (differences.statistic == 'spearman').any():
-        caption = 'Differences of the Spearman correlation from the baseline.'
-        yield _figures_block(report, (plots.plot_forest(differences), caption))
+        baseline = differences.baseline.iloc[0]
+        caption = f'Differences of the Spearman correlation from that of {baseline}.'
+        yield _figures_block(report, (_forest(report, differences), caption))
 
 
 # %% ../../nbs/reports/03_sections.ipynb #calibration-section
@@ -563,7 +596,7 @@ def _calibration_section(report: ReportInput) -> Blocks:
         report,
         *(
             (
-                plots.plot_reliability(curve),
+                plots.plot_reliability(curve, style=report.styles.get(model)),
                 f'{model}: predicted preference against people’s share. '
                 'On the diagonal its probabilities are right.',
             )
@@ -623,17 +656,108 @@ class Section:
 
     heading: str
     blocks: list[Block]
-    folded: bool = False  # to be opened by the reader
+    folded: bool = True  # to be opened by the reader, a link or the printer
 
     @property
     def id(self) -> str:
         "The anchor for links to the section."
         return re.sub('[^a-z]+', '-', self.heading.lower())
 
+    @property
+    def content(self) -> str:
+        "How much the reader finds in it."
+        tables = sum(isinstance(block, TableBlock) for block in self.blocks)
+        figures = sum(len(b.figures) for b in self.blocks if isinstance(b, FiguresBlock))
+        sentences = sum(len(b.entries) for b in self.blocks if isinstance(b, ListBlock))
+        counts = dict(table=tables, figure=figures, sentence=sentences)
+        return ', '.join(f'{n} {name}{"s" * (n > 1)}' for name, n in counts.items() if n)
+
+
+# %% ../../nbs/reports/03_sections.ipynb #answer-table
+_ANSWER_STATISTICS = dict(accuracy='accuracy', spearman='correlation')
+
+
+def _answer_table(report: ReportInput) -> TableBlock:
+    "Accuracy and correlation of each model, and what these votes allow at most."
+    sources = [report.table, report.further.get('scores'), report.further.get('ceilings')]
+    names = dict.fromkeys([*report.models, *report.table.model.unique()])
+    if report.further.get('ceilings') is not None:
+        names['noise ceiling'] = None
+    rows = []
+    for name in names:
+        cells = []
+        for statistic in _ANSWER_STATISTICS:
+            of_sources = [find_row(table, name, 'overall', statistic) for table in sources]
+            known = [row for row in of_sources if row is not None]
+            cells.append(interval_cell(known[0]) if known else TableCell('–'))
+        if any(cell.main != '–' for cell in cells):
+            rows.append(TableRow(name, cells))
+    head = [TableCell('overall'), *map(TableCell, _ANSWER_STATISTICS.values())]
+    return TableBlock(_answer_caption(report), head, rows)
+
+
+def _answer_caption(report: ReportInput) -> str:
+    first = report.table[report.table.statistic == 'spearman'].iloc[0]
+    whose = dict(human="people's", judge="the judge's")[report.votes]
+    return (
+        f'{first.n:,} pairs of {first.groups:,} prompts, with {first.get("level", 0.95):.0%} '
+        'intervals. Accuracy: how often the model prefers the response that the majority chose. '
+        f'Correlation: Spearman, of its preference with {whose} share. Noise ceiling: what a model '
+        'that knew the true shares would reach on these votes. –: not measured.'
+    )
+
+
+# %% ../../nbs/reports/03_sections.ipynb #answer-forest
+def _answer_forest(report: ReportInput) -> FiguresBlock:
+    "The models, what they are compared with, and the ceiling, in each slice."
+    names = [*report.models]
+    both = report.table
+    if report.differences is not None:
+        names.append(report.differences.baseline.iloc[0])
+    ceilings = report.further.get('ceilings')
+    if ceilings is not None:
+        names.append('noise ceiling')
+        both = pd.concat([both, ceilings[ceilings.statistic == 'spearman']])
+    drawn = both[both.model.isin(names)]
+    return _figures_block(report, (_forest(report, drawn), _FOREST_CAPTION))
+
+
+# %% ../../nbs/reports/03_sections.ipynb #worst-pairs
+_WORST = 10
+
+
+def _worst_pairs(report: ReportInput) -> PairsBlock | TextBlock:
+    "The pairs on which the first model contradicts people most."
+    found = report.contradictions
+    model = next(iter(report.models))
+    people = dict(human='people', judge='the judge')[report.votes]
+    if not len(found.pairs):
+        return TextBlock(f'{model} contradicts {people} on no pair.')
+    pairs = show_pairs(report.models, found, report.votes, _WORST)
+    about = (
+        f'{model} prefers the response that fewer votes are for on {len(found.pairs):,} of '
+        f'{found.sided:,} pairs with a majority. Here its predicted preference is furthest from '
+        "the votes. These pairs were selected for that: they show how it fails, not how often; "
+        'where a pair has few votes, chance may have put it here.'
+    )
+    return PairsBlock(f'Where {model} contradicts {people} most', about, pairs)
+
 
 # %% ../../nbs/reports/03_sections.ipynb #section-makers
 def _summary_section(report: ReportInput) -> Blocks:
-    yield ListBlock(report.findings, box=True)
+    "The answer: a sentence, a figure, a table, and pairs to read."
+    if report.remarks:
+        yield ListBlock(report.remarks, box=True)
+    yield TextBlock(report.answer, lead=True)
+    yield BesideBlock([_answer_forest(report), _answer_table(report)])
+    reservations = limits_of_numbers(report.table, report.votes)
+    if reservations:
+        yield ListBlock(reservations, small=True)
+    yield _worst_pairs(report)
+
+
+def _findings_section(report: ReportInput) -> Blocks:
+    yield ListBlock(report.findings[len(report.remarks) :], box=True)
 
 
 def _limits_section(report: ReportInput) -> Blocks:
@@ -641,7 +765,7 @@ def _limits_section(report: ReportInput) -> Blocks:
 
 
 _CROWDS = 'Divided or indifferent'
-_FOLDED = [_CROWDS]
+_UNFOLDED = ['Summary']
 
 
 def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Blocks]]:
@@ -651,6 +775,7 @@ def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Bl
     people = 'people' if report.votes == 'human' else 'the judge'
     candidates = [
         (True, 'Summary', _summary_section),
+        (True, 'Findings', _findings_section),
         (True, 'Data', _data_section),
         (any(ds['quadrant']), 'Taxonomy', _taxonomy_section),
         (voted, 'Votes', _votes_section),
@@ -671,6 +796,6 @@ def report_sections(
 ) -> list[Section]:  # in their order on the page
     "The sections of a report with their blocks."
     return [
-        Section(heading, [b for b in make(report) if b is not None], heading in _FOLDED)
+        Section(heading, [b for b in make(report) if b is not None], heading not in _UNFOLDED)
         for heading, make in _section_makers(report).items()
     ]

@@ -80,6 +80,8 @@ def test_it_asks_for_nothing_and_says_nothing(page, page_file):
 
 def test_nothing_sticks_out_and_wide_tables_scroll_in_their_box(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= page.width
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.width
     out = page.evaluate("""[...document.querySelectorAll('main p, main figure, main svg, main .scroll, h1, h2, nav a')]
         .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))""")
     assert out == []
@@ -91,7 +93,7 @@ def test_nothing_sticks_out_and_wide_tables_scroll_in_their_box(page):
 
 def test_contents_lead_to_sections_that_have_headings(page):
     links = page.evaluate(
-        "[...document.querySelectorAll('nav a')].map(a => [a.getAttribute('href'), a.textContent, document.querySelector(a.getAttribute('href'))?.querySelector('h2')?.textContent])"
+        "[...document.querySelectorAll('nav a')].map(a => [a.getAttribute('href'), a.textContent, document.querySelector(a.getAttribute('href'))?.closest('section').querySelector('h2')?.textContent])"
     )
     assert len(links) >= 9 and all(text == heading for _, text, heading in links)
     assert {
@@ -124,6 +126,17 @@ def test_figures_and_tables_are_told_to_those_who_cannot_see_them(page):
     assert page.evaluate(
         "[...document.querySelectorAll('table')].every(t => document.getElementById(t.getAttribute('aria-labelledby')))"
     )
+
+
+def test_the_first_screen_answers_and_the_rest_opens_when_linked_to(page):
+    top = "document.querySelector('{}').getBoundingClientRect().top"
+    assert page.evaluate(top.format("figure")) < 900
+    assert page.evaluate("document.querySelectorAll('details.fold[open]').length") == 0
+    assert page.evaluate("document.querySelectorAll('article').length") == 10
+    page.click("nav a[href='#calibration']")
+    page.wait_for_timeout(100)
+    opened = "[...document.querySelectorAll('details.fold[open]')].map(d => d.querySelector('h2').textContent)"
+    assert page.evaluate(opened) == ["Calibration"]
 
 
 def lightness(colour):

@@ -34,9 +34,11 @@ def test_the_section_on_crowds_is_folded_and_explained(models, tmp_path):
         remarks=["Cannot be tested with this model. Nothing would show."],
     )
     page = path.read_text()
-    folded = page[page.index("<details><summary>") : page.index("</details>")]
-    assert "Divided or indifferent" in folded and "less sure of the divided pair" in folded
-    assert "noise ceiling" in folded and page.count("<details>") == 1
+    start = page.index('<div id="divided-or-indifferent"')
+    folded = page[start : page.index("</details>", start)]
+    heading = '<details class="fold"><summary><h2 id="divided-or-indifferent-heading"'
+    assert heading in page and "less sure of the divided pair" in folded
+    assert "noise ceiling" in folded and "<details open" not in page
     numbers = json.loads(path.with_suffix(".json").read_text())
     assert len(numbers["crowds"]) == len(crowds)
     assert numbers["findings"][0].startswith("Cannot be tested with this model")
@@ -45,7 +47,7 @@ def test_the_section_on_crowds_is_folded_and_explained(models, tmp_path):
 
 def test_without_the_table_there_is_no_such_section(models, tmp_path):
     page = write_page(models, correlate(models, by=None, n_boot=0), tmp_path / "r.html").read_text()
-    assert "Divided or indifferent" not in page and "<details>" not in page
+    assert "Divided or indifferent" not in page and "less sure of the divided pair" not in page
 
 
 def test_all_tables_are_made_at_once(models):
