@@ -105,7 +105,7 @@ def _rewards_of(ds: Dataset, pair: Mapping) -> tuple[float, float]:
 def _response_facts(votes: float, rewards: Mapping[str, float]) -> list[str]:
     texts = [f'{name}: {fact_text(reward)}' for name, reward in rewards.items()]
     known = [text for text in texts if not text.endswith(': ')]
-    cast = f'{fact_text(votes)} vote' if votes == 1 else f'{fact_text(votes)} votes'
+    cast = f'{votes:g} vote' if votes == 1 else f'{votes:g} votes'
     return [cast, f'reward of {", ".join(known)}'] if known else [cast]
 
 
