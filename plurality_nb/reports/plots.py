@@ -131,7 +131,7 @@ def _model_style(number: int) -> dict[str, Any]:
     )
 
 
-def _style_of(name: str, number: int, styles: ModelStyles | None) -> dict[str, Any]:
+def _style_of(name: str, number: int, styles: ModelStyles | None) -> Mapping[str, Any]:
     "A model's style on its page; by its number where the page has none for it."
     return (styles or {}).get(name) or _model_style(number)
 

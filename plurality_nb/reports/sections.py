@@ -685,7 +685,7 @@ class Section:
 _ANSWER_STATISTICS = dict(accuracy='accuracy', spearman='correlation')
 
 
-def _answer_table(report: ReportInput) -> TableBlock:
+def _overall_table(report: ReportInput) -> TableBlock:
     "Accuracy and correlation of each model, and what these votes allow at most."
     sources = [report.table, report.further.get('scores'), report.further.get('ceilings')]
     names = dict.fromkeys([*report.models, *report.table.model.unique()])
@@ -757,7 +757,7 @@ def _summary_section(report: ReportInput) -> Blocks:
     if report.remarks:
         yield ListBlock(report.remarks, box=True)
     yield TextBlock(report.answer, lead=True)
-    yield BesideBlock([_answer_forest(report), _answer_table(report)])
+    yield BesideBlock([_answer_forest(report), _overall_table(report)])
     reservations = limits_of_numbers(report.table, report.votes)
     if reservations:
         yield ListBlock(reservations, small=True)
