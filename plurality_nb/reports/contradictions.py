@@ -72,7 +72,7 @@ def shortened_text(
 
 
 # %% ../../nbs/reports/02a_contradictions.ipynb #prompt-text
-def _prompt_text(turns: list[dict]) -> PairText:
+def _last_turn_text(turns: list[dict]) -> PairText:
     "The last turn of a conversation, and all of it where there are several."
     last = shortened_text(turns[-1]['content'])
     if len(turns) == 1:
@@ -105,11 +105,11 @@ def _rewards_of(ds: Dataset, pair: Mapping) -> tuple[float, float]:
 def _response_facts(votes: float, rewards: Mapping[str, float]) -> list[str]:
     texts = [f'{name}: {fact_text(reward)}' for name, reward in rewards.items()]
     known = [text for text in texts if not text.endswith(': ')]
-    cast = f'{fact_text(votes)} vote' if votes == 1 else f'{fact_text(votes)} votes'
+    cast = f'{votes:g} vote' if votes == 1 else f'{votes:g} votes'
     return [cast, f'reward of {", ".join(known)}'] if known else [cast]
 
 
-def _choice_text(fact: pd.Series, name: str, people: str) -> str:
+def _contradiction_text(fact: pd.Series, name: str, people: str) -> str:
     "What people chose, and what the model did."
     ours, theirs = ('A', 'B') if fact.share > 0.5 else ('B', 'A')
     ours_votes, theirs_votes = max(fact.a, fact.b), min(fact.a, fact.b)
@@ -148,9 +148,9 @@ def show_pairs(
             ShownPair(
                 anchor,
                 str(fact.pair_id),
-                _choice_text(fact, name, people),
+                _contradiction_text(fact, name, people),
                 slice_title(fact.quadrant or ''),
-                _prompt_text(pair['prompt']),
+                _last_turn_text(pair['prompt']),
                 responses,
             )
         )

@@ -280,6 +280,7 @@ def _about_slices(name: str, table: pd.DataFrame, matched: pd.DataFrame | None) 
         yield from _about_gap(name, most[by], least[by], matched)
 
 
+# %% ../../nbs/reports/01_findings.ipynb #about-gap
 def _about_gap(name: str, most: str, least: str, matched: pd.DataFrame) -> Iterator[str]:
     overlap = matched.overlap.iloc[0]
     if overlap < _LEAST_OVERLAP:
@@ -448,6 +449,7 @@ _STANDINGS = dict(
 )
 
 
+# %% ../../nbs/reports/01_findings.ipynb #about-standing
 def _about_standing(models: Sequence[str], table: pd.DataFrame, people: str) -> Iterator[str]:
     "Models that stand alike in one clause."
     rows = {name: find_row(table, name, 'overall', 'spearman') for name in models}

@@ -122,6 +122,7 @@ def _interval_arms(table: pd.DataFrame) -> np.ndarray:
     return np.clip([table.value - table.low, table.high - table.value], 0, None)
 
 
+# %% ../../nbs/reports/00_plots.ipynb #styles-of-figures
 def _model_style(number: int) -> dict[str, Any]:
     "Format and colour of the error bars of the model with this number."
     return dict(
@@ -130,7 +131,7 @@ def _model_style(number: int) -> dict[str, Any]:
     )
 
 
-def _style_of(name: str, number: int, styles: ModelStyles | None) -> dict[str, Any]:
+def _style_of(name: str, number: int, styles: ModelStyles | None) -> Mapping[str, Any]:
     "A model's style on its page; by its number where the page has none for it."
     return (styles or {}).get(name) or _model_style(number)
 
@@ -479,6 +480,7 @@ def _plot_quadrant_curve(ax: Axes, curve: pd.DataFrame, quadrant: str, shown: st
         ax.vlines(part['at'][lone], low[lone], high[lone], color=colour, lw=1.2)
 
 
+# %% ../../nbs/reports/00_plots.ipynb #plot-thresholds-public
 def plot_thresholds(
     curve: pd.DataFrame,  # from `threshold_curve`
     shown: str = 'pairs',  # `pairs`, or `value` for the correlation

@@ -25,6 +25,8 @@ from plurality_nb.data.schema import VOTERS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.disagreement import dispersion
 from plurality_nb.evaluation.tables import rows_left_out, slice_column, vote_log_odds
+
+# %% ../../nbs/reports/03_sections.ipynb #imports-reports
 from plurality_nb.reports import plots
 from plurality_nb.reports.blocks import (
     BesideBlock,
@@ -61,10 +63,10 @@ from plurality_nb.votes.inspection import data_card, vote_card
 from plurality_nb.votes.shares import votes_of
 
 
-# %% ../../nbs/reports/03_sections.ipynb #report-input
+# %% ../../nbs/reports/03_sections.ipynb #report-tables
 @dataclass
-class ReportInput:
-    "What a report shows."
+class _ReportTables:
+    "What a report is made from."
 
     models: Mapping[str, Dataset]  # name to scored comparisons with votes
     table: pd.DataFrame  # from `correlate`
@@ -80,6 +82,12 @@ class ReportInput:
     provenance: Mapping = field(default_factory=dict)  # command, seed, versions, inputs, settings
     remarks: Sequence[str] = ()  # what to read first, such as a positive control that fails
     drawn: int = field(default=0, init=False)  # number of figures so far
+
+
+# %% ../../nbs/reports/03_sections.ipynb #report-input
+@dataclass
+class ReportInput(_ReportTables):
+    "What a report shows."
 
     @cached_property
     def left_out(self) -> dict[str, int]:
@@ -677,7 +685,7 @@ class Section:
 _ANSWER_STATISTICS = dict(accuracy='accuracy', spearman='correlation')
 
 
-def _answer_table(report: ReportInput) -> TableBlock:
+def _overall_table(report: ReportInput) -> TableBlock:
     "Accuracy and correlation of each model, and what these votes allow at most."
     sources = [report.table, report.further.get('scores'), report.further.get('ceilings')]
     names = dict.fromkeys([*report.models, *report.table.model.unique()])
@@ -749,7 +757,7 @@ def _summary_section(report: ReportInput) -> Blocks:
     if report.remarks:
         yield ListBlock(report.remarks, box=True)
     yield TextBlock(report.answer, lead=True)
-    yield BesideBlock([_answer_forest(report), _answer_table(report)])
+    yield BesideBlock([_answer_forest(report), _overall_table(report)])
     reservations = limits_of_numbers(report.table, report.votes)
     if reservations:
         yield ListBlock(reservations, small=True)
@@ -764,6 +772,7 @@ def _limits_section(report: ReportInput) -> Blocks:
     yield ListBlock(report.limits)
 
 
+# %% ../../nbs/reports/03_sections.ipynb #sections-that-have-content
 _CROWDS = 'Divided or indifferent'
 _UNFOLDED = ['Summary']
 
