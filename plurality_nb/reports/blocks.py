@@ -210,7 +210,7 @@ class BesideBlock:
     "Blocks side by side where the page is wide enough."
 
     kind: ClassVar[str] = 'beside'
-    blocks: 'Sequence[Block]'
+    blocks: Sequence[TextBlock | ListBlock | TableBlock | FiguresBlock | CodeBlock | PairsBlock]
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #block

@@ -533,6 +533,8 @@ def state_answer(
         clauses += [_difference_in_short(name, differences) for name in models if name in compared]
     clauses += _about_failures(models[0], table, people)
     sentence = '; '.join(clauses)
+    if sentence.startswith(('whether', 'there')):  # else a model's name, which keeps its case
+        sentence = sentence[0].upper() + sentence[1:]
     return f'{sentence}.'
 
 
