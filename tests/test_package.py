@@ -107,7 +107,8 @@ for m in pkgutil.walk_packages(plurality_nb.__path__, 'plurality_nb.'):
 def test_notebooks_are_committed_executed_and_small(path):
     nb = nbformat.read(path, 4)
     outputs = [o for c in nb.cells if c.cell_type == "code" for o in c.outputs]
-    assert outputs, "no outputs: run `make execute`"
+    is_made_with_the_site = any("#| exec_doc" in cell.source for cell in nb.cells)
+    assert outputs or is_made_with_the_site, "no outputs: run `make execute`"
     assert not [o for o in outputs if o.output_type == "error"]
     assert path.stat().st_size < 400_000
     text = json.dumps(outputs)
