@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--ask", action="store_true", help="ask, and no more")
     parser.add_argument("--asked", type=int, default=ASKED, help="pairs, the first of the set")
     parser.add_argument("--sizes", default="300", help="training pairs, such as 100,300")
-    parser.add_argument("--draws", type=int, default=8)
+    parser.add_argument("--draws", type=int, default=8, help="0: what the judge knows alone")
     parser.add_argument("--append", action="store_true", help="keep the lines with the results")
     args = parser.parse_args()
     start = time.perf_counter()
@@ -221,10 +221,14 @@ def main() -> None:
     votes = judge_votes(ds.select(rows), len(rows))
     if args.ask:
         return
-    study = read_study("ukp", "minilm")
+    study = read_study("ukp", "minilm" if args.draws else "none")
     judged = Judged(study, ds.select(rows), rows, votes)
     known = dict(benchmark="votes_help", data="ukp", features="minilm", votes="smollm2")
     known |= dict(test_pairs=len(study.a), groups=int(study.groups.max() + 1), seed=0)
+    if not args.draws:
+        line = dict(kind="judge known", judge=known_of_people(study, judged))
+        write(known | line | machine(start, "votes_help_judge.py"), args)
+        return
     for size in map(int, args.sizes.split(",")):
         line = judge_line(study, judged, size, args.draws)
         write(known | line | machine(start, "votes_help_judge.py"), args)

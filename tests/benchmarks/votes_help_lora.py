@@ -8,17 +8,18 @@ Short pairs of UKPConvArg1, the shortest of each topic, one draw, one held-out f
 import argparse
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
+from peft import LoraConfig
 from votes_help import TIE, Draw, Study, data_file, machine, read_study, rounded, write
 from votes_help_intervals import cosine, signed_ranks, spearman_interval
 
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.loading import load_comparisons
+from plurality_nb.models.smollm2 import SMOLLM2, named_model
 from plurality_nb.rewards.classifier import Classifier
-from plurality_nb.rewards.run import train_model
+from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 
 OBJECTIVES = ["bt", "signed_margin"]
 SETTINGS = dict(
@@ -28,6 +29,9 @@ SETTINGS = dict(
     votes="human",
     use_cpu=True,
     seed=0,
+    save_strategy="no",
+    report_to="none",
+    disable_tqdm=True,
 )
 RANK = 8
 SCALE = 3  # of the signed margin
@@ -57,31 +61,30 @@ def labelled(ds: Dataset, draw: Draw, rows: np.ndarray) -> Dataset:
 
 
 def trained(objective: str, pairs: Dataset, test: Dataset) -> tuple[np.ndarray, dict]:
-    "Differences of rewards on the test pairs, and what that took."
+    "Differences of rewards on the test pairs, and the seconds and tokens that took."
+    adapter = LoraConfig(
+        task_type="SEQ_CLS",
+        r=RANK,
+        lora_alpha=2 * RANK,
+        target_modules="all-linear",
+        exclude_modules=["score"],
+        modules_to_save=["score"],
+    )
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "model"
+        args = MarginConfig(folder, objective=objective, **SETTINGS)
+        trainer = MarginTrainer("smollm2", args, pairs, peft_config=adapter)
+        rows = trainer.train_dataset
+        tokens = sum(map(len, [*rows["ids_a"][:], *rows["ids_b"][:]]))
         clock = time.process_time()
-        trainer = train_model(
-            pairs,
-            "smollm2",
-            out,
-            lora=RANK,
-            exclude_near=False,
-            progress=False,
-            objective=objective,
-            **SETTINGS,
-        )
-        took = time.process_time() - clock
-        seconds = float(trainer.state.log_history[-1]["train_runtime"])
-        tokens = sum(
-            map(len, trainer.train_dataset["ids_a"][:] + trainer.train_dataset["ids_b"][:])
-        )
+        trainer.train()
+        training = time.process_time() - clock
+        trainer.save_model(folder)
+        model = Classifier.load(folder, base=named_model(SMOLLM2))
         clock = time.process_time()
-        scored = Classifier.load(out).score(test, progress=False)
+        scored = model.score(test, progress=False)
         scoring = time.process_time() - clock
     delta = np.array(scored["reward_a"][:]) - np.array(scored["reward_b"][:])
-    cost = dict(seconds=round(took, 1), elapsed=round(seconds, 1), tokens=tokens)
-    return delta, cost | dict(scoring=round(scoring, 1))
+    return delta, dict(training=round(training, 1), tokens=tokens, scoring=round(scoring, 1))
 
 
 def main() -> None:
@@ -109,6 +112,9 @@ def main() -> None:
         dict(
             benchmark="votes_help",
             kind="lora",
+            data="ukp",
+            features="smollm2",
+            votes="people",
             pairs=len(rows),
             tested=len(tested),
             topics=len(np.unique(codes)),
