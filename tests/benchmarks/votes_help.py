@@ -87,9 +87,12 @@ def topics(prompts: list[str], data: str) -> np.ndarray:
     return np.unique(names, return_inverse=True)[1]
 
 
+def data_file(data: str) -> Path:
+    return Path(os.environ.get("PLURALITY_DATA", "../shared/data")) / FILES[data]
+
+
 def read_study(data: str, features: str, limit: int | None = None) -> Study:
-    folder = Path(os.environ.get("PLURALITY_DATA", "../shared/data"))
-    ds = load_comparisons(str(folder / FILES[data]), limit=limit)
+    ds = load_comparisons(str(data_file(data)), limit=limit)
     prompts = [prompt_text(prompt) for prompt in ds["prompt"]]
     inputs_a, inputs_b = read_inputs(ds, features)
     texts = [*zip(prompts, ds["response_a"][:]), *zip(prompts, ds["response_b"][:])]
@@ -128,10 +131,14 @@ class Draw:
             self.others[np.arange(len(first)), self.label] -= 1
         self.order = rng.permutation(len(first))
 
-    def training(self, fold: int, size: int | None) -> Pairs:
+    def rows(self, fold: int, size: int | None) -> np.ndarray:
         "So many pairs of the other folds; those of a smaller size are among those of a larger."
         usable = (self.fold != fold) & (self.label != TIE) & (self.others.sum(1) > 0)
-        rows = np.sort(self.order[usable[self.order]][:size])
+        return np.sort(self.order[usable[self.order]][:size])
+
+    def training(self, fold: int, size: int | None) -> Pairs:
+        "What is learned from when a fold is held out."
+        rows = self.rows(fold, size)
         is_a = self.label[rows] == A
         chosen = np.where(is_a, self.study.a[rows], self.study.b[rows])
         rejected = np.where(is_a, self.study.b[rows], self.study.a[rows])
@@ -142,10 +149,10 @@ class Draw:
 
 
 def run_draw(
-    study: Study, voters: str, size: int | None, seed: int, methods: Sequence[str] = METHODS
+    draw: Draw, size: int | None, methods: Sequence[str] = METHODS
 ) -> dict[str, np.ndarray]:
     "What models of the other folds say of each pair."
-    draw, n = Draw(study, voters, seed), len(study.a)
+    study, n = draw.study, len(draw.study.a)
     delta, closeness = np.zeros((2, len(methods), n), np.float32)
     choices = np.zeros((TEST_FOLDS, len(methods), 4))
     trained = []
@@ -154,7 +161,7 @@ def run_draw(
         test = np.flatnonzero(draw.fold == fold)
         used, number = np.unique(np.r_[study.a[test], study.b[test]], return_inverse=True)
         ends = number[: len(test)], number[len(test) :]
-        said = fit_all(pairs, (study.inputs[used], *ends), seed, methods)
+        said = fit_all(pairs, (study.inputs[used], *ends), draw.seed, methods)
         delta[:, test], closeness[:, test] = said.delta, said.closeness
         choices[fold] = [said.tuned[method] for method in methods]
         trained.append(len(pairs.chosen))
@@ -182,7 +189,7 @@ def draws_of(study: Study, args: argparse.Namespace, size: int | None) -> Iterat
             methods = METHODS if seed < with_crowd else METHODS[:-1]
             if args.without_ties:
                 methods = [method for method in methods if method not in WITH_TIES]
-            draw = run_draw(study, args.votes, size, seed, methods)
+            draw = run_draw(Draw(study, args.votes, seed), size, methods)
             seconds = time.process_time() - start
             unfinished = path.with_suffix(".unfinished.npz")
             np.savez(unfinished, seconds=seconds, **draw)
@@ -351,10 +358,10 @@ def sizes_line(study: Study, draws: dict[int | None, list[dict]]) -> dict:
     return dict(kind="sizes", differences=contrasts)
 
 
-def machine(args: argparse.Namespace, start: float) -> dict:
+def machine(start: float, script: str = "votes_help.py") -> dict:
     packages = ("numpy", "scipy", "torch", "datasets")
     return dict(
-        command=" ".join(["python", "tests/benchmarks/votes_help.py", *sys.argv[1:]]),
+        command=" ".join(["python", f"tests/benchmarks/{script}", *sys.argv[1:]]),
         seconds=round(time.perf_counter() - start),
         cpus=os.cpu_count(),
         threads=os.environ.get("OMP_NUM_THREADS"),
@@ -396,16 +403,16 @@ def main() -> None:
     kinds = args.lines.split(",")
     start = time.perf_counter()
     if "data" in kinds:
-        write(known | data_line(study) | machine(args, start), args)
+        write(known | data_line(study) | machine(start), args)
     draws = {}
     for size in sizes:
         start = time.perf_counter()
         draws[size] = list(draws_of(study, args, size))
         if "size" in kinds:
-            write(known | size_line(study, draws[size], size) | machine(args, start), args)
+            write(known | size_line(study, draws[size], size) | machine(start), args)
     start = time.perf_counter()
     if "sizes" in kinds and len(draws) > 1:
-        write(known | sizes_line(study, draws) | machine(args, start), args)
+        write(known | sizes_line(study, draws) | machine(start), args)
 
 
 if __name__ == "__main__":

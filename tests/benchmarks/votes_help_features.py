@@ -106,7 +106,10 @@ LENGTH_SCALE = 12
 
 
 def read_inputs(ds: Dataset, features: str) -> tuple[np.ndarray, np.ndarray]:
-    "What the probe reads of both responses of each pair."
+    "What the probe reads of both responses of each pair; `none`: nothing, where none is trained."
+    if features == "none":
+        nothing = np.zeros((len(ds), 1), np.float32)
+        return nothing, nothing
     kind = features.removesuffix("_length")
     if kind == "smollm2":
         a, b = smollm2_inputs(ds)

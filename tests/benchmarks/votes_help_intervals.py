@@ -199,6 +199,24 @@ def group_spearmans(scored: Scored, lead: np.ndarray, codes: np.ndarray) -> np.n
     )
 
 
+def spearman_interval(
+    delta: np.ndarray, lead: np.ndarray, codes: np.ndarray, other: np.ndarray | None = None
+) -> tuple[float, float, float]:
+    "Spearman's correlation, or how far it is above another's, and its jackknife interval over groups."
+
+    def value(kept: np.ndarray) -> float:
+        truth = signed_ranks(lead[kept])
+        whole = cosine(signed_ranks(delta[kept])[None], truth)[0]
+        less = 0.0 if other is None else cosine(signed_ranks(other[kept])[None], truth)[0]
+        return float(whole - less)
+
+    groups = np.unique(codes)
+    left_out = np.array([value(codes != group) for group in groups])
+    half = student_t.ppf(0.975, len(groups) - 1) * np.sqrt((len(groups) - 1) * np.var(left_out))
+    whole = value(np.ones(len(codes), bool))
+    return whole, float(whole - half), float(whole + half)
+
+
 def bootstrapped(
     one: Scored, other: Scored, lead: np.ndarray, codes: np.ndarray, n_boot: int = 1000
 ) -> tuple[float, float]:
