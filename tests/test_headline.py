@@ -25,6 +25,8 @@ def short(number, sign=""):
     ("pairs", "features", "method", "more"),
     [
         (1000, "smollm2_length", "votes", {}),
+        (100, "smollm2_length", "votes", {}),
+        (3000, "smollm2_length", "votes", {}),
         (1000, "smollm2_length", "signed margin", {}),
         (1000, "smollm2_length", "margin", {}),
         (1000, "minilm", "signed margin", {}),
