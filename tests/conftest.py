@@ -6,7 +6,19 @@ import pytest
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: a long proof; `make proofs` runs it, not `make test`")
+    config.addinivalue_line(
+        "markers", "slow(seconds=0): a long proof; `make proofs` runs it, not `make test`"
+    )
+
+
+def pytest_collection_modifyitems(items):
+    "The longest first, so that no worker is left with them at the end."
+
+    def seconds(item):
+        marker = item.get_closest_marker("slow")
+        return marker.kwargs.get("seconds", 0) if marker else 0
+
+    items.sort(key=seconds, reverse=True)  # stable: all others stay in their order
 
 
 @pytest.fixture(scope="session")

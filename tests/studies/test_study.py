@@ -177,7 +177,7 @@ class Victim:
         return reply(f"A={number % 11} B={10 - number % 11}", to=body)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=80)
 def test_a_killed_study_ends_as_an_undisturbed_one(data, one_thread):
     "Killed while the judge is asked, and again while a model is trained."
     small_model("Qwen3").save_pretrained(data / "base")
@@ -228,7 +228,7 @@ def test_a_killed_study_ends_as_an_undisturbed_one(data, one_thread):
         assert not list((data / "killed").rglob(left_over))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=35)
 def test_a_changed_setting_redoes_what_depends_on_it(data):
     whole = run(write_study(data, PROBE), data / "out")
     assert len(whole.made) == len(study.study_steps(write_study(data, PROBE)))
