@@ -47,6 +47,14 @@ def test_levels_are_those_of_the_study(features):
     assert short(line["levels"]["bt"]["spearman"][0]) in README
 
 
+def test_what_length_and_votes_reach_is_said():
+    line = study_line(1000, "minilm")
+    assert f"({short(line['levels']['longer response']['spearman'][0])})" in README
+    best = study_line(1000, "smollm2_length")
+    reached = best["levels"]["bt"]["spearman"][0] + best["differences"]["votes - bt"]["spearman"][0]
+    assert f"to {short(reached)}" in README
+
+
 def test_what_other_topics_would_give_is_said():
     low, high = study_line(1000, "smollm2_length")["splits"]["votes - bt"]
     assert f"[{short(low)}, {short(high)}]" in README

@@ -19,16 +19,14 @@ import argparse
 import contextlib
 import json
 import os
-import time
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import torch
+from result_lines import how_made, keep, start
 
-import plurality_nb
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.evaluation.by_trait import audience_gains
@@ -120,7 +118,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--append", action="store_true", help=f"keep the line in {RESULTS.name}")
     args = parser.parse_args()
-    start, is_simulated = time.perf_counter(), args.data in WORLDS
+    began, is_simulated = start(), args.data in WORLDS
     make = partial(simulated if is_simulated else real, args.data)
     ds, trait = make(args.limit, args.seed), "camp" if is_simulated else "annotator"
     with reading(args.data):
@@ -142,14 +140,8 @@ def main():
         truth=true_losses(ds, losses, args.data) if known else None,
         table=json.loads(shown.round(4).to_json(orient="records")),
         seed=args.seed,
-        seconds=round(time.perf_counter() - start),
-        versions={"plurality_nb": plurality_nb.__version__, "torch": version("torch")},
     )
-    text = json.dumps(line)
-    print(text)
-    if args.append:
-        with open(RESULTS, "a") as file:
-            file.write(text + "\n")
+    keep(line | how_made(began), RESULTS, args.append)
 
 
 if __name__ == "__main__":

@@ -21,22 +21,20 @@ Prints a line of JSON, and with `--append` keeps it in results/crowds.jsonl: num
 """
 
 import argparse
-import json
 import os
 import sys
 import time
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import torch
+from result_lines import how_made, keep, start
 from scipy.special import ndtri, xlogy
 from scipy.stats import spearmanr
 
-import plurality_nb
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, resample, rows_measure
@@ -94,7 +92,7 @@ def out_of_fold(ds, reads, seed):
     scored, seconds = {}, {}
     inputs = partial(simulated_inputs, reads)
     for objective in OBJECTIVES:
-        start = time.perf_counter()
+        clock = time.perf_counter()
         score = partial(cross_score, ds, objective, votes="human", seed=seed, progress=False)
         if reads:
             with (
@@ -104,7 +102,7 @@ def out_of_fold(ds, reads, seed):
                 scored[objective] = score()
         else:
             scored[objective] = score()
-        seconds[objective] = round(time.perf_counter() - start, 1)
+        seconds[objective] = round(time.perf_counter() - clock, 1)
         print(f"{objective}: {seconds[objective]} s", file=sys.stderr, flush=True)
     return scored, seconds
 
@@ -272,20 +270,6 @@ def truth_lines(ds, outcomes, rows, codes):
     return records(pd.DataFrame(lines))
 
 
-def machine(args, start):
-    packages = ("numpy", "scipy", "torch", "datasets")
-    return dict(
-        command=" ".join(["python", "tests/benchmarks/crowds.py", *sys.argv[1:]]),
-        seed=args.seed,
-        seconds=round(time.perf_counter() - start),
-        processor_seconds=round(time.process_time()),
-        cpus=os.cpu_count(),
-        threads=os.environ.get("OMP_NUM_THREADS"),
-        versions={name: version(name) for name in packages}
-        | dict(python=sys.version.split()[0], plurality_nb=plurality_nb.__version__),
-    )
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -298,7 +282,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--append", action="store_true", help=f"keep the line in {RESULTS.name}")
     args = parser.parse_args()
-    start, is_simulated = time.perf_counter(), args.data == "simulated"
+    began, is_simulated = start(), args.data == "simulated"
     if is_simulated:
         ds = simulated(args.limit or 3000, args.seed)
     else:
@@ -335,11 +319,7 @@ def main():
     )
     if is_simulated:
         line["truth"] = truth_lines(ds, outcomes, rows, codes)
-    line |= machine(args, start)
-    print(json.dumps(line))
-    if args.append:
-        with RESULTS.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+    keep(line | dict(seed=args.seed) | how_made(began), RESULTS, args.append)
 
 
 if __name__ == "__main__":

@@ -34,16 +34,14 @@ import pandas as pd
 from crowds import data_file
 from real_quadrants import (
     agreement_measures,
-    finished,
-    keep,
     large_enough,
     less,
-    machine,
     rank_correlation,
     short_records,
     slice_masks,
     tabulated,
 )
+from result_lines import finished, how_made, keep, start
 
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.data.loading import load_comparisons
@@ -547,9 +545,9 @@ def main():
     done = set() if args.again or not args.append else finished(RESULTS, "part")
     for name in [args.part] if args.part else PARTS:
         if name not in done:
-            start = time.perf_counter(), time.process_time()
+            began = start()
             line = dict(benchmark="real_judges", part=name, n_boot=args.n_boot) | PARTS[name](args)
-            keep(line | machine(args, start), RESULTS, args.append)
+            keep(line | dict(seed=args.seed) | how_made(began), RESULTS, args.append)
 
 
 if __name__ == "__main__":

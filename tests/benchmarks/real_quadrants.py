@@ -20,20 +20,17 @@ the former divided by its ceiling (`disattenuated`), the ceiling; and difference
 """
 
 import argparse
-import json
-import os
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from crowds import data_file, records
+from result_lines import finished, how_made, keep, start
 from scipy.special import logit
 from scipy.stats import rankdata
 
-import plurality_nb
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums, interval, resample
@@ -471,20 +468,22 @@ def score_facts(ds):
 
 def study(args, name, limit):
     "The line of one data set."
-    start = time.perf_counter(), time.process_time()
+    began = start()
     ds = load_comparisons(
         str(data_file(name)), limit=limit, seed=args.seed, strict=name != "pandalm"
     )
     ds = label_taxonomy(ds, progress=False)
     rows = rows_that_count(ds, None, "human", False, False, scored=False).rows
     masks = large_enough(slice_masks(ds), ds["group"][:])
-    print(f"{name}: labelled, {time.perf_counter() - start[0]:.0f} s", file=sys.stderr, flush=True)
+    print(
+        f"{name}: labelled, {time.perf_counter() - began.wall:.0f} s", file=sys.stderr, flush=True
+    )
     people = tabulated(rows, people_measures(ds, masks), args)
     ceilings = tabulated(rows, ceiling_measures, args)
     control = control_table(ds, rows, masks, args.n_boot, args.crowds, args.seed)
-    print(f"{name}: people, {time.perf_counter() - start[0]:.0f} s", file=sys.stderr, flush=True)
+    print(f"{name}: people, {time.perf_counter() - began.wall:.0f} s", file=sys.stderr, flush=True)
     scored = trained_models(ds, args.seed, max_steps=args.max_steps)
-    print(f"{name}: trained, {time.perf_counter() - start[0]:.0f} s", file=sys.stderr, flush=True)
+    print(f"{name}: trained, {time.perf_counter() - began.wall:.0f} s", file=sys.stderr, flush=True)
     scored_rows = rows_that_count(scored, None, "human", False, False).rows
     agreement = tabulated(add_scaled(scored_rows), agreement_measures(masks), args)
     a, b, tie = pair_votes(rows)
@@ -507,39 +506,7 @@ def study(args, name, limit):
         agreement=agreement,
         matched=matched_tables(scored, masks, args.n_boot, args.seed),
     )
-    return line | machine(args, start)
-
-
-def machine(args, start):
-    packages = ("numpy", "scipy", "torch", "datasets")
-    command = " ".join(["python", "tests/benchmarks/" + Path(sys.argv[0]).name, *sys.argv[1:]])
-    return dict(
-        command=command,
-        seed=args.seed,
-        seconds=round(time.perf_counter() - start[0]),
-        processor_seconds=round(time.process_time() - start[1]),
-        cpus=os.cpu_count(),
-        threads=os.environ.get("OMP_NUM_THREADS"),
-        versions={name: version(name) for name in packages}
-        | dict(python=sys.version.split()[0], plurality_nb=plurality_nb.__version__),
-    )
-
-
-def finished(path, key):
-    "The values of a key in the lines of a file."
-    if not path.exists():
-        return set()
-    return {json.loads(line)[key] for line in path.read_text().splitlines()}
-
-
-def keep(line, path, append):
-    "Print a line, and add it to a file."
-    text = json.dumps(line, separators=(",", ":"))
-    if not append:
-        print(text)
-        return
-    with path.open("a") as file:
-        file.write(text + "\n")
+    return line | dict(seed=args.seed) | how_made(began)
 
 
 def main():

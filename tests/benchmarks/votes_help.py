@@ -14,17 +14,16 @@ for other training groups.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from result_lines import how_made, keep, start
 from votes_help_features import read_inputs
 from votes_help_intervals import (
     MEASURES,
@@ -38,7 +37,6 @@ from votes_help_intervals import (
 )
 from votes_help_training import METHODS, WITH_TIES, Pairs, best_slopes, fit_all
 
-import plurality_nb
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.outputs import cache_folder
 from plurality_nb.evaluation.ceilings import FITTED, fit_votes, mixture_ceilings
@@ -358,26 +356,6 @@ def sizes_line(study: Study, draws: dict[int | None, list[dict]]) -> dict:
     return dict(kind="sizes", differences=contrasts)
 
 
-def machine(start: float, script: str = "votes_help.py") -> dict:
-    packages = ("numpy", "scipy", "torch", "datasets")
-    return dict(
-        command=" ".join(["python", f"tests/benchmarks/{script}", *sys.argv[1:]]),
-        seconds=round(time.perf_counter() - start),
-        cpus=os.cpu_count(),
-        threads=os.environ.get("OMP_NUM_THREADS"),
-        versions={name: version(name) for name in packages}
-        | dict(python=sys.version.split()[0], plurality_nb=plurality_nb.__version__),
-    )
-
-
-def write(line: dict, args: argparse.Namespace) -> None:
-    text = json.dumps(line, separators=(",", ":"))
-    print(text)
-    if args.append:
-        with RESULTS.open("a") as file:
-            file.write(text + "\n")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -401,18 +379,21 @@ def main() -> None:
     known = dict(benchmark="votes_help", data=args.data, features=args.features, votes=args.votes)
     known |= dict(test_pairs=len(study.a), groups=int(study.groups.max() + 1), seed=0)
     kinds = args.lines.split(",")
-    start = time.perf_counter()
+    began = start()
     if "data" in kinds:
-        write(known | data_line(study) | machine(start), args)
+        keep(known | data_line(study) | how_made(began), RESULTS, args.append)
+    if kinds == ["data"]:
+        return
     draws = {}
     for size in sizes:
-        start = time.perf_counter()
+        began = start()
         draws[size] = list(draws_of(study, args, size))
         if "size" in kinds:
-            write(known | size_line(study, draws[size], size) | machine(start), args)
-    start = time.perf_counter()
+            line = size_line(study, draws[size], size)
+            keep(known | line | how_made(began), RESULTS, args.append)
+    began = start()
     if "sizes" in kinds and len(draws) > 1:
-        write(known | sizes_line(study, draws) | machine(start), args)
+        keep(known | sizes_line(study, draws) | how_made(began), RESULTS, args.append)
 
 
 if __name__ == "__main__":

@@ -15,18 +15,18 @@ from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
+from result_lines import how_made, keep, start
 from votes_help import (
+    RESULTS,
     Draw,
     Study,
     data_file,
     draw_path,
-    machine,
     packed,
     read_study,
     rounded,
     run_draw,
     topics,
-    write,
 )
 from votes_help_intervals import Scored, estimates, spearman_interval
 from votes_help_training import SCALAR, Pairs
@@ -70,14 +70,14 @@ def judge_votes(ds: Dataset, number: int) -> np.ndarray:
     "(number, 2, 4): votes on the first rows, for A, B, tie and failures, A first and B first."
     judge = load_judge(JUDGE)
     votes = []
-    for start in range(0, number, AT_ONCE):
+    for first in range(0, number, AT_ONCE):
         clock = time.process_time()
-        part = ds.select(range(start, min(start + AT_ONCE, number)))
+        part = ds.select(range(first, min(first + AT_ONCE, number)))
         asked = ask_both_orders(part, judge, N_VOTES, store=answer_store(), progress=False)
         votes.append(asked.votes)
         new, seconds = asked.account["asked"], time.process_time() - clock
         if new:
-            text = f"{start + len(part)} of {number} pairs: {new} answers, {seconds:.0f} s"
+            text = f"{first + len(part)} of {number} pairs: {new} answers, {seconds:.0f} s"
             print(text, file=sys.stderr, flush=True)
     return np.concatenate(votes)
 
@@ -214,7 +214,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=8, help="0: what the judge knows alone")
     parser.add_argument("--append", action="store_true", help="keep the lines with the results")
     args = parser.parse_args()
-    start = time.perf_counter()
+    began = start()
     ds = load_comparisons(str(data_file("ukp")))
     prompts = [prompt_text(prompt) for prompt in ds["prompt"]]
     rows = asked_rows(topics(prompts, "ukp"), args.asked)
@@ -227,12 +227,12 @@ def main() -> None:
     known |= dict(test_pairs=len(study.a), groups=int(study.groups.max() + 1), seed=0)
     if not args.draws:
         line = dict(kind="judge known", judge=known_of_people(study, judged))
-        write(known | line | machine(start, "votes_help_judge.py"), args)
+        keep(known | line | how_made(began), RESULTS, args.append)
         return
     for size in map(int, args.sizes.split(",")):
         line = judge_line(study, judged, size, args.draws)
-        write(known | line | machine(start, "votes_help_judge.py"), args)
-        start = time.perf_counter()
+        keep(known | line | how_made(began), RESULTS, args.append)
+        began = start()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import time
 import numpy as np
 from datasets import Dataset
 from peft import LoraConfig
-from votes_help import TIE, Draw, Study, data_file, machine, read_study, rounded, write
+from result_lines import how_made, keep, start
+from votes_help import RESULTS, TIE, Draw, Study, data_file, read_study, rounded
 from votes_help_intervals import cosine, signed_ranks, spearman_interval
 
 from plurality_nb.data.build import with_columns
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--test-pairs", type=int, default=256)
     parser.add_argument("--append", action="store_true")
     args = parser.parse_args()
-    start = time.perf_counter()
+    began = start()
     study = read_study("ukp", "none")
     ds = load_comparisons(str(data_file("ukp")))
     draw = Draw(study, "people", 0)
@@ -108,7 +109,7 @@ def main() -> None:
         print(objective, cost[objective], flush=True)
     lead, codes = study.lead[tested], study.groups[tested]
     truth = signed_ranks(lead)
-    write(
+    keep(
         dict(
             benchmark="votes_help",
             kind="lora",
@@ -127,8 +128,9 @@ def main() -> None:
             ),
             cost=cost,
         )
-        | machine(start, "votes_help_lora.py"),
-        args,
+        | how_made(began),
+        RESULTS,
+        args.append,
     )
 
 
