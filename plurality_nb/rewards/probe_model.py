@@ -42,6 +42,9 @@ class ProbeInputs(NamedTuple):
 
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-inputs
+_LENGTH_SCALE = 6.0  # of a logarithm that differs by about 1 within a pair; embeddings by about 14
+
+
 def _response_inputs(
     responses: Sequence[str], prompts: np.ndarray, encoder: str, progress: bool
 ) -> Tensor:
@@ -49,7 +52,8 @@ def _response_inputs(
     vectors = embed(responses, encoder, progress)
     scale = np.sqrt(prompts.shape[1])
     lengths = np.log1p([len(response) for response in responses])[:, None]
-    parts = [scale / 2 * vectors, scale * scale / 2 * prompts * vectors, lengths]
+    products = prompts * vectors
+    parts = [scale / 2 * vectors, scale**2 / 2 * products, _LENGTH_SCALE * lengths]
     return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32))
 
 
@@ -167,7 +171,9 @@ def _settings_for(settings: dict, audiences: Audiences, place: int, audience: st
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model-files
 def _probe_config(model: '_ScoringProbe') -> dict[str, Any]:
-    config = dict(kind='probe', name=model.name, encoder=model.encoder, dim=len(model.probe.mean))
+    dim = len(model.probe.mean)
+    config = dict(kind='probe', name=model.name, encoder=model.encoder, dim=dim)
+    config |= dict(length_scale=_LENGTH_SCALE)
     if model.audiences is None:
         return config
     of_whom = model.audiences
@@ -221,7 +227,7 @@ class ProbeModel(_ScoringProbe):
 
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #load-probe
-_PROBE_CONFIG = dict(dim=int, encoder=str, name=str)
+_PROBE_CONFIG = dict(dim=int, encoder=str, name=str, length_scale=float)
 _AUDIENCES_CONFIG = dict(trait=str, values=list, people=list)
 _OF_AUDIENCES = ('weights', 'ties', 'spreads')
 
@@ -231,7 +237,12 @@ def _check_probe_config(config: dict, path: Path) -> None:
     wrong = [name for name, kind in kinds.items() if type(config.get(name)) is not kind]
     if wrong:
         want = f'a probe whose config.json has `{"`, `".join(kinds)}`'
-        raise ContractError('model', want, f'none or another kind of `{wrong[0]}`', where=str(path))
+        got = f'none or another kind of `{wrong[0]}`'
+        raise ContractError('model', want, got, 'Train it again', where=str(path))
+    if config['length_scale'] != _LENGTH_SCALE:
+        want = f'a probe that reads lengths times {_LENGTH_SCALE:g}'
+        got = f"{config['length_scale']:g}"
+        raise ContractError('model', want, got, 'Train it again', where=str(path))
 
 
 def _load_audiences(weights: dict[str, Tensor], config: dict) -> Audiences | None:

@@ -100,9 +100,16 @@ def smollm2_inputs(ds: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return of_side(sides[0]), of_side(sides[1])
 
 
-# Of the last input, the logarithm of a response's length. As the probe reads it, it has a standard deviation of .6 where the
-# embedding's numbers have 14 together, so that a probe that stops early, or whose weights decay, hardly learns of it.
-LENGTH_SCALE = 12
+# What multiplies the last input, the logarithm of a response's length. With 1, as the comparison was named beforehand, it has a
+# standard deviation of .6 where the embedding's numbers have 14 together, so that a probe that stops early, or whose weights
+# decay, hardly learns of it.
+LENGTH_SCALE = {False: 1, True: 12}
+
+
+def with_lengths(inputs: np.ndarray, responses: Sequence[str], scale: float) -> np.ndarray:
+    "The last column is the logarithm of the length, of this scale."
+    lengths = np.log1p([len(response) for response in responses])[:, None]
+    return np.concatenate([inputs[:, :-1], scale * lengths], 1).astype(np.float32)
 
 
 def read_inputs(ds: Dataset, features: str) -> tuple[np.ndarray, np.ndarray]:
@@ -114,8 +121,6 @@ def read_inputs(ds: Dataset, features: str) -> tuple[np.ndarray, np.ndarray]:
     if kind == "smollm2":
         a, b = smollm2_inputs(ds)
     else:
-        a, b = (part.numpy().copy() for part in probe_inputs(ds, progress=False))
-    if kind != features:
-        for inputs in (a, b):
-            inputs[:, -1] *= LENGTH_SCALE
-    return a, b
+        a, b = (part.numpy() for part in probe_inputs(ds, progress=False))
+    scale = LENGTH_SCALE[kind != features]
+    return with_lengths(a, ds["response_a"][:], scale), with_lengths(b, ds["response_b"][:], scale)

@@ -37,6 +37,19 @@ def test_the_probe_learns_what_can_be_learned(ready):
     assert np.mean(right) > 0.7
 
 
+@pytest.mark.parametrize("votes_for", ["longer", "shorter"])
+def test_the_probe_learns_of_length_from_few_labels(ready, votes_for):
+    "Its one input of length counts as much as what hundreds of the embedding's say together."
+    longer = np.array([len(row["response_a"]) > len(row["response_b"]) for row in ready])
+    gap = np.log([len(row["response_a"]) / len(row["response_b"]) for row in ready])
+    labels = (longer if votes_for == "longer" else ~longer).astype(float)
+    few = np.flatnonzero(np.abs(gap) > 0.2)
+    labelled = with_columns(ready, label=labels).select(few)
+    out = cross_score(labelled, "bt", progress=False)
+    rewards_differ = np.subtract(out["reward_a"][:], out["reward_b"][:])
+    assert np.mean((rewards_differ > 0) == labels[few].astype(bool)) > 0.9
+
+
 def mean_gap(ds, objective):
     "Mean distance between the rewards of a pair, by a probe trained on the same pairs."
     scored = train_probe(ds, objective, progress=False).score(ds, progress=False)
