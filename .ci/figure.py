@@ -22,7 +22,7 @@ from plurality_nb.reports.plots import MODEL_COLOURS, plot_forest
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "tests" / "benchmarks" / "results" / "votes_help.jsonl"
 INPUTS = {  # of the reward model: a linear head reads them
-    "minilm": "MiniLM, the probe's inputs",
+    "minilm": "MiniLM, length hardly counts",
     "minilm_length": "MiniLM, length made to count",
     "smollm2": "SmolLM2's states",
     "smollm2_length": "SmolLM2's states, length made to count",

@@ -40,6 +40,7 @@ from plurality_nb.votes.bias import correct_order, position_bias
 from plurality_nb.votes.calibration import calibrated_shares
 
 JUDGE = "local:smollm2"
+FEATURES = "minilm_length"  # of the reward models
 ASKED = 600  # pairs, as many of each group, or nearly
 AT_ONCE = 48  # pairs between two reports
 N_VOTES = 10
@@ -163,9 +164,8 @@ def models_of(study: Study, judged: Judged, size: int, draws: int) -> tuple[dict
         kept = []
         for seed in range(draws):
             asked = f"{voters.replace(' ', '_')}@{len(judged.rows)}"
-            path = draw_path(
-                argparse.Namespace(data="ukp", features="minilm", votes=asked), size, seed
-            )
+            made_of = argparse.Namespace(data="ukp", features=FEATURES, votes=asked)
+            path = draw_path(made_of, size, seed)
             if not path.exists():
                 clock = time.process_time()
                 draw = run_draw(JudgedDraw(study, voters, seed, judged), size, SCALAR)
@@ -221,9 +221,9 @@ def main() -> None:
     votes = judge_votes(ds.select(rows), len(rows))
     if args.ask:
         return
-    study = read_study("ukp", "minilm" if args.draws else "none")
+    study = read_study("ukp", FEATURES if args.draws else "none")
     judged = Judged(study, ds.select(rows), rows, votes)
-    known = dict(benchmark="votes_help", data="ukp", features="minilm", votes="smollm2")
+    known = dict(benchmark="votes_help", data="ukp", features=FEATURES, votes="smollm2")
     known |= dict(test_pairs=len(study.a), groups=int(study.groups.max() + 1), seed=0)
     if not args.draws:
         line = dict(kind="judge known", judge=known_of_people(study, judged))

@@ -118,7 +118,7 @@ def test_an_ensemble_says_what_it_is_unsure_of(command_line, monkeypatch, tmp_pa
     assert code == 0, err
     code, _, err = command_line(*"score voted.parquet --model mine --out scored.parquet".split())
     assert code == 0, err
-    select = "select scored.parquet -n 8 --voted --out asked.jsonl --overwrite --by"
+    select = "select scored.parquet -n 24 --voted --out asked.jsonl --overwrite --by"
     for by, column in dict(epistemic="epistemic_variance", division="expected_entropy").items():
         code, _, err = command_line(*select.split(), by)
         assert code == 0, err
