@@ -162,22 +162,88 @@ def test_the_token_that_the_reward_is_read_at_is_the_last_that_is_not_padding():
     torch.testing.assert_close(got, want, rtol=0, atol=1e-6)
 
 
-def test_flex_attention_along_the_tree_is_the_same():
-    "What runs on GPUs, without its compiler."
+def flexible(tree, states, window, how=None):
+    "What `_attend_along_tree` gives on a GPU, by the FlexAttention at hand; (1, tokens, heads, dim)."
     from torch.nn.attention.flex_attention import flex_attention
 
-    rows = sorted([[1, 2, 3, 4, 5], [1, 2, 3, 9], [1, 2, 7, 7, 7, 7], [8]])
-    tree = Tree(prefix_tree(rows, 256).nodes)
-    n = tree.starts[-1]
-    q, k, v = (torch.randn(1, heads, n, 16) for heads in (4, 2, 2))
-    for window in (None, 2):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            want = flex_attention(
-                q, k, v, block_mask=row_mask(tree, window, "cpu"), enable_gqa=True
-            )
-        got, _ = _attend_along_tree(None, q, k, v, tree=tree, sliding_window=window)
-        torch.testing.assert_close(got, want.transpose(1, 2), rtol=1e-5, atol=1e-5)
+    mask = row_mask(tree, window, "cpu")
+    length = tree.starts[-1]
+    padded = [torch.nn.functional.pad(x, (0, 0, 0, mask.shape[-1] - length)) for x in states]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        attended = (how or flex_attention)(*padded, block_mask=mask, enable_gqa=True)
+    return attended[:, :, :length].transpose(1, 2)
+
+
+def states_of(tree):
+    return [torch.randn(1, heads, tree.starts[-1], 16) for heads in (4, 2, 2)]
+
+
+def tree_of(seed, rows=6, longest=200):
+    "Rows that share beginnings of many lengths."
+    draw = random.Random(seed)
+    trunk = [draw.randint(0, 3) for _ in range(longest)]
+    made = [
+        trunk[: draw.randint(1, longest)]
+        + [draw.randint(4, 9) for _ in range(draw.randint(1, 150))]
+        for _ in range(rows)
+    ]
+    return Tree(prefix_tree(sorted(made), 256).nodes)
+
+
+@pytest.mark.parametrize("window", [None, 2, 150])
+def test_flex_attention_along_the_tree_is_the_same(window):
+    "What runs on GPUs, without its compiler."
+    short = Tree(prefix_tree(sorted([[1, 2, 3, 4, 5], [1, 2, 3, 9], [1, 2, 7, 7], [8]]), 256).nodes)
+    for tree in (short, tree_of(0)):
+        states = states_of(tree)
+        got, _ = _attend_along_tree(None, *states, tree=tree, sliding_window=window)
+        want = flexible(tree, states, window)
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", [None, 40, 300])
+@pytest.mark.parametrize("seed", range(4))
+def test_blocks_are_those_that_the_mask_needs(window, seed):
+    "Blocks that are wholly seen are read without the mask, and those that are not listed never."
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    tree = tree_of(seed, rows=4 + 3 * seed)
+    mask = row_mask(tree, window, "cpu")
+    length = mask.shape[-1]
+    assert length % 128 == 0
+    query, key = torch.meshgrid(torch.arange(length), torch.arange(length), indexing="ij")
+    seen = mask.mask_mod(0, 0, query, key).view(length // 128, 128, -1, 128).transpose(1, 2)
+    count = seen.sum((2, 3))
+    wholly = torch.zeros_like(count, dtype=torch.bool)
+    for row, many in enumerate(mask.full_kv_num_blocks[0, 0]):
+        wholly[row, mask.full_kv_indices[0, 0, row, :many].long()] = True
+    listed = mask.to_dense()[0, 0].bool()
+    assert (count[wholly] == 128 * 128).all()
+    assert not count[~listed].any()
+    if window is None:
+        dense = create_block_mask(mask.mask_mod, None, None, length, length, device="cpu")
+        assert (listed == dense.to_dense()[0, 0].bool()).all()
+        assert int(wholly.sum()) == int(dense.full_kv_num_blocks.sum())
+
+
+def test_rows_of_many_lengths_are_compiled_for_few():
+    "A trace that stands for the compiler's: none is made for a length in a bucket already seen."
+    from torch._dynamo.testing import CompileCounter
+    from torch.nn.attention.flex_attention import flex_attention
+
+    torch._dynamo.reset()
+    counter = CompileCounter()
+    compiled = torch.compile(flex_attention, backend=counter, dynamic=False)
+    trees = [tree_of(seed, rows) for rows in (3, 5, 8) for seed in range(4)]
+    lengths = {row_mask(tree, None, "cpu").shape[-1] for tree in trees}
+    assert len(lengths) < len({tree.starts[-1] for tree in trees})
+    for tree in trees:
+        states = states_of(tree)
+        got = flexible(tree, states, None, compiled)
+        want, _ = _attend_along_tree(None, *states, tree=tree)
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+    assert counter.frame_count == len(lengths)
 
 
 @pytest.mark.parametrize("seed", range(5))
