@@ -41,14 +41,14 @@ def node_mask(
 
 
 # %% ../../nbs/models/06_attention.ipynb #bucket-length
-_BLOCK = 128  # tokens: FlexAttention's own
+_FLEX_BLOCK = 128  # tokens: FlexAttention's own
 
 
 def bucket_length(
     tokens: int,  # of a row, at least one
 ) -> int:  # at most a block, or a quarter, more
     "The length that FlexAttention gets for a row: one of few, each of which is compiled once."
-    step = max(_BLOCK, 2 ** (tokens.bit_length() - 1) // 4)
+    step = max(_FLEX_BLOCK, 2 ** (tokens.bit_length() - 1) // 4)
     return -(-tokens // step) * step
 
 
@@ -79,11 +79,11 @@ class _RowTokens(NamedTuple):
 
     def blocks(self, window: int | None) -> tuple[Tensor, Tensor]:
         "(blocks of queries, blocks of keys): that see one another partly, and wholly."
-        starts = torch.arange(0, len(self.until), _BLOCK, device=self.until.device)[:, None]
+        starts = torch.arange(0, len(self.until), _FLEX_BLOCK, device=self.until.device)[:, None]
         before = starts > starts.T
-        until, position = (facts.view(-1, _BLOCK) for facts in self)
+        until, position = (facts.view(-1, _FLEX_BLOCK) for facts in self)
         needed = (starts == starts.T) | (before & (until.amax(1) > starts))
-        whole = before & (until.amin(1) >= starts + _BLOCK)
+        whole = before & (until.amin(1) >= starts + _FLEX_BLOCK)
         if window is not None:
             needed &= position.amin(1)[:, None] - position.amax(1) < window
             whole &= position.amax(1)[:, None] - position.amin(1) < window
@@ -115,7 +115,7 @@ def row_mask(
         tree.masks[name] = BlockMask.from_kv_blocks(
             *partly,
             *wholly,
-            BLOCK_SIZE=_BLOCK,
+            BLOCK_SIZE=_FLEX_BLOCK,
             mask_mod=tokens.sees(window),
             seq_lengths=(length, length),
         )
