@@ -272,7 +272,7 @@ def simulated_shares(seed):
     ds = simulated_comparisons(3000, 2, seed=seed)
     shares = np.stack([number_column(ds, f"true_{k}") for k in ("a", "b", "tie")], 1)
     quadrant = np.array(ds["quadrant"][:])
-    return {name: shares[quadrant == name] for name in set(quadrant)}
+    return {name: shares[quadrant == name] for name in sorted(set(quadrant))}  # draws follow it
 
 
 def someone_elses(values, strength, rng):
@@ -314,8 +314,8 @@ def control_table(ds, rows, masks, n_boot, crowds, seed):
     own_masks = {name: mask[rows.index] for name, mask in masks.items()}
     codes = group_codes(rows)
     bank = simulated_shares(seed)
-    expected = {(f"{one} - {other}", fact) for (one, other), fact in CONTRASTS.items()}
-    expected |= set(SCORES.items()) | {("plurality of prompts", "split")}
+    expected = [(f"{one} - {other}", fact) for (one, other), fact in CONTRASTS.items()]
+    expected += [*SCORES.items(), ("plurality of prompts", "split")]
     lines = []
     for strength in (1.0, 0.5, 0.25):
         found = {}
