@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from result_lines import strict
 
 FILE = "pandalm_testset_part.json"
 MOST_WORDS = 70
@@ -140,7 +141,7 @@ def collect(folder):
         trained_on=52,
     )
     with RESULTS.open("w") as file:
-        file.writelines(json.dumps(line | facts) + "\n" for line in lines)
+        file.writelines(json.dumps(strict(line | facts), allow_nan=False) + "\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 "Lines of results: how they were made, which are there, and where they are kept."
 
 import json
+import math
 import os
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import plurality_nb
 
@@ -44,9 +45,18 @@ def finished(path: Path, key: str) -> set:
     return {json.loads(line)[key] for line in path.read_text().splitlines()}
 
 
+def strict(value: Any) -> Any:
+    "The value with None where a number is not one: JSON has no other way to say so."
+    if isinstance(value, dict):
+        return {name: strict(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def keep(line: dict, path: Path, append: bool) -> None:
     "Print a line, and add it to a file if wanted."
-    text = json.dumps(line, separators=(",", ":"))
+    text = json.dumps(strict(line), separators=(",", ":"), allow_nan=False)
     print(text)
     if append:
         with path.open("a") as file:
