@@ -43,6 +43,7 @@ class ProbeInputs(NamedTuple):
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-inputs
 _LENGTH_SCALE = 6.0  # of a logarithm that differs by about 1 within a pair; embeddings by about 14
+_LENGTH_OFFSET = 30  # characters, without which an empty response is an outlier
 
 
 def _response_inputs(
@@ -51,9 +52,10 @@ def _response_inputs(
     "(responses, 2 * dim + 1) float32; `prompts` are the prompts' vectors."
     vectors = embed(responses, encoder, progress)
     scale = np.sqrt(prompts.shape[1])
-    lengths = np.log1p([len(response) for response in responses])[:, None]
+    lengths = np.array([len(response) for response in responses])[:, None]
     products = prompts * vectors
-    parts = [scale / 2 * vectors, scale**2 / 2 * products, _LENGTH_SCALE * lengths]
+    length_input = _LENGTH_SCALE * np.log(_LENGTH_OFFSET + lengths)
+    parts = [scale / 2 * vectors, scale**2 / 2 * products, length_input]
     return torch.from_numpy(np.concatenate(parts, 1).astype(np.float32))
 
 
