@@ -115,3 +115,96 @@ def test_an_exported_cell_is_short_and_holds_one_public_definition(path):
         for s in exported
     ]
     assert not [d for d in definitions if len(d) > 1]
+
+
+# `ds["column"]` of `datasets` is no list: whoever iterates over it fetches each row on its own, some
+# fifty times slower than `ds["column"][:]`, or `each_value(ds, "column")` where texts are many.
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+
+
+def is_dataset(annotation: ast.expr | None) -> bool:
+    return annotation is not None and ast.unparse(annotation) in ("Dataset", "Dataset | None")
+
+
+def functions(tree: ast.AST) -> list[ast.FunctionDef]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+# Top-level names are defined once in the package, so that a name says which function is called.
+RETURN_DATASETS = {
+    f.name for tree in TREES.values() for f in functions(tree) if is_dataset(f.returns)
+}
+
+
+def fields(tree: ast.AST) -> list[tuple[str, bool]]:
+    "Names of classes' annotated fields, and whether each is a table."
+    return [
+        (field.target.id, is_dataset(field.annotation))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+    ]
+
+
+FIELDS = [field for tree in TREES.values() for field in fields(tree)]
+DATASET_FIELDS = {name for name, _ in FIELDS} - {name for name, is_table in FIELDS if not is_table}
+
+
+def gives_dataset(value: ast.expr, names: set[str]) -> bool:
+    "Whether an expression is a table, as far as names and annotations tell."
+    if isinstance(value, ast.Name):
+        return value.id in names
+    if isinstance(value, ast.Attribute):
+        return value.attr in DATASET_FIELDS
+    if not isinstance(value, ast.Call):
+        return False
+    called = value.func
+    return getattr(called, "attr", getattr(called, "id", None)) in RETURN_DATASETS
+
+
+def slow_columns(tree: ast.AST) -> list[str]:
+    "Columns of tables that are used without `[:]`."
+    parent = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    slow = []
+    for function in functions(tree):
+        of_function = function.args
+        every = [*of_function.posonlyargs, *of_function.args, *of_function.kwonlyargs]
+        names = {"ds"} | {arg.arg for arg in every if is_dataset(arg.annotation)}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign) and gives_dataset(node.value, names):
+                names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        for node in ast.walk(function):
+            if not (isinstance(node, ast.Subscript) and gives_dataset(node.value, names)):
+                continue
+            is_text = isinstance(node.slice, ast.JoinedStr) or (
+                isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str)
+            )
+            around = parent[node]
+            if is_text and not (isinstance(around, ast.Subscript) and around.value is node):
+                slow.append(f"line {node.lineno}: {ast.unparse(node)}")
+    return slow
+
+
+@pytest.mark.parametrize(
+    "path", MODULES, ids=lambda p: ".".join(p.relative_to(PACKAGE).with_suffix("").parts)
+)
+def test_columns_are_read_at_once(path):
+    slow = slow_columns(TREES[path])
+    assert not slow, f"write `[:]` behind it, or `each_value`: {slow}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(rows: Dataset): return [x for x in rows['group']]",
+        "def f(x): return set(regroup(x)['group'])",
+        "def f(x):\n chosen = take(x, 3)\n return any(chosen[f'human_{x}'])",
+    ],
+)
+def test_a_slow_column_is_found(source):
+    assert slow_columns(ast.parse(source))
+
+
+def test_a_fast_column_is_not_found():
+    assert not slow_columns(ast.parse("def f(rows: Dataset): return rows['group'][:], rows[0]"))

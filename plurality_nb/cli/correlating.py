@@ -68,7 +68,7 @@ def slice_by(
         return None
     if name != 'quadrant' or not models:
         return name
-    if any(quadrant is not None for ds in models for quadrant in ds['quadrant']):
+    if any(quadrant is not None for ds in models for quadrant in ds['quadrant'][:]):
         return name
     show_message('no quadrants here, so overall values alone; `plurality taxonomy` adds them')
     return None

@@ -141,7 +141,7 @@ def _print_quadrants(ds: 'Dataset', band: float, thresholds: dict[str, Any]) -> 
 
 
 def _warn_unscored(ds: 'Dataset') -> None:
-    missing = sum(quadrant is None for quadrant in ds['quadrant'])
+    missing = sum(quadrant is None for quadrant in ds['quadrant'][:])
     if missing:
         show_message(
             f'warning: {missing} of {len(ds)} pairs have no quadrant: '

@@ -122,11 +122,11 @@ _FollowedOption = Annotated[
 
 def _check_any_done(ds: 'Dataset', column: str, votes: str) -> None:
     "Stops where no pair was given a label or a margin, for want of votes."
-    done = sum(value is not None for value in ds[column])
+    done = sum(value is not None for value in ds[column][:])
     hint = f'They have no {votes} votes: `plurality vote` collects them'
     if column == 'margin':
         hint += ', and `--kind signed` needs a label: `plurality draw-labels`'
-    if votes == 'judge' and not all(value is None for value in ds['human_a']):
+    if votes == 'judge' and not all(value is None for value in ds['human_a'][:]):
         hint += ", or use people's with `--votes human`"
     check_done(done, len(ds), column, hint)
 

@@ -77,7 +77,7 @@ def _scorer_record(scorer: 'str | RewardModel') -> dict:
 
 def _warn_seen(scored: 'Dataset', name: str) -> None:
     "Warns of pairs that the model was trained on."
-    seen = sum(scored['seen'])
+    seen = sum(scored['seen'][:])
     if seen:
         show_message(
             f'warning: {name} was trained on the prompts of {seen} of {len(scored)} pairs; '

@@ -159,7 +159,7 @@ def take_shard(
         raise typer.BadParameter(
             f'want I/N with I from 1 to N, got {shard!r}', param_hint='--shard'
         )
-    numbers = [int(pair, 16) % int(parts) for pair in ds['pair_id']]
+    numbers = [int(pair, 16) % int(parts) for pair in ds['pair_id'][:]]
     return take(ds, np.array(numbers) == int(part) - 1)
 
 

@@ -12,6 +12,7 @@ __all__ = [
     'scratch',
     'Spool',
     'batches',
+    'each_value',
     'arrow_column',
     'gather_rows',
     'take',
@@ -325,6 +326,16 @@ def batches(
     "The rows of a table, in order, some at a time."
     selected = ds if columns is None else ds.select_columns(columns)
     return selected.with_format('arrow').iter(size)
+
+
+# %% ../../nbs/data/00_arrow.ipynb #each-value
+def each_value(
+    ds: Dataset,
+    name: str,  # one of its columns
+) -> Iterator:  # plain values
+    "The values of one column in turn, read a batch at a time."
+    for table in batches(ds, [name], 1000):
+        yield from table[name].to_pylist()
 
 
 # %% ../../nbs/data/00_arrow.ipynb #one-column

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.near_duplicates import near_clusters, near_groups
 from plurality_nb.data.schema import first_turn_id, group_id, prompt_id
@@ -38,10 +39,12 @@ def regroup(
     if by not in GROUPINGS:
         raise ContractError('group_by', f'one of {GROUPINGS}', repr(by))
     if by == 'first_turn':
-        return with_columns(ds, group=[first_turn_id(prompt) for prompt in ds['prompt']])
-    groups = [group_id(prompt) for prompt in ds['prompt']]
+        return with_columns(
+            ds, group=[first_turn_id(prompt) for prompt in each_value(ds, 'prompt')]
+        )
+    groups = [group_id(prompt) for prompt in each_value(ds, 'prompt')]
     if by == 'near':
-        cluster_of = near_clusters(ds['prompt'])
+        cluster_of = near_clusters(each_value(ds, 'prompt'))
         groups = [cluster_of[group] for group in groups]
     return with_columns(ds, group=groups)
 
@@ -51,7 +54,9 @@ def known_ids(
     ds: Dataset,  # comparisons
 ) -> frozenset[str]:
     "By what the prompts of some rows are known: the `group` of each, and its `group_id`."
-    return frozenset(ds['group']) | {group_id(prompt) for prompt in ds['prompt']}
+    return frozenset(each_value(ds, 'group')) | {
+        group_id(prompt) for prompt in each_value(ds, 'prompt')
+    }
 
 
 # %% ../../nbs/data/05b_grouping.ipynb #is-among
@@ -64,7 +69,7 @@ def is_among(
     if not known:
         return np.zeros(len(ds), dtype=bool)
     # A model that noted its prompts before groups compared texts knows them as `prompt_id`.
-    rows = zip(ds['group'], ds['prompt'])
+    rows = zip(each_value(ds, 'group'), each_value(ds, 'prompt'))
     ids = [(group, group_id(prompt), prompt_id(prompt)) for group, prompt in rows]
     return np.array([not known.isdisjoint(row) for row in ids], dtype=bool)
 
@@ -88,8 +93,10 @@ def excluded_rows(
     same = is_among(ds, groups)
     repeats = np.zeros(len(ds), dtype=bool)
     if near and isinstance(exclude, Dataset):
-        close = near_groups(ds['prompt'], exclude['prompt'])
-        repeats = np.array([group_id(prompt) in close for prompt in ds['prompt']], dtype=bool)
+        close = near_groups(each_value(ds, 'prompt'), each_value(exclude, 'prompt'))
+        repeats = np.array(
+            [group_id(prompt) in close for prompt in each_value(ds, 'prompt')], dtype=bool
+        )
     return ExcludedRows(same, repeats & ~same)
 
 
@@ -99,6 +106,9 @@ def groups_as_in(
     other: Dataset,  # comparisons, perhaps grouped in another way
 ) -> Dataset:  # the rows of `ds`
     "Comparisons of which rows on a prompt of another data set have its group there."
-    there = {group_id(prompt): group for group, prompt in zip(other['group'], other['prompt'])}
-    rows = zip(ds['group'], ds['prompt'])
+    there = {
+        group_id(prompt): group
+        for group, prompt in zip(each_value(other, 'group'), each_value(other, 'prompt'))
+    }
+    rows = zip(each_value(ds, 'group'), each_value(ds, 'prompt'))
     return with_columns(ds, group=[there.get(group_id(prompt), group) for group, prompt in rows])

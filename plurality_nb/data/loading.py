@@ -935,7 +935,7 @@ def _label_notes(ds: Dataset, codes: np.ndarray) -> Iterator[str]:
     "What is said of labels on repeated pairs, each of which becomes a person's vote."
     is_repeated = (np.bincount(codes) > 1)[codes]
     is_label = ~np.isnan(number_column(ds, 'label')) & np.isnan(number_column(ds, 'human_a'))
-    is_one_persons = [source in (None, 'annotator') for source in ds['label_source']]
+    is_one_persons = [source in (None, 'annotator') for source in ds['label_source'][:]]
     labels = int((is_repeated & is_label & is_one_persons).sum())
     if labels:
         yield (
@@ -1012,9 +1012,9 @@ def _group(ds: Dataset, group_by: str | None, account: dict, where: str) -> Data
     "The rows grouped as asked for; a note says how many prompts were put together."
     if group_by is None:
         return ds
-    prompts = len(set(regroup(ds)['group']))
+    prompts = len(set(regroup(ds)['group'][:]))
     ds = regroup(ds, group_by)
-    groups = Counter(ds['group'])
+    groups = Counter(ds['group'][:])
     if len(groups) < prompts:
         note = (
             f'{prompts} prompts are {len(groups)} groups (`group_by=`, --group-by: {group_by}), '

@@ -55,7 +55,7 @@ def _signed_votes(ds: Dataset) -> pd.DataFrame:
     "A row for each vote of somebody with a name: `pair` (row number), `annotator`, `outcome`."
     rows = [
         (pair, ballot['annotator'], OUTCOMES.index(ballot['vote']))
-        for pair, ballots in enumerate(ds['ballots'])
+        for pair, ballots in enumerate(ds['ballots'][:])
         for ballot in ballots or []
         if ballot['annotator'] is not None
     ]

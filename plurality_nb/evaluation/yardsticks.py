@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.cells import as_number
 from plurality_nb.data.files import AS_IT_SAYS, Reading, read_rows
 from plurality_nb.data.loading import load_comparisons
@@ -58,7 +59,7 @@ def yardstick_of_votes(
         dict(
             a=ds['response_a'][:],
             b=ds['response_b'][:],
-            prompt=[prompt_text(prompt) for prompt in ds['prompt']],
+            prompt=[prompt_text(prompt) for prompt in each_value(ds, 'prompt')],
             alike=(share > 0.5).astype(int),
             graded=share,
             group=ds['group'][:],

@@ -33,7 +33,7 @@ import numpy as np
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from plurality_nb.data.arrow import batches, scratch
+from plurality_nb.data.arrow import batches, each_value, scratch
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError, launch_ranks, refuse_ranks
@@ -728,7 +728,7 @@ def _ask_plain_judge(ds: Dataset, judge: AnyJudge, n_votes: int, progress: bool)
         _log.warning('%s', remark)
     half, size = _votes_an_order(n_votes), _QUESTIONS_AT_ONCE_PLAIN
     n_questions = 2 * len(ds)
-    rows = zip(ds['prompt'], ds['response_a'], ds['response_b'])
+    rows = zip(each_value(ds, 'prompt'), each_value(ds, 'response_a'), each_value(ds, 'response_b'))
     questions = (
         Question(prompt, first, second, half)
         for prompt, a, b in rows
@@ -864,7 +864,9 @@ def ask_both_orders(
     with _answer_bar(judge, 2 * len(ds) * n_answers, progress) as bar:
         tally = _Tally(len(ds), n_votes / (2 * n_answers), budget, bar)
         run = _ask_judge(judge, pairs, store, retry_failed, tally)
-    n_twins = sum(a == b for a, b in zip(ds['response_a'], ds['response_b']))
+    n_twins = sum(
+        a == b for a, b in zip(each_value(ds, 'response_a'), each_value(ds, 'response_b'))
+    )
     wanted = (2 * len(ds) - n_twins) * n_answers  # twins are asked about in one order
     account = _run_account(run, wanted, time.perf_counter() - start)
     _report_failures(account)

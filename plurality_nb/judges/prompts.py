@@ -31,6 +31,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 import numpy as np
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.marks import break_turn_marks
 from plurality_nb.data.schema import digest, group_id, prompt_id
 from plurality_nb.errors import ContractError
@@ -257,7 +258,7 @@ def _example_pool(ds: Dataset, n_examples: int) -> list[_RatedExample]:
     pool = [
         _RatedExample(pair, group_id(prompt), Question(prompt, first, second), tuple(votes))
         for pair, prompt, first, second, *votes in zip(
-            *(ds[c] for c in ('pair_id', 'prompt', 'response_a', 'response_b')),
+            *(each_value(ds, c) for c in ('pair_id', 'prompt', 'response_a', 'response_b')),
             *votes_of(ds),
         )
         if sum(votes) >= 2

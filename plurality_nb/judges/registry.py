@@ -53,10 +53,10 @@ class RecordedJudge:
         if np.isnan(a).all():
             remedy = 'Give a file with votes'
             raise ContractError(f'{votes}_a', 'recorded votes', 'none in any row', remedy)
-        columns = zip(ds['response_a'], a, b, tie)
+        columns = zip(ds['response_a'][:], a, b, tie)
         recorded = (_RecordedVotes(*row) for row in columns)
         self.votes = {
-            pair: votes for pair, votes in zip(ds['pair_id'], recorded) if not np.isnan(votes.a)
+            pair: votes for pair, votes in zip(ds['pair_id'][:], recorded) if not np.isnan(votes.a)
         }
 
     def ask(self, questions: Sequence[Question]) -> np.ndarray:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 from datasets import Dataset
 from scipy.special import expit
 
+from plurality_nb.data.arrow import arrow_column
 from plurality_nb.data.build import number_column
 from plurality_nb.evaluation.tables import model_deltas, pair_facts, rows_that_count
 from plurality_nb.reports.blocks import PairText, ShownPair, ShownResponse, fact_text
@@ -93,10 +95,9 @@ def _anchors(pair_ids: Iterable[object]) -> list[str]:
 # %% ../../nbs/reports/02a_contradictions.ipynb #response-facts
 def _rewards_of(ds: Dataset, pair: Mapping) -> tuple[float, float]:
     "A model's rewards of a pair's A and B, which may be B and A in the model's own file."
-    ids = list(ds['pair_id'])
-    if pair['pair_id'] not in ids:
+    row = pc.index(arrow_column(ds, 'pair_id'), pair['pair_id']).as_py()
+    if row < 0:
         return np.nan, np.nan
-    row = ids.index(pair['pair_id'])
     rewards = number_column(ds, 'reward_a')[row], number_column(ds, 'reward_b')[row]
     same_side = ds[row]['response_a'] == pair['response_a']
     return rewards if same_side else rewards[::-1]

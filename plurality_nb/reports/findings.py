@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS, VOTERS
 from plurality_nb.evaluation.tables import (
@@ -611,7 +612,7 @@ def _limit_of_votes(ds: Dataset, votes: str) -> Iterator[str]:
             'One vote a pair: these data cannot show how far people agree, '
             'so there is no noise ceiling.'
         )
-    elif not any(ds['ballots']):
+    elif not any(each_value(ds, 'ballots')):
         yield (
             'Who voted is not known: each vote counts as that of a different person, since the '
             'votes of one person cannot be told from those of several.'

@@ -177,7 +177,7 @@ def _joined(members: list[ProbeModel], ds: Dataset, name: str, record: dict) -> 
     steps = [member.settings['steps'] for member in members]
     losses = [member.settings['validation_loss'] for member in members]
     settings = first.settings | record | dict(steps=steps, validation_loss=float(np.mean(losses)))
-    settings |= dict(pairs=len(ds), prompts=len(set(ds['group'])), members=len(members))
+    settings |= dict(pairs=len(ds), prompts=len(set(ds['group'][:])), members=len(members))
     has_ties = first.probe.outputs > 1
     return ProbeEnsemble(
         members=[member.probe for member in members],

@@ -321,7 +321,7 @@ def _training_record(
         record['validate_on'] = 'outcomes'
     if 'margin' in OBJECTIVES[data.objective].needs:
         record['mean_margin'] = float(data.margin.mean())
-    record |= dict(pairs=len(ds), prompts=len(set(ds['group'])))
+    record |= dict(pairs=len(ds), prompts=len(set(ds['group'][:])))
     settings = OBJECTIVE_SETTINGS | data.settings
     return record | dict(steps=best.steps, validation_loss=best.loss, **settings)
 
@@ -475,7 +475,7 @@ def cross_score(
         others, held_out = take(ds, usable & (fold != k)), take(ds, fold == k)
         model = train_probe(others, objective, votes, seed=seed, progress=False, **kwargs)
         scored = model.score(held_out, progress=False)
-        if any(scored['seen']):
+        if any(scored['seen'][:]):
             raise RuntimeError(f'fold {k} has prompts that its model was trained on')
         for name, values in columns.items():
             values[fold == k] = number_column(scored, name)

@@ -137,7 +137,7 @@ def checked_column(
         values = number_column(ds, column)
     else:
         values = ds.select_columns([column]).with_format(None)[column][:]
-    pair_ids = ds['pair_id'] if 'pair_id' in ds.column_names else None
+    pair_ids = ds['pair_id'][:] if 'pair_id' in ds.column_names else None
     return checked_numbers(values, column, objective, pair_ids=pair_ids)
 
 

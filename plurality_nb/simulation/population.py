@@ -29,6 +29,7 @@ import numpy as np
 from datasets import Dataset
 from scipy.special import ndtr
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.schema import digest, prompt_id
 from plurality_nb.errors import ContractError
 
@@ -256,7 +257,7 @@ class _ComparingUsers(_Users):
     def gaps(self, ds: Dataset) -> _Attributes:
         "`differences` of comparisons, A - B: from `tastes_*` and `quality_*`, or from the texts."
         if 'tastes_a' not in ds.column_names:
-            return self.differences(ds['prompt'], ds['response_a'], ds['response_b'])
+            return self.differences(ds['prompt'][:], ds['response_a'][:], ds['response_b'][:])
         features = _column_difference(ds, 'tastes')
         n_tastes = self.mixture().mean.shape[1]
         return _Attributes(_column_difference(ds, 'quality'), _with_n_features(features, n_tastes))
@@ -295,7 +296,7 @@ def _known_from_rows(ds: Dataset, name: str) -> dict[str, Any]:
         return known
     for side in 'ab':
         for prompt, response, value in zip(
-            ds['prompt'], ds[f'response_{side}'], ds[f'{name}_{side}']
+            *(each_value(ds, column) for column in ['prompt', f'response_{side}', f'{name}_{side}'])
         ):
             known[quality_key(prompt, response)] = value
     return known

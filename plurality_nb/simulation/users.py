@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.schema import OUTCOMES, digest, pair_id, prompt_id
@@ -53,7 +54,7 @@ def is_simulated(
     ds: Dataset,  # comparisons
 ) -> bool:
     "Whether any row's votes are simulated; results must then be shown with `SIMULATED`."
-    return any((source or '').startswith('simulated') for source in ds['source'])
+    return any((source or '').startswith('simulated') for source in ds['source'][:])
 
 
 # %% ../../nbs/simulation/01_users.ipynb #voters
@@ -99,7 +100,7 @@ def _cast_votes(
 
 def _simulated_sources(ds: Dataset) -> list[str]:
     "The rows' `source`, with the mark that votes are simulated."
-    sources = [source or '' for source in ds['source']]
+    sources = [source or '' for source in ds['source'][:]]
     return [s if s.startswith('simulated') else f'simulated:{s or "users"}' for s in sources]
 
 
@@ -234,9 +235,9 @@ def foreign_pairs(
     sides = [
         [
             quality_key(prompt, response) in known
-            for prompt, response in zip(ds['prompt'], responses)
+            for prompt, response in zip(each_value(ds, 'prompt'), each_value(ds, responses))
         ]
-        for responses in (ds['response_a'], ds['response_b'])
+        for responses in ('response_a', 'response_b')
     ]
     return ~np.all(sides, axis=0)
 

@@ -83,7 +83,7 @@ def make_training_pairs(
     votes = ask_both_orders(ds, judge, n_votes, store, progress=progress).votes
     steps = correct_votes(ds, votes, seed) if calibrate else {AS_ANSWERED: add_votes(ds, votes)}
     ds = steps[CALIBRATED if calibrate else AS_ANSWERED]
-    if relabel and all(label is None for label in ds['label']):
+    if relabel and all(label is None for label in ds['label'][:]):
         ds = draw_labels(ds, 'judge', seed=seed)
     order = order_effects(votes, ds['group'][:], getattr(judge, 'ordered', True))
     return TrainingPairs(add_margins(ds, 'decisiveness', scale), order, steps)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.saving import file_hash
 from plurality_nb.errors import ContractError
@@ -178,7 +179,7 @@ def evaluate_models(
         scored.add(ds, model, seed, progress, loading)
     comparisons: Mapping[str, Dataset] = scored.comparisons
     _check_baseline(baseline, comparisons)
-    if by == 'quadrant' and not any(ds['quadrant']):
+    if by == 'quadrant' and not any(each_value(ds, 'quadrant')):
         comparisons = _add_taxonomy(ds, comparisons, progress)
     tables = measure_models(
         comparisons,

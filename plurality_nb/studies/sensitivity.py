@@ -130,7 +130,7 @@ def score_positive_control(
     task = replace(task, settings=task.settings | dict(votes='human'))
     (path,) = job.files('taxonomy')
     people = load_comparisons(path, merge=False)
-    enough = len(set(people['group'])) >= MIN_GROUPS
+    enough = len(set(people['group'][:])) >= MIN_GROUPS
     rewards = _out_of_fold(job, task, people) if enough else np.zeros((2, len(people)))
     seen = [False] * len(people)
     scored = with_columns(people, reward_a=rewards[0], reward_b=rewards[1], seen=seen)

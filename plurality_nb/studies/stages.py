@@ -276,7 +276,9 @@ def label_people(
     "Writes people's pairs with their quadrant, and with `part`: domain and quadrant in one."
     people = _rows_for(_read_files(job.inputs.values()), 'evaluate')
     ds = label_taxonomy(people, progress=job.session.progress, **settings)
-    parts = [f'{domain}, {quadrant}' for domain, quadrant in zip(ds['domain'], ds['quadrant'])]
+    parts = [
+        f'{domain}, {quadrant}' for domain, quadrant in zip(ds['domain'][:], ds['quadrant'][:])
+    ]
     job.save(with_columns(ds, part=parts))
     quadrants, counts = np.unique(ds['quadrant'][:], return_counts=True)
     return dict(zip(quadrants.tolist(), counts.tolist()))
@@ -336,7 +338,7 @@ def _votes_account(asked: Asked, ds: Dataset, ordered: bool) -> dict:
     effects = order_effects(asked.votes, ds['group'][:], ordered).value
     counts = {k: count for k, count in asked.account.items() if count}
     rates = {k: float(rate) for k, rate in effects.items() if not np.isnan(rate)}
-    return counts | rates | dict(without=sum(v is None for v in ds['judge_a']))
+    return counts | rates | dict(without=sum(v is None for v in ds['judge_a'][:]))
 
 
 def ask_judge(
@@ -489,8 +491,8 @@ def score_people(
     model = RewardModel.load(settings['model'] or job.files('train')[0], **settings['settings'])
     scored = model.score(_read_files(job.files('taxonomy')), job.session.progress)
     job.save(scored, dict(score=dict(model=settings['name'])))
-    unscored = sum(reward is None for reward in scored['reward_a'])
-    return dict(seen=sum(scored['seen']), unscored=unscored)
+    unscored = sum(reward is None for reward in scored['reward_a'][:])
+    return dict(seen=sum(scored['seen'][:]), unscored=unscored)
 
 
 # %% ../../nbs/studies/01_stages.ipynb #score-judge

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.schema import group_id
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
@@ -40,7 +41,9 @@ def _responses_by_prompt(ds: Dataset, least: int, most: int, seed: int) -> list[
     prompts: dict[str, str] = {}
     different: dict[str, dict[str, None]] = {}  # a dict keeps the order, which a set does not
     # `ds` may have several prompts in a group, whose responses say nothing of each other
-    for prompt, *responses in zip(ds['prompt'], ds['response_a'], ds['response_b']):
+    for prompt, *responses in zip(
+        each_value(ds, 'prompt'), each_value(ds, 'response_a'), each_value(ds, 'response_b')
+    ):
         group = group_id(prompt)
         prompts[group] = prompt_text(prompt)
         different.setdefault(group, {}).update(dict.fromkeys(responses))

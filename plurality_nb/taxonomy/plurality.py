@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.schema import group_id
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.prompts import Judge
@@ -36,7 +37,7 @@ def _score_by_group(
     if scorer == 'responses':
         meanings = response_meanings(ds, encoder=encoder, progress=progress, **kwargs)
         return dict(zip(meanings.index, meanings['differ']))
-    prompts = {group_id(prompt): prompt for prompt in ds['prompt']}
+    prompts = {group_id(prompt): prompt for prompt in each_value(ds, 'prompt')}
     if isinstance(scorer, Judge):
         scores = ask_plurality(list(prompts.values()), scorer, progress=progress, **kwargs)
     elif scorer == 'classifier':
@@ -75,7 +76,7 @@ def score_plurality(
         scores = np.asarray(scorer(ds), dtype=float)
     else:
         by_group = _score_by_group(ds, scorer, encoder, progress, **kwargs)
-        groups = map(group_id, ds['prompt'])  # `ds` may have several prompts in a group
+        groups = map(group_id, each_value(ds, 'prompt'))  # `ds` may have several prompts in a group
         scores = np.array([by_group.get(group) for group in groups], dtype=float)
     if base_rate is None:
         return scores

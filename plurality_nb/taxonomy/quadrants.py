@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.errors import ContractError
@@ -46,13 +47,10 @@ def quadrant_of(
 ) -> list[str | None]:  # of `QUADRANTS`; None where a score is unknown
     "The quadrant of each pair."
     _check_thresholds(plural_at=plural_at, alike_at=alike_at)
-    quadrants: list[str | None] = []
-    for plural, alike in zip(plurality, indistinguishability):
-        if np.isnan(plural) or np.isnan(alike):
-            quadrants.append(None)
-        else:
-            quadrants.append(QUADRANTS[2 * int(plural >= plural_at) + int(alike >= alike_at)])
-    return quadrants
+    plural, alike = np.asarray(plurality), np.asarray(indistinguishability)
+    place = 2 * (plural >= plural_at) + (alike >= alike_at)
+    names = np.array([*QUADRANTS, None], dtype=object)
+    return names[np.where(np.isnan(plural + alike), len(QUADRANTS), place)].tolist()
 
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #label-taxonomy
@@ -76,7 +74,7 @@ def label_taxonomy(
     scores = likeness_scores(
         ds['response_a'][:],
         ds['response_b'][:],
-        [prompt_text(prompt) for prompt in ds['prompt']],
+        [prompt_text(prompt) for prompt in each_value(ds, 'prompt')],
         encoder,
         progress,
         entailment,

@@ -26,7 +26,7 @@ def authored_pairs() -> pd.DataFrame:  # `prompt`, `response_a`, `response_b`, `
     sample = load_sample()
     sample_pairs = pd.DataFrame(
         dict(
-            prompt=[prompt_text(prompt) for prompt in sample['prompt']],
+            prompt=[prompt_text(prompt) for prompt in sample['prompt'][:]],
             response_a=sample['response_a'][:],
             response_b=sample['response_b'][:],
             kind=sample['written_quadrant'][:],

@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from plurality_nb.data.arrow import batches, take
+from plurality_nb.data.arrow import batches, each_value, take
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.formats import escape_formula
 from plurality_nb.data.merging import count_once
@@ -346,10 +346,10 @@ def _counts_of(ballots: Sequence[Mapping]) -> np.ndarray:
 
 def _joined_inclusion(ds: Dataset, voted: Dataset) -> np.ndarray:
     "The probabilities of both; 1 where people had voted on a pair that was not selected."
-    new = dict(zip(voted['pair_id'], number_column(voted, 'inclusion')))
+    new = dict(zip(voted['pair_id'][:], number_column(voted, 'inclusion')))
     earlier = 1 / inclusion_weights(ds)
     earlier[np.isnan(earlier) & ~np.isnan(votes_of(ds).a)] = 1
-    inclusion = np.array([new.get(pair, np.nan) for pair in ds['pair_id']], dtype=float)
+    inclusion = np.array([new.get(pair, np.nan) for pair in ds['pair_id'][:]], dtype=float)
     return np.where(np.isnan(inclusion), earlier, inclusion)
 
 
@@ -367,7 +367,9 @@ def add_people(
     votes = np.stack(votes_of(ds), 1)
     ballots = ds['ballots'][:]
     repeated = 0
-    for i, (pair_id, response_a) in enumerate(zip(ds['pair_id'], ds['response_a'])):
+    for i, (pair_id, response_a) in enumerate(
+        zip(each_value(ds, 'pair_id'), each_value(ds, 'response_a'))
+    ):
         if pair_id not in new:
             continue
         new_counts, new_ballots = _votes_oriented(new[pair_id], response_a)
@@ -380,5 +382,5 @@ def add_people(
     columns: dict[str, Any] = {f'human_{o}': votes[:, k] for k, o in enumerate(OUTCOMES)}
     if 'inclusion' in voted.column_names:
         columns['inclusion'] = _joined_inclusion(ds, voted)
-    unmatched = len(new.keys() - set(ds['pair_id']))
+    unmatched = len(new.keys() - set(ds['pair_id'][:]))
     return PeopleAdded(with_columns(ds, ballots=ballots, **columns), unmatched, repeated)
