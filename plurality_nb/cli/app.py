@@ -48,6 +48,7 @@ from plurality_nb.errors import ContractError
 
 # %% ../../nbs/cli/13_app.ipynb #option-name
 _OPTION_OF = dict(  # what functions call something to the option that gives it
+    bounds='bound',
     center_rewards_coefficient='center',
     ds='data',
     eval_dataset='eval',
@@ -62,7 +63,7 @@ _OPTION_OF = dict(  # what functions call something to the option that gives it
     rejects='out',
     scorer='prompts',
     statistics='statistic',
-    trait='by_trait',
+    trait=('by_trait', 'groups', 'split_by'),
     voters='votes',
 )
 
@@ -72,7 +73,8 @@ def option_name(
     command: Any,  # of Typer
 ) -> str:  # such as `--votes` or DATA; the same where no option gives it
     "What a command calls an argument."
-    for name in (argument, _OPTION_OF.get(argument, argument)):
+    others = _OPTION_OF.get(argument, argument)
+    for name in (argument, *([others] if isinstance(others, str) else others)):
         flag = f'--{name.replace("_", "-")}'
         for parameter in command.params:
             if name == parameter.name or flag in parameter.opts:

@@ -126,21 +126,25 @@ def _compared_statistics(statistic: str) -> list[str]:
     return list(dict.fromkeys([*(s for s in [statistic] if s in COMPARED), *USUALLY_COMPARED]))
 
 
-def _print_statistic(measurement: 'Measurement', statistic: str) -> None:
+def _tables_with(statistic: str) -> list[str]:
+    "The tables that have a statistic: of the models, and of what the votes allow."
+    from plurality_nb.evaluation.correlation import STATISTICS
+    from plurality_nb.evaluation.crowds import CROWD_SCORES
+
+    if statistic in CROWD_SCORES:
+        return ['crowds']
+    return ['correlation' if statistic in STATISTICS else 'scores', 'ceilings']
+
+
+def _print_statistic(tables: 'list[pd.DataFrame]', statistic: str, votes: str) -> None:
     "Prints one statistic of all models, next to the noise ceiling."
     import pandas as pd
 
     from plurality_nb.evaluation.correlation import STATISTICS, printed_table
-    from plurality_nb.evaluation.crowds import CROWD_SCORES
 
-    heading = f'{statistic.replace("_", " ")} by {measurement.votes} votes'
-    if statistic in CROWD_SCORES:
-        tables = [measurement.table('crowds')]
-    elif statistic in STATISTICS:
-        heading = f"{statistic} correlation with {measurement.votes} votes' share"
-        tables = [measurement.table('correlation'), measurement.table('ceilings')]
-    else:
-        tables = [measurement.table('scores'), measurement.table('ceilings')]
+    heading = f'{statistic.replace("_", " ")} by {votes} votes'
+    if statistic in STATISTICS:
+        heading = f"{statistic} correlation with {votes} votes' share"
     table = printed_table(pd.concat(tables, ignore_index=True), statistic)
     print(f'{heading} [95% interval]\n{table}')
 
@@ -158,10 +162,7 @@ def _shown_difference(differences: 'pd.DataFrame', statistic: str) -> str:
     return statistic if statistic in set(differences.statistic) else 'spearman'
 
 
-def _print_comparison(measurement: 'Measurement', statistic: str, baseline: str) -> None:
-    from plurality_nb.studies.measure import make_tables
-
-    tables = make_tables(measurement, ['differences', 'contrast'])
+def _print_comparison(tables: 'dict[str, pd.DataFrame]', statistic: str, baseline: str) -> None:
     _print_differences(tables['differences'], statistic, baseline)
     if 'contrast' in tables:
         _print_contrast(tables['contrast'], statistic)
@@ -178,9 +179,14 @@ def _print_contrast(contrast: 'pd.DataFrame', statistic: str) -> None:
 
 
 def _print_tables(measurement: 'Measurement', statistic: str, baseline: str | None) -> None:
-    _print_statistic(measurement, statistic)
+    from plurality_nb.studies.measure import make_tables
+
+    names = _tables_with(statistic)
+    compared = ['differences', 'contrast'] if baseline else []
+    tables = make_tables(measurement, [*names, *compared])
+    _print_statistic([tables[name] for name in names], statistic, measurement.votes)
     if baseline:
-        _print_comparison(measurement, statistic, baseline)
+        _print_comparison(tables, statistic, baseline)
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #print-json
@@ -280,7 +286,7 @@ def correlate_command(
 ) -> None:
     """Say how well predicted preferences follow people's votes, per quadrant, models side by side,
     with trivial baselines and what the votes' noise allows."""
-    from plurality_nb.studies.measure import Measurement
+    from plurality_nb.studies.measure import Measurement, check_measurement
 
     models = load_scored(scored)
     measurement = Measurement(
@@ -292,10 +298,11 @@ def correlate_command(
         include_seen=include_seen,
         baseline=baseline,
         statistics=_compared_statistics(statistic),
-        bounds={statistic: bound} if bound else None,
+        bounds=None if bound is None else {statistic: bound},
         focus=focus_slices(focus),
         pool=pool,
     )
+    check_measurement(measurement)
     simulated = warn_of_simulation(models.values())
     scores = _group_tables(measurement, groups, statistic)
     if as_json:

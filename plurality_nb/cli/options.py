@@ -101,6 +101,7 @@ BoundOption = Annotated[
 FocusOption = Annotated[
     str | None,
     typer.Option(
+        '--focus',
         metavar='SLICE,...',
         help='Slices in which a model is expected to gain more over --baseline than in the '
         'others, as one test; if not given, the quadrants that are plural or alike.',
@@ -112,7 +113,6 @@ PoolOption = Annotated[
     bool,
     typer.Option(
         '--pool',
-        '--focus',
         help='Also give the differences of small slices drawn to their common mean, as far as '
         'they do not differ beyond chance.',
     ),

@@ -294,6 +294,6 @@ def report_command(
     DATA has them. Prompts that a model says it was trained on are left out."""
     measuring: dict = dict(by=slice_by(by), votes=votes, baseline=baseline, pool=pool)
     measuring |= dict(n_boot=n_boot, seed=seed, include_seen=include_seen)
-    bounds = {'spearman': bound} if bound else None
+    bounds = None if bound is None else {'spearman': bound}
     measuring |= dict(bounds=bounds, focus=focus_slices(focus))
     _report(data, model or [], out, title, source, reading, measuring, overwrite)

@@ -57,8 +57,9 @@ def _load_scorer(
     "A reward model, or the name of a baseline, which needs no loading."
     from plurality_nb.rewards.audiences import no_audiences
     from plurality_nb.rewards.baselines import BASELINES
-    from plurality_nb.rewards.model import RewardModel
+    from plurality_nb.rewards.model import RewardModel, find_model
 
+    find_model(model, options.get('trust_remote_code'), options.get('revision'))
     if model in BASELINES:
         if audience:
             raise no_audiences(model)

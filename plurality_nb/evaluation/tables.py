@@ -470,19 +470,34 @@ def selection_weights(
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rows-without
-def _rows_without(
-    part: pd.DataFrame,  # from `rows_that_count`
-    removed: np.ndarray,  # (rows, 3): votes for A, B and tie to leave out
-) -> pd.DataFrame:  # without the rows where no vote is left
-    "The rows as if some of the votes had not been cast."
-    left = [part['row', name].to_numpy(float) for name in OUTCOMES]
-    left = [np.maximum(0, votes - gone) for votes, gone in zip(left, removed.T)]
-    keep = sum(left) > 0
-    changed = _share_facts(*(votes[keep] for votes in left))
-    kept = part[keep]
-    columns = {column: kept[column].to_numpy() for column in kept.columns}
-    columns |= {('row', name): values for name, values in changed.items()}
-    return pd.DataFrame(columns, index=kept.index)
+def _fast_column(column: pd.Series) -> np.ndarray | pd.Categorical:
+    "A column for frames that are made again and again: of text, each word is looked up once."
+    if column.map(type).eq(str).any():
+        return pd.Categorical(column)
+    return column.to_numpy()
+
+
+class _RowsWithout:
+    "The rows of a part as if some of the votes had not been cast."
+
+    def __init__(self, part: pd.DataFrame) -> None:
+        self.part = part
+        self.columns = [_fast_column(part.iloc[:, k]) for k in range(part.shape[1])]
+        self.votes = part['row'][list(OUTCOMES)].to_numpy(float)
+
+    def __call__(self, removed: np.ndarray) -> pd.DataFrame:
+        "(rows, 3) votes for A, B and tie to leave out: the rows where any is left."
+        left = np.maximum(0, self.votes - removed)
+        keep = left.sum(axis=1) > 0
+        changed = {('row', k): fact for k, fact in _share_facts(*left[keep].T).items()}
+        names = self.part.columns
+        kept = {
+            k: changed[name] if name in changed else column[keep]
+            for k, (name, column) in enumerate(zip(names, self.columns))
+        }
+        rows = pd.DataFrame(kept, index=self.part.index[keep])
+        rows.columns = names  # the same object, so that its table of names is made once
+        return rows
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #spreads-of-people
@@ -499,9 +514,10 @@ def spreads_of_people(
 ) -> dict:  # the measures' names to spreads; empty where ballots name no two people
     "What people add to the variance of each measure."
     names = list(measures(part, codes))
+    rows_without = _RowsWithout(part)
 
     def without(removed: np.ndarray) -> dict:
-        rows = _rows_without(part, removed)
+        rows = rows_without(removed)
         if rows.empty:
             return dict.fromkeys(names, np.nan)
         row_codes = group_codes(rows)

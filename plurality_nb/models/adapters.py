@@ -21,6 +21,7 @@ from plurality_nb.models.smollm2 import named_model
 from plurality_nb.models.weights import (
     LoadedModel,
     check_finite_weights,
+    hub_answers,
     load_failure,
     weights_id,
 )
@@ -50,8 +51,9 @@ def _file_of(name: str, file: str, revision: str | None) -> Path | None:
         f'_raise_exceptions_for_{problem}': False
         for problem in ('gated_repo', 'missing_entries', 'connection_errors')
     }
+    is_local = Path(name).is_dir() or not hub_answers()
     try:
-        path = cached_file(name, file, revision=revision, **allow)
+        path = cached_file(name, file, revision=revision, local_files_only=is_local, **allow)
     except (OSError, ValueError):  # no such model: whoever loads it says so
         return None
     return Path(path) if path else None

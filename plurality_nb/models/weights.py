@@ -10,6 +10,8 @@ __all__ = [
     'LoadedModel',
     'hub_failure',
     'load_failure',
+    'hub_answers',
+    'hub_commit',
     'embedding_rows',
     'settle_padding',
     'non_finite_weight',
@@ -22,8 +24,12 @@ import hashlib
 import logging
 import os
 import re
+import socket
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from plurality_nb.errors import ContractError
 from plurality_nb.models.folders import (
@@ -154,18 +160,43 @@ def load_failure(
     return file_fault(name, loadable, f'{type(error).__name__}: {reason}')
 
 
+# %% ../../nbs/models/01_weights.ipynb #hub-answers
+_HUB_PATIENCE = 3.0  # seconds
+
+
+@cache
+def hub_answers() -> bool:
+    "Whether the Hub's address can be reached; taken to be so where a proxy stands between."
+    from huggingface_hub import constants
+
+    if getproxies():
+        return True
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or dict(http=80).get(address.scheme, 443)
+    try:
+        socket.create_connection((address.hostname or '', port), _HUB_PATIENCE).close()
+    except OSError:
+        return False
+    return True
+
+
 # %% ../../nbs/models/01_weights.ipynb #hub-commit
-def _hub_commit(name: str, revision: str | None, want: str) -> str:
-    "The commit that a revision of a model points to now."
+def hub_commit(
+    name: str,  # of a model on the Hub
+    revision: str | None = None,  # None: its newest
+    want: str = 'a model that transformers can load',  # for the error text
+) -> str:
+    "The commit that a revision of a model points to now; an error where there is no such model."
     from transformers.utils import cached_file
 
     config = None
+    source: dict[str, Any] = dict(revision=revision, local_files_only=not hub_answers())
     try:
         for file in ('config.json', 'adapter_config.json'):
             config = config or cached_file(
-                name, file, revision=revision, _raise_exceptions_for_missing_entries=False
+                name, file, _raise_exceptions_for_missing_entries=False, **source
             )
-        config = config or cached_file(name, 'config.json', revision=revision)  # says what it lacks
+        config = config or cached_file(name, 'config.json', **source)  # says what it lacks
     except Exception as error:  # whatever the Hub's client raises
         raise hub_failure(name, want, error) from error
     return Path(config).parent.name  # the Hub's cache names a snapshot's folder by its commit
@@ -381,7 +412,7 @@ def load_pretrained(
     trust = bool(trust_remote_code)
     # The commit is looked up first, so that the tokenizer and the weights come from the same one
     # even if the branch moves between the two downloads.
-    commit = None if folder else _hub_commit(str(name), revision, loadable)
+    commit = None if folder else hub_commit(str(name), revision, loadable)
     place = str(folder or name)
     source: dict[str, Any] = dict(revision=commit, trust_remote_code=trust)
     config = None

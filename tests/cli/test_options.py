@@ -71,3 +71,9 @@ def test_every_command_explains_itself_and_its_options(name):
     assert command.help
     silent = [p.name for p in command.params if not p.help and p.name != "help"]
     assert not silent
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_no_flag_belongs_to_two_options(name):
+    flags = [flag for p in COMMANDS[name].params for flag in (*p.opts, *p.secondary_opts)]
+    assert len(flags) == len(set(flags))
