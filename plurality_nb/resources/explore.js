@@ -111,7 +111,7 @@ function render({ model, el }) {
 
   function drawCounts() {
     const counts = model.get("counts");
-    for (const c of counts.quadrants) {
+    for (const c of about.labelled ? counts.quadrants : []) {
       const { pairs, facts, button } = cells[c.quadrant];
       pairs.textContent = c.pairs.toLocaleString("en");
       facts.textContent = c.split === null && c.tie_rate === null ? "" : `split ${num(c.split)} · ties ${num(c.tie_rate)}`;

@@ -262,6 +262,17 @@ def test_long_texts_are_compared_at_once():
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize("kinds", [3, 20, 90])
+def test_frequent_words_of_long_texts_count_too(kinds):
+    "`difflib` ignores words that make up a hundredth of a text, unless told not to."
+    words = [f"w{k}" for k in np.random.default_rng(0).integers(kinds, size=400)]
+    changed = [*words[:200], "only", "here", *words[200:]]
+    differences = word_differences(" ".join(words), " ".join(changed))
+    assert not any(piece.differs for piece in differences.a)
+    assert [piece.text for piece in differences.b if piece.differs] == ["only here"]
+    assert differences.shared > 0.99
+
+
 def test_bars():
     assert text_bar(1, 1, 2, 8) == "██▒▒▒▒░░"
     assert text_bar(np.nan, np.nan, np.nan) == ""
