@@ -27,6 +27,7 @@ from typer.core import TyperCommand
 
 from plurality_nb import __version__
 from plurality_nb.cli.correlating import correlate_command
+from plurality_nb.cli.exploring import explore_command
 from plurality_nb.cli.labelling import taxonomy_command
 from plurality_nb.cli.looking import formats_command, inspect_command, sources_command
 from plurality_nb.cli.messages import show_message, shows_progress
@@ -84,7 +85,7 @@ def option_name(
 
 
 # %% ../../nbs/cli/13_app.ipynb #missing-inputs
-_WRITTEN = {'out', 'store', 'new_file'}  # parameters that name what may not exist yet
+_WRITTEN = {'out', 'store', 'new_file', 'notes'}  # parameters that name what may not exist yet
 
 
 def _named_files(name: str, value: Any) -> Iterator[Path]:
@@ -283,8 +284,8 @@ _HELP = """Find where users would disagree, train reward models whose margins fo
 and see whether it helped.
 
 The stages: `vote`, `draw-labels`, `margin`, `train` on binary preference data; `taxonomy`,
-`score`, `correlate`, `report` on data that several people voted on. `plurality demo` goes
-through them all on a small sample.
+`score`, `correlate`, `report` on data that several people voted on; `explore` opens any pairs
+in the browser. `plurality demo` goes through them all on a small sample.
 """
 
 _store_commands = typer.Typer(
@@ -325,6 +326,7 @@ _FUNCTIONS: dict[str, Callable[..., None]] = {
     'correlate': correlate_command,
     'stand-in': stand_in_command,
     'report': report_command,
+    'explore': explore_command,
     'demo': demo_command,
 }
 for name, function in _FUNCTIONS.items():

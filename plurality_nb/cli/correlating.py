@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     'Statistic',
+    'scored_names',
     'load_scored',
     'slice_by',
     'warn_of_simulation',
@@ -42,11 +43,10 @@ if TYPE_CHECKING:
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #load-scored
-def load_scored(
+def scored_names(
     files: list[Path],  # that `plurality score` wrote
-) -> 'dict[str, Dataset]':  # name of a model to its scored comparisons
-    "Scored comparisons by the models' names, or by the files' where two models share one."
-    from plurality_nb.data.loading import load_comparisons
+) -> list[str]:
+    "The models' names, or the files' where two models share one or none is known."
     from plurality_nb.data.saving import read_settings
     from plurality_nb.errors import ContractError
 
@@ -55,6 +55,17 @@ def load_scored(
     if len(set(names)) < len(names):
         want = 'models or files of different names'
         raise ContractError('SCORED', want, f'{names}', 'Rename a file')
+    return names
+
+
+# %% ../../nbs/cli/10_correlating.ipynb #load-scored-files
+def load_scored(
+    files: list[Path],  # that `plurality score` wrote
+) -> 'dict[str, Dataset]':  # name of a model, as in `scored_names`, to its scored comparisons
+    "Scored comparisons by the models' names."
+    from plurality_nb.data.loading import load_comparisons
+
+    names = scored_names(files)
     return {name: load_comparisons(file, merge=False) for name, file in zip(names, files)}
 
 

@@ -77,7 +77,7 @@ def word_differences(
     matched_b = np.zeros(len(tokens_b), dtype=bool)
     words_a = [token.rstrip() for token in tokens_a]
     words_b = [token.rstrip() for token in tokens_b]
-    matcher = SequenceMatcher(None, words_a, words_b)
+    matcher = SequenceMatcher(None, words_a, words_b, autojunk=False)  # frequent words count too
     for start_a, start_b, length in matcher.get_matching_blocks():
         matched_a[start_a : start_a + length] = True
         matched_b[start_b : start_b + length] = True

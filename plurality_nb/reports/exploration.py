@@ -16,7 +16,7 @@ __all__ = [
 
 # %% ../../nbs/reports/08_exploration.ipynb #imports
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,13 +39,15 @@ from plurality_nb.evaluation.correlation import (
 from plurality_nb.evaluation.tables import rows_that_count, tabulate, vote_log_odds
 from plurality_nb.evaluation.temperature import add_scaled
 from plurality_nb.reports.notes import Notes
-from plurality_nb.reports.view import (
+from plurality_nb.reports.preferences import (
     VOICES,
+    joined_difference,
+    optional_numbers,
+)
+from plurality_nb.reports.view import (
     Facts,
     View,
     found_threshold,
-    joined_difference,
-    optional_numbers,
     rows_in_view,
 )
 from plurality_nb.simulation.users import is_simulated
@@ -166,19 +168,18 @@ def _starting_thresholds(facts: Facts) -> dict[str, float]:
     return dict(plural_at=plural, alike_at=alike)
 
 
-def _voters_compared_with(votes: str | None, facts: Facts) -> str:
-    "The voters asked for; otherwise people, or the judge if no person voted."
-    if votes not in (None, *VOICES):
-        raise ContractError('votes', f'one of {list(VOICES)} or None', repr(votes))
-    if votes is not None:
-        return votes
-    return 'judge' if [*facts.votes] == ['judge'] else 'human'
-
-
+_VOTERS = {voice: voters for voters, voice in VOICES.items()}
 _QUADRANT_NAMES = np.array([*QUADRANTS, None], dtype=object)  # the last one, -1, is none
 
 
 # %% ../../nbs/reports/08_exploration.ipynb #view-state
+def _rows_around_and_in(facts: Facts, view: View, notes: Notes) -> tuple[np.ndarray, np.ndarray]:
+    "Rows that pass all filters but the choice of a point in the figure, and those that pass all."
+    around = rows_in_view(facts, replace(view, spot=()), notes)
+    return around, rows_in_view(facts, view, notes) if view.spot else around
+
+
+# %% ../../nbs/reports/08_exploration.ipynb #state-of-view
 class ViewState:
     "What is shown of comparisons, and which pair is open."
 
@@ -193,21 +194,22 @@ class ViewState:
         **view: Any,  # what to show first: fields of `View`
     ):
         models = dict(ds) if isinstance(ds, Mapping) else {'model': ds}
-        self.facts = Facts(models)
+        self.facts = Facts(models, votes)
         self.ds = self.facts.ds
         self.notes = Notes(notes)
-        self.voter = _voters_compared_with(votes, self.facts)
+        self.voter = _VOTERS[self.facts.voice]
         self.correlations = QuadrantCorrelations(models, self.voter, statistic, n_boot, seed)
         self.simulated = 'source' in self.ds.column_names and is_simulated(self.ds)
         self.view = View.checked(self.facts, **_starting_thresholds(self.facts))
         self.rows = self.facts.rows  # numbers of the rows in view, in the order shown
+        self.around = self.rows  # the same, but for the choice of a point in the figure
         self.row = 0  # number of the open pair's row; -1 if none is in view
         self.change_view(**view)
 
     def change_view(self, **changes: Any) -> None:
         "Change fields of the view; the open pair stays open if it is still in view."
         self.view = View.checked(self.facts, **(asdict(self.view) | changes))
-        self.rows = rows_in_view(self.facts, self.view, self.notes)
+        self.around, self.rows = _rows_around_and_in(self.facts, self.view, self.notes)
         if self.row not in self.rows:
             self.row = int(self.rows[0]) if len(self.rows) else -1
 
@@ -340,7 +342,7 @@ def _rounded_or_none(value: float) -> float | None:
 def read_pair(
     state: ViewState,  # of the comparisons
     row: int,  # number of the pair's row
-) -> dict[str, Any]:  # the pair's texts, labels, scores, quadrant, `voices`, `note` and `tags`
+) -> dict[str, Any]:  # the pair's texts, labels, scores, `voices`, `ballots`, `note`, ...
     "Everything that is shown of a pair."
     facts = state.facts
     pair = state.ds.with_format(None)[row]
@@ -356,5 +358,7 @@ def read_pair(
         plurality=_rounded_or_none(facts.plurality[row]),
         indistinguishability=_rounded_or_none(facts.indistinguishability[row]),
         quadrant=state.quadrant[row],
+        seen=bool(facts.seen[row]),
+        ballots=pair.get('ballots'),
         **state.notes.about(facts.ids[row]),
     )

@@ -56,7 +56,7 @@ def ds():
         source=[f"simulated:{k % 3}" for k in range(n)],
         reward_a=rng.normal(size=n),
         reward_b=rng.normal(size=n),
-        seen=[False] * n,
+        seen=rng.random(n) < 0.2,
     )
 
 
@@ -74,6 +74,9 @@ VIEWS = st.fixed_dictionaries(
         min_votes=st.sampled_from([0, 9, 10]),
         judged=st.booleans(),
         descending=st.booleans(),
+        seen=st.sampled_from(["", "seen", "unseen"]),
+        contradicts=st.sampled_from(["", "*", "model", "judge"]),
+        counted=st.booleans(),
         plural_at=st.floats(0, 1),
         alike_at=st.floats(0, 1),
         sort=st.sampled_from(
@@ -98,6 +101,18 @@ def quadrant_in(row, view):
     return QUADRANTS[2 * plural + alike]
 
 
+def prefers(a, b, tie):
+    "1 for A, -1 for B, 0 for neither or where nobody voted."
+    return int(np.sign((a or 0) - (b or 0)))
+
+
+def contradicts(row, name):
+    people = prefers(row["human_a"], row["human_b"], row["human_tie"])
+    model = prefers(row["reward_a"], row["reward_b"], 0)
+    judge = prefers(row["judge_a"], row["judge_b"], row["judge_tie"])
+    return people * dict(judge=judge).get(name, model) < 0
+
+
 def passes(row, view):
     "The filters, written out for one row."
     texts = [*(turn["content"] for turn in row["prompt"]), row["response_a"], row["response_b"]]
@@ -106,6 +121,9 @@ def passes(row, view):
         and (not view.sources or row["source"] in view.sources)
         and row["human_a"] + row["human_b"] + row["human_tie"] >= view.min_votes
         and (not view.judged or row["judge_a"] is not None)
+        and (not view.seen or row["seen"] == (view.seen == "seen"))
+        and (not view.contradicts or contradicts(row, view.contradicts))
+        and (not view.counted or not row["seen"])
         and (not view.text or any(view.text.lower() in text.lower() for text in texts))
     )
 
@@ -125,6 +143,44 @@ def test_views_are_the_plain_filters_in_order(ds, facts, fields):
     step = np.diff(known) * (-1 if view.descending else 1)
     assert (step >= 0).all()
     assert (np.diff(rows)[: len(step)][step == 0] > 0).all()
+
+
+@pytest.mark.parametrize("votes", ["human", "judge"])
+@pytest.mark.parametrize("scored", [True, False])
+def test_pairs_in_correlations_are_those_that_they_rest_on(ds, votes, scored):
+    if not scored:
+        ds = with_columns(ds, reward_a=[None] * len(ds), reward_b=[None] * len(ds))
+    if votes == "judge" and not scored:
+        pytest.skip("a judge's votes and nothing to compare them with")
+    e = Explorer(dict(model=ds), votes=votes, n_boot=0)
+    shown = e.show(counted=True).rows
+    assert sorted(shown) == sorted(e.correlations.compared.rows.index)
+    assert len(shown) == e.forest().n.max() < len(ds)
+
+
+@pytest.mark.parametrize("other", ["same", "reversed", "swapped"])
+def test_models_that_disagree_are_found_whatever_their_order_and_sides(ds, other):
+    negative = with_columns(ds, reward_a=ds["reward_b"][:], reward_b=ds["reward_a"][:])
+    turned = dict(
+        same=negative, reversed=negative.select(range(len(ds))[::-1]), swapped=swap_sides(negative)
+    )
+    both = dict(model=ds, other=turned[other])
+    assert len(Explorer(both, disagree=True)) == len(ds)
+    assert len(Explorer(dict(model=ds, other=ds), disagree=True)) == 0
+    assert len(Explorer(dict(model=ds), disagree=True)) == 0
+
+
+def test_points_of_the_figure_hold_every_pair_once(ds):
+    e = Explorer(dict(model=ds), quadrants="plural_alike")
+    points = explore(dict(model=ds), quadrants="plural_alike").widget().scatter["points"]
+    for name in ("model", "judge"):
+        found = []
+        for *place, pairs in points[name]:
+            assert len(e.show(spot=(name, *place))) == pairs
+            found += e.rows.tolist()
+        everyone = e.show(spot=()).rows
+        known = everyone[~np.isnan(e.facts.compared("people")[name][everyone])]
+        assert sorted(found) == sorted(known)
 
 
 def test_sorts_do_not_mind_which_response_is_a(ds, facts):
@@ -262,6 +318,17 @@ def test_long_texts_are_compared_at_once():
     assert time.process_time() - start < 2
 
 
+@pytest.mark.parametrize("kinds", [3, 20, 90])
+def test_frequent_words_of_long_texts_count_too(kinds):
+    "`difflib` ignores words that make up a hundredth of a text, unless told not to."
+    words = [f"w{k}" for k in np.random.default_rng(0).integers(kinds, size=400)]
+    changed = [*words[:200], "only", "here", *words[200:]]
+    differences = word_differences(" ".join(words), " ".join(changed))
+    assert not any(piece.differs for piece in differences.a)
+    assert [piece.text for piece in differences.b if piece.differs] == ["only here"]
+    assert differences.shared > 0.99
+
+
 def test_bars():
     assert text_bar(1, 1, 2, 8) == "██▒▒▒▒░░"
     assert text_bar(np.nan, np.nan, np.nan) == ""
@@ -344,6 +411,11 @@ def test_selection_goes_out_as_shown(ds, tmp_path):
         dict(colour="red"),
         dict(min_votes="3"),
         dict(text=None),
+        dict(contradicts="nobody"),
+        dict(seen="never"),
+        dict(spot=("model", 3)),
+        dict(spot=("model", 3, 21)),
+        dict(spot=("nobody", 3, 3)),
     ],
 )
 def test_a_wrong_view_is_refused(ds, wrong):
@@ -421,7 +493,9 @@ def test_texts_are_never_markup():
     assert "<img" not in html
     assert "<script" not in html
     assert "49" not in html
-    code = (RESOURCES / "explore.js").read_text()
+    scripts = sorted(RESOURCES.glob("explore*.js"))
+    code = "".join(path.read_text() for path in scripts)
+    assert len(scripts) == 4
     for way in (
         "innerHTML",
         "outerHTML",
@@ -430,13 +504,14 @@ def test_texts_are_never_markup():
         "eval(",
         "DOMParser",
         "createContextualFragment",
-        "http",
+        "http:",
+        "https:",
+        ".href",
+        ".src",
     ):
         assert way not in code
-    assert (
-        "url(" not in (RESOURCES / "explore.css").read_text()
-        and "@import" not in (RESOURCES / "explore.css").read_text()
-    )
+    for path in RESOURCES.glob("explore*.css"):
+        assert "url(" not in path.read_text() and "@import" not in path.read_text()
 
 
 def test_without_anywidget_the_extra_is_named(ds, monkeypatch):
