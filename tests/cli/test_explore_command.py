@@ -13,7 +13,6 @@ from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.reports import serving
 
-
 MAIN = "from plurality_nb.cli.app import main; main()"
 
 
