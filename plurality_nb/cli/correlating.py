@@ -295,8 +295,7 @@ def correlate_command(
     groups: _GroupsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how well predicted preferences follow people's votes, per quadrant, models side by side,
-    with trivial baselines and what the votes' noise allows."""
+    "Say how well predictions follow people's votes, per quadrant, beside baselines and a ceiling."
     from plurality_nb.studies.measure import Measurement, check_measurement
 
     models = load_scored(scored)

@@ -88,7 +88,7 @@ def _rewards_by_pair(name: str, ds: Dataset) -> pd.DataFrame:
         dict(
             delta=number_column(ds, 'reward_a') - number_column(ds, 'reward_b'),
             response_a=ds['response_a'][:],
-            seen=[bool(seen) for seen in ds['seen']],
+            seen=[bool(seen) for seen in ds['seen'][:]],
         ),
         index=ds['pair_id'][:],
     )
@@ -249,7 +249,7 @@ def _trivial_deltas(
     if votes != 'judge':
         deltas['judge'] = vote_log_odds(*votes_of(base, 'judge'))
     label = number_column(base, 'label')
-    source = np.array([str(name) for name in base['label_source']], dtype=object)
+    source = np.array([str(name) for name in base['label_source'][:]], dtype=object)
     counted = row[keep]
     if label_is_apart(label[keep], source[keep], counted.a.to_numpy(), counted.b.to_numpy()):
         deltas['label'] = vote_log_odds(label, 1 - label, 0)

@@ -69,12 +69,12 @@ def _check_columns(ds: Dataset, voters: str) -> None:
 def _on_rows_of(base: Dataset, ds: Dataset) -> Dataset:
     "The rows of other comparisons with a model's rewards, where it scored them."
     difference = joined_difference(ds, base)
-    seen = dict(zip(ds['pair_id'], ds['seen']))
+    seen = dict(zip(ds['pair_id'][:], ds['seen'][:]))
     return with_columns(
         base,
         reward_a=difference,
         reward_b=0 * difference,
-        seen=[bool(seen.get(pair)) for pair in base['pair_id']],
+        seen=[bool(seen.get(pair)) for pair in base['pair_id'][:]],
     )
 
 

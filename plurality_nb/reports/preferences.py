@@ -127,7 +127,7 @@ def _seen_rows(models: Mapping[str, Dataset]) -> np.ndarray:
         pair
         for ds in models.values()
         if 'seen' in ds.column_names
-        for pair, is_seen in zip(ds['pair_id'], ds['seen'])
+        for pair, is_seen in zip(ds['pair_id'][:], ds['seen'][:])
         if is_seen
     }
     return pd.Series(next(iter(models.values()))['pair_id'][:]).isin(seen).to_numpy()

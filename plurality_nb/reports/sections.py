@@ -152,7 +152,7 @@ def _counted_rows(report: ReportInput, ds: Dataset) -> Dataset:
     }
     if not seen:
         return ds
-    return take(ds, np.array([pair_id not in seen for pair_id in ds['pair_id']]))
+    return take(ds, np.array([pair_id not in seen for pair_id in ds['pair_id'][:]]))
 
 
 # %% ../../nbs/reports/03_sections.ipynb #loaded-facts
@@ -521,7 +521,7 @@ def _correlation_section(report: ReportInput) -> Blocks:
             f"Predictions of {model} against people's share, each pair once.",
         )
         for model, ds in report.models.items()
-        if any(ds['quadrant'])
+        if any(ds['quadrant'][:])
     ]
     if figures:
         yield _figures_block(report, *figures)
@@ -786,7 +786,7 @@ def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Bl
         (True, 'Summary', _summary_section),
         (True, 'Findings', _findings_section),
         (True, 'Data', _data_section),
-        (any(ds['quadrant']), 'Taxonomy', _taxonomy_section),
+        (any(ds['quadrant'][:]), 'Taxonomy', _taxonomy_section),
         (voted, 'Votes', _votes_section),
         (any((report.training or {}).values()), 'Training', _training_section),
         (True, f'Correlation with {people}', _correlation_section),

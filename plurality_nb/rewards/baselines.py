@@ -50,8 +50,8 @@ def baseline_rewards(
     reward: Callable[[str, str], float] = _log_length
     if name == 'random':
         reward = partial(_random_reward, seed=seed)
-    prompts = [prompt_id(prompt) for prompt in ds['prompt']]
+    prompts = [prompt_id(prompt) for prompt in ds['prompt'][:]]
     return PairOfRewards(
-        np.array([reward(prompt, text) for prompt, text in zip(prompts, ds['response_a'])]),
-        np.array([reward(prompt, text) for prompt, text in zip(prompts, ds['response_b'])]),
+        np.array([reward(prompt, text) for prompt, text in zip(prompts, ds['response_a'][:])]),
+        np.array([reward(prompt, text) for prompt, text in zip(prompts, ds['response_b'][:])]),
     )

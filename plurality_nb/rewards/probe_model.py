@@ -65,7 +65,7 @@ def probe_inputs(
     progress: bool = True,
 ) -> ProbeInputs:
     "What the probe reads about both responses of each pair."
-    prompts = embed([prompt_text(prompt) for prompt in ds['prompt']], encoder, progress)
+    prompts = embed([prompt_text(prompt) for prompt in ds['prompt'][:]], encoder, progress)
     return ProbeInputs(
         _response_inputs(ds['response_a'][:], prompts, encoder, progress),
         _response_inputs(ds['response_b'][:], prompts, encoder, progress),

@@ -158,7 +158,7 @@ def check_evaluation(
         model.name if isinstance(model, RewardModel) else find_model(model, **options)
         for model in models
     ]
-    unlabelled = by == 'quadrant' and not any(ds['quadrant'])
+    unlabelled = by == 'quadrant' and not any(ds['quadrant'][:])
     stand_in = score(_with_any_quadrant(ds) if unlabelled else ds, 'random', progress=False)
     named = dict.fromkeys([*names, *map(str, models)], stand_in)
     check_measurement(Measurement(models=named, **measuring))

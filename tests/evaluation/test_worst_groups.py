@@ -93,4 +93,4 @@ def test_groups_from_a_shell(command_line, monkeypatch, tmp_path, voted):
     assert groups == {"many", "few"}
     code, _, err = command_line(*line, "age")
     assert code == 1
-    assert "`trait`" in err
+    assert "--groups" in err
