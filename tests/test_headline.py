@@ -55,6 +55,15 @@ def test_what_length_and_votes_reach_is_said():
     assert f"to {short(reached)}" in README
 
 
+def test_what_a_small_judge_costs_is_said():
+    results = ROOT / "tests" / "benchmarks" / "results" / "votes_help.jsonl"
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    judged = [line for line in lines if line["kind"] == "judge"][-1]
+    value, low, high = judged["differences"]["votes, smollm2 - bt"]["spearman"][:3]
+    assert f"cost {short(value)} [{short(low)}, {short(high)}]" in README
+    assert judged["judge"]["names_first"] == 1
+
+
 def test_what_other_topics_would_give_is_said():
     low, high = study_line(1000, "smollm2_length")["splits"]["votes - bt"]
     assert f"[{short(low)}, {short(high)}]" in README
