@@ -6,6 +6,8 @@ interval that takes into account that pairs share prompts."""
 # %% auto #0
 __all__ = [
     'UNDEFINED',
+    'MOST_GROUPS',
+    'SUBSET_GROUPS',
     'NO_INTERVAL',
     'MIN_GROUPS',
     'group_counts',
@@ -15,6 +17,9 @@ __all__ = [
     'mean_measure',
     'rows_measure',
     'resample',
+    'GroupSubset',
+    'group_subsets',
+    'resample_many',
     'Interval',
     'interval',
     'proportion_interval',
@@ -148,6 +153,71 @@ def resample(
     return {name: np.concatenate(values) for name, values in blocks.items()}
 
 
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #group-subset-type
+class GroupSubset(NamedTuple):
+    "Some prompts of a sample, with all their rows."
+
+    rows: np.ndarray  # (rows of the subset,): their numbers
+    codes: np.ndarray  # (rows of the subset,): the prompt of each, 0, 1, ...
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #group-subsets
+MOST_GROUPS = 20_000  # prompts that are resampled together; of more, subsets are
+SUBSET_GROUPS = 5_000  # prompts of a subset
+_SUBSETS = 20
+
+
+def group_subsets(
+    codes: np.ndarray,  # (rows,): the group of each, 0, 1, ...
+    seed: int = 0,
+) -> Iterator[GroupSubset]:  # the sample itself where it has no more than `MOST_GROUPS`
+    "Subsets of the prompts that stand for all of them."
+    groups = codes.max() + 1
+    if groups <= MOST_GROUPS:
+        yield GroupSubset(np.arange(len(codes)), codes)
+        return
+    rng = np.random.default_rng(seed)
+    for _ in range(_SUBSETS):
+        new_code = np.full(groups, -1)
+        new_code[rng.choice(groups, SUBSET_GROUPS, replace=False)] = np.arange(SUBSET_GROUPS)
+        rows = np.flatnonzero(new_code[codes] >= 0)
+        yield GroupSubset(rows, new_code[codes[rows]])
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #resample-many
+def _many_counts(groups: int, subset: int, n_boot: int, seed: int) -> Iterator[np.ndarray]:
+    "Blocks of (resamples, subset) counts, each resample as large as all groups."
+    rng = np.random.default_rng(seed)
+    block_rows = max(1, _CELLS // subset)
+    for start in range(0, n_boot, block_rows):
+        size = min(block_rows, n_boot - start)
+        yield rng.multinomial(groups, np.full(subset, 1 / subset), size).astype(float)
+
+
+def resample_many(
+    measures: Mapping[_Name, Measure],  # of the sample
+    measures_of: Callable[[GroupSubset], Mapping[_Name, Measure]],  # the same of some of its rows
+    codes: np.ndarray,  # (pairs,): the group of each, 0, 1, ...
+    n_boot: int,  # resamples
+    seed: int = 0,
+) -> dict[_Name, np.ndarray]:  # as `resample`
+    "As `resample`, in the time and memory of `MOST_GROUPS` prompts however many there are."
+    groups = codes.max() + 1
+    if not n_boot or groups <= MOST_GROUPS:
+        return resample(measures, codes, n_boot, seed)
+    sample = resample(measures, codes, 0)
+    values = {name: [value] for name, value in sample.items()}
+    for number, subset in enumerate(group_subsets(codes, seed)):
+        own = measures_of(subset)
+        times = (n_boot + number) // _SUBSETS
+        once = np.full((1, SUBSET_GROUPS), groups / SUBSET_GROUPS)
+        for counts in _many_counts(groups, SUBSET_GROUPS, times, seed + number):
+            for name, measure in own.items():
+                moved = sample[name] + measure.values(counts) - measure.values(once)
+                values[name].append(np.clip(moved, *measure.limits))
+    return {name: np.concatenate(blocks) for name, blocks in values.items()}
+
+
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #interval-ends
 class Interval(NamedTuple):
     "The ends of an interval; nan where there is none."
@@ -222,12 +292,17 @@ def rate_interval(
     bottom = np.asarray(bottom)
     if not bottom.sum():
         return dict(value=np.nan, low=np.nan, high=np.nan)
+    top = np.asarray(top)
     codes = pd.factorize(np.asarray(groups))[0]
-    ratio = ratio_measure(top, bottom, codes)
-    draws = resample(dict(ratio=ratio), codes, n_boot, seed)['ratio']
+
+    def ratio_of(part: GroupSubset) -> dict[str, Measure]:
+        return dict(ratio=ratio_measure(top[part.rows], bottom[part.rows], part.codes))
+
+    whole = dict(ratio=ratio_measure(top, bottom, codes))
+    draws = resample_many(whole, ratio_of, codes, n_boot, seed)['ratio']
     counted = len(np.unique(codes[bottom > 0]))
     low, high = interval(draws[1:], counted, level)
-    if n_boot and ((np.asarray(top) >= 0) & (top <= bottom)).all():  # a proportion
+    if n_boot and ((top >= 0) & (top <= bottom)).all():  # a proportion
         variance = prompt_variance(draws[1:], counted)
         low, high = proportion_interval(draws[0], variance, counted, counted - 1, level)
     return dict(value=float(draws[0]), low=low, high=high)

@@ -11,6 +11,7 @@ __all__ = [
     'BOUNDS',
     'LOWER_IS_BETTER',
     'on_one_scale',
+    'Exchange',
     'exchange_p',
     'exchanged_differences',
     'permutation_p',
@@ -28,6 +29,7 @@ __all__ = [
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,7 +38,14 @@ from scipy.stats import norm, rankdata
 from scipy.stats import t as student_t
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import MIN_GROUPS, UNDEFINED, Measure
+from plurality_nb.evaluation.bootstrap import (
+    MIN_GROUPS,
+    MOST_GROUPS,
+    UNDEFINED,
+    GroupSubset,
+    Measure,
+    group_subsets,
+)
 from plurality_nb.evaluation.correlation import kendall, pearson, spearman
 from plurality_nb.evaluation.scores import score_measure
 from plurality_nb.evaluation.tables import (
@@ -94,6 +103,15 @@ def _scaled_measure(statistic: str, x: np.ndarray, lead: np.ndarray, codes: np.n
     return score_measure(statistic, x, x, lead, codes)
 
 
+# %% ../../nbs/evaluation/06_comparison.ipynb #exchange-type
+class Exchange(NamedTuple):
+    "Two models' exchange, prompt by prompt."
+
+    differences: Callable[[np.ndarray], np.ndarray]  # (permutations, groups) 0 or 1 to values
+    groups: int  # prompts
+    pairs: int  # that the differences are computed from
+
+
 # %% ../../nbs/evaluation/06_comparison.ipynb #exchange-p
 def exchange_p(
     differences: Callable[[np.ndarray], np.ndarray],  # (permutations, groups) 0 or 1 to values
@@ -102,6 +120,7 @@ def exchange_p(
     n_perm: int = 2000,  # permutations
     seed: int = 0,
     widened: float = 1,  # by people, as the interval; nan: not, else the difference counts less
+    subsets: Sequence[Exchange] = (),  # of the prompts, to exchange in their place
 ) -> float:  # in (0, 1]; nan where the difference is undefined
     "How often random exchanges give as large a difference as none (Phipson and Smyth 2010)."
     observed = np.abs(differences(np.ones((1, groups)))).item()
@@ -109,11 +128,16 @@ def exchange_p(
     if np.isnan(observed):
         return np.nan
     rng = np.random.default_rng(seed)
-    block_rows = max(1, 2**17 // pairs)
     smaller = 0  # an undefined difference is not smaller
-    for start in range(0, n_perm, block_rows):
-        keeps = rng.integers(0, 2, (min(block_rows, n_perm - start), groups)).astype(float)
-        smaller += int((np.abs(differences(keeps)) < observed - 1e-12).sum())
+    parts = subsets or [Exchange(differences, groups, pairs)]
+    for number, part in enumerate(parts):
+        scale = np.sqrt(part.groups / groups)  # differences of fewer prompts vary by more
+        times = (n_perm + number) // len(parts)
+        block_rows = max(1, 2**17 // part.pairs)
+        for start in range(0, times, block_rows):
+            size = min(block_rows, times - start), part.groups
+            exchanged = part.differences(rng.integers(0, 2, size).astype(float))
+            smaller += int((np.abs(exchanged) * scale < observed - 1e-12).sum())
     return (1 + n_perm - smaller) / (1 + n_perm)
 
 
@@ -280,8 +304,15 @@ def _p_value(
     groups = codes.max() + 1
     if not n_perm or groups < MIN_GROUPS:
         return np.nan
-    differences = comparison.exchanged(part, codes, row.model, row.statistic)
-    return exchange_p(differences, groups, len(codes), n_perm, seed, row.widened)
+
+    def exchange(subset: GroupSubset) -> Exchange:
+        rows = part.iloc[subset.rows]
+        differences = comparison.exchanged(rows, subset.codes, row.model, row.statistic)
+        return Exchange(differences, subset.codes.max() + 1, len(rows))
+
+    whole = exchange(GroupSubset(np.arange(len(part)), codes))
+    subsets = [exchange(s) for s in group_subsets(codes, seed)] if groups > MOST_GROUPS else []
+    return exchange_p(*whole, n_perm, seed, row.widened, subsets)
 
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #holm-by-model

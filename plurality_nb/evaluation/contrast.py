@@ -16,9 +16,16 @@ from datasets import Dataset
 
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure
+from plurality_nb.evaluation.bootstrap import (
+    MIN_GROUPS,
+    MOST_GROUPS,
+    GroupSubset,
+    Measure,
+    group_subsets,
+)
 from plurality_nb.evaluation.comparison import (
     USUALLY_COMPARED,
+    Exchange,
     ModelComparison,
     add_tests,
     difference_verdicts,
@@ -108,12 +115,21 @@ def _contrast_p(contrast: _Contrast, row: pd.Series, n_perm: int, seed: int) -> 
     if not n_perm or contrast.fewest_groups() < MIN_GROUPS:
         return np.nan
     codes = group_codes(contrast.rows)
-    focus, rest = (
-        _of_part(contrast.comparison.exchanged(part, own_codes, row.model, row.statistic), groups)
-        for part, groups, own_codes in contrast.parts(contrast.rows, codes)
-    )
-    differences = _less(focus, rest)
-    return exchange_p(differences, codes.max() + 1, len(codes), n_perm, seed, row.widened)
+
+    def exchange(subset: GroupSubset) -> Exchange:
+        rows = contrast.rows.iloc[subset.rows]
+        focus, rest = (
+            _of_part(
+                contrast.comparison.exchanged(part, own_codes, row.model, row.statistic), groups
+            )
+            for part, groups, own_codes in contrast.parts(rows, subset.codes)
+        )
+        return Exchange(_less(focus, rest), subset.codes.max() + 1, len(rows))
+
+    whole = exchange(GroupSubset(np.arange(len(codes)), codes))
+    is_large = codes.max() >= MOST_GROUPS
+    subsets = [exchange(subset) for subset in group_subsets(codes, seed)] if is_large else []
+    return exchange_p(*whole, n_perm, seed, row.widened, subsets)
 
 
 def _gain_columns(contrast: _Contrast, table: pd.DataFrame) -> dict[str, list[float]]:

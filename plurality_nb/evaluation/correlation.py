@@ -13,6 +13,7 @@ __all__ = [
     'kendall',
     'correlation_measure',
     'correlated_deltas',
+    'correlation_measures',
     'weighted_statistics',
     'correlate',
     'side_by_side',
@@ -21,6 +22,7 @@ __all__ = [
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #imports
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -70,11 +72,19 @@ def pearson(
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #by-level
+_FEW_LEVELS = 32  # of which a product of matrices is faster than sorting pairs by them
+
+
 def by_level(
     level: np.ndarray,  # (pairs,): 0, 1, ... for its distinct values; each at least once
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Callable[[np.ndarray], np.ndarray]:  # (resamples, groups) counts to (resamples, levels)
     "How often a resample contains pairs of each level."
+    levels = level.max() + 1
+    if levels <= _FEW_LEVELS:
+        places = np.bincount(codes * levels + level, minlength=(codes.max() + 1) * levels)
+        pairs = places.reshape(-1, levels).astype(float)
+        return lambda counts: counts[:, : len(pairs)] @ pairs
     order = np.argsort(level, kind='stable')
     sorted_codes = codes[order]
     starts = np.flatnonzero(np.diff(level[order], prepend=-1))
@@ -112,62 +122,66 @@ def spearman(
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "Rank correlation with mid-ranks, each pair in both orders."
-    rank_x = _SignedRanks(x, codes)
-    rank_y = _SignedRanks(y, codes)
-    order = np.argsort(rank_x.level, kind='stable')  # so that memory is read in sequence
+    order = np.argsort(np.abs(x), kind='stable')  # so that memory is read in sequence
     sorted_codes = codes[order]
-    level_x = rank_x.level[order]
-    level_y = rank_y.level[order]
-    sign = (np.sign(x) * np.sign(y))[order]
+    rank_x = _SignedRanks(x[order], sorted_codes)
+    rank_y = _SignedRanks(y[order], sorted_codes)
+    differ = np.sign(x[order]) * np.sign(y[order]) < 0
+    place_y = rank_y.level + differ * (rank_y.level.max() + 1)  # the second half is negative
+    no_ties = rank_x.level[-1] == len(x) - 1
 
     def cosines(counts: np.ndarray) -> np.ndarray:
         ranks_x, squares_x = rank_x(counts)
         ranks_y, squares_y = rank_y(counts)
-        weights = counts[:, sorted_codes] * sign
-        products = np.einsum('rp,rp,rp->r', weights, ranks_x[:, level_x], ranks_y[:, level_y])
-        return _cosine(products, squares_x, squares_y)
+        products = counts[:, sorted_codes]
+        products *= ranks_x if no_ties else ranks_x[:, rank_x.level]
+        signed = np.concatenate([ranks_y, -ranks_y], 1)[:, place_y]
+        return _cosine(np.einsum('rp,rp->r', products, signed), squares_x, squares_y)
 
     return Measure(cosines, limits=(-1, 1))
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #kendall-steps
 class _KendallStep(NamedTuple):
-    "One bit of the levels of y; points are sorted by block and x, those with bit 0 and 1 apart."
+    "Points sorted by block and size of x, and which of them are compared within their block."
 
-    one_codes: np.ndarray  # (ones,): the prompt of each point with bit 1
-    zero_codes: np.ndarray  # (zeros,): the prompt of each point with bit 0
-    # For each point with bit 1, how many points with bit 0 come
-    smaller: np.ndarray  # (ones,): before the first one of its block and x
-    smaller_or_equal: np.ndarray  # (ones,): up to the last one of its block and x
-    before_block: np.ndarray  # (ones,): before its block
-    through_block: np.ndarray  # (ones,): up to the end of its block
+    codes: np.ndarray  # (compared,): the prompt of each point that is compared
+    sign: np.ndarray  # (compared,): whether x and y of it agree, 1 or -1; 0 where one is zero
+    other_codes: np.ndarray  # (others,): the prompt of each point that it is compared with
+    # For each point compared, how many of the others come
+    smaller: np.ndarray  # (compared,): before the first one of its block and size
+    smaller_or_equal: np.ndarray  # (compared,): up to the last one of its block and size
+    before_block: np.ndarray  # (compared,): before its block
 
     def alike(self, counts: np.ndarray) -> np.ndarray:
-        "(resamples,): pairs of points ordered alike less those that are not."
-        zeros = np.cumsum(counts[:, self.zero_codes], 1)
-        zeros = np.concatenate([np.zeros((len(counts), 1)), zeros], 1)
-        to_the_left = zeros[:, self.smaller] - zeros[:, self.before_block]
-        to_the_right = zeros[:, self.through_block] - zeros[:, self.smaller_or_equal]
-        ones = counts[:, self.one_codes]
-        return np.einsum('rp,rp->r', ones, to_the_left - to_the_right)
+        "(resamples,): others of smaller x, and again of smaller or equal x, signed and added up."
+        others = np.zeros((len(counts), len(self.other_codes) + 1))
+        np.cumsum(counts[:, self.other_codes], 1, out=others[:, 1:])
+        smaller = others[:, self.smaller] + others[:, self.smaller_or_equal]
+        smaller -= 2 * others[:, self.before_block]
+        return np.einsum('rp,rp->r', counts[:, self.codes] * self.sign, smaller)
 
 
-def _kendall_steps(x: np.ndarray, y: np.ndarray, codes: np.ndarray) -> Iterator[_KendallStep]:
-    "For levels of x and y."
-    for bit in range(int(y.max()).bit_length()):
-        order = np.lexsort((x, y >> bit + 1))
-        block = (y >> bit + 1)[order]
-        is_one = (y >> bit & 1)[order] == 1
-        block_and_x = block * (x.max() + 1) + x[order]
-        zeros = np.r_[0, np.cumsum(~is_one)]
-        sorted_codes = codes[order]
+def _kendall_steps(
+    x: np.ndarray, y: np.ndarray, sign: np.ndarray, codes: np.ndarray
+) -> Iterator[_KendallStep]:
+    "For levels of the sizes of x and y: points of the same y, then one step for each bit of y."
+    for bit in range(-1, int(y.max()).bit_length()):
+        block = y if bit < 0 else y >> bit + 1
+        order = np.lexsort((x, block))
+        block_and_x = (block * (x.max() + 1) + x)[order]
+        block = block[order]
+        is_one = np.ones(len(y), dtype=bool) if bit < 0 else (y >> bit & 1)[order] == 1
+        is_other = is_one if bit < 0 else ~is_one
+        compared = np.flatnonzero(is_one & (sign[order] != 0))
+        others = np.r_[0, np.cumsum(is_other)]
         yield _KendallStep(
-            sorted_codes[is_one],
-            sorted_codes[~is_one],
-            zeros[np.searchsorted(block_and_x, block_and_x[is_one], 'left')],
-            zeros[np.searchsorted(block_and_x, block_and_x[is_one], 'right')],
-            zeros[np.searchsorted(block, block[is_one], 'left')],
-            zeros[np.searchsorted(block, block[is_one], 'right')],
+            codes[order[compared]],
+            sign[order[compared]],
+            codes[order[is_other]],
+            others[np.searchsorted(block_and_x, block_and_x[compared], 'left')],
+            others[np.searchsorted(block_and_x, block_and_x[compared], 'right')],
+            others[np.searchsorted(block, block[compared], 'left')],
         )
 
 
@@ -178,21 +192,22 @@ def kendall(
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "Kendall's tau b, each pair in both orders."
-    both_codes = np.r_[codes, codes]
-    level_x = np.unique(np.r_[x, -x], return_inverse=True)[1]
-    level_y = np.unique(np.r_[y, -y], return_inverse=True)[1]
-    steps = list(_kendall_steps(level_x, level_y, both_codes))
-    weigh_x = by_level(level_x, both_codes)
-    weigh_y = by_level(level_y, both_codes)
+    size_x, level_x = np.unique(np.abs(x), return_inverse=True)
+    size_y, level_y = np.unique(np.abs(y), return_inverse=True)
+    same_y, *bits = _kendall_steps(level_x, level_y, np.sign(x) * np.sign(y), codes)
+    weigh_x = by_level(level_x, codes)
+    weigh_y = by_level(level_y, codes)
+
+    def untied(weights: np.ndarray, size: np.ndarray) -> np.ndarray:
+        "Ordered pairs of points that differ, each point in both orders; zero is its own mirror."
+        tied = 2 * np.square(weights).sum(1) + 2 * np.square(weights[:, 0]) * (size[0] == 0)
+        return 4 * weights.sum(1) ** 2 - tied
 
     def taus(counts: np.ndarray) -> np.ndarray:
-        alike = np.zeros(len(counts))
-        for step in steps:
-            alike += step.alike(counts)
-        total = counts[:, both_codes].sum(1) ** 2
-        untied_x = total - np.square(weigh_x(counts)).sum(1)
-        untied_y = total - np.square(weigh_y(counts)).sum(1)
-        return _cosine(2 * alike, untied_x, untied_y)
+        alike = same_y.alike(counts)
+        for step in bits:
+            alike += 2 * step.alike(counts)
+        return _cosine(2 * alike, untied(weigh_x(counts), size_x), untied(weigh_y(counts), size_y))
 
     return Measure(taus, limits=(-1, 1))
 
@@ -221,6 +236,21 @@ def correlated_deltas(
 ) -> dict[str, np.ndarray]:  # model to (rows,): logits
     "The differences of rewards that a correlation is of."
     return scaled_deltas(rows) if statistic == 'tempered_pearson' else model_deltas(rows)
+
+
+# %% ../../nbs/evaluation/02_correlation.ipynb #correlation-measures
+def correlation_measures(
+    statistics: Sequence[str],  # some of `STATISTICS`
+    rows: pd.DataFrame,  # from `add_scaled`
+    codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
+) -> Measures:
+    "Correlations of each model's predicted preference with people's share."
+    lead = pair_leads(rows)
+    return {
+        (model, statistic): correlation_measure(statistic, delta, lead, codes)
+        for statistic in statistics
+        for model, delta in correlated_deltas(rows, statistic).items()
+    }
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #weighted-statistics
@@ -254,16 +284,7 @@ def correlate(
     "How well each model's predicted preference follows people's share, whichever response is A."
     check_statistics(statistics, STATISTICS)
     rows = add_scaled(rows_that_count(models, by, votes, include_seen, baselines).rows)
-
-    def measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
-        lead = pair_leads(part)
-        return {
-            (model, statistic): correlation_measure(statistic, delta, lead, codes)
-            for statistic in statistics
-            for model, delta in correlated_deltas(part, statistic).items()
-        }
-
-    return tabulate(rows, by, measures, n_boot, seed, level)
+    return tabulate(rows, by, partial(correlation_measures, statistics), n_boot, seed, level)
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #side-by-side

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import Measure, group_sums, resample
+from plurality_nb.evaluation.bootstrap import GroupSubset, Measure, group_sums, resample_many
 from plurality_nb.evaluation.ceilings import disattenuated
 from plurality_nb.evaluation.correlation import (
     STATISTICS,
@@ -329,7 +329,12 @@ def _resampled_slices(
     codes = group_codes(rows)
     matched = _matched_slices(rows, codes, matching)
     of_sample = _measures_of_slices(matched, statistics, reference)
-    draws = resample(of_sample, codes, n_boot, seed)
+
+    def measures_of(subset: GroupSubset) -> _Measures:
+        some = _matched_slices(rows.iloc[subset.rows], subset.codes, matching)
+        return _measures_of_slices(some, statistics, reference)
+
+    draws = resample_many(of_sample, measures_of, codes, n_boot, seed)
     return _Resampled(
         matched, of_sample, draws, spreads_of_people(rows, codes, measures, n_boot, seed)
     )

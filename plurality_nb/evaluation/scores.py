@@ -234,8 +234,9 @@ def binned_error(
 
     def errors(counts: np.ndarray) -> np.ndarray:
         weight, gap, chance = gaps_of_bins(counts)
-        resampled = (counts != 1).any(1, keepdims=True)
-        debiased = gap * gap - chance - resampled * sample.chance
+        resampled = (counts != counts[:, :1]).any(1, keepdims=True)
+        size = counts.sum(1, keepdims=True) / counts.shape[1]  # of a resample, over the sample's
+        debiased = gap * gap - chance - resampled * sample.chance / size
         return np.sqrt(np.maximum(0, (weight * debiased).sum(1)))
 
     return Measure(errors, limits=(0, np.inf), takes_weights=False)

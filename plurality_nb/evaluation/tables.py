@@ -6,6 +6,7 @@ statistic of them in one table."""
 # %% auto #0
 __all__ = [
     'Models',
+    'TRIVIAL',
     'TABLE_COLUMNS',
     'Measures',
     'PROMPTS',
@@ -46,7 +47,7 @@ __all__ = [
 
 # %% ../../nbs/evaluation/01_tables.ipynb #imports
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -58,7 +59,15 @@ from datasets import Dataset, Value
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import OUTCOMES, QUADRANTS
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, interval, resample
+from plurality_nb.evaluation.bootstrap import (
+    MIN_GROUPS,
+    MOST_GROUPS,
+    SUBSET_GROUPS,
+    GroupSubset,
+    Measure,
+    interval,
+    resample_many,
+)
 from plurality_nb.evaluation.people import (
     PeopleSpread,
     everyone_once,
@@ -241,18 +250,31 @@ def label_is_apart(
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #trivial-models
-def _trivial_deltas(
-    base: Dataset, votes: str, row: pd.DataFrame, keep: np.ndarray
-) -> dict[str, np.ndarray]:
-    "Name to (pairs,) differences of rewards, of models that need no training and lack no row."
-    deltas = {name: np.subtract(*baseline_rewards(base, name)) for name in BASELINES}
-    if votes != 'judge':
-        deltas['judge'] = vote_log_odds(*votes_of(base, 'judge'))
+TRIVIAL = [*BASELINES, 'judge', 'label']  # models that have not seen the votes
+
+
+def _label_deltas(base: Dataset, row: pd.DataFrame, keep: np.ndarray) -> np.ndarray | None:
+    "(pairs,): of the labels, where they are not made from the votes; else None."
     label = number_column(base, 'label')
     source = np.array([str(name) for name in base['label_source'][:]], dtype=object)
-    counted = row[keep]
-    if label_is_apart(label[keep], source[keep], counted.a.to_numpy(), counted.b.to_numpy()):
-        deltas['label'] = vote_log_odds(label, 1 - label, 0)
+    votes_for = [row[side].to_numpy()[keep] for side in 'ab']
+    if not label_is_apart(label[keep], source[keep], *votes_for):
+        return None
+    return vote_log_odds(label, 1 - label, 0)
+
+
+def _trivial_deltas(
+    base: Dataset, votes: str, row: pd.DataFrame, keep: np.ndarray, names: Collection[str]
+) -> dict[str, np.ndarray]:
+    "Name to (pairs,) differences of rewards, of models that need no training and lack no row."
+    deltas = {
+        name: np.subtract(*baseline_rewards(base, name)) for name in BASELINES if name in names
+    }
+    if votes != 'judge' and 'judge' in names:
+        deltas['judge'] = vote_log_odds(*votes_of(base, 'judge'))
+    of_labels = _label_deltas(base, row, keep) if 'label' in names else None
+    if of_labels is not None:
+        deltas['label'] = of_labels
     lacking = {name: int(np.isnan(delta[keep]).sum()) for name, delta in deltas.items()}
     for name, pairs in lacking.items():
         if 0 < pairs < keep.sum():
@@ -343,7 +365,7 @@ def rows_that_count(
     by: str | None = None,  # a column of text to slice by
     votes: str = 'human',  # whose: `human` or `judge`
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
-    baselines: bool = True,  # add the trivial models that have not seen the votes
+    baselines: bool | Collection[str] = True,  # add the trivial models, or those of `TRIVIAL` named
     scored: bool = True,  # False accepts comparisons without rewards as well
 ) -> CountedRows:  # `row`: see `pair_facts`; `delta`: logits
     "The pairs that statistics rest on."
@@ -356,7 +378,8 @@ def rows_that_count(
     _warn_unweighted(joined.row[joined.keep], votes)
     deltas = joined.deltas
     if baselines and deltas:
-        deltas = _trivial_deltas(base, votes, joined.row, joined.keep) | deltas
+        names = TRIVIAL if baselines is True else baselines
+        deltas = _trivial_deltas(base, votes, joined.row, joined.keep, names) | deltas
         deltas = {name: deltas[name] for name in [*joined.deltas, *deltas]}  # the models first
     delta = pd.DataFrame(deltas, index=joined.row.index)
     rows = pd.concat(dict(row=joined.row, delta=delta), axis=1)[joined.keep]
@@ -515,6 +538,9 @@ def spreads_of_people(
     seed: int = 0,
 ) -> dict:  # the measures' names to spreads; empty where ballots name no two people
     "What people add to the variance of each measure."
+    votes = named_votes(pair_facts(part).ballots.to_list())
+    if not n_boot or not len(votes.pair):
+        return {}
     names = list(measures(part, codes))
     rows_without = _RowsWithout(part)
 
@@ -527,9 +553,6 @@ def spreads_of_people(
         left = measures(rows, row_codes)
         return {name: left[name].values(once).item() if name in left else np.nan for name in names}
 
-    votes = named_votes(pair_facts(part).ballots.to_list())
-    if not n_boot or not len(votes.pair):
-        return {}
     most = int(np.clip(n_boot // 40, 10, 50))
     return people_spreads(without, votes, codes, most, 2 * most, seed)
 
@@ -649,7 +672,11 @@ def _tabulate_slice(
     whole = slice_facts(part)
     ratio = unnamed_panel_ratio(part, spreads)
     by_prompts = covered_by_prompts(part, codes)
-    for key, values in resample(slice_measures, codes, n_boot, seed).items():
+
+    def measures_of(subset: GroupSubset) -> Measures:
+        return measures(part.iloc[subset.rows], subset.codes)
+
+    for key, values in resample_many(slice_measures, measures_of, codes, n_boot, seed).items():
         measure = slice_measures[key]
         facts = whole if measure.pairs is None else slice_facts(part[measure.pairs])
         yield {
@@ -684,6 +711,7 @@ def tabulate(
     seed: int = 0,
     level: float = 0.95,  # of the intervals
     weighs: bool = True,  # add `weighted` values, where pairs were selected
+    overall: bool = True,  # a row for all rows together, before those of slices
 ) -> pd.DataFrame:  # the slice, and of `TABLE_COLUMNS` those up to `reason`, or `weighted_high`
     "Statistics with intervals, one row for each model, slice and statistic."
     is_weighted = weighs and selection_weights(rows) is not None
@@ -691,6 +719,7 @@ def tabulate(
     table = [
         {'model': row.pop('model'), by or 'slice': name, **row}
         for name, part in slices(rows).items()
+        if overall or name != 'overall'
         for row in _tabulate_slice(part, measures, n_boot, seed, level)
     ]
     if is_weighted:
@@ -761,16 +790,19 @@ def resampling_remark(
     shown = table[table.low.notna()]
     overall = shown[shown[slice_column(table)] == 'overall']
     first = (overall if len(overall) else shown).iloc[0]
+    subsets = ''
+    if first.get('groups', 0) > MOST_GROUPS:
+        subsets = f', from resamples of subsets of {SUBSET_GROUPS:,} of them (Kleiner 2014)'
     if first.resampled == PROMPTS_AND_PEOPLE:
         who = 'people' if np.isnan(first.people) else f'{first.people:,.0f} people'
-        return f'intervals cover prompts and {who}'
+        return f'intervals cover prompts{subsets} and {who}'
     if np.isnan(first.panel_ratio):
-        return 'intervals cover prompts only'
+        return f'intervals cover prompts only{subsets}'
     factors = [
         f'{panel_factor(first.panel_ratio, people):.3g} ({people})' for people in (3, 10, 100)
     ]
     return (
-        'intervals cover prompts only: people are not named; with a shared panel of 3, 10 or 100 '
+        f'intervals cover prompts only{subsets}: people are not named; with a shared panel of 3, 10 or 100 '
         f'people they would be wider by a factor of about {", ".join(factors)}'
     )
 

@@ -9,9 +9,11 @@ __all__ = ['slope', 'tempered', 'tempered_rows', 'add_scaled', 'scaled_deltas']
 # %% ../../nbs/evaluation/01a_temperature.ipynb #imports
 import numpy as np
 import pandas as pd
+from numpy.polynomial import Polynomial
+from numpy.polynomial.polynomial import polyder, polyval
 from scipy.special import expit
 
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure
+from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums
 from plurality_nb.evaluation.tables import group_codes, model_deltas, pair_leads
 
 # %% ../../nbs/evaluation/01a_temperature.ipynb #logistic-slope
@@ -42,6 +44,72 @@ def _logistic_slopes(x: np.ndarray, share: np.ndarray, weights: np.ndarray) -> n
     return np.where(moved < 1e-6, slopes, np.nan)
 
 
+# %% ../../nbs/evaluation/01a_temperature.ipynb #near-slope
+_TERMS = 16  # of the power series
+_NEAR = 0.5  # largest |x (s - s0)| that it is used for
+
+
+def _logistic_series(z: np.ndarray) -> np.ndarray:
+    "(pairs, terms): of the logistic function's power series about z, from that of degree one on."
+    share = expit(z)
+    derivative = Polynomial([0, 1, -1])  # of the share, as a polynomial of it
+    slope_of_share, factorial = derivative, 1
+    terms = []
+    for degree in range(1, _TERMS + 1):
+        factorial *= degree
+        terms.append(derivative(share) / factorial)
+        derivative = derivative.deriv() * slope_of_share
+    return np.stack(terms, 1)
+
+
+class _Slopes:
+    "Slopes for counts of prompts, divided by the scale of delta."
+
+    def __init__(
+        self, delta: np.ndarray, share: np.ndarray, codes: np.ndarray, scale: float
+    ) -> None:
+        self.x, self.share, self.codes, self.scale = delta / scale, share, codes, scale
+        self._sums: np.ndarray | None = None
+        self._center = np.nan
+
+    def _prepare(self) -> None:
+        "The sample's slope, and what each prompt adds to the gradient's series about it."
+        once = np.ones((1, len(self.x)))
+        self._center = _logistic_slopes(self.x, self.share, once).item()
+        center = np.nan_to_num(self._center)
+        gradient = self.x * (self.share - expit(center * self.x))
+        powers = self.x[:, None] ** np.arange(2, _TERMS + 2)
+        terms = -powers * _logistic_series(center * self.x)
+        self._sums = group_sums(self.codes, gradient, *terms.T)
+
+    def _near(self, counts: np.ndarray) -> np.ndarray:
+        "(resamples,): slopes by the series; nan where it does not reach."
+        assert self._sums is not None
+        gradient = (counts @ self._sums).T
+        curvature = polyder(gradient)
+        step = np.zeros(len(counts))
+        with np.errstate(all='ignore'):
+            for _ in range(20):
+                moved = -polyval(step, gradient, tensor=False)
+                moved /= polyval(step, curvature, tensor=False)
+                step = step + moved
+                if not (np.abs(moved) > _CONVERGED).any():
+                    break
+            is_near = np.abs(step) * np.abs(self.x).max() <= _NEAR
+            return np.where(is_near & (np.abs(moved) < 1e-9), self._center + step, np.nan)
+
+    def __call__(self, counts: np.ndarray) -> np.ndarray:
+        if len(counts) < 2 * _TERMS:  # not worth the series
+            return _logistic_slopes(self.x, self.share, counts[:, self.codes]) / self.scale
+        if self._sums is None:
+            self._prepare()
+        slopes = self._near(counts)
+        far = np.isnan(slopes)
+        if far.any():
+            slopes[far] = _logistic_slopes(self.x, self.share, counts[far][:, self.codes])
+        return np.where(np.abs(slopes) < 10 * _CONVERGED, 0.0, slopes) / self.scale
+
+
 # %% ../../nbs/evaluation/01a_temperature.ipynb #slope
 def slope(
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
@@ -53,10 +121,7 @@ def slope(
     if scale == 0:
         return UNDEFINED
 
-    def slopes(counts: np.ndarray) -> np.ndarray:
-        return _logistic_slopes(delta / scale, lead + 0.5, counts[:, codes]) / scale
-
-    return Measure(slopes)
+    return Measure(_Slopes(delta, lead + 0.5, codes, scale))
 
 
 # %% ../../nbs/evaluation/01a_temperature.ipynb #tempered

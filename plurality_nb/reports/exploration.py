@@ -16,8 +16,8 @@ __all__ = [
 
 # %% ../../nbs/reports/08_exploration.ipynb #imports
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from functools import cached_property
+from dataclasses import asdict
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,12 +30,7 @@ from plurality_nb.data.build import with_columns
 from plurality_nb.data.saving import check_save, read_settings, save_comparisons
 from plurality_nb.data.schema import OUTCOMES, QUADRANTS
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import Measure
-from plurality_nb.evaluation.correlation import (
-    STATISTICS,
-    correlated_deltas,
-    correlation_measure,
-)
+from plurality_nb.evaluation.correlation import STATISTICS, correlation_measures
 from plurality_nb.evaluation.tables import rows_that_count, tabulate, vote_log_odds
 from plurality_nb.evaluation.temperature import add_scaled
 from plurality_nb.reports.notes import Notes
@@ -113,10 +108,7 @@ def _compared_rows(models: Mapping[str, Dataset], voters: str) -> ComparedRows:
     for ds in models.values():
         _check_columns(ds, voters)
     compared = _compared_models(models, voters)
-    rows, left_out = rows_that_count(compared, None, voters)
-    kept = {*compared, 'judge'}
-    trivial = [('delta', name) for name in rows['delta'] if name not in kept]
-    return ComparedRows(rows.drop(columns=trivial), left_out)
+    return ComparedRows(*rows_that_count(compared, None, voters, baselines=['judge']))
 
 
 # %% ../../nbs/reports/08_exploration.ipynb #quadrant-correlations
@@ -148,14 +140,8 @@ class QuadrantCorrelations:
             raise ContractError('statistic', f'one of {STATISTICS}', repr(self.statistic))
         rows = add_scaled(self.compared.rows)
         rows['row', 'slice'] = quadrant[rows.index]
-        return tabulate(rows, 'quadrant', self._measures, self.n_boot, self.seed)
-
-    def _measures(self, part: pd.DataFrame, codes: np.ndarray) -> dict[tuple[str, str], Measure]:
-        lead = part['row', 'lead'].to_numpy()
-        return {
-            (model, self.statistic): correlation_measure(self.statistic, delta, lead, codes)
-            for model, delta in correlated_deltas(part, self.statistic).items()
-        }
+        measures = partial(correlation_measures, [self.statistic])
+        return tabulate(rows, 'quadrant', measures, self.n_boot, self.seed)
 
 
 # %% ../../nbs/reports/08_exploration.ipynb #starting-thresholds

@@ -10,6 +10,7 @@ __all__ = [
     'MARKERS',
     'MODEL_COLOURS',
     'VOTER_COLOURS',
+    'MOST_POINTS',
     'ModelStyles',
     'MEASURED',
     'model_styles',
@@ -28,8 +29,8 @@ __all__ = [
 ]
 
 # %% ../../nbs/reports/00_plots.ipynb #imports
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import matplotlib.pyplot as plt
@@ -41,13 +42,19 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from scipy.special import expit
 
-from plurality_nb.data.build import number_column, with_columns
+from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS, VOTERS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import rate_interval
-from plurality_nb.evaluation.correlation import STATISTICS, correlate
+from plurality_nb.evaluation.correlation import STATISTICS, correlation_measures
 from plurality_nb.evaluation.scores import tempered_rows
-from plurality_nb.evaluation.tables import rows_that_count, said_once, slice_column
+from plurality_nb.evaluation.tables import (
+    check_statistics,
+    rows_that_count,
+    slice_column,
+    tabulate,
+)
+from plurality_nb.evaluation.temperature import add_scaled
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.taxonomy.quadrants import quadrant_of, threshold_sensitivity
 from plurality_nb.votes.shares import vote_share, votes_of
@@ -69,6 +76,7 @@ VOTER_COLOURS = dict(human='#009E73', judge='#CC79A7')
 _MODEL_MARKERS = 'os^DvpPX'
 _GREY = '#8c8c8c'
 _RASTER_POINTS = 3000  # from here on a cloud of points is drawn as an image inside the figure
+MOST_POINTS = 20_000  # of a cloud; of more pairs, as many are drawn by lot
 _ERROR_BARS: dict[str, Any] = dict(ms=5, capsize=2, lw=1.2)
 _SMALL_PRINT: dict[str, Any] = dict(ha='right', fontsize=7, style='italic', color=_GREY)
 
@@ -148,7 +156,7 @@ def plot_prediction(
     votes: str = 'human',  # whose: `human` or `judge`
     ax: Axes | None = None,
 ) -> Axes:
-    "Predicted preference against people's share, each pair once, coloured by quadrant."
+    "Predicted preference against people's share, coloured by quadrant; at most `MOST_POINTS` pairs."
     ax = _axes(ax, 5, 4.2)
     reward_difference = number_column(ds, 'reward_a') - number_column(ds, 'reward_b')
     pairs = pd.DataFrame(
@@ -158,6 +166,9 @@ def plot_prediction(
             predicted=1 / (1 + np.exp(-reward_difference)),
         )
     ).dropna()
+    sizes = pairs.quadrant.value_counts()
+    if len(pairs) > MOST_POINTS:
+        pairs = pairs.sample(MOST_POINTS, random_state=0)
     ax.plot([0, 1], [0, 1], color=_GREY, lw=0.8, zorder=0)
     for quadrant in QUADRANTS:
         part = pairs[pairs.quadrant == quadrant]
@@ -170,7 +181,7 @@ def plot_prediction(
                 color=COLOURS[quadrant],
                 alpha=0.75,
                 lw=0,
-                label=f'{_quadrant_text(quadrant)} (n={len(part)})',
+                label=f'{_quadrant_text(quadrant)} (n={sizes[quadrant]})',
                 rasterized=len(pairs) > _RASTER_POINTS,
             )
     ax.set(xlim=(-0.03, 1.03), xlabel=f"A's share of {_whose_votes(votes)} votes")
@@ -405,17 +416,17 @@ _OTHER_THRESHOLD = dict(plural_at='alike_at', alike_at='plural_at')
 
 
 def _moved_correlations(
-    ds: Dataset, thresholds: Iterable[Mapping[str, float]], **options: Any
-) -> Iterable[pd.DataFrame]:
-    "The correlation in each quadrant, at each pair of thresholds."
-    plurality = number_column(ds, 'plurality')
-    indistinguishability = number_column(ds, 'indistinguishability')
-    for k, place in enumerate(thresholds):
-        moved = with_columns(ds, quadrant=quadrant_of(plurality, indistinguishability, **place))
-        # The first table reports which pairs are left out; the others leave out the same.
-        with said_once() if k else nullcontext():
-            table = correlate(moved, 'quadrant', baselines=False, **options)
-        yield table[table.quadrant != 'overall']
+    ds: Dataset, rows: pd.DataFrame, thresholds: Iterable[Mapping[str, float]], **options: Any
+) -> Iterator[pd.DataFrame]:
+    "The correlation of some rows in each quadrant, at each pair of thresholds."
+    plurality = number_column(ds, 'plurality')[rows.index]
+    indistinguishability = number_column(ds, 'indistinguishability')[rows.index]
+    facts = rows['row']
+    for place in thresholds:
+        quadrants = quadrant_of(plurality, indistinguishability, **place)
+        moved = pd.concat(dict(row=facts.assign(slice=quadrants)), axis=1)
+        moved = pd.concat([moved, rows.drop(columns='row', level=0)], axis=1)
+        yield tabulate(moved, 'quadrant', overall=False, **options)
 
 
 # %% ../../nbs/reports/00_plots.ipynb #threshold-curve
@@ -443,9 +454,12 @@ def threshold_curve(
     curve.insert(0, 'threshold', threshold)
     if np.isnan(number_column(ds, 'reward_a')).all():
         return curve.assign(level=level, votes=votes)
-    options = dict(votes=votes, n_boot=n_boot, seed=seed, level=level, include_seen=include_seen)
+    check_statistics([statistic], STATISTICS)
+    rows = add_scaled(rows_that_count(ds, None, votes, include_seen, baselines=False).rows)
+    measures = partial(correlation_measures, [statistic])
+    options = dict(measures=measures, n_boot=n_boot, seed=seed, level=level)
     pairs_of_thresholds = [{threshold: place, other: fixed} for place in at]
-    tables = _moved_correlations(ds, pairs_of_thresholds, statistics=[statistic], **options)
+    tables = _moved_correlations(ds, rows, pairs_of_thresholds, **options)
     moved = pd.concat([table.assign(at=place) for place, table in zip(at, tables)])
     moved = moved[['at', 'quadrant', 'statistic', 'value', 'low', 'high']]
     return curve.merge(moved, 'left', ['at', 'quadrant']).assign(level=level, votes=votes)

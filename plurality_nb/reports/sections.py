@@ -19,7 +19,7 @@ from datasets import Dataset
 from matplotlib.axes import Axes
 
 # %% ../../nbs/reports/03_sections.ipynb #imports-package
-from plurality_nb.data.arrow import take
+from plurality_nb.data.arrow import each_value, take
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.schema import VOTERS
 from plurality_nb.errors import ContractError
@@ -509,6 +509,12 @@ _ABOUT_CORRELATION = (
 )
 
 
+def _pairs_drawn(ds: Dataset) -> str:
+    if len(ds) <= plots.MOST_POINTS:
+        return 'each pair once'
+    return f'at most {plots.MOST_POINTS:,} pairs, drawn by lot'
+
+
 def _correlation_section(report: ReportInput) -> Blocks:
     yield TextBlock(_ABOUT_CORRELATION)
     yield from _correlation_tables(report)
@@ -518,10 +524,10 @@ def _correlation_section(report: ReportInput) -> Blocks:
     figures = [
         (
             plots.plot_prediction(_counted_rows(report, ds), report.votes),
-            f"Predictions of {model} against people's share, each pair once.",
+            f"Predictions of {model} against people's share, {_pairs_drawn(ds)}.",
         )
         for model, ds in report.models.items()
-        if any(ds['quadrant'][:])
+        if any(each_value(ds, 'quadrant'))
     ]
     if figures:
         yield _figures_block(report, *figures)
@@ -786,7 +792,7 @@ def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Bl
         (True, 'Summary', _summary_section),
         (True, 'Findings', _findings_section),
         (True, 'Data', _data_section),
-        (any(ds['quadrant'][:]), 'Taxonomy', _taxonomy_section),
+        (any(each_value(ds, 'quadrant')), 'Taxonomy', _taxonomy_section),
         (voted, 'Votes', _votes_section),
         (any((report.training or {}).values()), 'Training', _training_section),
         (True, f'Correlation with {people}', _correlation_section),

@@ -7,13 +7,14 @@ beat."""
 __all__ = ['BASELINES', 'PairOfRewards', 'baseline_rewards']
 
 # %% ../../nbs/rewards/02_baselines.ipynb #imports
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import pyarrow.compute as pc
 from datasets import Dataset
 
+from plurality_nb.data.arrow import arrow_column, each_value
 from plurality_nb.data.schema import digest, prompt_id
 from plurality_nb.errors import ContractError
 
@@ -30,13 +31,26 @@ class PairOfRewards(NamedTuple):
 BASELINES = ['longer response', 'random']
 
 
-def _log_length(prompt: str, response: str) -> float:
-    return np.log1p(len(response))
+def _log_lengths(ds: Dataset, column: str) -> np.ndarray:
+    return np.log1p(pc.utf8_length(arrow_column(ds, column)).to_numpy())
 
 
 def _random_reward(prompt: str, response: str, seed: int) -> float:
     text_seed = int(digest([prompt, response]), 16)
     return np.random.default_rng([seed, text_seed]).normal()
+
+
+def _random_rewards(ds: Dataset, seed: int) -> PairOfRewards:
+    columns = [each_value(ds, name) for name in ('prompt', 'response_a', 'response_b')]
+    rewards = np.empty((2, len(ds)))
+    for row, (prompt, *responses) in enumerate(zip(*columns)):
+        prompt_seed = prompt_id(prompt)
+        rewards[:, row] = [_random_reward(prompt_seed, text, seed) for text in responses]
+    return PairOfRewards(*rewards)
+
+
+# Of tables in use: every table of a report needs the same rewards, which take long to draw.
+_drawn: WeakKeyDictionary[Dataset, dict[int, PairOfRewards]] = WeakKeyDictionary()
 
 
 def baseline_rewards(
@@ -47,11 +61,9 @@ def baseline_rewards(
     "Rewards that ignore quality; the same text always gets the same reward."
     if name not in BASELINES:
         raise ContractError('name', f'one of {BASELINES}', repr(name))
-    reward: Callable[[str, str], float] = _log_length
-    if name == 'random':
-        reward = partial(_random_reward, seed=seed)
-    prompts = [prompt_id(prompt) for prompt in ds['prompt'][:]]
-    return PairOfRewards(
-        np.array([reward(prompt, text) for prompt, text in zip(prompts, ds['response_a'][:])]),
-        np.array([reward(prompt, text) for prompt, text in zip(prompts, ds['response_b'][:])]),
-    )
+    if name == 'longer response':
+        return PairOfRewards(*(_log_lengths(ds, f'response_{side}') for side in 'ab'))
+    by_seed = _drawn.setdefault(ds, {})
+    if seed not in by_seed:
+        by_seed[seed] = _random_rewards(ds, seed)
+    return PairOfRewards(*(rewards.copy() for rewards in by_seed[seed]))

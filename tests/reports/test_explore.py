@@ -24,7 +24,7 @@ from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.reports import explorer
 from plurality_nb.reports.differences import word_differences
-from plurality_nb.reports.exploration import voices
+from plurality_nb.reports.exploration import Exploration, voices
 from plurality_nb.reports.explorer import Explorer, explore
 from plurality_nb.reports.notes import Notes
 from plurality_nb.reports.panel import PAGE_ROWS
@@ -574,3 +574,28 @@ def test_correlations_name_the_column_that_is_missing(ds, missing):
     partial = ds.select(range(20)).remove_columns(missing)
     with pytest.raises(ContractError, match=f"`{missing}`: want a column"):
         Explorer(partial, votes="human").forest()
+
+
+def test_opening_draws_no_rewards_by_chance(monkeypatch):
+    "Correlations of the display have no trivial model but the judge."
+    from plurality_nb.evaluation import tables
+
+    def refuse(*_):
+        raise AssertionError("nobody asked for these")
+
+    monkeypatch.setattr(tables, "baseline_rewards", refuse)
+    ds = load_sample()
+    n = np.arange(len(ds))
+    judged = with_columns(
+        ds,
+        human_a=n % 4,
+        human_b=3 - n % 4,
+        human_tie=0 * n,
+        judge_a=n % 3,
+        judge_b=2 - n % 3,
+        judge_tie=0 * n,
+        reward_a=n % 5,
+        reward_b=0 * n,
+    )
+    table = Exploration({"mine": judged}, n_boot=0).forest()
+    assert set(table.model) == {"mine", "judge"}
