@@ -512,12 +512,11 @@ class _RowsWithout:
         "(rows, 3) votes for A, B and tie to leave out: the rows where any is left."
         left = np.maximum(0, self.votes - removed)
         keep = left.sum(axis=1) > 0
-        changed: dict[object, np.ndarray] = {
-            ('row', k): fact for k, fact in _share_facts(*left[keep].T).items()
-        }
+        facts = _share_facts(*left[keep].T)
+        changed: dict[object, np.ndarray] = {('row', k): fact for k, fact in facts.items()}
         names = self.part.columns
         kept = {
-            k: changed[name] if name in changed else column[keep]
+            k: changed.get(name, column[keep])
             for k, (name, column) in enumerate(zip(names, self.columns))
         }
         rows = pd.DataFrame(kept, index=self.part.index[keep])

@@ -202,6 +202,7 @@ class PairsBlock:
     heading: str
     about: str  # how they were selected
     pairs: list[ShownPair]
+    searchable: bool = False  # with a field to search them by
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #beside-block

@@ -501,15 +501,16 @@ def _about_failures(name: str, table: pd.DataFrame, people: str) -> Iterator[str
     rows = _rows_of_slices(name, table)
     if len(rows) < 2:
         return
-    against = rows[rows.high < 0]
-    chance = rows[(rows.low <= 0) & (rows.high >= 0)]
-    if len(against) == len(rows):
-        yield f'{name} goes against {people} in every slice'
-    elif len(against):
-        yield f'{name} goes against {people} in {_named_slices(against, by)}'
-    if len(chance):
-        yield f'{name} cannot be told from chance in {_named_slices(chance, by)}'
-    if len(against) or len(chance):
+    parts = {
+        f'{name} goes against {people}': rows[rows.high < 0],
+        f'{name} cannot be told from chance': rows[(rows.low <= 0) & (rows.high >= 0)],
+    }
+    for text, part in parts.items():
+        if len(part) == len(rows):
+            yield f'{text} in any slice' if 'cannot' in text else f'{text} in every slice'
+        elif len(part):
+            yield f'{text} in {_named_slices(part, by)}'
+    if any(len(part) for part in parts.values()):
         return
     apart = _apart(rows)
     if apart is None:
@@ -520,11 +521,18 @@ def _about_failures(name: str, table: pd.DataFrame, people: str) -> Iterator[str
 
 
 # %% ../../nbs/reports/01_findings.ipynb #state-answer
+def _about_undecided(undecided: Mapping[str, int], pairs: int) -> Iterator[str]:
+    for name, count in undecided.items():
+        if count:
+            yield f'{name} leaves {count:,} of {pairs:,} pairs undecided (equal rewards)'
+
+
 def state_answer(
     models: Sequence[str],  # names of the models that the report is about
     table: pd.DataFrame,  # from `correlate`
     differences: pd.DataFrame | None = None,  # from `compare_models`
     votes: str = 'human',  # whose: `human` or `judge`
+    undecided: Mapping[str, int] | None = None,  # from `count_undecided`
 ) -> str:
     "Which models follow people, whether differences are more than chance, where the first fails."
     people = _PEOPLE[votes]
@@ -533,6 +541,7 @@ def state_answer(
         compared = set(differences.model)
         clauses += [_difference_in_short(name, differences) for name in models if name in compared]
     clauses += _about_failures(models[0], table, people)
+    clauses += _about_undecided(undecided or {}, table.n.max())
     sentence = '; '.join(clauses)
     if sentence.startswith(('whether', 'there')):  # else a model's name, which keeps its case
         sentence = sentence[0].upper() + sentence[1:]

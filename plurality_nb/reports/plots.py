@@ -62,15 +62,9 @@ from plurality_nb.votes.shares import vote_share, votes_of
 # %% ../../nbs/reports/00_plots.ipynb #colours
 COLOURS = dict(zip(QUADRANTS, ['#0072B2', '#56B4E9', '#D55E00', '#E69F00']))
 MARKERS = dict(zip(QUADRANTS, 'o^sD'))
-MODEL_COLOURS = [
-    '#0072B2',
-    '#D55E00',
-    '#009E73',
-    '#CC79A7',
-    '#56B4E9',
-    '#000000',
-    '#E69F00',
-    '#8c8c8c',
+MODEL_COLOURS = [  # purple, olive, teal, wine, brown, black, slate, grey
+    *['#7B4FD0', '#8A7F00', '#1A8C8C', '#B53A68', '#8C5A3C'],
+    *['#000000', '#6B7A99', '#8c8c8c'],
 ]
 VOTER_COLOURS = dict(human='#009E73', judge='#CC79A7')
 _MODEL_MARKERS = 'os^DvpPX'
@@ -94,12 +88,13 @@ def model_styles(
     names: Iterable[str],  # all models of a page, those that it is about first
 ) -> dict[str, dict[str, Any]]:  # model to `fmt` and `color` of its error bars
     "One colour and one marker for each model, for all figures of a page."
-    taken = {_FIXED_STYLES['noise ceiling']['color'], *VOTER_COLOURS.values()}
-    colours = [colour for colour in MODEL_COLOURS if colour not in taken]
+    colours = [c for c in MODEL_COLOURS if c != _FIXED_STYLES['noise ceiling']['color']]
     markers = [marker for marker in _MODEL_MARKERS if marker != 'P']
     others = [name for name in dict.fromkeys(names) if name not in _FIXED_STYLES]
     styles = {
-        name: dict(fmt=markers[k % len(markers)], color=colours[k % len(colours)])
+        name: dict(
+            fmt=markers[(k + k // len(colours)) % len(markers)], color=colours[k % len(colours)]
+        )
         for k, name in enumerate(others)
     }
     return styles | _FIXED_STYLES

@@ -48,7 +48,13 @@ from plurality_nb.reports.blocks import (
     statistic_block,
     tested_cell,
 )
-from plurality_nb.reports.contradictions import Contradictions, find_contradictions, show_pairs
+from plurality_nb.reports.contradictions import (
+    Contradictions,
+    count_undecided,
+    find_contradictions,
+    rank_pairs,
+    show_pairs,
+)
 from plurality_nb.reports.findings import (
     describe,
     find_row,
@@ -102,11 +108,18 @@ class ReportInput(_ReportTables):
     @cached_property
     def answer(self) -> str:
         "The sentence that the page begins with."
-        return state_answer(list(self.models), self.table, self.differences, self.votes)
+        undecided = count_undecided(self.models, self.votes, self.include_seen)
+        names = list(self.models)
+        return state_answer(names, self.table, self.differences, self.votes, undecided)
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        "All pairs that count, those first on which the first model contradicts people most."
+        return rank_pairs(self.models, self.votes, self.include_seen)
 
     @cached_property
     def contradictions(self) -> Contradictions:
-        return find_contradictions(self.models, self.votes, self.include_seen)
+        return find_contradictions(self.pairs)
 
     @cached_property
     def styles(self) -> plots.ModelStyles:
@@ -683,7 +696,8 @@ class Section:
         tables = sum(isinstance(block, TableBlock) for block in self.blocks)
         figures = sum(len(b.figures) for b in self.blocks if isinstance(b, FiguresBlock))
         sentences = sum(len(b.entries) for b in self.blocks if isinstance(b, ListBlock))
-        counts = dict(table=tables, figure=figures, sentence=sentences)
+        pairs = sum(len(b.pairs) for b in self.blocks if isinstance(b, PairsBlock))
+        counts = dict(table=tables, figure=figures, sentence=sentences, pair=pairs)
         return ', '.join(f'{n} {name}{"s" * (n > 1)}' for name, n in counts.items() if n)
 
 
@@ -737,7 +751,13 @@ def _answer_forest(report: ReportInput) -> FiguresBlock:
 
 
 # %% ../../nbs/reports/03_sections.ipynb #worst-pairs
-_WORST = 10
+_WORST, _SEARCHABLE = 10, 500  # pairs that are read out, and that can be searched
+
+
+def _undecided_text(found: Contradictions) -> str:
+    if not found.undecided:
+        return ''
+    return f'On {found.undecided:,} it takes no side: both responses have the same reward. '
 
 
 def _worst_pairs(report: ReportInput) -> PairsBlock | TextBlock:
@@ -745,13 +765,14 @@ def _worst_pairs(report: ReportInput) -> PairsBlock | TextBlock:
     found = report.contradictions
     model = next(iter(report.models))
     people = dict(human='people', judge='the judge')[report.votes]
+    undecided = _undecided_text(found)
     if not len(found.pairs):
-        return TextBlock(f'{model} contradicts {people} on no pair.')
-    pairs = show_pairs(report.models, found, report.votes, _WORST)
+        return TextBlock(f'{model} contradicts {people} on no pair. {undecided}'.strip())
+    pairs = show_pairs(report.models, found.pairs.head(_WORST), report.votes)
     about = (
         f'{model} prefers the response that fewer votes are for on {len(found.pairs):,} of '
-        f'{found.sided:,} pairs with a majority. Here its predicted preference is furthest from '
-        "the votes. These pairs were selected for that: they show how it fails, not how often; "
+        f'{found.sided:,} pairs with a majority. {undecided}Here its predicted preference is '
+        "furthest from the votes. These pairs were selected for that: they show how it fails, not how often; "
         'where a pair has few votes, chance may have put it here.'
     )
     return PairsBlock(f'Where {model} contradicts {people} most', about, pairs)
@@ -768,6 +789,20 @@ def _summary_section(report: ReportInput) -> Blocks:
     if reservations:
         yield ListBlock(reservations, small=True)
     yield _worst_pairs(report)
+
+
+def _pairs_section(report: ReportInput) -> Blocks:
+    "Pairs to search."
+    model = next(iter(report.models))
+    people = dict(human='people', judge='the judge')[report.votes]
+    pairs = show_pairs(report.models, report.pairs.head(_SEARCHABLE), report.votes, 'all')
+    rest = len(report.pairs) - len(pairs)
+    more = f' {rest:,} further pairs are not on this page.' if rest else ''
+    about = (
+        f'First those on which {model} contradicts {people}, then the others, each by how far '
+        f'its prediction is from the votes.{more}'
+    )
+    yield PairsBlock('Search the pairs', about, pairs, searchable=True)
 
 
 def _findings_section(report: ReportInput) -> Blocks:
@@ -791,6 +826,7 @@ def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Bl
     candidates = [
         (True, 'Summary', _summary_section),
         (True, 'Findings', _findings_section),
+        (True, 'Pairs', _pairs_section),
         (True, 'Data', _data_section),
         (any(each_value(ds, 'quadrant')), 'Taxonomy', _taxonomy_section),
         (voted, 'Votes', _votes_section),

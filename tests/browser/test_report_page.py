@@ -72,10 +72,9 @@ def page(request, browser, page_file):
 def test_it_asks_for_nothing_and_says_nothing(page, page_file):
     page.wait_for_timeout(200)
     assert set(page.asked) == {page_file.as_uri()} and page.said == []
-    assert (
-        page.evaluate("document.querySelectorAll('script, img, iframe, link[href^=http]').length")
-        == 0
-    )
+    assert page.evaluate("document.querySelectorAll('img, iframe, link[href^=http]').length") == 0
+    sources = "[...document.querySelectorAll('script')].map(s => s.getAttribute('src'))"
+    assert page.evaluate(sources) == [None]
 
 
 def test_nothing_sticks_out_and_wide_tables_scroll_in_their_box(page):
@@ -132,11 +131,46 @@ def test_the_first_screen_answers_and_the_rest_opens_when_linked_to(page):
     top = "document.querySelector('{}').getBoundingClientRect().top"
     assert page.evaluate(top.format("figure")) < 900
     assert page.evaluate("document.querySelectorAll('details.fold[open]').length") == 0
-    assert page.evaluate("document.querySelectorAll('article').length") == 10
+    assert page.evaluate("document.querySelectorAll('#summary article').length") == 10
     page.click("nav a[href='#calibration']")
     page.wait_for_timeout(100)
     opened = "[...document.querySelectorAll('details.fold[open]')].map(d => d.querySelector('h2').textContent)"
     assert page.evaluate(opened) == ["Calibration"]
+
+
+PAIRS = "document.querySelectorAll('#pairs article:not([hidden])').length"
+FIELD = "#pairs input[type=search]"
+
+
+def test_pairs_are_found_by_words_quadrants_and_ids(page):
+    page.click("nav a[href='#pairs']")
+    page.wait_for_selector(FIELD)
+    assert page.evaluate(PAIRS) == 256
+    page.fill(FIELD, "Plural, ALIKE")
+    in_quadrant = page.evaluate(PAIRS)
+    assert 0 < in_quadrant < 256
+    assert page.inner_text("#pairs [role=status]") == f"{in_quadrant} of 256 pairs"
+    pair_id = page.evaluate("document.querySelector('#pairs .id').textContent")
+    page.fill(FIELD, pair_id)
+    page.press(FIELD, "Enter")
+    assert page.evaluate(PAIRS) == 1
+    page.fill(FIELD, "no pair has these words")
+    assert page.evaluate(PAIRS) == 0
+    page.fill(FIELD, "")
+    assert page.evaluate(PAIRS) == 256
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.width
+    assert set(page.said) == set()
+
+
+def test_all_pairs_are_there_without_a_script(browser, page_file):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{page_file.as_uri()}#pairs")
+    page.click("details:has(#pairs) > summary")
+    assert page.locator("#pairs article").count() == 256
+    assert not page.locator(FIELD).is_visible()
+    assert page.locator("#pairs article").last.is_visible()
+    context.close()
 
 
 def lightness(colour):
@@ -167,4 +201,6 @@ def test_it_prints_without_boxes_that_scroll(page, tmp_path):
         "[...document.querySelectorAll('.scroll, pre')].every(e => getComputedStyle(e).overflowX == 'visible')"
     )
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    printed = "[...document.querySelectorAll('article')].filter(a => a.checkVisibility()).length"
+    assert page.evaluate(printed) == 10
     assert page.pdf(path=tmp_path / "report.pdf")[:4] == b"%PDF"

@@ -235,3 +235,74 @@ def test_objective_map_takes_an_axes():
     _, axes = plt.subplots(1, 2)
     assert plot_objective_map(differences([[0.1]]), axes[1]) is axes[1]
     assert not axes[0].images
+
+
+# Machado, Oliveira and Fernandes (2009), complete deficiency, on linear RGB.
+SIGHTS = dict(
+    normal=np.eye(3),
+    protan=[
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    deutan=[
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    tritan=[
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+)
+TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.072175],
+        [0.0193339, 0.119192, 0.9503041],
+    ]
+)
+
+
+def linear(colour):
+    light = np.array(matplotlib.colors.to_rgb(colour))
+    return np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4)
+
+
+def lab(colour, sight):
+    "CIE 1976 L*a*b*, as somebody sees it."
+    x, y, z = TO_XYZ @ np.clip(SIGHTS[sight] @ linear(colour), 0, 1) / [0.95047, 1, 1.08883]
+    x, y, z = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def nearest(colours, sight):
+    seen = [lab(colour, sight) for colour in colours]
+    return min(np.linalg.norm(a - b) for k, a in enumerate(seen) for b in seen[:k])
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_colours_of_a_palette_can_be_told_apart(sight):
+    assert nearest(plots.MODEL_COLOURS[:5], sight) > 18
+    assert nearest(plots.COLOURS.values(), sight) > 18
+
+
+def test_no_model_looks_like_a_quadrant():
+    others = [*plots.COLOURS.values(), *plots.VOTER_COLOURS.values()]
+    for model in plots.MODEL_COLOURS[:5]:
+        assert min(np.linalg.norm(lab(model, "normal") - lab(c, "normal")) for c in others) > 18
+
+
+@pytest.mark.parametrize("paper", ["#ffffff", "#16171a"])
+def test_models_stand_out_on_light_and_dark_pages(paper):
+    for colour in [c for c in plots.MODEL_COLOURS if c != "#000000"]:  # drawn in the page's ink
+        pale, dark = sorted([(TO_XYZ @ linear(c))[1] for c in (colour, paper)], reverse=True)
+        assert (pale + 0.05) / (dark + 0.05) >= 3, colour
+
+
+@pytest.mark.parametrize("count", [1, 7, 20])
+def test_every_model_of_a_page_has_its_own_look(count):
+    styles = plots.model_styles([f"m{k}" for k in range(count)])
+    looks = {(style["fmt"], style["color"]) for style in styles.values()}
+    assert len(looks) == count + 2
