@@ -19,11 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
 from datasets import Dataset
 from scipy.special import expit
 
-from plurality_nb.data.arrow import arrow_column
 from plurality_nb.data.build import number_column
 from plurality_nb.evaluation.tables import model_deltas, pair_facts, rows_that_count
 from plurality_nb.reports.blocks import PairText, ShownPair, ShownResponse, fact_text

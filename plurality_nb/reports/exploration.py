@@ -16,7 +16,7 @@ __all__ = [
 
 # %% ../../nbs/reports/08_exploration.ipynb #imports
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
