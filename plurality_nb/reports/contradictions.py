@@ -125,9 +125,9 @@ class _Rewards:
     "A model's rewards of pairs, whose A may be B in the model's own file."
 
     def __init__(self, ds: Dataset) -> None:
-        self.row_of = {pair_id: row for row, pair_id in enumerate(ds['pair_id'])}
+        self.row_of = {pair_id: row for row, pair_id in enumerate(ds['pair_id'][:])}
         self.rewards = np.stack([number_column(ds, 'reward_a'), number_column(ds, 'reward_b')], 1)
-        self.first = list(ds['response_a'])
+        self.first = ds['response_a'][:]
 
     def of(self, pair: Mapping) -> np.ndarray:
         "(2,): of the pair's A and B; nan where the model's file lacks the pair."
