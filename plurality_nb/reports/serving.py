@@ -228,7 +228,7 @@ def _let_answer(panel: Panel, name: str, message: dict) -> None:
     if name == 'act':
         panel.act(message)
         return
-    panel.widget.ask = message
+    panel.widget.values['ask'] = message  # the page knows what it asked for
     panel.answer(message)
 
 
