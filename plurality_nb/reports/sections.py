@@ -85,7 +85,9 @@ class _ReportTables:
     votes: str = 'human'
     include_seen: bool = False
     seed: int = 0
-    provenance: Mapping = field(default_factory=dict)  # command, seed, versions, inputs, settings
+    provenance: Mapping = field(
+        default_factory=dict
+    )  # command, explore, seed, versions, inputs, ...
     remarks: Sequence[str] = ()  # what to read first, such as a positive control that fails
     drawn: int = field(default=0, init=False)  # number of figures so far
 
@@ -778,6 +780,18 @@ def _worst_pairs(report: ReportInput) -> PairsBlock | TextBlock:
     return PairsBlock(f'Where {model} contradicts {people} most', about, pairs)
 
 
+# %% ../../nbs/reports/03_sections.ipynb #all-pairs
+_ALL_PAIRS = 'All pairs, to filter, sort and comment on in the browser:'
+
+
+def _way_to_all_pairs(report: ReportInput) -> Blocks:
+    "The command that opens the explorer, where there is one."
+    command = report.provenance.get('explore')
+    if command:
+        yield TextBlock(_ALL_PAIRS)
+        yield CodeBlock('Command that opens the explorer', command)
+
+
 # %% ../../nbs/reports/03_sections.ipynb #section-makers
 def _summary_section(report: ReportInput) -> Blocks:
     "The answer: a sentence, a figure, a table, and pairs to read."
@@ -789,6 +803,7 @@ def _summary_section(report: ReportInput) -> Blocks:
     if reservations:
         yield ListBlock(reservations, small=True)
     yield _worst_pairs(report)
+    yield from _way_to_all_pairs(report)
 
 
 def _pairs_section(report: ReportInput) -> Blocks:

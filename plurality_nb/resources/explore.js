@@ -186,6 +186,7 @@ function render({ model, el }) {
     judged.checked = view.judged;
     seen.value = view.seen;
     contradicts.value = view.contradicts;
+    if (about.rivals.includes(view.contradicts)) rival.value = view.contradicts;
     disagree.checked = view.disagree;
     inFigure.checked = view.counted;
     sort.value = view.sort;
@@ -435,6 +436,7 @@ function render({ model, el }) {
     view = { ...model.get("view") };
     drawView();
     drawCounts();
+    drawScatter();
     busy();
   }
   const on = {

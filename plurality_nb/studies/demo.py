@@ -8,6 +8,7 @@ __all__ = ['TrainingPairs', 'make_training_pairs', 'cross_score_arms', 'verdict'
 
 # %% ../../nbs/studies/07_demo.ipynb #imports
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -301,6 +302,9 @@ def _write_demo_page(
         'The demo: does a margin help?',
         settings=dict(demo=settings._asdict()),
         command=command,
+        explore=shlex.join(
+            ['plurality', 'explore', *(f'{out / file}' for file in _SCORED_FILES.values())]
+        ),
         order=order,
         seed=settings.seed,
         overwrite=overwrite,

@@ -30,15 +30,15 @@ def test_it_serves_until_ctrl_c(tmp_path):
     )
     try:
         address = process.stdout.readline().strip()
-        state = json.load(urllib.request.urlopen(address + "state", timeout=20))
+        state = json.load(urllib.request.urlopen(address + "state", timeout=60))
         assert (state["page"]["total"], state["about"]["models"]) == (6, ["random"])
         note = dict(kind="note", n=1, pair_id=state["pair"]["pair_id"], note="why?", tags=[])
         request = urllib.request.Request(
             address + "act", json.dumps(note).encode(), {"Content-Type": "application/json"}
         )
-        assert b"kept in pairs.notes.json" in urllib.request.urlopen(request, timeout=20).read()
+        assert b"kept in pairs.notes.json" in urllib.request.urlopen(request, timeout=60).read()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 0 and out == ""

@@ -11,7 +11,7 @@ from plurality_nb.reports.exploration import Exploration
 from plurality_nb.reports.serving import ExplorerServer
 
 JSON = {"Content-Type": "application/json"}
-ASK = json.dumps(dict(n=1, view=dict(text="capital"), at=1)).encode()
+ASK = json.dumps(dict(n=1, view=dict(text="what"), at=1)).encode()
 
 
 @pytest.fixture(scope="module")
