@@ -55,9 +55,10 @@ def _score_by(
     "The same comparisons, scored by each model."
     from plurality_nb.rewards.baselines import BASELINES
     from plurality_nb.rewards.model import RewardModel, score
-    from plurality_nb.studies.evaluate import check_models
+    from plurality_nb.rewards.model import find_model
 
-    check_models(models)
+    for model in models:
+        find_model(model)
     scored: dict[str, Dataset] = {}
     for model in models:
         loaded = None if model in BASELINES else RewardModel.load(model, **given_options(reading))
