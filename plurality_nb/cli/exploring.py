@@ -54,8 +54,7 @@ def _score_by(
 ) -> 'dict[str, Dataset]':
     "The same comparisons, scored by each model."
     from plurality_nb.rewards.baselines import BASELINES
-    from plurality_nb.rewards.model import RewardModel, score
-    from plurality_nb.rewards.model import find_model
+    from plurality_nb.rewards.model import RewardModel, find_model, score
 
     for model in models:
         find_model(model)
