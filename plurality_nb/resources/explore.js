@@ -157,7 +157,7 @@ function render({ model, el }) {
     ...options([["", "no matter"], ...(about.models.length > 1 ? [["*", "any model"]] : []), ...about.rivals.map((m) => [m, m])]));
   const disagree = h("input", { type: "checkbox", onchange: () => ask({ disagree: disagree.checked }) });
   const inFigure = h("input", { type: "checkbox", onchange: () => ask({ counted: inFigure.checked }) });
-  const spot = h("button", { type: "button", className: "px-chip px-spot-chip", onclick: () => ask({ spot: [] }) });
+  const spot = h("button", { type: "button", className: "px-spot-chip", onclick: () => ask({ spot: [] }) });
   const sort = h("select", { id: `${id}-sort`, onchange: () => ask({ sort: sort.value }) }, ...about.sorts.map((s) => h("option", { value: s }, s)));
   const turnOrder = () => { ask({ descending: !view.descending }); drawView(); };
   const turn = h("button", { type: "button", className: "px-button", onclick: turnOrder });
