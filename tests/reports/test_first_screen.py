@@ -140,9 +140,12 @@ def test_the_page_says_where_a_model_takes_no_side(voted, decided):
     assert len(anchors) == len(set(anchors))
 
 
-def test_pairs_without_a_majority_or_a_reward_are_read_out(voted):
-    ranked = rank_pairs(dict(m=rewarded(voted, np.sign(leads(voted)))))
+def test_pairs_without_a_majority_are_read_out(voted):
+    votes = {f"human_{x}": [2, *voted[f"human_{x}"][1:]] for x in "ab"}
+    even = with_columns(voted, **votes)
+    models = dict(m=rewarded(even, np.sign(leads(even)).astype(float)))
+    ranked = rank_pairs(models)
     assert not ranked.opposed.any()
-    texts = [pair.facts for pair in show_pairs(dict(m=rewarded(voted, leads(voted))), ranked)]
-    assert any("chose neither" in text and "rewards both alike" in text for text in texts)
+    texts = [pair.facts for pair in show_pairs(models, ranked)]
+    assert sum("chose neither, 2 each" in t and "rewards both alike" in t for t in texts) == 1
     assert not any("nan" in text for text in texts)
