@@ -34,8 +34,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
-from scipy.stats import t as student_t
+from scipy.special import ndtr, stdtrit
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #group-counts
@@ -243,8 +242,8 @@ def interval(
         return NO_INTERVAL
     if np.nanmax(draws) - np.nanmin(draws) < _NO_WIDTH:
         return NO_INTERVAL
-    quantile = student_t.ppf((1 - level) / 2, groups - 1)
-    tail = norm.cdf(np.sqrt(groups / (groups - 1)) * quantile)
+    quantile = stdtrit(groups - 1, (1 - level) / 2)
+    tail = ndtr(np.sqrt(groups / (groups - 1)) * quantile)
     return Interval(*np.nanquantile(draws, [tail, 1 - tail]).tolist())
 
 
@@ -260,7 +259,7 @@ def proportion_interval(
     if groups < MIN_GROUPS or np.isnan(variance):
         return NO_INTERVAL
     effective = groups if variance < _NO_WIDTH else share * (1 - share) / variance
-    quantile = student_t.ppf((1 + level) / 2, freedom)
+    quantile = stdtrit(freedom, (1 + level) / 2)
     shrinkage = quantile**2 / effective
     middle = (share + shrinkage / 2) / (1 + shrinkage)
     spread = share * (1 - share) / effective + shrinkage / effective / 4

@@ -34,8 +34,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from datasets import Dataset
-from scipy.stats import norm, rankdata
-from scipy.stats import t as student_t
+from scipy.special import ndtri, stdtr
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import (
@@ -72,7 +71,7 @@ USUALLY_COMPARED = ('tempered_pearson', 'spearman', 'accuracy', 'log_loss')
 
 def _centred_ranks(x: np.ndarray) -> np.ndarray:
     "(pairs,): ranks of x when each pair enters in both orders, as in `spearman`."
-    return np.sign(x) * (rankdata(np.abs(x)) - 0.5) / len(x)
+    return np.sign(x) * (pd.Series(np.abs(x)).rank().to_numpy() - 0.5) / len(x)
 
 
 def on_one_scale(
@@ -222,7 +221,7 @@ def equivalence_p(
 ) -> np.ndarray:  # (tests,): in [0, 1]; nan where resamples do not vary, or are too few
     "p-values of the two one-sided tests that a difference is within its bound (Schuirmann 1987)."
     nearest = (bound - np.abs(value)) / np.where(se > 0, se, np.nan)  # the bound with the larger p
-    return student_t.sf(nearest, np.maximum(groups - 1, 1))
+    return stdtr(np.maximum(groups - 1, 1), -nearest)
 
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #difference
@@ -325,7 +324,7 @@ def _by_family(table: pd.DataFrame, column: str, correct: Callable) -> pd.Series
 def _detectable(se: pd.Series, level: float) -> pd.Series:
     "What one of several tests, corrected for their number, finds four times in five."
     tests = max(1, int(se.notna().sum()))
-    return (norm.ppf(1 - (1 - level) / 2 / tests) + norm.ppf(0.8)) * se
+    return (ndtri(1 - (1 - level) / 2 / tests) + ndtri(0.8)) * se
 
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #verdicts

@@ -162,6 +162,7 @@ class _KendallStep(NamedTuple):
         return np.einsum('rp,rp->r', counts[:, self.codes] * self.sign, smaller)
 
 
+# %% ../../nbs/evaluation/02_correlation.ipynb #kendall-steps-of-bits
 def _kendall_steps(
     x: np.ndarray, y: np.ndarray, sign: np.ndarray, codes: np.ndarray
 ) -> Iterator[_KendallStep]:

@@ -29,8 +29,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 from scipy.optimize import minimize
-from scipy.special import log_expit, xlogy
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc, gammaln, log_expit, xlog1py, xlogy
 
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import OUTCOMES
@@ -182,6 +181,13 @@ def crowd_error(
 
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #chance-distance
+def _binomial(k: np.ndarray, n: np.ndarray | int, p: np.ndarray) -> np.ndarray:
+    "Probability of k of n, where each has probability p."
+    ways = gammaln(n + 1) - gammaln(k + 1) - gammaln(np.maximum(n - k, 0) + 1)
+    chance = np.exp(ways + xlogy(k, p) + xlog1py(np.maximum(n - k, 0), -p))
+    return np.where(k <= n, chance, 0)
+
+
 def chance_distance(
     predicted: np.ndarray,  # (pairs, outcomes): probabilities
     n: np.ndarray,  # (pairs,): votes, whole numbers > 0
@@ -189,7 +195,7 @@ def chance_distance(
     "Mean total variation distance of n votes from the prediction they are drawn from (De Moivre)."
     votes = n[:, None]
     above = np.floor(votes * predicted) + 1
-    deviation = 2 * above * (1 - predicted) * binom.pmf(above, votes, predicted) / votes
+    deviation = 2 * above * (1 - predicted) * _binomial(above, votes, predicted) / votes
     return deviation.sum(1) / 2
 
 
@@ -257,9 +263,9 @@ def tie_calibration_error(
 def _division_chances(side: np.ndarray, tie: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     "(cells,) each: chances that n votes make a pair divided, and agreed."
     chosen = np.arange(2, n + 1)[:, None]  # (numbers of those who choose a side, 1)
-    chance = binom.pmf(chosen, n, 1 - tie)
+    chance = _binomial(chosen, n, 1 - tie)
     third = -(-chosen // 3)
-    divided = binom.cdf(chosen - third, chosen, side) - binom.cdf(third - 1, chosen, side)
+    divided = bdtr(chosen - third, chosen, side) - bdtr(third - 1, chosen, side)
     agreed = side**chosen + (1 - side) ** chosen
     return (chance * divided).sum(0), (chance * agreed).sum(0)
 
@@ -267,8 +273,8 @@ def _division_chances(side: np.ndarray, tie: np.ndarray, n: int) -> tuple[np.nda
 def _tie_chances(side: np.ndarray, tie: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     "(cells,) each: chances that n votes make a pair tied, and decided."
     a, b = side * (1 - tie), (1 - side) * (1 - tie)
-    decided = binom.sf(n // 2, n, a) + binom.sf(n // 2, n, b)
-    return binom.sf(n // 2, n, tie), decided
+    decided = bdtrc(n // 2, n, a) + bdtrc(n // 2, n, b)
+    return bdtrc(n // 2, n, tie), decided
 
 
 def known_aurocs(

@@ -27,7 +27,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.evaluation.bootstrap import (
@@ -239,7 +239,7 @@ def two_way_interval(
     if people is None or not prompts or np.isnan([prompts, *ends]).any():
         return TwoWayInterval(*ends, 1.0 if ends.low <= ends.high else np.nan)
     total = total_spread(prompts, groups, people)
-    quantiles = student_t.ppf((1 + level) / 2, [total.freedom, groups - 1])
+    quantiles = stdtrit([total.freedom, groups - 1], (1 + level) / 2)
     factor = float(np.sqrt(total.variance / prompts) * quantiles[0] / quantiles[1])
     if measure.is_proportion:
         ends = proportion_interval(values[0], total.variance, groups, total.freedom, level)

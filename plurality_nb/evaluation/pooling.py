@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.tables import slice_column
@@ -67,7 +67,7 @@ def pool_slices(
     in_slices = table[table[slice_column(table)] != 'overall']
     for _, rows in in_slices.groupby(['model', 'statistic'], sort=False):
         pooled = pool_estimates(rows.value.to_numpy(), rows.se.to_numpy())
-        half = norm.ppf((1 + rows.level.to_numpy()) / 2) * pooled.se
+        half = ndtri((1 + rows.level.to_numpy()) / 2) * pooled.se
         table.loc[rows.index, 'pooled'] = pooled.value
         table.loc[rows.index, 'pooled_low'] = pooled.value - half
         table.loc[rows.index, 'pooled_high'] = pooled.value + half

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import (
@@ -76,7 +76,7 @@ def _labels_needed(
     "How many labelled pairs would give an interval of this width; nan where there is none."
     if np.isnan(interval(draws.people[1:], groups, level).low):
         return np.nan
-    wanted_se = width / 2 / student_t.ppf((1 + level) / 2, groups - 1)
+    wanted_se = width / 2 / stdtrit(groups - 1, (1 + level) / 2)
     fixed = np.nanvar(power * draws.everywhere[1:], ddof=1)
     by_labels = np.nanvar((draws.people - power * draws.judge)[1:], ddof=1)
     if wanted_se**2 <= fixed:

@@ -7,6 +7,8 @@ sure as the votes bear out."""
 __all__ = ['slope', 'tempered', 'tempered_rows', 'add_scaled', 'scaled_deltas']
 
 # %% ../../nbs/evaluation/01a_temperature.ipynb #imports
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from numpy.polynomial import Polynomial
@@ -62,6 +64,27 @@ def _logistic_series(z: np.ndarray) -> np.ndarray:
     return np.stack(terms, 1)
 
 
+class _Step(NamedTuple):
+    "Where power series are zero, (resamples,) each."
+
+    length: np.ndarray
+    moved: np.ndarray  # by the last iteration; large or nan where it did not converge
+
+
+def _root_near_zero(series: np.ndarray) -> _Step:
+    "Of (terms, resamples) coefficients, by Newton's method."
+    derivative = polyder(series)
+    step = np.zeros(series.shape[1])
+    for _ in range(20):
+        moved = -polyval(step, series, tensor=False)
+        moved /= polyval(step, derivative, tensor=False)
+        step = step + moved
+        if not (np.abs(moved) > _CONVERGED).any():
+            break
+    return _Step(step, np.abs(moved))
+
+
+# %% ../../nbs/evaluation/01a_temperature.ipynb #slopes-of-resamples
 class _Slopes:
     "Slopes for counts of prompts, divided by the scale of delta."
 
@@ -85,18 +108,10 @@ class _Slopes:
     def _near(self, counts: np.ndarray) -> np.ndarray:
         "(resamples,): slopes by the series; nan where it does not reach."
         assert self._sums is not None
-        gradient = (counts @ self._sums).T
-        curvature = polyder(gradient)
-        step = np.zeros(len(counts))
         with np.errstate(all='ignore'):
-            for _ in range(20):
-                moved = -polyval(step, gradient, tensor=False)
-                moved /= polyval(step, curvature, tensor=False)
-                step = step + moved
-                if not (np.abs(moved) > _CONVERGED).any():
-                    break
+            step, moved = _root_near_zero((counts @ self._sums).T)
             is_near = np.abs(step) * np.abs(self.x).max() <= _NEAR
-            return np.where(is_near & (np.abs(moved) < 1e-9), self._center + step, np.nan)
+            return np.where(is_near & (moved < 1e-9), self._center + step, np.nan)
 
     def __call__(self, counts: np.ndarray) -> np.ndarray:
         if len(counts) < 2 * _TERMS:  # not worth the series

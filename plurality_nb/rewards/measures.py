@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from plurality_nb.rewards.stopping import preference_loss
@@ -107,6 +106,8 @@ def _spearman_in_both_orders(delta: np.ndarray, share: np.ndarray) -> float:
     delta = delta[has_votes]
     # Rounded, so that shares that are equal but for single precision remain ties.
     lead = np.round(share[has_votes] - 0.5, 6)
+    from scipy.stats import spearmanr  # takes half a second to import
+
     both_orders = spearmanr(np.concatenate([delta, -delta]), np.concatenate([lead, -lead]))
     return float(both_orders.statistic)
 

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from plurality_nb.errors import ContractError
@@ -109,7 +109,7 @@ def tie_anchor(
     if not 0 < tie_share < 1:
         raise ContractError('tie_share', 'a number between 0 and 1', repr(tie_share))
     if objective == 'crowd':
-        return float(norm.ppf((1 + tie_share) / 2))
+        return float(ndtri((1 + tie_share) / 2))
     if objective == 'ties':
         return 2 * math.atanh(tie_share)
     return math.log(2 * tie_share / (1 - tie_share))

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from datasets import Dataset
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.outputs import json_object, replacing
@@ -167,7 +167,7 @@ def _seeds_half_width(summary: pd.DataFrame) -> pd.Series:
     between = (1 + 1 / seeds) * summary.sd**2
     total = summary.within + between
     uncertainty = summary.within**2 / (summary['groups'] - 1) + between**2 / (seeds - 1)
-    quantile = student_t.ppf((1 + summary.level) / 2, total**2 / uncertainty)
+    quantile = stdtrit(total**2 / uncertainty, (1 + summary.level) / 2)
     return quantile * np.sqrt(total)
 
 
