@@ -15,12 +15,11 @@ import pandas as pd
 from datasets import Dataset
 from scipy.special import expit
 
-from plurality_nb.data.build import number_column
-from plurality_nb.evaluation.tables import model_deltas, pair_facts, rows_that_count
-from plurality_nb.reports.blocks import PairText, ShownPair, ShownResponse, fact_text
-from plurality_nb.reports.findings import slice_title
-from plurality_nb.reports.summary import shortened
-
+from ..data.build import number_column
+from ..evaluation.tables import model_deltas, pair_facts, rows_that_count
+from .blocks import PairText, ShownPair, ShownResponse, fact_text
+from .findings import slice_title
+from .summary import shortened
 
 # %% ../../nbs/reports/02a_contradictions.ipynb #contradictions-type
 @dataclass(frozen=True)
@@ -29,7 +28,6 @@ class Contradictions:
 
     pairs: pd.DataFrame  # worst first: `row`, `pair_id`, `quadrant`, `a`, `b`, `tie`, `share`, ...
     sided: int  # pairs on which more people chose one response than the other
-
 
 # %% ../../nbs/reports/02a_contradictions.ipynb #find-contradictions
 def find_contradictions(
@@ -54,7 +52,6 @@ def find_contradictions(
     worst_first = pairs[opposed].sort_values('distance', ascending=False, kind='stable')
     return Contradictions(worst_first.reset_index(drop=True), int((facts.lead != 0).sum()))
 
-
 # %% ../../nbs/reports/02a_contradictions.ipynb #pair-text-of
 _SHORT, _FULL = 220, 20_000  # characters
 _LINES = 4
@@ -69,7 +66,6 @@ def shortened_text(
     rest = len(text) - _FULL
     full = f'{text[:_FULL]}… ({rest:,} characters more)' if rest > 0 else text
     return PairText(shortened(text, _SHORT), full)
-
 
 # %% ../../nbs/reports/02a_contradictions.ipynb #prompt-text
 def _last_turn_text(turns: list[dict]) -> PairText:
@@ -88,7 +84,6 @@ def _anchors(pair_ids: Iterable[object]) -> list[str]:
         anchor = 'pair-' + re.sub('[^A-Za-z0-9]+', '-', str(pair_id))
         anchors.append(f'{anchor}-{len(anchors)}' if anchor in anchors else anchor)
     return anchors
-
 
 # %% ../../nbs/reports/02a_contradictions.ipynb #response-facts
 def _rewards_of(ds: Dataset, pair: Mapping) -> tuple[float, float]:
@@ -120,7 +115,6 @@ def _contradiction_text(fact: pd.Series, name: str, people: str) -> str:
         f'{people} chose {ours} by {ours_votes:g} to {theirs_votes:g}{ties}; '
         f'{name} prefers {theirs} at {percent}'
     )
-
 
 # %% ../../nbs/reports/02a_contradictions.ipynb #show-pairs
 def show_pairs(

@@ -19,15 +19,15 @@ from datasets import Dataset
 from matplotlib.axes import Axes
 
 # %% ../../nbs/reports/03_sections.ipynb #imports-package
-from plurality_nb.data.arrow import take
-from plurality_nb.data.build import number_column, with_columns
-from plurality_nb.data.schema import VOTERS
-from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.disagreement import dispersion
-from plurality_nb.evaluation.tables import rows_left_out, slice_column, vote_log_odds
+from ..data.arrow import take
+from ..data.build import number_column, with_columns
+from ..data.schema import VOTERS
+from ..errors import ContractError
+from ..evaluation.disagreement import dispersion
+from ..evaluation.tables import rows_left_out, slice_column, vote_log_odds
 
 # %% ../../nbs/reports/03_sections.ipynb #imports-reports
-from plurality_nb.reports import plots
+from . import plots
 from plurality_nb.reports.blocks import (
     BesideBlock,
     Block,
@@ -48,7 +48,7 @@ from plurality_nb.reports.blocks import (
     statistic_block,
     tested_cell,
 )
-from plurality_nb.reports.contradictions import Contradictions, find_contradictions, show_pairs
+from .contradictions import Contradictions, find_contradictions, show_pairs
 from plurality_nb.reports.findings import (
     describe,
     find_row,
@@ -58,10 +58,9 @@ from plurality_nb.reports.findings import (
     state_answer,
     state_findings,
 )
-from plurality_nb.taxonomy.quadrants import uncertain_rows, without_doubtful
-from plurality_nb.votes.inspection import data_card, vote_card
-from plurality_nb.votes.shares import votes_of
-
+from ..taxonomy.quadrants import uncertain_rows, without_doubtful
+from ..votes.inspection import data_card, vote_card
+from ..votes.shares import votes_of
 
 # %% ../../nbs/reports/03_sections.ipynb #report-tables
 @dataclass
@@ -82,7 +81,6 @@ class _ReportTables:
     provenance: Mapping = field(default_factory=dict)  # command, seed, versions, inputs, settings
     remarks: Sequence[str] = ()  # what to read first, such as a positive control that fails
     drawn: int = field(default=0, init=False)  # number of figures so far
-
 
 # %% ../../nbs/reports/03_sections.ipynb #report-input
 @dataclass
@@ -124,10 +122,8 @@ class ReportInput(_ReportTables):
         "The first model's comparisons; those of the others differ only in rewards."
         return next(iter(self.models.values()))
 
-
 # %% ../../nbs/reports/03_sections.ipynb #blocks-type
 Blocks: TypeAlias = Iterator[Block | None]  # None where a block has nothing to show
-
 
 # %% ../../nbs/reports/03_sections.ipynb #figures-block
 def _figures_block(report: ReportInput, *figures: tuple[Axes, str]) -> FiguresBlock:
@@ -137,7 +133,6 @@ def _figures_block(report: ReportInput, *figures: tuple[Axes, str]) -> FiguresBl
         report.drawn += 1
         block.figures.append(page_figure(ax, caption, f'f{report.drawn}'))
     return block
-
 
 # %% ../../nbs/reports/03_sections.ipynb #unseen-rows
 def _counted_rows(report: ReportInput, ds: Dataset) -> Dataset:
@@ -153,7 +148,6 @@ def _counted_rows(report: ReportInput, ds: Dataset) -> Dataset:
     if not seen:
         return ds
     return take(ds, np.array([pair_id not in seen for pair_id in ds['pair_id']]))
-
 
 # %% ../../nbs/reports/03_sections.ipynb #loaded-facts
 def _count_text(counts: Mapping[str, int], most: int = 6) -> str:
@@ -189,7 +183,6 @@ def _loaded_facts(report: ReportInput) -> dict[str, str]:
         odd=', '.join(odd),
     )
 
-
 # %% ../../nbs/reports/03_sections.ipynb #data-section
 def _data_section(report: ReportInput) -> Blocks:
     yield facts_block(_loaded_facts(report), 'What was loaded')
@@ -205,7 +198,6 @@ def _data_section(report: ReportInput) -> Blocks:
         yield TableBlock('Rows that were not used', head, rows, words=True)
     elif account:
         yield TextBlock('No row was set aside.')
-
 
 # %% ../../nbs/reports/03_sections.ipynb #threshold-figures
 def _threshold_figures(report: ReportInput, moved: str, fixed: float) -> FiguresBlock:
@@ -228,7 +220,6 @@ def _threshold_figures(report: ReportInput, moved: str, fixed: float) -> Figures
         )
         figures.append((plots.plot_thresholds(curve, 'value'), correlations))
     return _figures_block(report, *figures)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #taxonomy-section
 def _taxonomy_section(report: ReportInput) -> Blocks:
@@ -254,7 +245,6 @@ def _taxonomy_section(report: ReportInput) -> Blocks:
     if slice_column(report.table) == 'quadrant':
         yield _threshold_figures(report, 'plural_at', fixed=alike_at)
         yield _threshold_figures(report, 'alike_at', fixed=plural_at)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #votes-table
 _RATES_OF_VOTES = dict(
@@ -288,7 +278,6 @@ def _votes_table(cards: Mapping[str, Mapping]) -> TableBlock:
     head = [TableCell(''), *(TableCell(names[voters]) for voters in cards)]
     return TableBlock('Votes; rates are means over pairs', head, rows)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #order-blocks
 _ORDER_RATES = dict(
     first_rate='votes for the response shown first',
@@ -319,7 +308,6 @@ def _order_blocks(report: ReportInput, order: pd.DataFrame) -> Blocks:
             ),
         )
 
-
 # %% ../../nbs/reports/03_sections.ipynb #steps-block
 _STEP_COLUMNS = dict(
     spread='spread', spearman='Spearman correlation', share_error='squared distance'
@@ -339,7 +327,6 @@ def _steps_block(steps: pd.DataFrame) -> TableBlock:
     ]
     head = [TableCell('step'), *map(TableCell, _STEP_COLUMNS.values())]
     return TableBlock(_STEPS_CAPTION, head, rows)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #votes-section
 def _votes_section(report: ReportInput) -> Blocks:
@@ -364,7 +351,6 @@ def _votes_section(report: ReportInput) -> Blocks:
         yield _steps_block(report.further['judge_steps'])
     if len(cards) == 2:
         yield from _judge_blocks(report)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #judge-blocks
 _SPREADS = dict(
@@ -403,7 +389,6 @@ def _judge_blocks(report: ReportInput) -> Blocks:
             'below it, it is too sure.',
         ),
     )
-
 
 # %% ../../nbs/reports/03_sections.ipynb #training-section
 def _training_settings(training: Mapping) -> dict[str, object]:
@@ -444,7 +429,6 @@ def _training_section(report: ReportInput) -> Blocks:
     if figures:
         yield _figures_block(report, *figures)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #matched-block
 _CORRELATIONS = dict(
     spearman='Spearman correlation',
@@ -466,7 +450,6 @@ def _matched_block(matched: pd.DataFrame) -> TableBlock | None:
         f'and below it the gap to “{reference}”'
     )
     return statistic_block(matched, 'spearman', caption, lambda row: gap_cell(row, row[by]))
-
 
 # %% ../../nbs/reports/03_sections.ipynb #correlation-tables
 _FOREST_CAPTION = (
@@ -499,7 +482,6 @@ def _correlation_tables(report: ReportInput) -> Blocks:
         for statistic, label in _CEILINGS.items():
             yield statistic_block(ceilings, statistic, label)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #correlation-section
 _ABOUT_CORRELATION = (
     "Correlation of the predicted preference with people's share of votes, each pair in both "
@@ -526,7 +508,6 @@ def _correlation_section(report: ReportInput) -> Blocks:
     if figures:
         yield _figures_block(report, *figures)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #comparison-section
 _DIFFERENCE_HEADS = dict(
     spearman='Spearman correlation',
@@ -550,7 +531,6 @@ def _contrast_block(contrast: pd.DataFrame) -> TableBlock | None:
     )
     return statistic_block(contrast, 'spearman', caption, tested_cell)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #comparison-section-2
 def _comparison_section(report: ReportInput) -> Blocks:
     differences = report.differences
@@ -572,7 +552,6 @@ def _comparison_section(report: ReportInput) -> Blocks:
         baseline = differences.baseline.iloc[0]
         caption = f'Differences of the Spearman correlation from that of {baseline}.'
         yield _figures_block(report, (_forest(report, differences), caption))
-
 
 # %% ../../nbs/reports/03_sections.ipynb #calibration-section
 _SCORES_SHOWN = dict(
@@ -612,7 +591,6 @@ def _calibration_section(report: ReportInput) -> Blocks:
         ),
     )
 
-
 # %% ../../nbs/reports/03_sections.ipynb #crowds-section
 _CROWD_HEADS = dict(
     divided_auroc='Divided or agreed: how often the model is less sure of the divided pair (AUROC)',
@@ -637,7 +615,6 @@ def _crowds_section(report: ReportInput) -> Blocks:
     for statistic, label in _CROWD_HEADS.items():
         yield statistic_block(report.further['crowds'], statistic, label)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #provenance-section
 def _provenance_section(report: ReportInput) -> Blocks:
     provenance = report.provenance
@@ -655,7 +632,6 @@ def _provenance_section(report: ReportInput) -> Blocks:
     if provenance['settings']:
         code = json.dumps(provenance['settings'], indent=1, ensure_ascii=False, default=str)
         yield CodeBlock('Settings', code)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #section-type
 @dataclass(frozen=True)
@@ -679,7 +655,6 @@ class Section:
         sentences = sum(len(b.entries) for b in self.blocks if isinstance(b, ListBlock))
         counts = dict(table=tables, figure=figures, sentence=sentences)
         return ', '.join(f'{n} {name}{"s" * (n > 1)}' for name, n in counts.items() if n)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #answer-table
 _ANSWER_STATISTICS = dict(accuracy='accuracy', spearman='correlation')
@@ -714,7 +689,6 @@ def _answer_caption(report: ReportInput) -> str:
         'that knew the true shares would reach on these votes. –: not measured.'
     )
 
-
 # %% ../../nbs/reports/03_sections.ipynb #answer-forest
 def _answer_forest(report: ReportInput) -> FiguresBlock:
     "The models, what they are compared with, and the ceiling, in each slice."
@@ -728,7 +702,6 @@ def _answer_forest(report: ReportInput) -> FiguresBlock:
         both = pd.concat([both, ceilings[ceilings.statistic == 'spearman']])
     drawn = both[both.model.isin(names)]
     return _figures_block(report, (_forest(report, drawn), _FOREST_CAPTION))
-
 
 # %% ../../nbs/reports/03_sections.ipynb #worst-pairs
 _WORST = 10
@@ -750,7 +723,6 @@ def _worst_pairs(report: ReportInput) -> PairsBlock | TextBlock:
     )
     return PairsBlock(f'Where {model} contradicts {people} most', about, pairs)
 
-
 # %% ../../nbs/reports/03_sections.ipynb #section-makers
 def _summary_section(report: ReportInput) -> Blocks:
     "The answer: a sentence, a figure, a table, and pairs to read."
@@ -770,7 +742,6 @@ def _findings_section(report: ReportInput) -> Blocks:
 
 def _limits_section(report: ReportInput) -> Blocks:
     yield ListBlock(report.limits)
-
 
 # %% ../../nbs/reports/03_sections.ipynb #sections-that-have-content
 _CROWDS = 'Divided or indifferent'
@@ -797,7 +768,6 @@ def _section_makers(report: ReportInput) -> dict[str, Callable[[ReportInput], Bl
         (True, 'How this was made', _provenance_section),
     ]
     return {heading: make for has_content, heading, make in candidates if has_content}
-
 
 # %% ../../nbs/reports/03_sections.ipynb #report-sections
 def report_sections(

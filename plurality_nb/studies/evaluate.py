@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 
-from plurality_nb.data.build import with_columns
-from plurality_nb.data.saving import file_hash
-from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.contrast import FOCUS
-from plurality_nb.progress import progress_bar
-from plurality_nb.reports.page import check_report, write_page
-from plurality_nb.rewards.baselines import BASELINES
-from plurality_nb.rewards.model import RewardModel, score
-from plurality_nb.studies.measure import measure_models
-from plurality_nb.taxonomy.quadrants import label_taxonomy
-from plurality_nb.votes.shares import votes_of
+from ..data.build import with_columns
+from ..data.saving import file_hash
+from ..errors import ContractError
+from ..evaluation.contrast import FOCUS
+from ..progress import progress_bar
+from ..reports.page import check_report, write_page
+from ..rewards.baselines import BASELINES
+from ..rewards.model import RewardModel, score
+from .measure import measure_models
+from ..taxonomy.quadrants import label_taxonomy
+from ..votes.shares import votes_of
 
 # %% ../../nbs/studies/06_evaluate.ipynb #check-inputs
 _TestedModel = (
@@ -56,7 +56,6 @@ def _is_path(model: _TestedModel) -> bool:
         return False
     return '/' not in model or model.startswith(('.', '/'))
 
-
 # %% ../../nbs/studies/06_evaluate.ipynb #check-inputs-2
 def check_inputs(
     ds: Dataset,  # comparisons
@@ -81,7 +80,6 @@ def check_inputs(
             want = f'the folder of a model, a Hub id such as user/name, or one of {BASELINES}'
             raise ContractError('model', want, repr(str(model)), 'No such folder here')
 
-
 # %% ../../nbs/studies/06_evaluate.ipynb #training-record
 def training_record(
     model: _TestedModel,
@@ -95,7 +93,6 @@ def training_record(
     if log.is_file():
         record['history'] = json.loads(log.read_text()).get('log_history', [])
     return record
-
 
 # %% ../../nbs/studies/06_evaluate.ipynb #scored-models
 class _ScoredModels:
@@ -126,7 +123,6 @@ class _ScoredModels:
         self.comparisons[name] = score(ds, loaded, seed, progress)
         self.training[name] = training_record(model, loaded)
 
-
 # %% ../../nbs/studies/06_evaluate.ipynb #label-missing
 _TAXONOMY_COLUMNS = ['plurality', 'indistinguishability', 'quadrant', 'same_meaning', 'doubtful']
 
@@ -152,7 +148,6 @@ def _check_baseline(baseline: str | None, scored: Mapping) -> None:
     known = [*scored, *BASELINES, 'judge', 'label']
     if baseline is not None and baseline not in known:
         raise ContractError('baseline', f'one of {known}', repr(baseline))
-
 
 # %% ../../nbs/studies/06_evaluate.ipynb #evaluate-models
 def evaluate_models(
@@ -194,7 +189,6 @@ def evaluate_models(
         progress=progress,
     )
     return dict(models=comparisons, training=scored.training, **tables)
-
 
 # %% ../../nbs/studies/06_evaluate.ipynb #report-models
 def write_report(

@@ -14,18 +14,18 @@ from typing import Any
 import pandas as pd
 from datasets import Dataset
 
-from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.ceilings import estimate_ceilings
-from plurality_nb.evaluation.comparison import USUALLY_COMPARED, compare_models
-from plurality_nb.evaluation.contrast import FOCUS, contrast_gains, has_contrast
-from plurality_nb.evaluation.correlation import correlate
-from plurality_nb.evaluation.crowds import score_crowds
-from plurality_nb.evaluation.matching import match_slices
-from plurality_nb.evaluation.pooling import pool_slices
-from plurality_nb.evaluation.scores import score_models
-from plurality_nb.evaluation.tables import said_once
-from plurality_nb.progress import progress_bar
-from plurality_nb.rewards.baselines import BASELINES
+from ..errors import ContractError
+from ..evaluation.ceilings import estimate_ceilings
+from ..evaluation.comparison import USUALLY_COMPARED, compare_models
+from ..evaluation.contrast import FOCUS, contrast_gains, has_contrast
+from ..evaluation.correlation import correlate
+from ..evaluation.crowds import score_crowds
+from ..evaluation.matching import match_slices
+from ..evaluation.pooling import pool_slices
+from ..evaluation.scores import score_models
+from ..evaluation.tables import said_once
+from ..progress import progress_bar
+from ..rewards.baselines import BASELINES
 
 # %% ../../nbs/studies/05_measure.ipynb #makers
 _MAKERS: dict[str, Callable[..., pd.DataFrame]] = dict(
@@ -42,7 +42,6 @@ MODEL_TABLES = [
     'crowds',
 ]
 
-
 # %% ../../nbs/studies/05_measure.ipynb #compared-table
 def _compared_table(measurement: 'Measurement', name: str, shared: dict) -> pd.DataFrame:
     "The table `differences` or `contrast`."
@@ -57,7 +56,6 @@ def _compared_table(measurement: 'Measurement', name: str, shared: dict) -> pd.D
         return contrast_gains(models, baseline, focus=measurement.focus, **shared)
     differences = compare_models(models, baseline, **shared)
     return pool_slices(differences) if measurement.pool else differences
-
 
 # %% ../../nbs/studies/05_measure.ipynb #measurement
 @dataclass(kw_only=True)
@@ -96,7 +94,6 @@ class Measurement:
             return _compared_table(self, name, shared)
         return _MAKERS[name](self.models, **shared)
 
-
 # %% ../../nbs/studies/05_measure.ipynb #make-tables
 def _is_one_slice(table: pd.DataFrame | None, by: str | None) -> bool:
     "Whether a table has only one slice apart from `overall`; False without a table."
@@ -132,7 +129,6 @@ def make_tables(
             tables[name] = measurement.table(name)
     return tables
 
-
 # %% ../../nbs/studies/05_measure.ipynb #default-baseline
 def default_baseline(
     models: Iterable[str],  # names
@@ -140,7 +136,6 @@ def default_baseline(
     "The usual baseline: the first of several models; for a single model, a trivial one."
     names = list(models)
     return names[0] if len(names) > 1 else next(b for b in BASELINES if b not in names)
-
 
 # %% ../../nbs/studies/05_measure.ipynb #measure-models
 def measure_models(

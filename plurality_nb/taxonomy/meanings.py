@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from plurality_nb.data.schema import group_id
-from plurality_nb.errors import ContractError
-from plurality_nb.models.encoder import ENCODER
-from plurality_nb.models.tokens import prompt_text
-from plurality_nb.taxonomy.indistinguishability import score_indistinguishability
-
+from ..data.schema import group_id
+from ..errors import ContractError
+from ..models.encoder import ENCODER
+from ..models.tokens import prompt_text
+from .indistinguishability import score_indistinguishability
 
 # %% ../../nbs/taxonomy/16_meanings.ipynb #responses-of-group
 @dataclass
@@ -54,7 +53,6 @@ def _responses_by_prompt(ds: Dataset, least: int, most: int, seed: int) -> list[
         by_prompt.append(_PromptResponses(group, prompts[group], [responses[i] for i in drawn]))
     return by_prompt
 
-
 # %% ../../nbs/taxonomy/16_meanings.ipynb #meanings-of-distances
 def _meaning_row(group: str, distances: np.ndarray, alike_at: float) -> dict:
     "Meanings among responses, from the distances of every two of them."
@@ -69,7 +67,6 @@ def _meaning_row(group: str, distances: np.ndarray, alike_at: float) -> dict:
         entropy=abs(float((shares * np.log(shares)).sum())),
         differ=float(distances.mean()),
     )
-
 
 # %% ../../nbs/taxonomy/16_meanings.ipynb #response-meanings
 def response_meanings(
