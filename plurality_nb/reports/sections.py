@@ -48,6 +48,8 @@ from plurality_nb.reports.blocks import (
     statistic_block,
     tested_cell,
 )
+
+# %% ../../nbs/reports/03_sections.ipynb #imports-sentences
 from plurality_nb.reports.contradictions import (
     Contradictions,
     count_undecided,
@@ -92,9 +94,24 @@ class _ReportTables:
     drawn: int = field(default=0, init=False)  # number of figures so far
 
 
+# %% ../../nbs/reports/03_sections.ipynb #reported-pairs
+@dataclass
+class _ReportedPairs(_ReportTables):
+    "The pairs that a report reads out."
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        "All pairs that count, those first on which the first model contradicts people most."
+        return rank_pairs(self.models, self.votes, self.include_seen)
+
+    @cached_property
+    def contradictions(self) -> Contradictions:
+        return find_contradictions(self.pairs)
+
+
 # %% ../../nbs/reports/03_sections.ipynb #report-input
 @dataclass
-class ReportInput(_ReportTables):
+class ReportInput(_ReportedPairs):
     "What a report shows."
 
     @cached_property
@@ -113,15 +130,6 @@ class ReportInput(_ReportTables):
         undecided = count_undecided(self.models, self.votes, self.include_seen)
         names = list(self.models)
         return state_answer(names, self.table, self.differences, self.votes, undecided)
-
-    @cached_property
-    def pairs(self) -> pd.DataFrame:
-        "All pairs that count, those first on which the first model contradicts people most."
-        return rank_pairs(self.models, self.votes, self.include_seen)
-
-    @cached_property
-    def contradictions(self) -> Contradictions:
-        return find_contradictions(self.pairs)
 
     @cached_property
     def styles(self) -> plots.ModelStyles:

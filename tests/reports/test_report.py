@@ -77,6 +77,7 @@ def test_a_few_pairs_without_quadrants_still_make_a_page(ds, tmp_path):
     page = write_report(measured, tmp_path / "r.html").read_text("utf-8")
     headings = re.findall("<h2[^>]*>(.*?)</h2>", page)
     assert "Taxonomy" not in headings and "Training" not in headings and "Calibration" in headings
+    assert '<small class="reason">fewer than 5 prompts' in page  # wraps, unlike an interval
     assert "too few prompts" in page and "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
 
 
