@@ -235,7 +235,8 @@ def binned_error(
     def errors(counts: np.ndarray) -> np.ndarray:
         weight, gap, chance = gaps_of_bins(counts)
         resampled = (counts != counts[:, :1]).any(1, keepdims=True)
-        size = counts.sum(1, keepdims=True) / counts.shape[1]  # of a resample, over the sample's
+        # the size of a resample over that of the sample
+        size = np.maximum(counts.sum(1, keepdims=True), 1) / counts.shape[1]
         debiased = gap * gap - chance - resampled * sample.chance / size
         return np.sqrt(np.maximum(0, (weight * debiased).sum(1)))
 
