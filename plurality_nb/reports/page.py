@@ -155,6 +155,14 @@ def _write_both(path: Path, html: str, numbers: str) -> Path:
     return path
 
 
+def _provenance(
+    command: str | None, explore: str | None, seed: int, inputs: Sequence, settings: dict | None
+) -> dict:
+    "How a report was made, and the command that opens its pairs."
+    run = dict(command=command, explore=explore, seed=seed, versions=versions())
+    return dict(**run, inputs=list(inputs), settings=settings or {})
+
+
 # %% ../../nbs/reports/04_page.ipynb #page
 def write_page(
     models: Mapping[str, Dataset],  # name to scored comparisons with votes
