@@ -12,12 +12,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from copy import copy
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
 
+from plurality_nb.data.schema import prompt_id
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.dialects import Dialect, concerns_one_question
 from plurality_nb.judges.parsing import Answer
@@ -118,8 +120,11 @@ _LEAST_SETTINGS = dict(
 
 
 def _check_chat_settings(judge: Any) -> None:
-    if judge.base_url is not None:
-        check_address(judge.base_url)
+    if not judge.base_urls:
+        raise ContractError('base_url', 'the address of a server', 'none')
+    for url in judge.base_urls:
+        if url is not None:
+            check_address(url)
     for name, least in _LEAST_SETTINGS.items():
         value = getattr(judge, name)
         if not value >= least:
@@ -134,9 +139,10 @@ class _ChatSettings(Judge):
         self,
         model: str,  # its name on the server
         mode: str = 'binary',  # one of `MODES`
-        base_url: str | None = None,  # of the server; None: OPENAI_BASE_URL, or OpenAI
+        base_url: str | Sequence[str] | None = None,  # of one server or of several with the same
+        # model; None: OPENAI_BASE_URL, or OpenAI
         temperature: float | None = None,  # None: 0 in mode `crowd`, else 1
-        concurrency: int = 16,  # questions under way at once
+        concurrency: int = 16,  # questions under way at once, for each server
         timeout: float = 120.0,  # seconds without a sign of life; five times as long for an answer
         retries: int = 6,  # of a request, with growing pauses or as `Retry-After` says
         reply_tokens: int = 512,  # that an answer may have, thinking included
@@ -160,7 +166,12 @@ class _ChatSettings(Judge):
         self.server_seed = server_seed
         self.judge_id = judge_id
         self.extra = dict(extra or {})
-        self.base_url, self.client = base_url, client
+        self.base_urls: list[str | None] = []
+        if base_url is None or isinstance(base_url, str):
+            self.base_urls = [base_url]
+        else:
+            self.base_urls = list(base_url)
+        self.client = client
         self.per_request = votes_per_request if self.samples and self.temperature > 0 else 1
         self.dialect = Dialect()  # learned from the server
         self.answered_as: dict[str, list[str]] = {}  # what the server says it is
@@ -179,7 +190,12 @@ class _ChatFacts(_ChatSettings):
         if self.client:
             return host_of(str(self.client().base_url))
         default = os.environ.get('OPENAI_BASE_URL') or 'https://api.openai.com/v1'
-        return host_of(self.base_url or default)
+        return ', '.join(host_of(url or default) for url in self.base_urls)
+
+    @property
+    def base_url(self) -> str | None:
+        "The first address."
+        return self.base_urls[0]
 
     @property
     def reads_probabilities(self) -> bool:
@@ -562,7 +578,94 @@ class _Talk(_TalkState):
             raise Unanswered(f'the server {_NO_PROBABILITIES}') from None
 
 
+# %% ../../nbs/judges/05_chat.ipynb #several-servers
+_PROMPTS_REMEMBERED = 4096
+_SLACK = 4  # questions that a server may have more under way and still get those on its prompts
+
+
+class _ServerLoad(_Talk):
+    "A run's questions to one server of several."
+
+    def __init__(self, judge: _ChatFacts, client: Any):
+        super().__init__(judge, client)
+        self.n_under_way = 0
+
+
+class _Talks:
+    "A run's questions to all servers."
+
+    def __init__(self, judge: _ChatFacts, talks: Sequence[_ServerLoad]):
+        self.judge = judge
+        self.left = list(talks)
+        self.of_prompt: dict[str, _ServerLoad] = {}
+
+    def _choose(self, prompt: str, tried: Sequence[_ServerLoad]) -> _ServerLoad | None:
+        untried = [talk for talk in self.left if talk not in tried]
+        if not untried:
+            return None
+        least = min(untried, key=lambda talk: talk.n_under_way)
+        known = self.of_prompt.get(prompt)
+        if known in untried and known is not None:
+            least = known if known.n_under_way <= least.n_under_way + _SLACK else least
+        if len(self.of_prompt) >= _PROMPTS_REMEMBERED:
+            self.of_prompt.pop(next(iter(self.of_prompt)))
+        self.of_prompt[prompt] = least
+        return least
+
+    def _leave_out(self, talk: _ServerLoad, error: JudgeError) -> None:
+        if talk not in self.left:
+            return
+        if len(self.left) == 1:
+            raise error
+        self.left.remove(talk)
+        others = ', '.join(other.judge.host for other in self.left)
+        _log.warning(f'{error}. Others go on: {others}')
+
+    async def _ask_one(self, talk: _ServerLoad, question: Question) -> list[Answer]:
+        talk.n_under_way += 1
+        try:
+            _, answers = await talk.answer((0, question))
+        except JudgeError as error:
+            self._leave_out(talk, error)
+            answers = [Answer(error=f'unanswered: {error}')] * question.votes
+        finally:
+            talk.n_under_way -= 1
+        return answers
+
+    async def answer(self, numbered: tuple[int, Question]) -> tuple[int, list[Answer]]:
+        "As `_Talk.answer`; what one server leaves unanswered is asked of the next."
+        number, question = numbered
+        prompt = prompt_id(question.prompt)
+        came: list[Answer] = []
+        missing: list[Answer] = []
+        tried: list[_ServerLoad] = []
+        while len(came) < question.votes:
+            talk = self._choose(prompt, tried)
+            if talk is None:
+                return number, came + missing
+            tried.append(talk)
+            votes = question.votes - len(came)
+            rest = question._replace(index=question.index + len(came), votes=votes)
+            answers = await self._ask_one(talk, rest)
+            missing = [answer for answer in answers if answer.raw is None]
+            came += answers[: votes - len(missing)]
+        return number, came
+
+
 # %% ../../nbs/judges/05_chat.ipynb #chatjudge
+def _talk_with(judge: _ChatFacts, clients: Sequence[Any]) -> _Talk | _Talks:
+    if len(clients) == 1:
+        return _Talk(judge, clients[0])
+    talks = []
+    for url, client in zip(judge.base_urls, clients):
+        own = copy(
+            judge
+        )  # which names this server in messages, and learns how many answers it gives
+        own.base_urls = [url]
+        talks.append(_ServerLoad(own, client))
+    return _Talks(judge, talks)
+
+
 class ChatJudge(_ChatFacts):
     "A language model behind an OpenAI-compatible server."
 
@@ -572,8 +675,14 @@ class ChatJudge(_ChatFacts):
     ) -> Iterator[tuple[int, list[Answer]]]:
         "The answers as they come; an answer without `raw` stands for a question that got none."
         if self.client:
-            client = self.client()  # one for each event loop
+            clients = [self.client()]  # one for each event loop
         else:
-            client = open_client(self.base_url, self.timeout, self.retries)
-        talk = _Talk(self, client)
-        yield from pooled(talk.answer, enumerate(questions), self.concurrency, client.close)
+            clients = [open_client(url, self.timeout, self.retries) for url in self.base_urls]
+
+        async def close_all() -> None:
+            for client in clients:
+                await client.close()
+
+        talk = _talk_with(self, clients)
+        n_at_once = self.concurrency * len(clients)
+        yield from pooled(talk.answer, enumerate(questions), n_at_once, close_all)

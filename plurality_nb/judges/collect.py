@@ -30,10 +30,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
+import pandas as pd
 from datasets import Dataset
 from tqdm.auto import tqdm
 
-from plurality_nb.data.arrow import batches, each_value, scratch
+from plurality_nb.data.arrow import arrow_column, batches, each_value, gather_rows, scratch
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError, launch_ranks, refuse_ranks
@@ -100,6 +101,31 @@ _PAIR_COLUMNS = ['pair_id', 'prompt', 'response_a', 'response_b']
 _ROWS_IN_MEMORY = 256
 
 
+def _prompt_order(ds: Dataset) -> np.ndarray | None:
+    "Row numbers with the rows of a prompt together; None where they are so already."
+    if 'group' not in ds.column_names:
+        return None
+    codes, _ = pd.factorize(arrow_column(ds, 'group').to_numpy())
+    order = np.argsort(codes, kind='stable')
+    return None if (order[1:] > order[:-1]).all() else order
+
+
+def _pairs_by_prompt(ds: Dataset) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows with their numbers, those of a prompt together.
+
+    A server, or a local model, then reads the prompt once for all of its questions."""
+    order = _prompt_order(ds)
+    if order is None:
+        tables: Iterable = batches(ds, _PAIR_COLUMNS, _ROWS_IN_MEMORY)
+        yield from enumerate(pair for table in tables for pair in table.to_pylist())
+        return
+    selected = ds.select_columns(_PAIR_COLUMNS)
+    for start in range(0, len(order), _ROWS_IN_MEMORY):
+        rows = order[start : start + _ROWS_IN_MEMORY]
+        tables = gather_rows(selected, rows)
+        yield from zip(rows.tolist(), (pair for table in tables for pair in table.to_pylist()))
+
+
 def ordered_pairs(
     ds: Dataset,  # comparisons
     judge: Judge,
@@ -107,11 +133,11 @@ def ordered_pairs(
     personas: Sequence[str] = (),
     seed: int = 0,  # of the personas
 ) -> Iterator[OrderedPair]:
-    "Every pair in both orders; one order alone where both responses are the same."
+    """Every pair in both orders; one order alone where both responses are the same. Pairs on one
+    prompt come together, where it occurs first."""
     n_answers = _answers_an_order(judge, n_votes, personas)
     judge_id = judge_key(judge.identity())
-    pairs = (p for b in batches(ds, _PAIR_COLUMNS, _ROWS_IN_MEMORY) for p in b.to_pylist())
-    for row, pair in enumerate(pairs):
+    for row, pair in _pairs_by_prompt(ds):
         pair_id, a, b = pair['pair_id'], pair['response_a'], pair['response_b']
         voters: list[str | None] = [None] * n_answers
         if personas:
