@@ -29,12 +29,15 @@ from plurality_nb.cli.options import (
     SeedOption,
     with_option_groups,
 )
+from plurality_nb.cli.sharing import WorkerOptions, end_parts, parts_folder
 from plurality_nb.cli.voting import open_judge
 from plurality_nb.errors import ContractError, refuse_ranks
 
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
+
+    from plurality_nb.studies.workers import Workers
 
 
 # %% ../../nbs/cli/05_labelling.ipynb #scorer-options
@@ -224,6 +227,28 @@ def _evaluate(
 
 
 # %% ../../nbs/cli/05_labelling.ipynb #taxonomy
+_LABEL_ONCE = (
+    'Start it once, without torchrun, accelerate launch or srun; --workers N shares the pairs among '
+    'processes, and --ray ADDRESS among the machines of a cluster'
+)
+
+
+def _share_labelling(
+    ds: 'Dataset',
+    workers: 'Workers',
+    out: Path,
+    settings: dict[str, Any],
+    thresholds: dict[str, Any],
+) -> 'Dataset':
+    from plurality_nb.studies.row_stages import LabelStage, label_with_workers
+
+    stage = LabelStage(settings['encoder'], settings['entailment'], settings['batch_size'])
+    how = {name: settings[name] for name in ('base_rate', 'alike_as')} | thresholds
+    return label_with_workers(
+        ds, workers, parts_folder(out), stage, progress=shows_progress(), **how
+    )
+
+
 @with_option_groups
 def taxonomy_command(
     data: DataArgument,
@@ -231,6 +256,7 @@ def taxonomy_command(
     loading: LoadingOptions,
     scoring: ScorerOptions,
     asking: PromptJudgeOptions,
+    sharing: WorkerOptions,
     plural_at: _PluralAt = 0.5,
     alike_at: _AlikeAt = 0.5,
     band: _Band = 0.1,
@@ -244,7 +270,10 @@ def taxonomy_command(
     from plurality_nb.data.saving import check_save
     from plurality_nb.taxonomy.quadrants import label_taxonomy
 
-    refuse_ranks('label all pairs', 'Start it without torchrun, accelerate launch or srun')
+    refuse_ranks('label all pairs', _LABEL_ONCE)
+    workers = sharing.open()
+    if workers and scoring.prompts != 'classifier':
+        raise typer.BadParameter('want classifier with --workers or --ray', param_hint='--prompts')
     keep_inputs(out, [data, loading.people])
     check_save(out, [data, asking.store], overwrite)
     if evaluate:
@@ -253,9 +282,13 @@ def taxonomy_command(
     settings = _label_settings(scoring, asking, seed)
     thresholds: dict[str, Any] = dict(plural_at=plural_at, alike_at=alike_at)
     ds, _ = load_foreign(data, loading, out, seed)
-    ds = label_taxonomy(ds, progress=shows_progress(), **thresholds, **settings)
+    if workers is None:
+        ds = label_taxonomy(ds, progress=shows_progress(), **thresholds, **settings)
+    else:
+        ds = _share_labelling(ds, workers, out, settings, thresholds)
     _warn_unscored(ds)
     noted = {k: settings[k] for k in ['encoder', 'entailment', 'alike_as']}
     noted |= dict(prompts=scoring.prompts, base_rate=scoring.base_rate)
     save_result(ds, out, dict(taxonomy=thresholds | noted), [data], seed, overwrite)
+    end_parts(out)
     _print_quadrants(ds, band, thresholds)

@@ -21,6 +21,7 @@ from plurality_nb.cli.options import (
     given_options,
     with_option_groups,
 )
+from plurality_nb.cli.sharing import WorkerOptions, end_parts, parts_folder
 from plurality_nb.errors import refuse_ranks
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ _AudienceOption = Annotated[
 
 # %% ../../nbs/cli/09_scoring.ipynb #score
 _ONE_PROCESS = (
-    'Start it without torchrun, accelerate launch or srun; for several devices, score parts of the '
-    'data, each in a process with a device of its own (CUDA_VISIBLE_DEVICES)'
+    'Start it once, without torchrun, accelerate launch or srun; --workers N shares the pairs among '
+    'processes, one a GPU, and --ray ADDRESS among the machines of a cluster'
 )
 
 
@@ -110,6 +111,7 @@ def score_command(
     out: OutOption,
     loading: LoadingOptions,
     scoring: ScoringOptions,
+    sharing: WorkerOptions,
     model: Annotated[
         str,
         typer.Option(
@@ -124,14 +126,21 @@ def score_command(
     "Give both responses a reward, and mark the prompts that the model was trained on."
     from plurality_nb.data.saving import check_save
     from plurality_nb.rewards.model import score
+    from plurality_nb.studies.row_stages import score_with_workers
 
     refuse_ranks('score all pairs', _ONE_PROCESS)
     keep_inputs(out, [data, loading.people])
     check_save(out, [data, model], overwrite)
     options = given_options(scoring) | dict(lenient=loading.lenient)
-    scorer = _load_scorer(model, options, audience)
-    ds, _ = load_foreign(data, loading, out, seed)
-    scored = score(ds, scorer, seed, shows_progress())
-    record = _scorer_record(scorer)
+    workers = sharing.open()
+    if workers is None:
+        scorer = _load_scorer(model, options, audience)
+        ds, _ = load_foreign(data, loading, out, seed)
+        scored, record = score(ds, scorer, seed, shows_progress()), _scorer_record(scorer)
+    else:
+        ds, _ = load_foreign(data, loading, out, seed)
+        folder, shown = parts_folder(out), shows_progress()
+        scored, record = score_with_workers(ds, model, workers, folder, options, audience, shown)
     _warn_seen(scored, record['model'])
     save_result(scored, out, dict(score=record), [data, model], seed, overwrite)
+    end_parts(out)

@@ -37,6 +37,7 @@ from plurality_nb.cli.options import (
     given_options,
     with_option_groups,
 )
+from plurality_nb.cli.sharing import WorkerOptions, end_parts, parts_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
     from plurality_nb.judges.collect import Asked, Budget
     from plurality_nb.judges.prompts import AnyJudge, Judge
+    from plurality_nb.studies.row_stages import JudgeFacts
+    from plurality_nb.studies.workers import Workers
 
 
 # %% ../../nbs/cli/04_voting.ipynb #asking-options
@@ -67,7 +70,7 @@ class AskingOptions:
 class ServerOptions:
     "How a server is reached, for chat: judges."
 
-    base_url: str | None = None
+    base_url: list[str] | None = None
     concurrency: Annotated[int | None, typer.Option(min=1)] = None
     timeout: float | None = None
     retries: Annotated[int | None, typer.Option(min=0)] = None
@@ -125,14 +128,9 @@ def _parse_extra(text: str) -> dict:
         raise ContractError('extra', 'a JSON object', got) from None
 
 
-def open_judge(
-    name: str,  # as for `load_judge`
-    options: Mapping[str, Any],  # those that were given, from the three groups
-    seed: int,
-) -> 'Judge':
-    "The judge with the settings that were given."
+def _judge_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    "What `load_judge` takes."
     from plurality_nb.data.loading import load_comparisons
-    from plurality_nb.judges.registry import load_judge
 
     settings = dict(options)
     if 'crowd' in settings:
@@ -141,7 +139,18 @@ def open_judge(
         settings['examples'] = load_comparisons(settings['examples'], strict=False)
     if 'extra' in settings:
         settings['extra'] = _parse_extra(settings['extra'])
-    return load_judge(name, seed, **settings)
+    return settings
+
+
+def open_judge(
+    name: str,  # as for `load_judge`
+    options: Mapping[str, Any],  # those that were given, from the three groups
+    seed: int,
+) -> 'Judge':
+    "The judge with the settings that were given."
+    from plurality_nb.judges.registry import load_judge
+
+    return load_judge(name, seed, **_judge_settings(options))
 
 
 # %% ../../nbs/cli/04_voting.ipynb #take-shard
@@ -172,7 +181,8 @@ def _refuse_launch(shard: str | None) -> None:
     if shard != part:
         refuse_ranks(
             'ask all questions, and pay for them',
-            'Start it once, with more `--concurrency` if need be; or start every process with a '
+            'Start it once, with more `--concurrency` for a server, or `--workers N` for local: and '
+            'reward: judges if need be; or start every process with a '
             f'part of its own, here `--shard {part}`, and with its own `--store` and `--out`',
         )
 
@@ -406,6 +416,36 @@ _VoteCountOption = Annotated[
 ]
 
 
+# %% ../../nbs/cli/04_voting.ipynb #share-votes
+def _check_shared(workers: 'Workers | None', voting: VotingOptions) -> None:
+    from plurality_nb.errors import ContractError
+    from plurality_nb.judges.collect import Budget
+
+    if workers and voting.settings()['budget'] != Budget():
+        raise ContractError('max_questions', 'no limit with workers', 'one', 'Leave it out')
+
+
+def _share_votes(
+    ds: 'Dataset',
+    judge: str,
+    options: Mapping[str, Any],
+    votes: int,
+    how: Mapping[str, Any],
+    workers: 'Workers',
+    out: Path,
+) -> 'tuple[Asked, JudgeFacts]':
+    "Votes by several processes, and who gave them."
+    from plurality_nb.studies.row_stages import JudgeStage, ask_with_workers
+
+    own = {name: how[name] for name in ('personas', 'seed', 'retry_failed') if how[name]}
+    if how['store']:
+        own['store'] = str(how['store'].resolve())
+    stage = JudgeStage(judge, _judge_settings(options), votes, own, how['seed'])
+    asked, facts = ask_with_workers(ds, stage, workers, parts_folder(out), how['progress'])
+    _refuse_no_votes(asked, how['store'])
+    return asked, facts
+
+
 # %% ../../nbs/cli/04_voting.ipynb #vote
 @with_option_groups
 def vote_command(
@@ -416,6 +456,7 @@ def vote_command(
     server: ServerOptions,
     local: LocalJudgeOptions,
     voting: VotingOptions,
+    sharing: WorkerOptions,
     out: _VoteFileOption = None,
     votes: _VoteCountOption = 10,
     seed: SeedOption = 0,
@@ -431,8 +472,11 @@ def vote_command(
     inputs = [data, loading.people, asking.examples, voting.personas]
     _check_vote_file(out, [*inputs, judge], voting.dry_run, overwrite)
     _check_store(voting.store, out, inputs)
-    opened = open_judge(judge, given_options(asking, server, local), seed)
-    how['store'] = _answers_file(voting.store, out, opened)
+    workers = None if voting.dry_run else sharing.open()
+    _check_shared(workers, voting)
+    options = given_options(asking, server, local)
+    opened: Any = None if workers else open_judge(judge, options, seed)
+    how['store'] = voting.store if workers else _answers_file(voting.store, out, opened)
     ds, _ = load_foreign(data, loading, out, seed)
     if voting.shard:
         ds = take_shard(ds, voting.shard)
@@ -440,12 +484,16 @@ def vote_command(
     if voting.dry_run or out is None:
         print_facts(plan_votes(ds, opened, votes, **how), as_json)
         return
-    asked = _ask(ds, opened, votes, how)
+    if workers:
+        asked, opened = _share_votes(ds, judge, options, votes, how, workers, out)
+    else:
+        asked = _ask(ds, opened, votes, how)
     settings = dict(judge=judge, votes=votes, seed=seed, personas=len(how['personas']))
     settings['corrected'] = voting.correct_order
     facts = _write_votes(ds, opened, asked, out, settings, [data], overwrite)
     print_facts(facts, as_json, why_unknown(opened))
     _end_answers_file(how['store'], voting.store, asked.account)
+    end_parts(out)
 
 
 # %% ../../nbs/cli/04_voting.ipynb #store

@@ -9,6 +9,7 @@ __all__ = [
     'NothingScored',
     'check_scored',
     'Predictions',
+    'with_predictions',
     'RewardModel',
     'find_model',
     'score',
@@ -16,7 +17,7 @@ __all__ = [
 
 # %% ../../nbs/rewards/04_model.ipynb #imports
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,10 +136,21 @@ def _doubt_columns(
     return {name: nothing for name in DOUBT_COLUMNS if name in ds.column_names}
 
 
-# %% ../../nbs/rewards/04_model.ipynb #is-seen
-def _is_seen(ds: Dataset, groups: frozenset[str]) -> list[bool]:
-    "Whether a model that has learned from some groups has seen each row's prompt."
-    return is_among(ds, groups).tolist()
+# %% ../../nbs/rewards/04_model.ipynb #with-predictions
+def with_predictions(
+    ds: Dataset,  # comparisons
+    predicted: Predictions,  # of all their rows
+    seen: Sequence[bool] | np.ndarray,  # (rows,): whether the model was trained on the prompt
+    name: str,  # of the model, for messages
+    set_aside: dict[str, int],  # why pairs were not read, to how many
+) -> Dataset:  # as of `RewardModel.score`
+    "Comparisons with what a model says of them."
+    rewards = finite_rewards(predicted.rewards, name)
+    reward_a, reward_b = check_scored(rewards, name, set_aside)
+    columns = _outcome_columns(predicted.outcomes, ~np.isnan(reward_a))
+    columns |= dict(reward_a=reward_a, reward_b=reward_b)
+    columns |= _doubt_columns(predicted.doubts, ds)
+    return with_columns(ds, seen=np.asarray(seen, dtype=bool).tolist(), **columns)
 
 
 # %% ../../nbs/rewards/04_model.ipynb #rewardmodel-2
@@ -177,12 +189,8 @@ class RewardModel(_Predictor):
     ):  # the same rows with `reward_a`, `reward_b`, `seen`, `prob_a`, `prob_b`, `prob_tie`
         "Comparisons with this model's rewards, and with the votes that it predicts."
         predicted = self.predictions(ds, progress)
-        rewards = finite_rewards(predicted.rewards, self.name)
-        reward_a, reward_b = check_scored(rewards, self.name, self.set_aside)
-        columns = _outcome_columns(predicted.outcomes, ~np.isnan(reward_a))
-        columns |= dict(reward_a=reward_a, reward_b=reward_b)
-        columns |= _doubt_columns(predicted.doubts, ds)
-        return with_columns(ds, seen=_is_seen(ds, self.groups), **columns)
+        seen = is_among(ds, self.groups).tolist()
+        return with_predictions(ds, predicted, seen, self.name, self.set_aside)
 
     def for_audience(
         self,

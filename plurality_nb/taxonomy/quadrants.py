@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     'quadrant_of',
+    'add_taxonomy',
     'label_taxonomy',
     'uncertain_rows',
     'without_doubtful',
@@ -53,6 +54,28 @@ def quadrant_of(
     return names[np.where(np.isnan(plural + alike), len(QUADRANTS), place)].tolist()
 
 
+# %% ../../nbs/taxonomy/18_quadrants.ipynb #add-taxonomy
+def add_taxonomy(
+    ds: Dataset,  # comparisons
+    plurality: np.ndarray,  # (rows,): in [0, 1], nan where unknown
+    likeness: pd.DataFrame,  # (rows, 3): as from `likeness_scores`
+    plural_at: float = 0.5,  # threshold, as in `quadrant_of`
+    alike_at: float = 0.5,  # threshold, as in `quadrant_of`
+    alike_as: str = 'would_tie',  # or 'same_meaning': which is the indistinguishability
+) -> Dataset:  # as of `label_taxonomy`
+    "Comparisons with scores that are there already, and the quadrants that follow."
+    check_alike_as(alike_as)
+    indistinguishability = likeness[alike_as].to_numpy(float)
+    return with_columns(
+        ds,
+        plurality=plurality,
+        indistinguishability=indistinguishability,
+        quadrant=quadrant_of(plurality, indistinguishability, plural_at, alike_at),
+        same_meaning=likeness.same_meaning.to_numpy(float),
+        doubtful=likeness.doubtful.to_numpy(bool),
+    )
+
+
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #label-taxonomy
 def label_taxonomy(
     ds: Dataset,  # comparisons
@@ -80,15 +103,7 @@ def label_taxonomy(
         entailment,
         batch_size,
     )
-    indistinguishability = scores[alike_as].to_numpy(float)
-    return with_columns(
-        ds,
-        plurality=plurality,
-        indistinguishability=indistinguishability,
-        quadrant=quadrant_of(plurality, indistinguishability, plural_at, alike_at),
-        same_meaning=scores.same_meaning.to_numpy(float),
-        doubtful=scores.doubtful.to_numpy(bool),
-    )
+    return add_taxonomy(ds, plurality, scores, plural_at, alike_at, alike_as)
 
 
 # %% ../../nbs/taxonomy/18_quadrants.ipynb #taxonomy-scores
