@@ -21,7 +21,7 @@ from plurality_nb.cli.comparisons import (
     reading_of,
     save_result,
 )
-from .messages import show_message, shows_progress
+from plurality_nb.cli.messages import show_message, shows_progress
 from plurality_nb.cli.options import (
     DataArgument,
     OutOption,
@@ -29,15 +29,16 @@ from plurality_nb.cli.options import (
     SeedOption,
     with_option_groups,
 )
-from .sharing import WorkerOptions, end_parts, parts_folder
-from .voting import open_judge
-from ..errors import ContractError, refuse_ranks
+from plurality_nb.cli.sharing import WorkerOptions, end_parts, parts_folder
+from plurality_nb.cli.voting import open_judge
+from plurality_nb.errors import ContractError, refuse_ranks
 
 if TYPE_CHECKING:
     import pandas as pd
     from datasets import Dataset
 
     from plurality_nb.studies.workers import Workers
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #scorer-options
 @dataclass(kw_only=True)
@@ -51,6 +52,7 @@ class ScorerOptions:
     alike_as: Annotated[Literal['would_tie', 'same_meaning'], typer.Option()] = 'would_tie'
     batch_size: Annotated[int, typer.Option(min=1)] = 32
 
+
 # %% ../../nbs/cli/05_labelling.ipynb #prompt-judge-options
 @dataclass(kw_only=True)
 class PromptJudgeOptions:
@@ -60,6 +62,7 @@ class PromptJudgeOptions:
     store: Path | None = None
     answers: Annotated[int, typer.Option(min=1)] = 5
     calibrate_on: Annotated[int, typer.Option(min=0)] = 100
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #scorer
 def _scorer_settings(
@@ -93,6 +96,7 @@ def _label_settings(
         **_scorer_settings(scoring, asking, seed),
     )
 
+
 # %% ../../nbs/cli/05_labelling.ipynb #base-rate
 def parse_base_rate(
     text: str | None,  # of --base-rate
@@ -108,6 +112,7 @@ def parse_base_rate(
         want = f"want a share between 0 and 1, or 'estimate', got {text!r}"
         raise typer.BadParameter(want, param_hint='--base-rate')
     return rate
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #thresholds
 _PluralAt = Annotated[
@@ -146,6 +151,7 @@ def _warn_unscored(ds: 'Dataset') -> None:
             'their prompts could not be scored'
         )
 
+
 # %% ../../nbs/cli/05_labelling.ipynb #evaluate
 _Evaluate = Annotated[
     bool,
@@ -178,6 +184,7 @@ def _yardstick_files(data: str) -> list[Path]:
     if not path.is_file():
         raise typer.BadParameter(f'want a file or folder, got {data!r}', param_hint='DATA')
     return [path]
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #print-areas
 def _evaluate(
@@ -217,6 +224,7 @@ def _evaluate(
         table.to_csv(temporary, index=False)
     areas = table.pivot_table('value', ['statistic', 'yardstick'], 'score', sort=False)
     print(areas.round(3).to_string())
+
 
 # %% ../../nbs/cli/05_labelling.ipynb #taxonomy
 _LABEL_ONCE = (

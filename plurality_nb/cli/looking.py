@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .comparisons import LoadingOptions, load_foreign, restrict_voters
-from .messages import print_json
+from plurality_nb.cli.comparisons import LoadingOptions, load_foreign, restrict_voters
+from plurality_nb.cli.messages import print_json
 from plurality_nb.cli.options import (
     DataArgument,
     JsonOption,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from plurality_nb.data.catalog import Source
+
 
 # %% ../../nbs/cli/03_looking.ipynb #print-card
 def _print_account(account: dict) -> None:
@@ -48,6 +49,7 @@ def _card_json(
     if by_trait is not None:
         facts['split_by'] = {trait: json.loads(by_trait.to_json(orient='index'))}
     return facts
+
 
 # %% ../../nbs/cli/03_looking.ipynb #inspect
 @with_option_groups
@@ -78,6 +80,7 @@ def inspect_command(
     if by_trait is not None:
         print(f'\n{by_trait.round(3).to_string()}')
 
+
 # %% ../../nbs/cli/03_looking.ipynb #sources
 def _print_source(name: str, source: 'Source') -> None:
     print(f'{name:24} {source.id}  [{source.licence}]')
@@ -96,6 +99,7 @@ def sources_command(as_json: JsonOption = False) -> None:
         return
     for name, source in SOURCES.items():
         _print_source(name, source)
+
 
 # %% ../../nbs/cli/03_looking.ipynb #formats
 def formats_command(as_json: JsonOption = False) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
-from .messages import show_message, shows_progress
+from plurality_nb.cli.comparisons import LoadingOptions, keep_inputs, load_foreign, save_result
+from plurality_nb.cli.messages import show_message, shows_progress
 from plurality_nb.cli.options import (
     DataArgument,
     OutOption,
@@ -21,13 +21,14 @@ from plurality_nb.cli.options import (
     given_options,
     with_option_groups,
 )
-from .sharing import WorkerOptions, end_parts, parts_folder
-from ..errors import refuse_ranks
+from plurality_nb.cli.sharing import WorkerOptions, end_parts, parts_folder
+from plurality_nb.errors import refuse_ranks
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
     from plurality_nb.rewards.model import RewardModel
+
 
 # %% ../../nbs/cli/09_scoring.ipynb #reading-options
 @dataclass(kw_only=True)
@@ -40,6 +41,7 @@ class ReadingOptions:
     dtype: str | None = None
     trust_remote_code: Annotated[bool | None, typer.Option('--trust-remote-code')] = None
 
+
 # %% ../../nbs/cli/09_scoring.ipynb #scoring-options
 @dataclass(kw_only=True)
 class ScoringOptions(ReadingOptions):
@@ -47,6 +49,7 @@ class ScoringOptions(ReadingOptions):
 
     revision: str | None = None
     base: str | None = None
+
 
 # %% ../../nbs/cli/09_scoring.ipynb #score-steps
 def _load_scorer(
@@ -83,6 +86,7 @@ def _warn_seen(scored: 'Dataset', name: str) -> None:
             'they are marked in `seen` and left out of statistics'
         )
 
+
 # %% ../../nbs/cli/09_scoring.ipynb #audience-option
 _AudienceOption = Annotated[
     str | None,
@@ -99,7 +103,6 @@ _ONE_PROCESS = (
     'Start it once, without torchrun, accelerate launch or srun; --workers N shares the pairs among '
     'processes, one a GPU, and --ray ADDRESS among the machines of a cluster'
 )
-
 
 
 @with_option_groups

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from .comparisons import StageOptions, load_stage, parse_pairs
-from .messages import command_line, show_message, shows_progress
-from .options import DataArgument, SeedOption, VotesOption, with_option_groups
+from plurality_nb.cli.comparisons import StageOptions, load_stage, parse_pairs
+from plurality_nb.cli.messages import command_line, show_message, shows_progress
+from plurality_nb.cli.options import DataArgument, SeedOption, VotesOption, with_option_groups
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
 
 # %% ../../nbs/cli/08_training.ipynb #full-model-options
 @dataclass(kw_only=True)
@@ -41,6 +42,7 @@ class FullModelOptions:
     lenient: Annotated[bool | None, typer.Option('--lenient')] = None
     center: Annotated[float | None, typer.Option(min=0)] = None
 
+
 # %% ../../nbs/cli/08_training.ipynb #memory-options
 @dataclass(kw_only=True)
 class MemoryOptions:
@@ -54,6 +56,7 @@ class MemoryOptions:
     restart: Annotated[bool, typer.Option('--restart')] = False
     trust_remote_code: Annotated[bool | None, typer.Option('--trust-remote-code')] = None
     settings: Annotated[str | None, typer.Option('--set', metavar='NAME=VALUE,...')] = None
+
 
 # %% ../../nbs/cli/08_training.ipynb #trainer-settings
 _TRAINER_NAMES = dict(  # option to what the trainer calls it
@@ -90,6 +93,7 @@ def trainer_settings(
     further = parse_pairs(memory.settings, '--set')
     return settings | {name: _parse_setting(text) for name, text in further.items()}
 
+
 # %% ../../nbs/cli/08_training.ipynb #training-log
 @contextmanager
 def _training_log() -> Iterator[None]:
@@ -106,6 +110,7 @@ def _training_log() -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.propagate = True
+
 
 # %% ../../nbs/cli/08_training.ipynb #train-full
 def _train_full(
@@ -132,6 +137,7 @@ def _train_full(
         sys.exit(0)
     show_message(f'wrote {out}')
     return trainer.trained | trainer.evaluated
+
 
 # %% ../../nbs/cli/08_training.ipynb #train-probe
 def _refuse_full_options(full: FullModelOptions, memory: MemoryOptions) -> None:
@@ -161,6 +167,7 @@ def _train_probe(ds: 'Dataset', out: Path, members: int, common: dict[str, Any])
         show_message(f'wrote {probe.save(out)}')
     return probe.settings
 
+
 # %% ../../nbs/cli/08_training.ipynb #check-model-folder
 def _check_model_folder(out: Path, model: str, inputs: list) -> None:
     "Stops if the model would replace an input or something that is not a model."
@@ -184,6 +191,7 @@ def _evaluated_prompts(paths: list[Path]) -> 'Dataset | tuple[()]':
         return ()
     evaluated = [load_comparisons(path, strict=False) for path in paths]
     return concatenate_datasets([ds.select_columns(['prompt', 'group']) for ds in evaluated])
+
 
 # %% ../../nbs/cli/08_training.ipynb #print-training
 _VALUES_PRINTED = 20
@@ -210,6 +218,7 @@ def _print_audiences(learned: dict) -> None:
         print(f'{row["value"]:20} {row["whole_loss"]:.4f} {row["own_loss"]:.4f}  {people}')
     print(f'gain {gain:.4f}, standard error {learned["gain_error"]:.4f}')
     print(f'worst: {learned["worst_whole"]}, with its own {learned["worst_own"]}')
+
 
 # %% ../../nbs/cli/08_training.ipynb #train-options
 _ModelFolderOption = Annotated[
@@ -295,6 +304,7 @@ _MissingOption = Annotated[
     ),
 ]
 
+
 # %% ../../nbs/cli/08_training.ipynb #check-kind
 def _training_note(data: str) -> dict[str, Any]:
     from plurality_nb.data.saving import read_settings
@@ -309,6 +319,7 @@ def _check_kind(model: str, ensemble: int, by_trait: str | None) -> None:
             raise typer.BadParameter('want --model probe, got a full model', param_hint=option)
     if ensemble and by_trait:
         raise typer.BadParameter('want one probe, got an ensemble', param_hint='--by-trait')
+
 
 # %% ../../nbs/cli/08_training.ipynb #train
 @with_option_groups

@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+
 # %% ../../nbs/data/17_catalog.ipynb #source
 class Source(NamedTuple):
     "A data set by name."
@@ -35,6 +36,7 @@ class Source(NamedTuple):
     label_source: str | None = None  # `label_source` of its labels, if other than the format's
     reason: str | None = None  # why the rule is as it is, where that is not obvious
 
+
 # %% ../../nbs/data/17_catalog.ipynb #is-hub-id
 HUB_DATASETS = 'https://huggingface.co/datasets/'
 
@@ -46,6 +48,7 @@ def is_hub_id(
 ) -> bool:
     "Whether a name has the form of an id on the Hub, such as user/name."
     return _HUB_ID.fullmatch(name) is not None
+
 
 # %% ../../nbs/data/17_catalog.ipynb #catalog-class
 def _to_source(entry: Mapping) -> Source:
@@ -79,6 +82,7 @@ class _Catalog(Mapping[str, Source]):
 
 
 SOURCES: Mapping[str, Source] = _Catalog()
+
 
 # %% ../../nbs/data/17_catalog.ipynb #source-table
 def _table_row(name: str, source: Source) -> list[str]:

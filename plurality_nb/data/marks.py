@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
+
 # %% ../../nbs/data/21_marks.ipynb #folded
 def _look_alikes() -> dict[int, str]:
     table = files('plurality_nb') / 'resources' / 'look_alikes.tsv'
@@ -39,6 +40,7 @@ def _fold(text: str) -> Iterator[tuple[str, int]]:
     known = {character: _folded_character(character) for character in set(text)}
     return ((known[character], i) for i, character in enumerate(text) if known[character])
 
+
 # %% ../../nbs/data/21_marks.ipynb #compact
 def _is_blank_in_mark(before: str, after: str) -> bool:
     "Whether a mark would go on across the blank between two characters."
@@ -55,6 +57,7 @@ def _compact(text: str) -> tuple[str, list[int]]:
         if not (is_blank and kept and _is_blank_in_mark(kept[-1][0], after)):
             kept.append((character, place))
     return ''.join(character for character, _ in kept), [place for _, place in kept]
+
 
 # %% ../../nbs/data/21_marks.ipynb #turn-marks
 _PIPED = (
@@ -76,6 +79,7 @@ _IN_BRACKETS = (
     r'|\]~!?b[\[\]]|\[e~\[|\]<\]'  # MiniMax
 )
 _ANY_TURN_MARK = re.compile(f'(?={_PIPED}|{_ANGLED}|{_IN_BRACKETS})')
+
 
 # %% ../../nbs/data/21_marks.ipynb #break-turn-marks
 def _break_own_marks(text: str, marks: Sequence[str]) -> str:

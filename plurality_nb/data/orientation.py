@@ -9,8 +9,9 @@ __all__ = ['chosen_sign', 'turn_ballots', 'swap_sides']
 import numpy as np
 from datasets import Dataset
 
-from .arrow import take
-from .build import number_column, with_columns
+from plurality_nb.data.arrow import take
+from plurality_nb.data.build import number_column, with_columns
+
 
 # %% ../../nbs/data/04_orientation.ipynb #chosen-sign
 def chosen_sign(
@@ -18,6 +19,7 @@ def chosen_sign(
 ) -> np.ndarray:  # (rows,): 1 where A is the chosen response, -1 where B is
     "The sign that turns a difference A - B into chosen - rejected."
     return np.where(number_column(ds, 'label') < 0.5, -1.0, 1.0)
+
 
 # %% ../../nbs/data/04_orientation.ipynb #turn-ballots
 _OPPOSITE_VOTE = dict(a='b', b='a')
@@ -34,6 +36,7 @@ def turn_ballots(
         ]
         for row in ballots
     ]
+
 
 # %% ../../nbs/data/04_orientation.ipynb #swap-sides
 def swap_sides(

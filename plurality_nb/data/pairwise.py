@@ -16,7 +16,7 @@ from plurality_nb.data.cells import (
     looks_like_conversation,
     parse_nested,
 )
-from .checks import as_turns
+from plurality_nb.data.checks import as_turns
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -31,11 +31,12 @@ from plurality_nb.data.judgements import (
     sign_vote,
     winner_column,
 )
-from .trl import trl_row
-from ..errors import ContractError, LeftOut
+from plurality_nb.data.trl import trl_row
+from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/13_pairwise.ipynb #pairwise-formats
 PAIRWISE_FORMATS: dict[str, Format] = {}
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #comparisons
 @register_format(PAIRWISE_FORMATS, 'comparisons', 'prompt', 'response_a', 'response_b')
@@ -52,6 +53,7 @@ def _with_conversations(row: SourceRow) -> SourceRow:
     if looks_like_conversation(row.get('prompt')):
         columns = (*columns, 'prompt')
     return {**row, **{column: as_conversation(row[column], column) for column in columns}}
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #transcript-turns
 _TRANSCRIPT_TURN = re.compile(r'\n\n(Human|Assistant):(?: |$)?')
@@ -75,6 +77,7 @@ def transcript_turns(
         dict(role=_TRANSCRIPT_ROLES[speaker], content=content)
         for speaker, content in zip(parts[::2], parts[1::2])
     ]
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #trl
 def _is_transcript(row: SourceRow) -> bool:
@@ -107,6 +110,7 @@ def _read_hh(row: SourceRow) -> dict:
         sides['prompt'] = _transcript_prompt(f'\n\n{prompt.strip()}')
     return trl_row({**row, **sides})
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt
 @register_format(
     PAIRWISE_FORMATS,
@@ -128,6 +132,7 @@ def _read_webgpt(row: SourceRow) -> dict:
         score_a=as_number(row['score_0']),
         score_b=as_number(row['score_1']),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #ratings
 def _only_by_name(row: SourceRow) -> bool:
@@ -151,6 +156,7 @@ def _read_ratings(row: SourceRow) -> dict:
         return {**row, **ratings, 'label': binary_label(vote), 'label_source': 'annotator'}
     return {**_without(row, ['annotator']), **ratings, **one_person(vote, row['annotator'])}
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #webgpt-raw
 @register_format(
     PAIRWISE_FORMATS,
@@ -172,6 +178,7 @@ def _read_webgpt_raw(row: SourceRow) -> dict:
             score_1=second['score'],
         )
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #summaries
 def _summarised_post(info: Mapping) -> str:
@@ -202,6 +209,7 @@ def _read_summaries(row: SourceRow) -> dict:
         batch=row.get('batch'),
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #shp
 @register_format(
     PAIRWISE_FORMATS,
@@ -223,6 +231,7 @@ def _read_shp(row: SourceRow) -> dict:
         upvotes_b=as_number(row.get('score_B')),
         domain=row.get('domain'),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #first-turns
 def _conversation(row: SourceRow, column: str) -> list[dict]:
@@ -248,6 +257,7 @@ def _first_turns(side_a: list[dict], side_b: list[dict]) -> dict:
         response_b=side_b[start]['content'],
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #arena-vote
 _ARENA_WINNERS = {
     'model_a': 'a',
@@ -263,6 +273,7 @@ _ARENA_WINNERS = {
 def _arena_vote(row: SourceRow, judge: object) -> dict:
     "The vote of whoever is named; loading moves it where that is a language model."
     return one_person(as_vote(row['winner'], _ARENA_WINNERS, 'winner'), judge)
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #mt-bench
 def _has_no_timestamp(row: SourceRow) -> bool:
@@ -289,6 +300,7 @@ def _read_mt_bench(row: SourceRow) -> dict:
         model_b=row['model_b'],
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #arena
 @register_format(
     PAIRWISE_FORMATS,
@@ -308,6 +320,7 @@ def _read_arena(row: SourceRow) -> dict:
         language=row.get('language'),
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #arena-55k
 @register_format(
     PAIRWISE_FORMATS,
@@ -326,6 +339,7 @@ def _read_arena_55k(row: SourceRow) -> dict:
         model_a=row.get('model_a'),
         model_b=row.get('model_b'),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #pandalm
 def _instruction(row: SourceRow) -> str:
@@ -361,6 +375,7 @@ def _read_pandalm(row: SourceRow) -> dict:
         ],
     )
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #alpaca-farm
 @register_format(
     PAIRWISE_FORMATS,
@@ -378,6 +393,7 @@ def _read_alpaca_farm(row: SourceRow) -> dict:
         response_a=row['output_1'],
         response_b=row['output_2'],
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #multipref
 _MULTIPREF_VOTES = {
@@ -400,6 +416,7 @@ def _multipref_ballots(row: SourceRow, expertise: str) -> list[dict]:
         for annotation in annotations
     ]
 
+
 # %% ../../nbs/data/13_pairwise.ipynb #read-multipref
 @register_format(
     PAIRWISE_FORMATS,
@@ -420,6 +437,7 @@ def _read_multipref(row: SourceRow) -> dict:
         model_b=row.get('model_b'),
         category=row.get('category'),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #helpsteer2
 @register_format(
@@ -443,6 +461,7 @@ def _read_helpsteer2(row: SourceRow) -> dict:
         label_source='majority',
         split=row.get('split'),
     )
+
 
 # %% ../../nbs/data/13_pairwise.ipynb #helpsteer3
 @register_format(

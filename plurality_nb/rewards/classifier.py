@@ -21,13 +21,13 @@ from datasets import Dataset
 from torch import nn
 
 # %% ../../nbs/rewards/06_classifier.ipynb #imports-2
-from ..errors import ContractError
-from ..models.adapters import find_adapter, load_adapter
-from ..models.attention import tree_attention
-from ..models.heads import widen_head
-from ..models.packing import Pair, longest_in_memory, micro_batches, token_budget
-from ..models.sharing import may_share, packable, pair_outputs
-from ..models.templates import TEMPLATE_DATE, writes_date
+from plurality_nb.errors import ContractError
+from plurality_nb.models.adapters import find_adapter, load_adapter
+from plurality_nb.models.attention import tree_attention
+from plurality_nb.models.heads import widen_head
+from plurality_nb.models.packing import Pair, longest_in_memory, micro_batches, token_budget
+from plurality_nb.models.sharing import may_share, packable, pair_outputs
+from plurality_nb.models.templates import TEMPLATE_DATE, writes_date
 from plurality_nb.models.tokens import (
     ReadComparisons,
     ReadingRules,
@@ -42,19 +42,20 @@ from plurality_nb.models.weights import (
     load_pretrained,
     settle_padding,
 )
-from ..progress import progress_bar
-from .baselines import PairOfRewards
-from .model import Predictions, RewardModel
-from .objectives import OBJECTIVES
+from plurality_nb.progress import progress_bar
+from plurality_nb.rewards.baselines import PairOfRewards
+from plurality_nb.rewards.model import Predictions, RewardModel
+from plurality_nb.rewards.objectives import OBJECTIVES
 from plurality_nb.rewards.outcomes import (
     OUTCOME_OBJECTIVES,
     check_outcome_settings,
     predicted_outcomes,
 )
-from .saving import read_training
+from plurality_nb.rewards.saving import read_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #settle
 def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
@@ -64,6 +65,7 @@ def _longest_text(model: Any, tokenizer: 'PreTrainedTokenizerBase') -> int:
     config = model.config.get_text_config()
     limits = [tokenizer.model_max_length, getattr(config, 'max_position_embeddings', None)]
     return min(limit for limit in limits if limit)
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier-fields
 @dataclass(kw_only=True)
@@ -81,6 +83,7 @@ class _ClassifierFields(RewardModel):
     date: str | None = None  # that templates take for today's; None: that of its training
     identity: dict = field(default_factory=dict, repr=False)  # which model it is
 
+
 # %% ../../nbs/rewards/06_classifier.ipynb #reading-classifier
 def _check_labels(labels: int, settings: dict, name: str) -> None:
     "Stops at a model with several outputs, unless it was trained here to have as many."
@@ -88,6 +91,7 @@ def _check_labels(labels: int, settings: dict, name: str) -> None:
     if objective not in OUTCOME_OBJECTIVES or labels != OBJECTIVES[objective].outputs:
         raise ContractError('model', 'a reward model, with one label', f'{labels} labels')
     check_outcome_settings(settings, name)
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #reading-classifier-2
 @dataclass(kw_only=True)
@@ -122,6 +126,7 @@ class _ReadingClassifier(_ClassifierFields):
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+
 # %% ../../nbs/rewards/06_classifier.ipynb #score-pairs
 _PAIRS_PACKED_TOGETHER = 2048
 
@@ -151,6 +156,7 @@ def _score_pairs(
             # Not nan, which stands for a pair that was too long to read.
             outputs[..., piece['pairs'].numpy()] = np.where(np.isfinite(scores), scores, np.inf)
     return outputs
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #score-part
 def _score_part(classifier: _ReadingClassifier, part: dict[str, list]) -> np.ndarray:
@@ -182,6 +188,7 @@ def _fitting(classifier: _ReadingClassifier, read: ReadComparisons) -> Dataset:
     classifier.set_aside = dict(reasons)
     return tokens
 
+
 # %% ../../nbs/rewards/06_classifier.ipynb #output-classifier
 @dataclass(kw_only=True)
 class _OutputClassifier(_ReadingClassifier):
@@ -207,6 +214,7 @@ class _OutputClassifier(_ReadingClassifier):
                 self.share = may_share(self.model, pairs, self.pad, self.max_length, brief=True)
             outputs[..., part['row']] = _score_part(self, part)
         return outputs
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #classifier
 @dataclass(kw_only=True)
@@ -246,6 +254,7 @@ class Classifier(_OutputClassifier):
         rewards = PairOfRewards(*outputs[0])
         return Predictions(rewards, predicted_outcomes(torch.from_numpy(outputs), self.settings))
 
+
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier
 def _load_any(
     name: str | Path,
@@ -271,6 +280,7 @@ def _load_any(
         dtype,
         trust_remote_code,
     )
+
 
 # %% ../../nbs/rewards/06_classifier.ipynb #load-classifier-2
 def _load_classifier(

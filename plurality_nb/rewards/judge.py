@@ -12,12 +12,13 @@ import numpy as np
 from datasets import Dataset
 from scipy.special import expit
 
-from ..data.build import from_rows, number_column
-from ..data.checks import check_row
-from ..data.schema import OUTCOMES
-from ..errors import ContractError
-from ..judges.prompts import Question
-from .model import NothingScored, RewardModel
+from plurality_nb.data.build import from_rows, number_column
+from plurality_nb.data.checks import check_row
+from plurality_nb.data.schema import OUTCOMES
+from plurality_nb.errors import ContractError
+from plurality_nb.judges.prompts import Question
+from plurality_nb.rewards.model import NothingScored, RewardModel
+
 
 # %% ../../nbs/rewards/08_judge.ipynb #predicted-shares
 def _predicted_shares(model: RewardModel, pairs: Dataset, temperature: float) -> np.ndarray:
@@ -31,6 +32,7 @@ def _predicted_shares(model: RewardModel, pairs: Dataset, temperature: float) ->
     of_rewards = np.stack([first, 1 - first, np.zeros(len(first))], 1)
     predicted = np.stack([number_column(scored, f'prob_{name}') for name in OUTCOMES], 1)
     return np.where(np.isnan(predicted).any(1, keepdims=True), of_rewards, predicted)
+
 
 # %% ../../nbs/rewards/08_judge.ipynb #rewardjudge
 class RewardJudge:
@@ -65,6 +67,7 @@ class RewardJudge:
         failed = np.isnan(shares).any(1)
         cast = np.where(failed, 0, votes)[:, None] * np.where(failed[:, None], 0, shares)
         return np.concatenate([cast, np.where(failed, votes, 0)[:, None]], 1)
+
 
 # %% ../../nbs/rewards/08_judge.ipynb #open-reward-judge
 def open_reward_judge(

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 # %% ../../nbs/rewards/12_run.ipynb #part-2
-from ..data.arrow import contents_id
+from plurality_nb.data.arrow import contents_id
 from plurality_nb.data.outputs import (
     json_object,
     put_in_place,
@@ -32,10 +32,10 @@ from plurality_nb.data.outputs import (
     remove_folder,
     replacing,
 )
-from ..errors import ContractError
-from ..models.adapters import base_weights_id
-from ..models.folders import check_weight_files
-from ..models.smollm2 import named_model
+from plurality_nb.errors import ContractError
+from plurality_nb.models.adapters import base_weights_id
+from plurality_nb.models.folders import check_weight_files
+from plurality_nb.models.smollm2 import named_model
 from plurality_nb.rewards.saving import (
     check_model,
     check_space,
@@ -44,8 +44,8 @@ from plurality_nb.rewards.saving import (
     list_files,
     naming_file,
 )
-from .targets import exclude_groups
-from .trainer import MarginConfig, MarginTrainer
+from plurality_nb.rewards.targets import exclude_groups
+from plurality_nb.rewards.trainer import MarginConfig, MarginTrainer
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -82,6 +82,7 @@ def _last_complete_checkpoint(run: Path) -> str | None:
             return str(checkpoint)
         shutil.rmtree(checkpoint, ignore_errors=True)  # another process may be quicker
     return None
+
 
 # %% ../../nbs/rewards/12_run.ipynb #progress-line
 _SHOWN_LOGS = (
@@ -121,6 +122,7 @@ class _ProgressLine(TrainerCallback):
         text = ', '.join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
         _log.info(f'step {state.global_step} of {state.max_steps}: {text}')
 
+
 # %% ../../nbs/rewards/12_run.ipynb #check-training
 # What transformers' trainer and its loggers write into a run.
 _RUN_CONTENT = re.compile(r'(tmp-)?checkpoint-\d+|runs|logs|README\.md|training_args\.bin')
@@ -152,6 +154,7 @@ def check_training(
     refuse_inputs(_run_folder(out), read, folder=True)  # a run's folder is removed at the end
     refuse_foreign(_run_folder(out), _not_a_run, 'the checkpoints of a killed run', folder=True)
 
+
 # %% ../../nbs/rewards/12_run.ipynb #same-run
 def _begin_or_continue(run: Path, inputs: dict[str, Any], restart: bool) -> None:
     "Makes the run's folder, or checks that it was begun with the same settings and data."
@@ -173,6 +176,7 @@ def _begin_or_continue(run: Path, inputs: dict[str, Any], restart: bool) -> None
             f'other {", ".join(different)}',
             'Give another name, or begin again with `restart`, --restart',
         )
+
 
 # %% ../../nbs/rewards/12_run.ipynb #run-settings
 _COLUMNS_LEARNED_FROM = (
@@ -208,6 +212,7 @@ def _run_settings(run: Path, settings: dict[str, Any], progress: bool) -> Margin
         want, hint = 'settings that transformers takes', 'See the documentation of `MarginConfig`'
         raise ContractError('settings', want, str(error).splitlines()[0], hint) from error
 
+
 # %% ../../nbs/rewards/12_run.ipynb #lora-config
 def _lora_config(rank: int) -> 'LoraConfig':
     from peft import LoraConfig  # the extra `peft`
@@ -221,6 +226,7 @@ def _lora_config(rank: int) -> 'LoraConfig':
         exclude_modules=heads,
         modules_to_save=heads,
     )
+
 
 # %% ../../nbs/rewards/12_run.ipynb #save-trained
 def _was_just_evaluated(trainer: MarginTrainer) -> bool:
@@ -252,6 +258,7 @@ def _save_trained(trainer: MarginTrainer, out: Path, run: Path) -> None:
             remove_folder(unfinished)
     remove_folder(run)
 
+
 # %% ../../nbs/rewards/12_run.ipynb #disk-space
 def _bytes_needed(trainer: MarginTrainer) -> int:
     "Of the model, and of a checkpoint with two numbers of the optimizer for each trained weight."
@@ -262,6 +269,7 @@ def _bytes_needed(trainer: MarginTrainer) -> int:
     keeps_no_checkpoint = trainer.args.save_strategy == 'no'
     return saved if keeps_no_checkpoint else 2 * saved + 2 * trained
 
+
 # %% ../../nbs/rewards/12_run.ipynb #base-note
 def _base_note(trainer: MarginTrainer, model: str) -> dict:
     "Which base model an adapter belongs to."
@@ -270,6 +278,7 @@ def _base_note(trainer: MarginTrainer, model: str) -> dict:
         return dict(model=model, weights=base_weights_id(model))
     config.revision = getattr(trainer.model.config, '_commit_hash', None)
     return dict(model=model, revision=config.revision)
+
 
 # %% ../../nbs/rewards/12_run.ipynb #plan
 class _Plan(NamedTuple):
@@ -283,6 +292,7 @@ class _Plan(NamedTuple):
     note: dict
     progress: bool
     settings: dict[str, Any]
+
 
 # %% ../../nbs/rewards/12_run.ipynb #part-3
 def _run_plan(plan: _Plan, ds: Dataset, eval_dataset: Dataset | None) -> MarginTrainer:
@@ -313,6 +323,7 @@ def _run_plan(plan: _Plan, ds: Dataset, eval_dataset: Dataset | None) -> MarginT
     _save_trained(trainer, plan.out, plan.run)
     return trainer
 
+
 # %% ../../nbs/rewards/12_run.ipynb #failed-run
 @contextmanager
 def _without_empty_run(run: Path) -> Iterator[None]:
@@ -324,6 +335,7 @@ def _without_empty_run(run: Path) -> Iterator[None]:
         if is_first_process() and not has_checkpoint and run.is_dir() and not _not_a_run(run):
             remove_folder(run)
         raise
+
 
 # %% ../../nbs/rewards/12_run.ipynb #train-model
 def train_model(

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import NamedTuple
 
-from ..judges.prompts import VERSIONS
-from .config import Arm, Pairs, Study, Way
+from plurality_nb.judges.prompts import VERSIONS
+from plurality_nb.studies.config import Arm, Pairs, Study, Way
 from plurality_nb.studies.sensitivity import (
     POSITIVE_CONTROL,
     check_sensitivity,
@@ -37,7 +37,7 @@ from plurality_nb.studies.summary import (
     write_study_page,
     write_summary,
 )
-from ..votes.margins import MARGIN_CONTROLS
+from plurality_nb.votes.margins import MARGIN_CONTROLS
 
 # %% ../../nbs/studies/03_steps.ipynb #ids
 PEOPLE_STEP = 'taxonomy people'  # id of the step that writes the labelled pairs of people
@@ -49,6 +49,7 @@ def _file_name(name: str) -> str:
 
 def _step_ids(steps: Iterable[Step]) -> tuple[str, ...]:
     return tuple(step.id for step in steps)
+
 
 # %% ../../nbs/studies/03_steps.ipynb #load-steps
 _IF_GIVEN = ('repeats', 'judges', 'annotators_are', 'vote_words')
@@ -87,12 +88,14 @@ def _pairs_steps(study: Study, people: tuple[str, ...]) -> list[Step]:
         for pairs in study.pairs
     ]
 
+
 # %% ../../nbs/studies/03_steps.ipynb #people-votes-name
 def people_votes_name(
     way: Way,
 ) -> str:
     "The name of the step that asks for votes on people's pairs."
     return f'{way.name} of people'
+
 
 # %% ../../nbs/studies/03_steps.ipynb #vote-steps
 def _vote_task(study: Study, way: Way) -> VoteTask:
@@ -125,6 +128,7 @@ def _vote_steps(study: Study, people: list[Step], pairs: list[Step]) -> Iterator
             shown,
         )
 
+
 # %% ../../nbs/studies/03_steps.ipynb #train-steps
 def _margin_control(arm: Arm) -> str | None:
     "What training makes of margins, since only training knows which pairs it uses."
@@ -151,6 +155,7 @@ def _train_step(study: Study, arm: Arm, way: str, seed: int, after: tuple[str, .
     )
     return Step('train', name, f'models/{_file_name(name)}', train_arm, asdict(task), after)
 
+
 # %% ../../nbs/studies/03_steps.ipynb #training-steps
 class _ModelStep(NamedTuple):
     "A step that trains or scores, and what its model is."
@@ -174,6 +179,7 @@ def _training_steps(study: Study, pairs: list[Step]) -> tuple[list[Step], list[_
                 training = _train_step(study, arm, way, seed, after)
                 trainings.append(_ModelStep(training, ScoredModel(arm.name, way, seed)))
     return list(margins.values()), trainings
+
 
 # %% ../../nbs/studies/03_steps.ipynb #score-steps
 def _score_step(name: str, make: Callable, settings: dict, after: tuple[str, ...]) -> Step:
@@ -210,6 +216,7 @@ def _judge_scores(study: Study) -> list[_ModelStep]:
         scores.append(_ModelStep(step, ScoredModel('judge', way.name, study.seeds[0])))
     return scores
 
+
 # %% ../../nbs/studies/03_steps.ipynb #control-steps
 def _positive_control(study: Study) -> list[_ModelStep]:
     "The step that trains on people's votes and scores their pairs, out of fold."
@@ -243,6 +250,7 @@ def _sensitivity_step(
             (step.id,),
             scores,
         )
+
 
 # %% ../../nbs/studies/03_steps.ipynb #table-steps
 def _models_settings(study: Study, scores: list[_ModelStep]) -> dict:
@@ -278,6 +286,7 @@ def _correlation_steps(
     tables = ('correlate models', 'correlate differences')
     yield Step('correlate', 'summary', 'summary.csv', write_summary, {}, tables)
 
+
 # %% ../../nbs/studies/03_steps.ipynb #page-step
 def _page_step(
     study: Study,
@@ -298,6 +307,7 @@ def _page_step(
         settings,
         optional=_step_ids([*(step for step, _ in first), *sensitivity]),
     )
+
 
 # %% ../../nbs/studies/03_steps.ipynb #study-steps
 def study_steps(

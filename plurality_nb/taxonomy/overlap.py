@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence, Set
 
 import numpy as np
 
-from .lexicon import STOPWORDS, misspelt, opposites, same_class, synonyms
-from .responses import Response
-from .words import Word
+from plurality_nb.taxonomy.lexicon import STOPWORDS, misspelt, opposites, same_class, synonyms
+from plurality_nb.taxonomy.responses import Response
+from plurality_nb.taxonomy.words import Word
+
 
 # %% ../../nbs/taxonomy/06_overlap.ipynb #two-sided
 def two_sided(
@@ -24,6 +25,7 @@ def two_sided(
     "The smaller and the larger of two surpluses."
     return {f'{name}_two': min(a, b, most), f'{name}_one': min(max(a, b), most)}
 
+
 # %% ../../nbs/taxonomy/06_overlap.ipynb #same-word
 def same_word(
     x: Word,
@@ -33,6 +35,7 @@ def same_word(
     if synonyms(x.key, y.key):
         return True
     return x.written[0] == y.written[0] and misspelt(x.written, y.written)
+
 
 # %% ../../nbs/taxonomy/06_overlap.ipynb #spelled-out
 def _spelled_out(acronym: Word, words: Sequence[Word]) -> set[str]:
@@ -69,6 +72,7 @@ def matched_acronyms(
                 matched |= {word.key} | words
     return matched
 
+
 # %% ../../nbs/taxonomy/06_overlap.ipynb #nearness
 Nearness = Callable[[str, Sequence[str]], float]  # cosine of a word to the nearest of others, >= 0
 
@@ -99,6 +103,7 @@ def _length_measures(a: Response, b: Response) -> dict[str, float]:
 
 def _lone_names(a: Response, b: Response, matched: Set[str]) -> int:
     return sum(key not in b.key_counts and key not in matched for key in a.names)
+
 
 # %% ../../nbs/taxonomy/06_overlap.ipynb #word-measures
 def word_measures(
