@@ -226,22 +226,32 @@ def _evaluate(
     print(areas.round(3).to_string())
 
 
-# %% ../../nbs/cli/05_labelling.ipynb #taxonomy
+# %% ../../nbs/cli/05_labelling.ipynb #taxonomy-part1
 _LABEL_ONCE = (
     'Start it once, without torchrun, accelerate launch or srun; --workers N shares the pairs among '
     'processes, and --ray ADDRESS among the machines of a cluster'
 )
 
 
-def _share_labelling(
+def _labellers(scoring: ScorerOptions, sharing: WorkerOptions) -> 'Workers | None':
+    workers = sharing.open()
+    if workers and scoring.prompts != 'classifier':
+        raise typer.BadParameter('want classifier with --workers or --ray', param_hint='--prompts')
+    return workers
+
+
+def _label(
     ds: 'Dataset',
-    workers: 'Workers',
+    workers: 'Workers | None',
     out: Path,
     settings: dict[str, Any],
     thresholds: dict[str, Any],
 ) -> 'Dataset':
     from plurality_nb.studies.row_stages import LabelStage, label_with_workers
+    from plurality_nb.taxonomy.quadrants import label_taxonomy
 
+    if workers is None:
+        return label_taxonomy(ds, progress=shows_progress(), **thresholds, **settings)
     stage = LabelStage(settings['encoder'], settings['entailment'], settings['batch_size'])
     how = {name: settings[name] for name in ('base_rate', 'alike_as')} | thresholds
     return label_with_workers(
@@ -249,6 +259,7 @@ def _share_labelling(
     )
 
 
+# %% ../../nbs/cli/05_labelling.ipynb #taxonomy
 @with_option_groups
 def taxonomy_command(
     data: DataArgument,
@@ -268,12 +279,9 @@ def taxonomy_command(
     Prints the quadrants, their votes, and how many rows lie near a threshold. With --evaluate,
     measures instead how well responses are told apart on DATA."""
     from plurality_nb.data.saving import check_save
-    from plurality_nb.taxonomy.quadrants import label_taxonomy
 
     refuse_ranks('label all pairs', _LABEL_ONCE)
-    workers = sharing.open()
-    if workers and scoring.prompts != 'classifier':
-        raise typer.BadParameter('want classifier with --workers or --ray', param_hint='--prompts')
+    workers = _labellers(scoring, sharing)
     keep_inputs(out, [data, loading.people])
     check_save(out, [data, asking.store], overwrite)
     if evaluate:
@@ -282,10 +290,7 @@ def taxonomy_command(
     settings = _label_settings(scoring, asking, seed)
     thresholds: dict[str, Any] = dict(plural_at=plural_at, alike_at=alike_at)
     ds, _ = load_foreign(data, loading, out, seed)
-    if workers is None:
-        ds = label_taxonomy(ds, progress=shows_progress(), **thresholds, **settings)
-    else:
-        ds = _share_labelling(ds, workers, out, settings, thresholds)
+    ds = _label(ds, workers, out, settings, thresholds)
     _warn_unscored(ds)
     noted = {k: settings[k] for k in ['encoder', 'entailment', 'alike_as']}
     noted |= dict(prompts=scoring.prompts, base_rate=scoring.base_rate)

@@ -98,13 +98,14 @@ _AudienceOption = Annotated[
     ),
 ]
 
-# %% ../../nbs/cli/09_scoring.ipynb #score
+# %% ../../nbs/cli/09_scoring.ipynb #score-part1
 _ONE_PROCESS = (
     'Start it once, without torchrun, accelerate launch or srun; --workers N shares the pairs among '
     'processes, one a GPU, and --ray ADDRESS among the machines of a cluster'
 )
 
 
+# %% ../../nbs/cli/09_scoring.ipynb #score
 @with_option_groups
 def score_command(
     data: DataArgument,

@@ -42,6 +42,7 @@ def parts_folder(
     return Path(f'{out}.parts')
 
 
+# %% ../../nbs/cli/02a_sharing.ipynb #end-parts
 def end_parts(
     out: Path,  # file that is written now
 ) -> None:

@@ -291,6 +291,13 @@ def _ask(ds: 'Dataset', judge: 'AnyJudge', votes: int, how: dict) -> 'Asked':
     return asked
 
 
+def _run_settings(
+    judge: str, votes: int, how: Mapping[str, Any], voting: VotingOptions
+) -> dict[str, Any]:
+    asked = dict(judge=judge, votes=votes, seed=how['seed'], personas=len(how['personas']))
+    return asked | dict(corrected=voting.correct_order)
+
+
 def _known_rates(effects: 'pd.DataFrame') -> dict[str, float]:
     "The known effects of the order of the responses."
     return {str(name): rate for name, rate in effects['value'].dropna().items()}
@@ -377,20 +384,27 @@ def _write_votes(
         **_known_rates(effects),
     )
     save_result(ds, out, dict(vote=note), inputs, settings['seed'], overwrite)
+    end_parts(out)
     return dict(account, order=effects, **judge_spread(ds))
 
 
 # %% ../../nbs/cli/04_voting.ipynb #check-vote-file
 def _check_vote_file(
-    out: Path | None, inputs: list[str | Path | None], dry_run: bool, overwrite: bool
+    out: Path | None,
+    inputs: list[str | Path | None],
+    judge: str,
+    voting: VotingOptions,
+    overwrite: bool,
 ) -> None:
-    "Stops before anything is asked where the votes could not be written."
+    "Stops before anything is asked where votes or answers could not be written."
     from plurality_nb.data.saving import check_save
 
+    keep_inputs(out, inputs[:2])
     if out is not None:
-        check_save(out, inputs, overwrite)
-    elif not dry_run:
+        check_save(out, [*inputs, judge], overwrite)
+    elif not voting.dry_run:
         raise typer.BadParameter('a file to write, or --dry-run', param_hint='--out')
+    _check_store(voting.store, out, inputs)
 
 
 _JudgeOption = Annotated[
@@ -417,12 +431,14 @@ _VoteCountOption = Annotated[
 
 
 # %% ../../nbs/cli/04_voting.ipynb #share-votes
-def _check_shared(workers: 'Workers | None', voting: VotingOptions) -> None:
+def _shared_by(sharing: WorkerOptions, voting: VotingOptions) -> 'Workers | None':
     from plurality_nb.errors import ContractError
     from plurality_nb.judges.collect import Budget
 
+    workers = None if voting.dry_run else sharing.open()
     if workers and voting.settings()['budget'] != Budget():
         raise ContractError('max_questions', 'no limit with workers', 'one', 'Leave it out')
+    return workers
 
 
 def _share_votes(
@@ -446,6 +462,12 @@ def _share_votes(
     return asked, facts
 
 
+def _print_plan(ds: 'Dataset', judge: 'Judge', votes: int, how: dict, as_json: bool) -> None:
+    from plurality_nb.judges.collect import plan_votes
+
+    print_facts(plan_votes(ds, judge, votes, **how), as_json)
+
+
 # %% ../../nbs/cli/04_voting.ipynb #vote
 @with_option_groups
 def vote_command(
@@ -464,36 +486,28 @@ def vote_command(
     as_json: JsonOption = False,
 ) -> None:
     "Add a judge's synthetic votes, asked in both orders."
-    from plurality_nb.judges.collect import plan_votes
-
     _refuse_launch(voting.shard)
     how = dict(voting.settings(), seed=seed, progress=shows_progress())
-    keep_inputs(out, [data, loading.people])
     inputs = [data, loading.people, asking.examples, voting.personas]
-    _check_vote_file(out, [*inputs, judge], voting.dry_run, overwrite)
-    _check_store(voting.store, out, inputs)
-    workers = None if voting.dry_run else sharing.open()
-    _check_shared(workers, voting)
+    _check_vote_file(out, inputs, judge, voting, overwrite)
+    workers = _shared_by(sharing, voting)
     options = given_options(asking, server, local)
     opened: Any = None if workers else open_judge(judge, options, seed)
     how['store'] = voting.store if workers else _answers_file(voting.store, out, opened)
     ds, _ = load_foreign(data, loading, out, seed)
-    if voting.shard:
-        ds = take_shard(ds, voting.shard)
+    ds = take_shard(ds, voting.shard) if voting.shard else ds
     how['personas'] = _load_personas(voting.personas)
     if voting.dry_run or out is None:
-        print_facts(plan_votes(ds, opened, votes, **how), as_json)
+        _print_plan(ds, opened, votes, how, as_json)
         return
     if workers:
         asked, opened = _share_votes(ds, judge, options, votes, how, workers, out)
     else:
         asked = _ask(ds, opened, votes, how)
-    settings = dict(judge=judge, votes=votes, seed=seed, personas=len(how['personas']))
-    settings['corrected'] = voting.correct_order
-    facts = _write_votes(ds, opened, asked, out, settings, [data], overwrite)
+    note = _run_settings(judge, votes, how, voting)
+    facts = _write_votes(ds, opened, asked, out, note, [data], overwrite)
     print_facts(facts, as_json, why_unknown(opened))
     _end_answers_file(how['store'], voting.store, asked.account)
-    end_parts(out)
 
 
 # %% ../../nbs/cli/04_voting.ipynb #store

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['pooled', 'ChatJudge']
 
-# %% ../../nbs/judges/05_chat.ipynb #imports
+# %% ../../nbs/judges/05_chat.ipynb #imports-of-rules
 import asyncio
 import logging
 import os
@@ -34,6 +34,8 @@ from plurality_nb.judges.replies import (
     read_usage,
     storable,
 )
+
+# %% ../../nbs/judges/05_chat.ipynb #imports
 from plurality_nb.judges.safety import (
     JudgeError,
     Unanswered,
@@ -131,6 +133,11 @@ def _check_chat_settings(judge: Any) -> None:
             raise ContractError(name, f'a number >= {least}', repr(value))
 
 
+# %% ../../nbs/judges/05_chat.ipynb #chat-settings-part1
+def _addresses(base_url: str | Sequence[str] | None) -> list[str | None]:
+    return [base_url] if base_url is None or isinstance(base_url, str) else list(base_url)
+
+
 # %% ../../nbs/judges/05_chat.ipynb #chat-settings
 class _ChatSettings(Judge):
     asking: WayOfAsking
@@ -139,8 +146,9 @@ class _ChatSettings(Judge):
         self,
         model: str,  # its name on the server
         mode: str = 'binary',  # one of `MODES`
-        base_url: str | Sequence[str] | None = None,  # of one server or of several with the same
-        # model; None: OPENAI_BASE_URL, or OpenAI
+        base_url: str
+        | Sequence[str]
+        | None = None,  # of one or several; None: OPENAI_BASE_URL, OpenAI
         temperature: float | None = None,  # None: 0 in mode `crowd`, else 1
         concurrency: int = 16,  # questions under way at once, for each server
         timeout: float = 120.0,  # seconds without a sign of life; five times as long for an answer
@@ -166,16 +174,16 @@ class _ChatSettings(Judge):
         self.server_seed = server_seed
         self.judge_id = judge_id
         self.extra = dict(extra or {})
-        self.base_urls: list[str | None] = []
-        if base_url is None or isinstance(base_url, str):
-            self.base_urls = [base_url]
-        else:
-            self.base_urls = list(base_url)
-        self.client = client
+        self.base_urls, self.client = _addresses(base_url), client
         self.per_request = votes_per_request if self.samples and self.temperature > 0 else 1
         self.dialect = Dialect()  # learned from the server
         self.answered_as: dict[str, list[str]] = {}  # what the server says it is
         _check_chat_settings(self)
+
+
+# %% ../../nbs/judges/05_chat.ipynb #chat-facts-part1
+def _usual_address() -> str:
+    return os.environ.get('OPENAI_BASE_URL') or 'https://api.openai.com/v1'
 
 
 # %% ../../nbs/judges/05_chat.ipynb #chat-facts
@@ -189,13 +197,7 @@ class _ChatFacts(_ChatSettings):
     def host(self) -> str:
         if self.client:
             return host_of(str(self.client().base_url))
-        default = os.environ.get('OPENAI_BASE_URL') or 'https://api.openai.com/v1'
-        return ', '.join(host_of(url or default) for url in self.base_urls)
-
-    @property
-    def base_url(self) -> str | None:
-        "The first address."
-        return self.base_urls[0]
+        return ', '.join(host_of(url or _usual_address()) for url in self.base_urls)
 
     @property
     def reads_probabilities(self) -> bool:
@@ -203,8 +205,8 @@ class _ChatFacts(_ChatSettings):
 
     def server_facts(self) -> dict[str, list[str]]:
         "What the server said it is (`model`, `system_fingerprint`), and `changes` of the requests."
-        changes = dict(changes=self.dialect.changes) if self.dialect.changes else {}
-        return {name: list(texts) for name, texts in (self.answered_as | changes).items()}
+        facts = self.answered_as | dict(changes=self.dialect.changes)
+        return {name: list(texts) for name, texts in facts.items() if texts or name != 'changes'}
 
     def identity(self) -> dict:
         "Everything about this judge that could change an answer."
@@ -578,7 +580,7 @@ class _Talk(_TalkState):
             raise Unanswered(f'the server {_NO_PROBABILITIES}') from None
 
 
-# %% ../../nbs/judges/05_chat.ipynb #several-servers
+# %% ../../nbs/judges/05_chat.ipynb #several-servers-part1
 _PROMPTS_REMEMBERED = 4096
 _SLACK = 4  # questions that a server may have more under way and still get those on its prompts
 
@@ -591,8 +593,9 @@ class _ServerLoad(_Talk):
         self.n_under_way = 0
 
 
-class _Talks:
-    "A run's questions to all servers."
+# %% ../../nbs/judges/05_chat.ipynb #several-servers-choice
+class _ServerChoice:
+    "The servers that are left, and which of them is asked."
 
     def __init__(self, judge: _ChatFacts, talks: Sequence[_ServerLoad]):
         self.judge = judge
@@ -620,6 +623,11 @@ class _Talks:
         self.left.remove(talk)
         others = ', '.join(other.judge.host for other in self.left)
         _log.warning(f'{error}. Others go on: {others}')
+
+
+# %% ../../nbs/judges/05_chat.ipynb #several-servers
+class _Talks(_ServerChoice):
+    "A run's questions to all servers."
 
     async def _ask_one(self, talk: _ServerLoad, question: Question) -> list[Answer]:
         talk.n_under_way += 1

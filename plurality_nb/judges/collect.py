@@ -96,7 +96,7 @@ def _answers_an_order(judge: Judge, n_votes: int, personas: Sequence[str]) -> in
     return votes if judge.samples or personas else 1
 
 
-# %% ../../nbs/judges/07_collect.ipynb #ordered-pairs
+# %% ../../nbs/judges/07_collect.ipynb #ordered-pairs-part1
 _PAIR_COLUMNS = ['pair_id', 'prompt', 'response_a', 'response_b']
 _ROWS_IN_MEMORY = 256
 
@@ -126,6 +126,7 @@ def _pairs_by_prompt(ds: Dataset) -> Iterator[tuple[int, dict[str, Any]]]:
         yield from zip(rows.tolist(), (pair for table in tables for pair in table.to_pylist()))
 
 
+# %% ../../nbs/judges/07_collect.ipynb #ordered-pairs
 def ordered_pairs(
     ds: Dataset,  # comparisons
     judge: Judge,

@@ -166,7 +166,7 @@ class BlockFolder:
         return [number for number in range(len(self.blocks)) if self.result(number) is None]
 
 
-# %% ../../nbs/studies/08_blocks.ipynb #open-blocks
+# %% ../../nbs/studies/08_blocks.ipynb #open-blocks-part1
 def _kept_size(path: Path, key: str) -> int | None:
     "Rows of a block in an unfinished run of the same work."
     plan = json_object(path / _PLAN_FILE)
@@ -189,6 +189,7 @@ def _refuse_other(path: Path) -> None:
         raise ContractError('out', want, f'{str(path)!r}: something else', 'Move it away')
 
 
+# %% ../../nbs/studies/08_blocks.ipynb #open-blocks
 def open_blocks(
     path: str | Path,  # folder; made if it does not exist, and cleared if it is of other work
     ds: Dataset,  # comparisons
@@ -213,7 +214,7 @@ def open_blocks(
     return BlockFolder(path, blocks)
 
 
-# %% ../../nbs/studies/08_blocks.ipynb #merge-blocks
+# %% ../../nbs/studies/08_blocks.ipynb #merged-blocks-type
 class MergedBlocks(NamedTuple):
     "What came of all blocks."
 
@@ -221,6 +222,7 @@ class MergedBlocks(NamedTuple):
     facts: list[dict[str, Any]]  # of each block
 
 
+# %% ../../nbs/studies/08_blocks.ipynb #merge-blocks
 def merge_blocks(
     folder: BlockFolder,  # without a missing result
 ) -> MergedBlocks:

@@ -118,7 +118,7 @@ class ScoreStage:
         return partial(_score_block, model.for_audience(self.audience) if self.audience else model)
 
 
-# %% ../../nbs/studies/10_row_stages.ipynb #score-with-workers
+# %% ../../nbs/studies/10_row_stages.ipynb #scored-by-workers
 class ScoredByWorkers(NamedTuple):
     "Scored comparisons, and which model it was."
 
@@ -126,6 +126,7 @@ class ScoredByWorkers(NamedTuple):
     record: dict[str, Any]  # `model`, its name, and `settings`
 
 
+# %% ../../nbs/studies/10_row_stages.ipynb #score-with-workers
 def _merged_predictions(columns: pa.Table) -> Predictions:
     arrays = {name: columns[name].to_numpy() for name in columns.column_names}
     names = [f'prob_{name}' for name in OUTCOMES]
@@ -164,7 +165,7 @@ def score_with_workers(
 def _label_block(settings: Mapping[str, Any], ds: Dataset) -> BlockResult:
     encoder = settings['encoder']
     plurality = score_plurality(ds, encoder=encoder, progress=False)
-    prompts = [prompt_text(prompt) for prompt in ds['prompt']]
+    prompts = [prompt_text(prompt) for prompt in ds['prompt'][:]]
     likeness = likeness_scores(
         ds['response_a'][:],
         ds['response_b'][:],
@@ -215,11 +216,11 @@ def label_with_workers(
     "As `label_taxonomy` with its own classifiers, by several processes."
     columns, _ = map_blocks(ds, stage, workers, folder, progress=progress)
     table = columns.to_pandas()
-    plurality = score_plurality(ds, lambda ds: table['plurality'], base_rate)
+    plurality = score_plurality(ds, lambda ds: table['plurality'].to_numpy(copy=True), base_rate)
     return add_taxonomy(ds, plurality, table, plural_at, alike_at, alike_as)
 
 
-# %% ../../nbs/studies/10_row_stages.ipynb #judge-stage
+# %% ../../nbs/studies/10_row_stages.ipynb #judge-stage-part1
 _VOTE_COLUMNS = [f'{order}_{k}' for order in range(2) for k in range(4)]
 
 
@@ -239,6 +240,7 @@ def _judge_block(judge: Any, votes: int, how: Mapping[str, Any], ds: Dataset) ->
     return BlockResult(pa.table(columns), dict(record=_judge_record(judge), account=asked.account))
 
 
+# %% ../../nbs/studies/10_row_stages.ipynb #judge-stage
 @dataclass(frozen=True)
 class JudgeStage:
     "A judge without a server, that votes on blocks."
@@ -269,7 +271,7 @@ def _setting_key(value: Any) -> str:
     return contents_id(value, value.column_names) if isinstance(value, Dataset) else str(value)
 
 
-# %% ../../nbs/studies/10_row_stages.ipynb #judge-facts
+# %% ../../nbs/studies/10_row_stages.ipynb #judge-facts-type
 @dataclass(frozen=True)
 class JudgeFacts:
     "What is known of a judge that workers had open."
@@ -283,6 +285,7 @@ class JudgeFacts:
         return self.known
 
 
+# %% ../../nbs/studies/10_row_stages.ipynb #judge-facts
 class AskedByWorkers(NamedTuple):
     "Votes, and whose they are."
 

@@ -80,7 +80,7 @@ class Workers:
             raise ContractError('workers', 'a number of processes >= 1', 'none', remedy)
 
 
-# %% ../../nbs/studies/09_workers.ipynb #import-ray
+# %% ../../nbs/studies/09_workers.ipynb #import-ray-part1
 # Ray reads these when it is imported. The second one makes it use the loopback interface alone.
 _RAY_SETTINGS = dict(RAY_USAGE_STATS_ENABLED='0', RAY_BACKEND_LOG_LEVEL='fatal')
 _RAY_SETTINGS_ALONE = dict(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER='0')
@@ -121,6 +121,7 @@ def _hidden_from_others(folder: str) -> Iterator[None]:
             os.environ['PYTHONPATH'] = before
 
 
+# %% ../../nbs/studies/09_workers.ipynb #import-ray
 def _import_ray(alone: bool) -> Any:
     os.environ.update(_RAY_SETTINGS | (_RAY_SETTINGS_ALONE if alone else {}))
     try:
@@ -179,7 +180,7 @@ def _cluster_fleet(ray: Any, count: int | None) -> _Fleet:
     return _Fleet(ray, wanted, _Share(max(1, cpus * len(machines) // wanted), 0.0))
 
 
-# %% ../../nbs/studies/09_workers.ipynb #ray-session
+# %% ../../nbs/studies/09_workers.ipynb #ray-session-part1
 _STORE_BYTES = 2**28  # for rows and results on their way
 
 
@@ -217,6 +218,7 @@ def _end_processes(folder: str) -> None:
                 child.kill()
 
 
+# %% ../../nbs/studies/09_workers.ipynb #ray-session
 def _join_cluster(ray: Any, address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -250,7 +252,7 @@ def ray_session(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# %% ../../nbs/studies/09_workers.ipynb #block-reader
+# %% ../../nbs/studies/09_workers.ipynb #block-reader-part1
 _TIMES_AGAIN = 3  # for a block whose worker died
 
 
@@ -269,6 +271,7 @@ class _BlockReader:
         return dict(block=[number], rows=[sink.getvalue().to_pybytes()])
 
 
+# %% ../../nbs/studies/09_workers.ipynb #block-reader
 class _BlockWorker:
     "An actor: a stage that is open."
 
