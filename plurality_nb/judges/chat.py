@@ -146,9 +146,7 @@ class _ChatSettings(Judge):
         self,
         model: str,  # its name on the server
         mode: str = 'binary',  # one of `MODES`
-        base_url: str
-        | Sequence[str]
-        | None = None,  # of one or several; None: OPENAI_BASE_URL, OpenAI
+        base_url: str | Sequence[str] | None = None,  # None: OPENAI_BASE_URL, OpenAI
         temperature: float | None = None,  # None: 0 in mode `crowd`, else 1
         concurrency: int = 16,  # questions under way at once, for each server
         timeout: float = 120.0,  # seconds without a sign of life; five times as long for an answer
