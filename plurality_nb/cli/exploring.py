@@ -73,7 +73,7 @@ def load_explored(
     reading: ReadingOptions,
     where: list[str] | None = None,  # of --where
     seed: int = 0,
-) -> 'dict[str, Dataset]':  # name of a model to the same comparisons
+) -> dict[str, 'Dataset']:  # name of a model to the same comparisons
     "What the panel shows."
     if models and len(data) > 1:
         raise typer.BadParameter(f'want one file, got {len(data)}', param_hint='--model')

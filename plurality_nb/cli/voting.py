@@ -291,7 +291,7 @@ def _ask(ds: 'Dataset', judge: 'AnyJudge', votes: int, how: dict) -> 'Asked':
     return asked
 
 
-def _run_settings(
+def _settings_of_run(
     judge: str, votes: int, how: Mapping[str, Any], voting: VotingOptions
 ) -> dict[str, Any]:
     asked = dict(judge=judge, votes=votes, seed=how['seed'], personas=len(how['personas']))
@@ -504,7 +504,7 @@ def vote_command(
         asked, opened = _share_votes(ds, judge, options, votes, how, workers, out)
     else:
         asked = _ask(ds, opened, votes, how)
-    note = _run_settings(judge, votes, how, voting)
+    note = _settings_of_run(judge, votes, how, voting)
     facts = _write_votes(ds, opened, asked, out, note, [data], overwrite)
     print_facts(facts, as_json, why_unknown(opened))
     _end_answers_file(how['store'], voting.store, asked.account)

@@ -64,14 +64,14 @@ def _logistic_series(z: np.ndarray) -> np.ndarray:
     return np.stack(terms, 1)
 
 
-class _Step(NamedTuple):
+class _RootStep(NamedTuple):
     "Where power series are zero, (resamples,) each."
 
     length: np.ndarray
     moved: np.ndarray  # by the last iteration; large or nan where it did not converge
 
 
-def _root_near_zero(series: np.ndarray) -> _Step:
+def _root_near_zero(series: np.ndarray) -> _RootStep:
     "Of (terms, resamples) coefficients, by Newton's method."
     derivative = polyder(series)
     step = np.zeros(series.shape[1])
@@ -81,7 +81,7 @@ def _root_near_zero(series: np.ndarray) -> _Step:
         step = step + moved
         if not (np.abs(moved) > _CONVERGED).any():
             break
-    return _Step(step, np.abs(moved))
+    return _RootStep(step, np.abs(moved))
 
 
 # %% ../../nbs/evaluation/01a_temperature.ipynb #slopes-of-resamples
