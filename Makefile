@@ -58,11 +58,14 @@ test: $(READY)
 	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 3 --do_print
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
 
+# Which of the long proofs: pytest marks. Continuous integration has 20 minutes, and leaves out `longest`.
+PROOFS ?= slow
+
 proofs: $(READY)
 	$(MAKE) --no-print-directory -j 2 --output-sync=target proofs-browser proofs-slow
 
 proofs-slow:
-	OMP_NUM_THREADS=1 python -m pytest -q -n 3 --dist worksteal -m slow $(ALONE:%=--ignore %) tests
+	OMP_NUM_THREADS=1 python -m pytest -q -n 3 --dist worksteal -m "$(PROOFS)" $(ALONE:%=--ignore %) tests
 
 proofs-browser:
 	OMP_NUM_THREADS=1 python -m pytest -q tests/browser

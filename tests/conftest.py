@@ -9,6 +9,10 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "slow(seconds=0): a long proof; `make proofs` runs it, not `make test`"
     )
+    config.addinivalue_line(
+        "markers",
+        "longest: a proof of a minute on two cores, which continuous integration leaves out",
+    )
 
 
 def pytest_collection_modifyitems(items):

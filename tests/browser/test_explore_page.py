@@ -90,7 +90,7 @@ def opened(browser, tmp_path, monkeypatch):
         context = browser.new_context(viewport=dict(width=width, height=1000), color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
         page.server, page.problems = server, []
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.on("console", lambda message: page.problems.append(message.text))

@@ -13,7 +13,14 @@ from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.reports import serving
 
-MAIN = "from plurality_nb.cli.app import main; main()"
+# What a shell starts in the background has SIGINT ignored; as a terminal starts it, it is not.
+MAIN = """
+import signal
+from plurality_nb.cli.app import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
 
 
 @pytest.mark.slow(seconds=20)

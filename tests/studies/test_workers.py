@@ -84,6 +84,7 @@ def kill_one(parts, killed):
             killed.append(process.pid)
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=30)
 def test_scores_are_those_of_one_process_though_a_worker_is_killed(run, folder, cluster):
     killed = []
@@ -96,6 +97,7 @@ def test_scores_are_those_of_one_process_though_a_worker_is_killed(run, folder, 
     assert notes[0] == notes[1]
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=30)
 def test_votes_are_those_of_one_process(run, folder, cluster):
     line = "vote pairs.parquet --judge local:judge --votes 2 --min-mass 0 --store"
@@ -109,6 +111,7 @@ def test_votes_are_those_of_one_process(run, folder, cluster):
     assert (json.loads(out)["asked"], json.loads(out)["stored"]) == (0, 2 * ROWS), err
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=30)
 def test_labels_are_those_of_one_process(run, folder, cluster):
     one, two = both(run, "taxonomy pairs.parquet --base-rate estimate", folder)
@@ -116,6 +119,7 @@ def test_labels_are_those_of_one_process(run, folder, cluster):
     assert one["quadrant"][:] == two["quadrant"][:]
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=30)
 def test_a_killed_command_goes_on_where_it_was(folder, cluster):
     out = folder / "resumed.parquet"

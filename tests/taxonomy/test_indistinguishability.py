@@ -143,6 +143,7 @@ def test_the_sense_of_alike_is_one_of_two():
         score_indistinguishability(["a"], ["b"], alike_as="cosine")
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=75)
 def test_the_fit_of_the_package_belongs_to_its_features_and_pairs():
     "Not to the last digit: other processors round sums elsewhere, and trees split on them."
