@@ -53,17 +53,11 @@ def _score_by(
     ds: 'Dataset', models: Sequence[str], reading: ReadingOptions, seed: int
 ) -> 'dict[str, Dataset]':
     "The same comparisons, scored by each model."
-    from plurality_nb.rewards.baselines import BASELINES
-    from plurality_nb.rewards.model import RewardModel, find_model, score
+    from plurality_nb.studies.evaluate import find_models, score_each
 
-    for model in models:
-        find_model(model)
-    scored: dict[str, Dataset] = {}
-    for model in models:
-        loaded = None if model in BASELINES else RewardModel.load(model, **given_options(reading))
-        name = loaded.name if loaded and loaded.name not in scored else model
-        scored[name] = score(ds, loaded or model, seed, shows_progress())
-    return scored
+    loading = given_options(reading)
+    find_models(models, loading)
+    return score_each(ds, models, seed, shows_progress(), **loading).comparisons
 
 
 def load_explored(

@@ -226,7 +226,7 @@ def _evaluate(
     print(areas.round(3).to_string())
 
 
-# %% ../../nbs/cli/05_labelling.ipynb #taxonomy-part1
+# %% ../../nbs/cli/05_labelling.ipynb #labellers
 _LABEL_ONCE = (
     'Start it once, without torchrun, accelerate launch or srun; --workers N shares the pairs among '
     'processes, and --ray ADDRESS among the machines of a cluster'

@@ -98,7 +98,7 @@ _AudienceOption = Annotated[
     ),
 ]
 
-# %% ../../nbs/cli/09_scoring.ipynb #score-part1
+# %% ../../nbs/cli/09_scoring.ipynb #one-process
 _ONE_PROCESS = (
     'Start it once, without torchrun, accelerate launch or srun; --workers N shares the pairs among '
     'processes, one a GPU, and --ray ADDRESS among the machines of a cluster'

@@ -437,7 +437,7 @@ def _shared_by(sharing: WorkerOptions, voting: VotingOptions) -> 'Workers | None
 
     workers = None if voting.dry_run else sharing.open()
     if workers and voting.settings()['budget'] != Budget():
-        raise ContractError('max_questions', 'no limit with workers', 'one', 'Leave it out')
+        raise ContractError('max_questions', 'no budget with workers', 'a budget', 'Leave it out')
     return workers
 
 

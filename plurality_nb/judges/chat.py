@@ -133,7 +133,7 @@ def _check_chat_settings(judge: Any) -> None:
             raise ContractError(name, f'a number >= {least}', repr(value))
 
 
-# %% ../../nbs/judges/05_chat.ipynb #chat-settings-part1
+# %% ../../nbs/judges/05_chat.ipynb #addresses
 def _addresses(base_url: str | Sequence[str] | None) -> list[str | None]:
     return [base_url] if base_url is None or isinstance(base_url, str) else list(base_url)
 
@@ -179,7 +179,7 @@ class _ChatSettings(Judge):
         _check_chat_settings(self)
 
 
-# %% ../../nbs/judges/05_chat.ipynb #chat-facts-part1
+# %% ../../nbs/judges/05_chat.ipynb #usual-address
 def _usual_address() -> str:
     return os.environ.get('OPENAI_BASE_URL') or 'https://api.openai.com/v1'
 
@@ -578,7 +578,7 @@ class _Talk(_TalkState):
             raise Unanswered(f'the server {_NO_PROBABILITIES}') from None
 
 
-# %% ../../nbs/judges/05_chat.ipynb #several-servers-part1
+# %% ../../nbs/judges/05_chat.ipynb #server-load
 _PROMPTS_REMEMBERED = 4096
 _SLACK = 4  # questions that a server may have more under way and still get those on its prompts
 
@@ -664,9 +664,7 @@ def _talk_with(judge: _ChatFacts, clients: Sequence[Any]) -> _Talk | _Talks:
         return _Talk(judge, clients[0])
     talks = []
     for url, client in zip(judge.base_urls, clients):
-        own = copy(
-            judge
-        )  # which names this server in messages, and learns how many answers it gives
+        own = copy(judge)  # names this server in messages, and learns how many answers it gives
         own.base_urls = [url]
         talks.append(_ServerLoad(own, client))
     return _Talks(judge, talks)

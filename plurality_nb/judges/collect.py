@@ -96,7 +96,7 @@ def _answers_an_order(judge: Judge, n_votes: int, personas: Sequence[str]) -> in
     return votes if judge.samples or personas else 1
 
 
-# %% ../../nbs/judges/07_collect.ipynb #ordered-pairs-part1
+# %% ../../nbs/judges/07_collect.ipynb #pairs-by-prompt
 _PAIR_COLUMNS = ['pair_id', 'prompt', 'response_a', 'response_b']
 _ROWS_IN_MEMORY = 256
 

@@ -22,6 +22,7 @@ import pandas as pd
 from datasets import Dataset
 from scipy.special import expit
 
+from plurality_nb.data.arrow import take
 from plurality_nb.data.build import number_column
 from plurality_nb.evaluation.tables import model_deltas, pair_facts, rows_that_count
 from plurality_nb.reports.blocks import PairText, ShownPair, ShownResponse, fact_text
@@ -121,6 +122,11 @@ def _anchors(pair_ids: Iterable[object], prefix: str = 'pair') -> list[str]:
 
 
 # %% ../../nbs/reports/02a_contradictions.ipynb #response-facts
+def _rows_of(ds: Dataset, pair_ids: pd.Series) -> Dataset:
+    "The rows of some pairs: no text of another one is read."
+    return take(ds, pd.Series(ds['pair_id'][:]).isin(pair_ids).to_numpy())
+
+
 class _Rewards:
     "A model's rewards of pairs, whose A may be B in the model's own file."
 
@@ -193,7 +199,7 @@ def show_pairs(
     "Pairs with their texts, votes and rewards."
     name, ds = next(iter(models.items()))
     people = dict(human='People', judge='The judge')[votes]
-    scored = {model: _Rewards(of_model) for model, of_model in models.items()}
+    scored = {m: _Rewards(_rows_of(of_model, pairs.pair_id)) for m, of_model in models.items()}
     texts = ds.with_format(None).select(pairs.row.astype(int))
     anchors = _anchors(pairs.pair_id, prefix)
     return [

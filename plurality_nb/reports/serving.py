@@ -22,10 +22,11 @@ from plurality_nb.errors import ContractError
 from plurality_nb.reports.exploration import Exploration
 from plurality_nb.reports.panel import Panel, panel_script
 
-# %% ../../nbs/reports/12_serving.ipynb #page-fields
+# %% ../../nbs/reports/12_serving.ipynb #names-of-fields
 PAGE_FIELDS = ['about', 'view', 'page', 'pair', 'counts', 'scatter', 'forest', 'status', 'ask']
 
 
+# %% ../../nbs/reports/12_serving.ipynb #page-fields
 class PageFields:
     "Stands in for the widget: holds what a page shows, and passes on what changes."
 
@@ -50,9 +51,12 @@ class PageFields:
     @contextmanager
     def hold_sync(self) -> Iterator[None]:
         "Passes on in one piece what changes meanwhile."
-        self._held = {}
-        yield
-        held, self._held = self._held, None
+        held: dict = {}
+        self._held = held
+        try:
+            yield
+        finally:
+            self._held = None
         if self.tell is not None:
             self.tell(held)
 

@@ -44,6 +44,7 @@ class ProbeInputs(NamedTuple):
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-inputs
 _LENGTH_SCALE = 6.0  # of a logarithm that differs by about 1 within a pair; embeddings by about 14
 _LENGTH_OFFSET = 30  # characters, without which an empty response is an outlier
+_OF_LENGTH = dict(length_scale=_LENGTH_SCALE, length_offset=_LENGTH_OFFSET)
 
 
 def _response_inputs(
@@ -173,9 +174,8 @@ def _settings_for(settings: dict, audiences: Audiences, place: int, audience: st
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #probe-model-files
 def _probe_config(model: '_ScoringProbe') -> dict[str, Any]:
-    dim = len(model.probe.mean)
-    config = dict(kind='probe', name=model.name, encoder=model.encoder, dim=dim)
-    config |= dict(length_scale=_LENGTH_SCALE)
+    config = dict(kind='probe', name=model.name, encoder=model.encoder, dim=len(model.probe.mean))
+    config |= _OF_LENGTH
     if model.audiences is None:
         return config
     of_whom = model.audiences
@@ -229,7 +229,7 @@ class ProbeModel(_ScoringProbe):
 
 
 # %% ../../nbs/rewards/05_probe_model.ipynb #load-probe
-_PROBE_CONFIG = dict(dim=int, encoder=str, name=str, length_scale=float)
+_PROBE_CONFIG = dict(dim=int, encoder=str, name=str, length_scale=float, length_offset=int)
 _AUDIENCES_CONFIG = dict(trait=str, values=list, people=list)
 _OF_AUDIENCES = ('weights', 'ties', 'spreads')
 
@@ -241,10 +241,10 @@ def _check_probe_config(config: dict, path: Path) -> None:
         want = f'a probe whose config.json has `{"`, `".join(kinds)}`'
         got = f'none or another kind of `{wrong[0]}`'
         raise ContractError('model', want, got, 'Train it again', where=str(path))
-    if config['length_scale'] != _LENGTH_SCALE:
-        want = f'a probe that reads lengths times {_LENGTH_SCALE:g}'
-        got = f"{config['length_scale']:g}"
-        raise ContractError('model', want, got, 'Train it again', where=str(path))
+    read = {name: config[name] for name in _OF_LENGTH}
+    if read != _OF_LENGTH:
+        want = f'a probe that reads lengths with {_OF_LENGTH}'
+        raise ContractError('model', want, f'{read}', 'Train it again', where=str(path))
 
 
 def _load_audiences(weights: dict[str, Tensor], config: dict) -> Audiences | None:

@@ -166,7 +166,7 @@ class BlockFolder:
         return [number for number in range(len(self.blocks)) if self.result(number) is None]
 
 
-# %% ../../nbs/studies/08_blocks.ipynb #open-blocks-part1
+# %% ../../nbs/studies/08_blocks.ipynb #work-key
 def _kept_size(path: Path, key: str) -> int | None:
     "Rows of a block in an unfinished run of the same work."
     plan = json_object(path / _PLAN_FILE)

@@ -220,7 +220,7 @@ def label_with_workers(
     return add_taxonomy(ds, plurality, table, plural_at, alike_at, alike_as)
 
 
-# %% ../../nbs/studies/10_row_stages.ipynb #judge-stage-part1
+# %% ../../nbs/studies/10_row_stages.ipynb #judge-block
 _VOTE_COLUMNS = [f'{order}_{k}' for order in range(2) for k in range(4)]
 
 

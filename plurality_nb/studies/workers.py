@@ -80,7 +80,7 @@ class Workers:
             raise ContractError('workers', 'a number of processes >= 1', 'none', remedy)
 
 
-# %% ../../nbs/studies/09_workers.ipynb #import-ray-part1
+# %% ../../nbs/studies/09_workers.ipynb #ray-settings
 # Ray reads these when it is imported. The second one makes it use the loopback interface alone.
 _RAY_SETTINGS = dict(RAY_USAGE_STATS_ENABLED='0', RAY_BACKEND_LOG_LEVEL='fatal')
 _RAY_SETTINGS_ALONE = dict(RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER='0')
@@ -180,7 +180,7 @@ def _cluster_fleet(ray: Any, count: int | None) -> _Fleet:
     return _Fleet(ray, wanted, _Share(max(1, cpus * len(machines) // wanted), 0.0))
 
 
-# %% ../../nbs/studies/09_workers.ipynb #ray-session-part1
+# %% ../../nbs/studies/09_workers.ipynb #start-ray
 _STORE_BYTES = 2**28  # for rows and results on their way
 
 
@@ -252,7 +252,7 @@ def ray_session(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# %% ../../nbs/studies/09_workers.ipynb #block-reader-part1
+# %% ../../nbs/studies/09_workers.ipynb #block-reader
 _TIMES_AGAIN = 3  # for a block whose worker died
 
 
@@ -271,7 +271,7 @@ class _BlockReader:
         return dict(block=[number], rows=[sink.getvalue().to_pybytes()])
 
 
-# %% ../../nbs/studies/09_workers.ipynb #block-reader
+# %% ../../nbs/studies/09_workers.ipynb #block-worker
 class _BlockWorker:
     "An actor: a stage that is open."
 
@@ -379,7 +379,7 @@ _log = logging.getLogger(__name__)
 
 
 def _keep_result(folder: BlockFolder, row: dict[str, Any]) -> None:
-    if row['failure']:
+    if row['failure']:  # pickled by a worker of this run; files hold results alone
         raise pickle.loads(row['failure'])
     if not folder.keep(row['block'], row['result']):
         got = f'a result that is not of block {row["block"]}'

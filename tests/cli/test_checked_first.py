@@ -11,12 +11,6 @@ from plurality_nb.studies import evaluate, measure
 
 
 @pytest.fixture
-def run(monkeypatch, command_line, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return command_line
-
-
-@pytest.fixture
 def no_work(monkeypatch):
     "Long work raises."
 

@@ -12,6 +12,7 @@ import pytest
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.reports import serving
+from plurality_nb.studies import evaluate
 
 # What a shell starts in the background has SIGINT ignored; as a terminal starts it, it is not.
 MAIN = """
@@ -128,3 +129,24 @@ def test_several_scored_files_are_models(at_once, command_line, tmp_path):
     code, *_ = command_line("explore", "rand.parquet", "long.parquet", "--no-browser")
     assert code == 0
     assert list(at_once[0].facts.predicted) == ["random", "longer response"]
+
+
+@pytest.mark.parametrize(
+    "typed, options",
+    [
+        ("", {}),
+        ("--trust-remote-code", dict(trust_remote_code=True)),
+    ],
+)
+def test_models_are_looked_for_as_they_will_be_read(
+    at_once, command_line, tmp_path, monkeypatch, typed, options
+):
+    "One with code of its own is not refused where that was allowed."
+    looked_for = []
+    monkeypatch.setattr(
+        evaluate, "find_model", lambda name, **how: looked_for.append((name, how)) or name
+    )
+    save_comparisons(load_sample().select(range(6)), tmp_path / "pairs.jsonl")
+    line = f"explore pairs.jsonl --model random --no-browser {typed}"
+    assert command_line(*line.split())[0] == 0
+    assert looked_for == [("random", options)]

@@ -18,12 +18,6 @@ MAP = ["--map", "human_a=left,human_b=right"]
 
 
 @pytest.fixture
-def run(monkeypatch, command_line, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    return command_line
-
-
-@pytest.fixture
 def give(monkeypatch):
     "Puts bytes on stdin."
 

@@ -88,6 +88,10 @@ def test_a_saved_model_is_plain_files_and_a_spoilt_one_is_named(ready, tmp_path)
         == model.score(ready, progress=False).to_dict()
     )
     config = json.loads((folder / "config.json").read_text())
+    for other in (dict(length_scale=1.0), dict(length_offset=0)):
+        (folder / "config.json").write_text(json.dumps(config | other))
+        with pytest.raises(ContractError, match=r"reads lengths with .* Train it again"):
+            RewardModel.load(folder)
     (folder / "config.json").write_text(json.dumps(config | dict(kind="other")))
     with pytest.raises(ContractError, match="a reward model that transformers can load"):
         RewardModel.load(folder)
