@@ -133,7 +133,7 @@ def _import_ray(alone: bool) -> Any:
         want = 'the package `ray` for several processes'
         remedy = 'Install plurality_nb[ray], or leave --workers and --ray out'
         raise ContractError('workers', want, 'none installed', remedy) from error
-    logging.getLogger('ray.data').setLevel(logging.ERROR)
+    logging.getLogger('ray.data').setLevel(logging.CRITICAL)  # errors are raised, and said once
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -386,20 +386,34 @@ def _keep_result(folder: BlockFolder, row: dict[str, Any]) -> None:
         raise ContractError('blocks', 'results of the rows that were sent', got)
 
 
-def _work_on(
-    folder: BlockFolder, numbers: list[int], stage: RowStage, workers: Workers, bar: tqdm
-) -> None:
+_WAITS = (2, 10, 30)  # seconds: a cluster takes a while to see that a machine is gone
+
+
+def _work_on(folder: BlockFolder, stage: RowStage, workers: Workers, bar: tqdm) -> None:
+    "Answers the blocks that are missing; where a machine is lost, by those that are left."
+    failures = 0  # since the last block came
     with ray_session(workers) as fleet:
-        pinned = workers.address is not None
-        try:
-            for row in _results(fleet, folder, numbers, stage, pinned):
-                _keep_result(folder, row)
-                bar.update(len(folder.blocks[row['block']]))
-        except fleet.ray.exceptions.RayError as error:
-            want = f'workers that live; one died {_TIMES_AGAIN + 1} times at the same block'
-            remedy = 'It may lack memory: use fewer workers. The same command goes on from there'
-            cause = ' '.join(str(error).split())[:200]
-            raise ContractError('workers', want, cause, remedy) from error
+        while numbers := folder.missing():
+            try:
+                for row in _results(fleet, folder, numbers, stage, workers.address is not None):
+                    _keep_result(folder, row)
+                    bar.update(len(folder.blocks[row['block']]))
+                    failures = 0
+            except fleet.ray.exceptions.RayError as error:
+                if failures == len(_WAITS):
+                    raise _lost_workers(error) from error
+                _log.warning('a worker was lost: its block goes to another one')
+                time.sleep(_WAITS[failures])
+                failures += 1
+                if workers.address is not None:
+                    fleet = _cluster_fleet(fleet.ray, workers.count)
+
+
+def _lost_workers(error: Exception) -> ContractError:
+    want = f'workers that live; none finished a block in {len(_WAITS) + 1} starts'
+    cause = ' '.join(str(error).split())[:200]
+    remedy = 'They may lack memory: use fewer. The same command goes on from there'
+    return ContractError('workers', want, cause, remedy)
 
 
 def _report_warnings(facts: list[dict[str, Any]]) -> None:
@@ -450,7 +464,7 @@ def map_blocks(
     )
     with bar:
         if numbers:
-            _work_on(blocks, numbers, stage, workers, bar)
+            _work_on(blocks, stage, workers, bar)
     merged = merge_blocks(blocks)
     _report_warnings(merged.facts)
     return merged

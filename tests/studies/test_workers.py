@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -151,6 +152,22 @@ def test_a_killed_command_goes_on_where_it_was(folder, cluster):
     assert second.returncode == 0, second.stderr
     assert "are there from an unfinished run" in second.stderr
     assert len(load_comparisons(out)) == ROWS
+
+
+@pytest.mark.longest
+@pytest.mark.slow(seconds=60)
+def test_a_lost_machine_costs_its_block_alone(folder):
+    if not find_spec("ray"):
+        pytest.skip("the extra `ray` is not installed")
+    line = [sys.executable, Path(__file__).with_name("two_machines.py"), folder]
+    run = subprocess.run(line, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout.splitlines()[-1])
+    assert found["machines"] == 1
+    assert found["gap"] < 1e-5
+    assert found["kept"]
+    assert not found["again"]
+    assert "its block goes to another one" in run.stderr
 
 
 def test_workers_need_ray_and_a_number(run, monkeypatch):
