@@ -81,6 +81,7 @@ check: $(READY)
 
 check-pages:
 	OMP_NUM_THREADS=1 python .ci/docs.py
+	python .ci/quarto.py
 
 check-package:
 	OMP_NUM_THREADS=1 python -m pytest -q -m "not slow" $(ALONE)

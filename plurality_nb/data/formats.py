@@ -40,7 +40,12 @@ from plurality_nb.data.rankings import RANKING_FORMATS
 from plurality_nb.data.schema import FEATURES, pair_id
 from plurality_nb.data.trl import prompt_like_columns
 from plurality_nb.data.verdicts import VERDICT_FORMATS
-from plurality_nb.data.vote_columns import VOTE_FORMATS, propose_votes, recognise_votes
+from plurality_nb.data.vote_columns import (
+    VOTE_FORMATS,
+    propose_votes,
+    recognise_votes,
+    text_sides,
+)
 from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/16_formats.ipynb #formats-table
@@ -154,6 +159,8 @@ _OTHER_WORDS = dict(
     response_a=[f'{word}{end}' for end in ('_a', '_1', '1', '_0') for word in _SIDE_WORDS],
     response_b=[f'{word}{end}' for end in ('_b', '_2', '2', '_1') for word in _SIDE_WORDS],
 )  # what people call a column, for the hint
+_OTHER_SIDES = dict(response_a=('b', '2'), response_b=('a', '0', '1'))  # ends of the other's names
+_SIDES = ('response_a', 'response_b')
 _CONTRACT_COLUMNS = {'pair_id', 'group', 'prompt', 'response_a', 'response_b'}
 
 
@@ -161,19 +168,21 @@ def _similar_column(column: str, candidates: list[str]) -> str | None:
     "The candidate whose name is closest to what a column is called."
     words = (column, *_OTHER_WORDS.get(column, ()))
     exact = next((word for word in words if word in candidates), None)
-    near = (get_close_matches(word, candidates, n=1, cutoff=0.75) for word in words[:9])
+    others = [c for c in candidates if not c.casefold().endswith(_OTHER_SIDES.get(column, ()))]
+    near = (get_close_matches(word, others, n=1, cutoff=0.75) for word in words[:9])
     return exact or next((matches[0] for matches in near if matches), None)
 
 
 def _guess_columns(missing: list[str], candidates: list[str], row: Mapping) -> dict[str, str]:
     "Each missing column to a candidate, which is used once, or to COLUMN."
-    guesses: dict[str, str] = {}
-    for column in missing:
+    sides = text_sides({name: row[name] for name in candidates})
+    guesses = dict(zip(_SIDES, sides)) if sides and {*_SIDES} <= {*missing} else {}
+    for column in [column for column in missing if column not in guesses]:
         free = [other for other in candidates if other not in guesses.values()]
         prompts = prompt_like_columns({name: row[name] for name in free})
         guess = prompts[0] if column == 'prompt' and prompts else _similar_column(column, free)
         guesses[column] = guess or 'COLUMN'
-    return guesses
+    return {column: guesses[column] for column in missing}
 
 
 # %% ../../nbs/data/16_formats.ipynb #nearest-format

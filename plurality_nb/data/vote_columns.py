@@ -20,6 +20,7 @@ __all__ = [
     'vote_assumptions',
     'unread_words',
     'vote_reader',
+    'text_sides',
     'vote_options',
     'propose_votes',
 ]
@@ -54,6 +55,7 @@ from plurality_nb.data.vote_words import (
     VoteWords,
     as_vote_number,
     column_names,
+    is_no_vote,
     number_meaning,
     pairs_text,
     resembles_model,
@@ -89,7 +91,7 @@ _CONTRACT_VOTES = {
 
 def _is_a_vote(value: Any, row: SourceRow) -> bool:
     "Whether a value is blank or can be read as a vote."
-    if value is None or value != value or not str(value).strip():
+    if is_no_vote(value):
         return True
     if isinstance(value, bool):
         return False
@@ -100,7 +102,7 @@ def _is_a_vote(value: Any, row: SourceRow) -> bool:
 
 
 def _is_word(value: Any, row: SourceRow) -> bool:
-    return value is not None and bool(str(value).strip()) and _is_a_vote(value, row)
+    return not is_no_vote(value) and _is_a_vote(value, row)
 
 
 def _has_words_alone(column: str, row: SourceRow, head: Sequence[Any]) -> bool:
@@ -754,7 +756,9 @@ def vote_reader(
 _PAIRED = {'a': 'b', '1': '2', '0': '1', 'left': 'right', 'first': 'second', 'x': 'y'}
 
 
-def _text_sides(row: SourceRow) -> tuple[str, str] | None:
+def text_sides(
+    row: Mapping,  # the first row
+) -> tuple[str, str] | None:  # A's column and B's; None where there are no such two
     "The two columns of text that differ only in the side they name."
     texts = [column for column, value in row.items() if isinstance(value, str)]
     by_name = {str(column).casefold(): column for column in texts}
@@ -804,7 +808,7 @@ def propose_votes(
     like = vote_like_columns(row)
     layout = _vote_mapping(like)
     votes = [*like.votes, *like.annotators, *like.raters, *like.unnamed, *like.counts.values()]
-    sides = _text_sides(_without(row, votes))
+    sides = text_sides(_without(row, votes))
     if layout is None or (sides is None and not {'response_a', 'response_b'} <= row.keys()):
         return ''
     names = [c for c in column_names('prompt') for column in row if str(column).casefold() == c]

@@ -10,6 +10,7 @@ __all__ = [
     'column_names',
     'resembles_model',
     'side_of_word',
+    'is_no_vote',
     'side_in_another_language',
     'as_vote_number',
     'pairs_text',
@@ -112,6 +113,16 @@ def side_of_word(
         return None
     is_a = match['number'] == '1' or match['side'] in words['a']
     return 'a' if is_a else 'b'
+
+
+# %% ../../nbs/data/15a_vote_words.ipynb #is-no-vote
+def is_no_vote(
+    word: Any,  # as the file has it
+) -> bool:
+    "Whether a cell says that nobody voted: it is blank, or one of the usual words for that."
+    if word is None or word != word:
+        return True
+    return isinstance(word, str) and _plain(word) in vote_table()['words']['none']
 
 
 # %% ../../nbs/data/15a_vote_words.ipynb #side-in-another-language
@@ -297,7 +308,7 @@ class VoteWords(NamedTuple):
         text = _word_text(word)
         if text in self.words:
             return self.words[text]
-        if word is None or word != word or _plain(text) in vote_table()['words']['none']:
+        if is_no_vote(word):
             return None
         readings = self.readings(word, row) if isinstance(word, str | int | float) else set()
         if len(readings) != 1 or isinstance(word, bool):
