@@ -160,7 +160,7 @@ _OTHER_WORDS = dict(
     response_b=[f'{word}{end}' for end in ('_b', '_2', '2', '_1') for word in _SIDE_WORDS],
 )  # what people call a column, for the hint
 _OTHER_SIDES = dict(response_a=('b', '2'), response_b=('a', '0', '1'))  # ends of the other's names
-_SIDES = ('response_a', 'response_b')
+_SIDES_OF_PAIR = ('response_a', 'response_b')
 _CONTRACT_COLUMNS = {'pair_id', 'group', 'prompt', 'response_a', 'response_b'}
 
 
@@ -176,7 +176,7 @@ def _similar_column(column: str, candidates: list[str]) -> str | None:
 def _guess_columns(missing: list[str], candidates: list[str], row: Mapping) -> dict[str, str]:
     "Each missing column to a candidate, which is used once, or to COLUMN."
     sides = text_sides({name: row[name] for name in candidates})
-    guesses = dict(zip(_SIDES, sides)) if sides and {*_SIDES} <= {*missing} else {}
+    guesses = dict(zip(_SIDES_OF_PAIR, sides)) if sides and {*_SIDES_OF_PAIR} <= {*missing} else {}
     for column in [column for column in missing if column not in guesses]:
         free = [other for other in candidates if other not in guesses.values()]
         prompts = prompt_like_columns({name: row[name] for name in free})
