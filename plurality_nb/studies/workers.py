@@ -386,6 +386,7 @@ def _keep_result(folder: BlockFolder, row: dict[str, Any]) -> None:
         raise ContractError('blocks', 'results of the rows that were sent', got)
 
 
+# %% ../../nbs/studies/09_workers.ipynb #work-on
 _WAITS = (2, 10, 30)  # seconds: a cluster takes a while to see that a machine is gone
 
 
@@ -416,6 +417,7 @@ def _lost_workers(error: Exception) -> ContractError:
     return ContractError('workers', want, cause, remedy)
 
 
+# %% ../../nbs/studies/09_workers.ipynb #report-warnings
 def _report_warnings(facts: list[dict[str, Any]]) -> None:
     "One line for all warnings that differ in numbers alone."
     kinds: dict[str, str] = {}
