@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #imports
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -33,9 +33,8 @@ from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
+    PairRows,
     check_statistics,
-    model_deltas,
-    pair_leads,
     resampling_remark,
     rows_that_count,
     selection_remark,
@@ -44,7 +43,7 @@ from plurality_nb.evaluation.tables import (
     table_remarks,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import add_scaled, scaled_deltas
+from plurality_nb.evaluation.temperature import add_scaled
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #pearson
 # `pearson` is that of the rewards as they are, which depends on their scale
@@ -216,7 +215,7 @@ def kendall(
 # %% ../../nbs/evaluation/02_correlation.ipynb #correlation-measure
 def correlation_measure(
     statistic: str,  # one of `STATISTICS`
-    delta: np.ndarray,  # (pairs,): reward of A - reward of B; `scaled_deltas` where tempered
+    delta: np.ndarray,  # (pairs,): reward of A - reward of B; `scaled` where tempered
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:  # nan for rewards that have no temperature
@@ -232,23 +231,22 @@ def correlation_measure(
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #correlated-deltas
 def correlated_deltas(
-    rows: pd.DataFrame,  # from `add_scaled`
+    rows: PairRows,  # from `add_scaled`
     statistic: str,  # one of `STATISTICS`
-) -> dict[str, np.ndarray]:  # model to (rows,): logits
+) -> Mapping[str, np.ndarray]:  # model to (rows,): logits
     "The differences of rewards that a correlation is of."
-    return scaled_deltas(rows) if statistic == 'tempered_pearson' else model_deltas(rows)
+    return rows.scaled if statistic == 'tempered_pearson' else rows.deltas
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #correlation-measures
 def correlation_measures(
     statistics: Sequence[str],  # some of `STATISTICS`
-    rows: pd.DataFrame,  # from `add_scaled`
+    rows: PairRows,  # from `add_scaled`
     codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
 ) -> Measures:
     "Correlations of each model's predicted preference with people's share."
-    lead = pair_leads(rows)
     return {
-        (model, statistic): correlation_measure(statistic, delta, lead, codes)
+        (model, statistic): correlation_measure(statistic, delta, rows.lead, codes)
         for statistic in statistics
         for model, delta in correlated_deltas(rows, statistic).items()
     }

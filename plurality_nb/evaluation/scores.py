@@ -36,15 +36,13 @@ from plurality_nb.evaluation.correlation import LevelRanks, by_level
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
+    PairRows,
     check_statistics,
-    model_deltas,
-    pair_facts,
-    pair_leads,
-    pair_votes,
     rows_that_count,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import slope, tempered_rows
+from plurality_nb.evaluation.temperature import add_tempered, slope
+from plurality_nb.votes.shares import tie_rate, vote_split
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #accuracy
@@ -299,11 +297,10 @@ def score_measure(
 VOTES = ['brier', 'tie_rate', 'split', 'true_lead']  # those of the model `votes`
 
 
-def _vote_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+def _vote_measures(part: PairRows, codes: np.ndarray) -> Measures:
     "What describes the votes themselves, however many they are, as of the model `votes`."
-    row = pair_facts(part)
-    split = row.split.to_numpy()
-    spread = lead_spread(*pair_votes(part), codes)
+    split = vote_split(part.votes.a, part.votes.b)
+    spread = lead_spread(*part.votes, codes)
 
     def true_squares(counts: np.ndarray) -> np.ndarray:
         square, chance, _ = spread(counts)
@@ -311,7 +308,7 @@ def _vote_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
 
     measures = [
         Measure(lambda counts: 0.25 - true_squares(counts)),
-        mean_measure(row.tie_rate.to_numpy(), codes, is_proportion=True),
+        mean_measure(tie_rate(*part.votes), codes, is_proportion=True),
         mean_measure(split, codes, pairs=~np.isnan(split), is_proportion=True),
         Measure(lambda counts: np.sqrt(np.maximum(true_squares(counts), 0))),
     ]
@@ -323,15 +320,15 @@ def _score_of_part(
     statistic: str,
     delta: np.ndarray,
     tempered_delta: np.ndarray,
-    part: pd.DataFrame,
+    part: PairRows,
     codes: np.ndarray,
 ) -> Measure:
     if statistic not in _SHARE_ERRORS:
-        return score_measure(statistic, delta, tempered_delta, pair_leads(part), codes)
+        return score_measure(statistic, delta, tempered_delta, part.lead, codes)
     used = delta if statistic == 'share_error' else tempered_delta
     if np.isnan(used).any():
         return UNDEFINED
-    return share_error(used, *pair_votes(part), codes)
+    return share_error(used, *part.votes, codes)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #score-models
@@ -348,13 +345,12 @@ def score_models(
 ) -> pd.DataFrame:  # as `tabulate`
     "How accurate each model's probabilities are, whichever response is called A."
     check_statistics(statistics, SCORES)
-    rows = rows_that_count(models, by, votes, include_seen, baselines).rows
-    tempered_deltas = tempered_rows(rows)
+    rows = add_tempered(rows_that_count(models, by, votes, include_seen, baselines).rows)
 
-    def measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+    def measures(part: PairRows, codes: np.ndarray) -> Measures:
         scores: Measures = {}
-        for model, delta in model_deltas(part).items():
-            both = delta, tempered_deltas.loc[part.index, model].to_numpy()
+        for model, delta in part.deltas.items():
+            both = delta, part.tempered[model]
             for statistic in statistics:
                 scores[model, statistic] = _score_of_part(statistic, *both, part, codes)
         return scores | _vote_measures(part, codes)
