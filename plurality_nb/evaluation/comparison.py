@@ -44,6 +44,7 @@ from plurality_nb.evaluation.bootstrap import (
     GroupSubset,
     Measure,
     group_subsets,
+    remembered,
 )
 from plurality_nb.evaluation.correlation import kendall, pearson, spearman
 from plurality_nb.evaluation.scores import score_measure
@@ -67,6 +68,7 @@ COMPARED = [
 USUALLY_COMPARED = ('tempered_pearson', 'spearman', 'accuracy', 'log_loss')
 
 
+@remembered
 def _centred_ranks(x: np.ndarray) -> np.ndarray:
     "(pairs,): ranks of x when each pair enters in both orders, as in `spearman`."
     return np.sign(x) * (pd.Series(np.abs(x)).rank().to_numpy() - 0.5) / len(x)

@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums
+from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums, remembered
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
@@ -114,19 +114,28 @@ class _SignedRanks:
         return LevelRanks(ranks, np.einsum('rl,rl,rl->r', weights, ranks, ranks))
 
 
+_signed_ranks = remembered(_SignedRanks)
+
+
 # %% ../../nbs/evaluation/02_correlation.ipynb #spearman
+@remembered
+def _order_of_sizes(x: np.ndarray) -> np.ndarray:
+    return np.argsort(np.abs(x), kind='stable')
+
+
 def spearman(
     x: np.ndarray,  # (pairs,): predicted preference, 0 for undecided
     y: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "Rank correlation with mid-ranks, each pair in both orders."
-    order = np.argsort(np.abs(x), kind='stable')  # so that memory is read in sequence
+    order = _order_of_sizes(x)  # so that memory is read in sequence
     sorted_codes = codes[order]
-    rank_x = _SignedRanks(x[order], sorted_codes)
-    rank_y = _SignedRanks(y[order], sorted_codes)
+    rank_x = _signed_ranks(x[order], sorted_codes)
+    rank_y = _signed_ranks(y, codes)
+    level_y = rank_y.level[order]
     differ = np.sign(x[order]) * np.sign(y[order]) < 0
-    place_y = rank_y.level + differ * (rank_y.level.max() + 1)  # the second half is negative
+    place_y = level_y + differ * (level_y.max() + 1)  # the second half is negative
     no_ties = rank_x.level[-1] == len(x) - 1
 
     def cosines(counts: np.ndarray) -> np.ndarray:
@@ -186,14 +195,19 @@ def _kendall_steps(
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #kendall
+@remembered
+def _levels_of_sizes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.unique(np.abs(x), return_inverse=True)
+
+
 def kendall(
     x: np.ndarray,  # (pairs,): predicted preference, 0 for undecided
     y: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "Kendall's tau b, each pair in both orders."
-    size_x, level_x = np.unique(np.abs(x), return_inverse=True)
-    size_y, level_y = np.unique(np.abs(y), return_inverse=True)
+    size_x, level_x = _levels_of_sizes(x)
+    size_y, level_y = _levels_of_sizes(y)
     same_y, *bits = _kendall_steps(level_x, level_y, np.sign(x) * np.sign(y), codes)
     weigh_x = by_level(level_x, codes)
     weigh_y = by_level(level_y, codes)

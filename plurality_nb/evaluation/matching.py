@@ -22,7 +22,13 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import GroupSubset, Measure, group_sums, resample_many
+from plurality_nb.evaluation.bootstrap import (
+    MIN_GROUPS,
+    GroupSubset,
+    Measure,
+    group_sums,
+    resample_many,
+)
 from plurality_nb.evaluation.ceilings import disattenuated
 from plurality_nb.evaluation.correlation import (
     STATISTICS,
@@ -289,7 +295,7 @@ def _match_row(
     gap = resampled.estimate(key, 'gap', fewest, level)
     own_value = resampled.estimate(key, 'matched', facts.groups, level)
     del own_value['se']
-    has_draws = len(resampled.draws[key, 'matched']) > 1
+    has_interval = len(resampled.draws[key, 'matched']) > 1 and facts.groups >= MIN_GROUPS
     by_prompts = covered_by_prompts(own.rows, own.codes)
     covered = resampled_text(resampled.spreads, (key, 'matched'), by_prompts)
     weighted = key.statistic != 'corrected'
@@ -299,7 +305,7 @@ def _match_row(
         'statistic': key.statistic,
         **own_value,
         **facts._asdict(),
-        'resampled': covered if has_draws else '',
+        'resampled': covered if has_interval else '',
         'panel_ratio': ratio,
         'unmatched': resampled.draws[key, 'unmatched'][0],
         'gap': gap['value'],

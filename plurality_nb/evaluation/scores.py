@@ -31,7 +31,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums, mean_measure
+from plurality_nb.evaluation.bootstrap import (
+    UNDEFINED,
+    Measure,
+    group_sums,
+    mean_measure,
+    remembered,
+)
 from plurality_nb.evaluation.correlation import LevelRanks, by_level
 from plurality_nb.evaluation.tables import (
     Measures,
@@ -71,14 +77,17 @@ class _SizeRanks:
         return LevelRanks(ranks, np.einsum('rl,rl,rl->r', weights, ranks, ranks))
 
 
+_size_ranks = remembered(_SizeRanks)
+
+
 def strength(
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "Spearman correlation of how sure the model is with how sure people are."
-    model_ranks = _SizeRanks(delta, codes)
-    people_ranks = _SizeRanks(lead, codes)
+    model_ranks = _size_ranks(delta, codes)
+    people_ranks = _size_ranks(lead, codes)
 
     def correlations(counts: np.ndarray) -> np.ndarray:
         model = model_ranks(counts)
@@ -175,6 +184,9 @@ def lead_spread(
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #share-error
+_spread_of_votes = remembered(lead_spread)  # the same for all models
+
+
 def share_error(
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
     a: np.ndarray,  # (pairs,): votes for A
@@ -185,7 +197,7 @@ def share_error(
     "Mean squared distance of the predicted preference from people's true share."
     distance = (a - b) / (a + b + tie) / 2 - np.tanh(delta / 2) / 2
     observed = mean_measure(distance**2, codes)
-    spread = lead_spread(a, b, tie, codes)
+    spread = _spread_of_votes(a, b, tie, codes)
     return Measure(lambda counts: observed.values(counts) - spread(counts).chance)
 
 
@@ -196,15 +208,20 @@ class _BinGaps(NamedTuple):
     chance: np.ndarray  # (resamples, bins): squared gap to be expected by chance
 
 
+@remembered
+def _bins_of_pairs(order: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    order = np.round(order, 8)  # what is equal but for rounding falls into one bin
+    return np.searchsorted(np.quantile(order, quantiles), order, side='right')
+
+
 class _GapsOfBins:
     "Mean gaps in bins of equally many pairs, for counts of prompts."
 
     def __init__(self, order: np.ndarray, gap: np.ndarray, codes: np.ndarray, bins: int) -> None:
-        order = np.round(order, 8)  # what is equal but for rounding falls into one bin
-        edges = np.quantile(order, np.arange(1, bins) / bins)
-        bin_of = np.searchsorted(edges, order, side='right')
-        self.gaps = group_sums(codes, *((bin_of == k) * gap for k in range(bins)))
-        self.pairs = group_sums(codes, *((bin_of == k) * 1.0 for k in range(bins)))
+        cell = codes * bins + _bins_of_pairs(order, np.arange(1, bins) / bins)
+        cells = (codes.max() + 1) * bins
+        self.gaps = np.bincount(cell, gap, cells).reshape(-1, bins)
+        self.pairs = np.bincount(cell, minlength=cells).reshape(-1, bins).astype(float)
 
     def __call__(self, counts: np.ndarray) -> _BinGaps:
         pairs = counts @ self.pairs
@@ -300,7 +317,7 @@ VOTES = ['brier', 'tie_rate', 'split', 'true_lead']  # those of the model `votes
 def _vote_measures(part: PairRows, codes: np.ndarray) -> Measures:
     "What describes the votes themselves, however many they are, as of the model `votes`."
     split = vote_split(part.votes.a, part.votes.b)
-    spread = lead_spread(*part.votes, codes)
+    spread = _spread_of_votes(*part.votes, codes)
 
     def true_squares(counts: np.ndarray) -> np.ndarray:
         square, chance, _ = spread(counts)

@@ -503,10 +503,11 @@ def spreads_of_people(
     measures: Callable[[PairRows, np.ndarray], Mapping],  # rows, their prompts, to measures
     n_boot: int,  # resamples of prompts; few people are left out where they are few
     seed: int = 0,
-) -> dict:  # the measures' names to spreads; empty where ballots name no two people
+) -> dict:  # the measures' names to spreads; empty without intervals, or two people with names
     "What people add to the variance of each measure."
     votes = named_votes(part.ballots)
-    if not n_boot or not len(votes.pair):
+    has_interval = n_boot > 0 and codes.max() + 1 >= MIN_GROUPS
+    if not has_interval or not len(votes.pair):
         return {}
     names = list(measures(part, codes))
 
@@ -635,6 +636,7 @@ def _tabulate_slice(
     spreads = spreads_of_people(part, codes, measures, n_boot, seed)
     whole = slice_facts(part)
     ratio = unnamed_panel_ratio(part, spreads)
+    has_interval = n_boot > 0 and whole.groups >= MIN_GROUPS
     by_prompts = covered_by_prompts(part, codes)
 
     def measures_of(subset: GroupSubset) -> Measures:
@@ -648,7 +650,7 @@ def _tabulate_slice(
             'statistic': key[1],
             **estimate(measure, values, facts.groups, level, spreads.get(key)),
             **facts._asdict(),
-            'resampled': resampled_text(spreads, key, by_prompts) if n_boot else '',
+            'resampled': resampled_text(spreads, key, by_prompts) if has_interval else '',
             'panel_ratio': ratio,
             'reason': why_unsupported(values, facts.groups, measure.is_proportion),
         }
