@@ -78,7 +78,7 @@ from plurality_nb.rewards.baselines import BASELINES, baseline_rewards
 from plurality_nb.votes.selection import inclusion_weights
 from plurality_nb.votes.shares import Votes, tie_rate, vote_split, votes_of
 
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-rows
+# %% ../../nbs/evaluation/01_tables.ipynb #some-pairs
 _Columns: TypeAlias = Mapping[str, np.ndarray]  # one for each model
 
 
@@ -91,6 +91,7 @@ def _some_of(columns: Any, chosen: np.ndarray) -> Any:
     return columns[chosen]
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #pair-rows
 @dataclass(frozen=True, eq=False)
 class PairRows:
     "Pairs that statistics rest on, as columns of (pairs,)."
