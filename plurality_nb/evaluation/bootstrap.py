@@ -70,19 +70,19 @@ class Measure(NamedTuple):
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #remembered
 _MOST_REMEMBERED = 2**14  # numbers in the arrays of one call; those of more are not kept
-_Result = TypeVar('_Result')
+_Remembered = TypeVar('_Remembered')
 
 
 def remembered(
-    function: Callable[..., _Result],  # of arrays; what it returns is not changed by anybody
-) -> Callable[..., _Result]:
+    function: Callable[..., _Remembered],  # of arrays; what it returns is not changed by anybody
+) -> Callable[..., _Remembered]:
     "The same function, which keeps its results for the last arrays that it was called with."
 
     @lru_cache(64)
-    def of_bytes(*keys: tuple[str, bytes]) -> _Result:
+    def of_bytes(*keys: tuple[str, bytes]) -> _Remembered:
         return function(*(np.frombuffer(data, dtype) for dtype, data in keys))
 
-    def of_arrays(*arrays: np.ndarray) -> _Result:
+    def of_arrays(*arrays: np.ndarray) -> _Remembered:
         if sum(array.size for array in arrays) > _MOST_REMEMBERED:
             return function(*arrays)
         return of_bytes(*((array.dtype.str, array.tobytes()) for array in arrays))
