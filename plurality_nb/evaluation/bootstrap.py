@@ -12,6 +12,7 @@ __all__ = [
     'MIN_GROUPS',
     'group_counts',
     'Measure',
+    'remembered',
     'group_sums',
     'ratio_measure',
     'mean_measure',
@@ -30,6 +31,7 @@ __all__ = [
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #imports
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -64,6 +66,28 @@ class Measure(NamedTuple):
     is_proportion: bool = False  # a mean of numbers in [0, 1], whose interval is Wilson's
     limits: tuple[float, float] = (-np.inf, np.inf)  # between which every value is
     takes_weights: bool = True  # whether values of weighted pairs, each a group, are right as well
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #remembered
+_MOST_REMEMBERED = 2**14  # numbers in the arrays of one call; those of more are not kept
+_Remembered = TypeVar('_Remembered')
+
+
+def remembered(
+    function: Callable[..., _Remembered],  # of arrays; what it returns is not changed by anybody
+) -> Callable[..., _Remembered]:
+    "The same function, which keeps its results for the last arrays that it was called with."
+
+    @lru_cache(64)
+    def of_bytes(*keys: tuple[str, bytes]) -> _Remembered:
+        return function(*(np.frombuffer(data, dtype) for dtype, data in keys))
+
+    def of_arrays(*arrays: np.ndarray) -> _Remembered:
+        if sum(array.size for array in arrays) > _MOST_REMEMBERED:
+            return function(*arrays)
+        return of_bytes(*((array.dtype.str, array.tobytes()) for array in arrays))
+
+    return of_arrays
 
 
 # %% ../../nbs/evaluation/00_bootstrap.ipynb #group-sums

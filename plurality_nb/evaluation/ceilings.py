@@ -33,17 +33,14 @@ from plurality_nb.evaluation.scores import accuracy, brier, lead_spread, log_los
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
-    PairVotes,
-    group_codes,
-    pair_facts,
-    pair_leads,
-    pair_votes,
+    PairRows,
     rows_that_count,
     slice_column,
     slices,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import add_scaled, scaled_deltas
+from plurality_nb.evaluation.temperature import add_scaled
+from plurality_nb.votes.shares import Votes
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #reliability
@@ -327,7 +324,7 @@ def _fitted_slices(votes: np.ndarray, slice_of: np.ndarray) -> list[np.ndarray]:
 class _FittedSlice:
     "A mixture of one slice, fitted to counts of prompts."
 
-    def __init__(self, votes: PairVotes, mask: np.ndarray, codes: np.ndarray) -> None:
+    def __init__(self, votes: Votes, mask: np.ndarray, codes: np.ndarray) -> None:
         patterns, of_pair = _patterns(*(column[mask] for column in votes))
         self.likelihoods = _cell_likelihoods(*patterns)
         groups = codes.max() + 1
@@ -347,7 +344,7 @@ _REFITS = 200  # resamples that are refitted
 class _FittedCeilings:
     "The ceilings `FITTED`, for counts of prompts."
 
-    def __init__(self, votes: PairVotes, slice_of: np.ndarray, codes: np.ndarray) -> None:
+    def __init__(self, votes: Votes, slice_of: np.ndarray, codes: np.ndarray) -> None:
         whole = (np.stack(votes) == np.round(votes)).all(0)
         cast = np.where(whole, np.sum(votes, axis=0), 0).astype(int)
         masks = _fitted_slices(cast, slice_of)
@@ -412,29 +409,29 @@ def _open_ranges(ceilings: _FittedCeilings, groups: int) -> np.ndarray:
 _NO_CEILING = ['votes are not whole numbers', 'no pair has two votes', 'all shares are one half']
 
 
-def _missing_reason(part: pd.DataFrame) -> str:
+def _missing_reason(part: PairRows) -> str:
     "Why these votes have no ceiling; empty where they have one."
-    votes = np.stack(pair_votes(part))
+    votes = np.stack(part.votes)
     votes = votes[:, (votes == np.round(votes)).all(0)]
     if not votes.size:
         return _NO_CEILING[0]
     if (votes.sum(0) < 2).all():
         return _NO_CEILING[1]
-    if (pair_leads(part) == 0).all():
+    if (part.lead == 0).all():
         return _NO_CEILING[2]
     one_group = np.zeros(len(part), dtype=int)
-    reliable = reliability(*pair_votes(part), one_group).values(np.ones((1, 1))).item()
+    reliable = reliability(*part.votes, one_group).values(np.ones((1, 1))).item()
     return '' if reliable > 0 else 'shares spread no more than chance'
 
 
-def _has_ceiling(part: pd.DataFrame) -> bool:
+def _has_ceiling(part: PairRows) -> bool:
     return _missing_reason(part) not in _NO_CEILING
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #ceiling-measures
-def _unfitted_measures(part: pd.DataFrame, codes: np.ndarray, wanted: float) -> Measures:
+def _unfitted_measures(part: PairRows, codes: np.ndarray, wanted: float) -> Measures:
     "What needs no fit."
-    votes = pair_votes(part)
+    votes = part.votes
     reliable_part = reliability(*votes, codes)
 
     def pearson_ceilings(counts: np.ndarray) -> np.ndarray:
@@ -446,17 +443,17 @@ def _unfitted_measures(part: pd.DataFrame, codes: np.ndarray, wanted: float) -> 
         ('noise ceiling', 'pearson'): Measure(pearson_ceilings, limits=(0, 1)),
         ('noise ceiling', 'tempered_pearson'): Measure(pearson_ceilings, limits=(0, 1)),
     }
-    for model, delta in scaled_deltas(part).items():
+    for model, delta in part.scaled.items():
         measures[model, 'disattenuated'] = disattenuated(np.tanh(delta / 2), *votes, codes)
     return measures if _has_ceiling(part) else dict.fromkeys(measures, UNDEFINED)
 
 
-def _fitted_ceilings(part: pd.DataFrame, codes: np.ndarray) -> _FittedCeilings:
-    slice_codes = pd.factorize(pair_facts(part).slice, use_na_sentinel=False)[0]
-    return _FittedCeilings(pair_votes(part), slice_codes, codes)
+def _fitted_ceilings(part: PairRows, codes: np.ndarray) -> _FittedCeilings:
+    slice_codes = pd.factorize(part.slice, use_na_sentinel=False)[0]
+    return _FittedCeilings(part.votes, slice_codes, codes)
 
 
-def _fitted_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+def _fitted_measures(part: PairRows, codes: np.ndarray) -> Measures:
     "What follows from a fit."
     if not _has_ceiling(part):
         return {('noise ceiling', statistic): UNDEFINED for statistic in FITTED}
@@ -465,7 +462,7 @@ def _fitted_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
 
 
 # %% ../../nbs/evaluation/04_ceilings.ipynb #ceiling-reasons
-def _reasons(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
+def _reasons(table: pd.DataFrame, rows: PairRows) -> np.ndarray:
     "(rows of the table,): why a value or an interval is missing."
     reason_of = {name: _missing_reason(part) for name, part in slices(rows).items()}
     no_value = table[slice_column(table)].map(reason_of)
@@ -473,14 +470,13 @@ def _reasons(table: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     return np.where(is_unknown, no_value, table.reason)
 
 
-def _with_open_ranges(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+def _with_open_ranges(table: pd.DataFrame, rows: PairRows) -> pd.DataFrame:
     "With `least` and `most` of fitted ceilings, and `reason` where these are far apart."
     table = table.assign(least=np.nan, most=np.nan)
     for name, part in slices(rows).items():
         if not _has_ceiling(part):
             continue
-        codes = group_codes(part)
-        ranges = _open_ranges(_fitted_ceilings(part, codes), codes.max() + 1)
+        ranges = _open_ranges(_fitted_ceilings(part, part.codes), part.codes.max() + 1)
         of_slice = (table[slice_column(table)] == name) & (table.model == 'noise ceiling')
         for statistic, least, most in zip(FITTED, *ranges):
             row = of_slice & (table.statistic == statistic)
@@ -505,10 +501,10 @@ def estimate_ceilings(
     counted = rows_that_count(models, by, votes, include_seen, baselines, scored=False)
     rows = add_scaled(counted.rows)
 
-    def unfitted(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+    def unfitted(part: PairRows, codes: np.ndarray) -> Measures:
         return _unfitted_measures(part, codes, wanted)
 
-    def fitted(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+    def fitted(part: PairRows, codes: np.ndarray) -> Measures:
         return _fitted_measures(part, codes)
 
     tables = [

@@ -44,21 +44,20 @@ from plurality_nb.evaluation.bootstrap import (
     GroupSubset,
     Measure,
     group_subsets,
+    remembered,
 )
 from plurality_nb.evaluation.correlation import kendall, pearson, spearman
 from plurality_nb.evaluation.scores import score_measure
 from plurality_nb.evaluation.tables import (
     Measures,
+    PairRows,
     check_statistics,
-    group_codes,
-    model_deltas,
-    pair_leads,
     rows_that_count,
     slice_column,
     slices,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import add_scaled, tempered_rows
+from plurality_nb.evaluation.temperature import add_scaled, add_tempered
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #compared
 COMPARED = [
@@ -69,6 +68,7 @@ COMPARED = [
 USUALLY_COMPARED = ('tempered_pearson', 'spearman', 'accuracy', 'log_loss')
 
 
+@remembered
 def _centred_ranks(x: np.ndarray) -> np.ndarray:
     "(pairs,): ranks of x when each pair enters in both orders, as in `spearman`."
     return np.sign(x) * (pd.Series(np.abs(x)).rank().to_numpy() - 0.5) / len(x)
@@ -77,7 +77,7 @@ def _centred_ranks(x: np.ndarray) -> np.ndarray:
 def on_one_scale(
     statistic: str,  # one of `COMPARED`
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
-    tempered_delta: np.ndarray,  # (pairs,): `tempered`; of `scaled_deltas` for tempered_pearson
+    tempered_delta: np.ndarray,  # (pairs,): `tempered`; `scaled` for tempered_pearson
 ) -> np.ndarray:  # (pairs,): the part that the statistic depends on
     "A model's predictions for a statistic, in a form that can be exchanged with another's."
     if statistic in ('pearson', 'tempered_pearson'):
@@ -234,26 +234,22 @@ def _difference(measure: Measure, baseline: Measure) -> Measure:
 class ModelComparison:
     "Models on the rows that count, and the one that the others are compared with."
 
-    rows: pd.DataFrame  # from `add_scaled`
-    tempered: pd.DataFrame  # (rows, models): logits
+    rows: PairRows  # from `add_scaled` and `add_tempered`
     baseline: str
     statistics: Sequence[str]
 
-    def predictions(self, part: pd.DataFrame, model: str, statistic: str) -> np.ndarray:
+    def predictions(self, part: PairRows, model: str, statistic: str) -> np.ndarray:
         "(rows of the part,): `on_one_scale`."
-        tempered_delta = self.tempered.loc[part.index, model]
-        if statistic == 'tempered_pearson':
-            tempered_delta = part['scaled', model]
-        return on_one_scale(statistic, part['delta', model].to_numpy(), tempered_delta.to_numpy())
+        cooled = part.scaled if statistic == 'tempered_pearson' else part.tempered
+        return on_one_scale(statistic, part.deltas[model], cooled[model])
 
-    def measures(self, part: pd.DataFrame, codes: np.ndarray) -> Measures:
+    def measures(self, part: PairRows, codes: np.ndarray) -> Measures:
         "Differences from the baseline."
-        lead = pair_leads(part)
         measures = {
             (model, statistic): _scaled_measure(
-                statistic, self.predictions(part, model, statistic), lead, codes
+                statistic, self.predictions(part, model, statistic), part.lead, codes
             )
-            for model in model_deltas(part)
+            for model in part.deltas
             for statistic in self.statistics
         }
         return {
@@ -263,12 +259,12 @@ class ModelComparison:
         }
 
     def exchanged(
-        self, part: pd.DataFrame, codes: np.ndarray, model: str, statistic: str
+        self, part: PairRows, codes: np.ndarray, model: str, statistic: str
     ) -> Callable[[np.ndarray], np.ndarray]:
         "As `exchanged_differences` of a model and the baseline."
         predictions = self.predictions(part, model, statistic)
         baseline = self.predictions(part, self.baseline, statistic)
-        return exchanged_differences(statistic, predictions, baseline, pair_leads(part), codes)
+        return exchanged_differences(statistic, predictions, baseline, part.lead, codes)
 
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #open-comparison
@@ -284,28 +280,28 @@ def open_comparison(
     "The models on the rows that count, checked."
     check_statistics(statistics, COMPARED)
     rows = rows_that_count(models, by, votes, include_seen, baselines).rows
-    known = list(model_deltas(rows))
+    known = list(rows.deltas)
     if baseline not in known:
         raise ContractError('baseline', f'one of {known}', repr(baseline))
-    return ModelComparison(add_scaled(rows), tempered_rows(rows), baseline, statistics)
+    return ModelComparison(add_scaled(add_tempered(rows)), baseline, statistics)
 
 
 # %% ../../nbs/evaluation/06_comparison.ipynb #p-value
 def _p_value(
     comparison: ModelComparison,
-    part: pd.DataFrame,
+    part: PairRows,
     row: pd.Series,  # of the table
     n_perm: int,
     seed: int,
 ) -> float:
     "Of one model against the baseline; nan without permutations or with too few prompts."
-    codes = group_codes(part)
+    codes = part.codes
     groups = codes.max() + 1
     if not n_perm or groups < MIN_GROUPS:
         return np.nan
 
     def exchange(subset: GroupSubset) -> Exchange:
-        rows = part.iloc[subset.rows]
+        rows = part.take(subset.rows)
         differences = comparison.exchanged(rows, subset.codes, row.model, row.statistic)
         return Exchange(differences, subset.codes.max() + 1, len(rows))
 

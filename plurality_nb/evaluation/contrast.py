@@ -8,6 +8,7 @@ __all__ = ['FOCUS', 'check_focus', 'has_contrast', 'contrast_gains']
 
 # %% ../../nbs/evaluation/06a_contrast.ipynb #imports
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -32,7 +33,7 @@ from plurality_nb.evaluation.comparison import (
     exchange_p,
     open_comparison,
 )
-from plurality_nb.evaluation.tables import Measures, group_codes, pair_facts, tabulate
+from plurality_nb.evaluation.tables import Measures, PairRows, slice_names, tabulate
 
 # %% ../../nbs/evaluation/06a_contrast.ipynb #focus
 FOCUS = [name for name in QUADRANTS if name != 'single_distinct']  # where people may differ
@@ -77,21 +78,20 @@ class _Contrast:
     "Differences of differences, on the pairs that are in the focus or outside it."
 
     def __init__(self, comparison: ModelComparison, focus: Sequence[str]) -> None:
-        slice_of = pair_facts(comparison.rows).slice
-        rows = comparison.rows[slice_of.notna()].copy()
-        rows['row', 'slice'] = None  # one table row for all of them
+        rows = comparison.rows.take(pd.notna(comparison.rows.slice))
         self.comparison = comparison
-        self.rows = rows
-        self.in_focus = slice_of.isin(focus)
+        self.rows = replace(rows, slice=np.full(len(rows), None))  # one table row for all of them
+        self.in_focus = np.isin(rows.slice.astype(str), focus)
 
-    def parts(self, rows: pd.DataFrame, codes: np.ndarray) -> list[tuple]:
+    def parts(self, rows: PairRows, codes: np.ndarray) -> list[tuple]:
         "(rows, their prompts, the codes of their own) in the focus, and outside it."
-        mask = self.in_focus[rows.index].to_numpy()
+        mask = self.in_focus[self.rows.places_of(rows)]
         return [
-            (rows[part], *np.unique(codes[part], return_inverse=True)) for part in (mask, ~mask)
+            (rows.take(part), *np.unique(codes[part], return_inverse=True))
+            for part in (mask, ~mask)
         ]
 
-    def gains(self, rows: pd.DataFrame, codes: np.ndarray) -> list[Measures]:
+    def gains(self, rows: PairRows, codes: np.ndarray) -> list[Measures]:
         "Differences from the baseline in the focus, and outside it."
         gains = []
         for part, groups, own_codes in self.parts(rows, codes):
@@ -101,11 +101,11 @@ class _Contrast:
 
     def fewest_groups(self) -> int:
         "Prompts of the smaller part."
-        return min(len(groups) for _, groups, _ in self.parts(self.rows, group_codes(self.rows)))
+        return min(len(groups) for _, groups, _ in self.parts(self.rows, self.rows.codes))
 
 
 # %% ../../nbs/evaluation/06a_contrast.ipynb #contrast-test
-def _contrast_measures(contrast: _Contrast, rows: pd.DataFrame, codes: np.ndarray) -> Measures:
+def _contrast_measures(contrast: _Contrast, rows: PairRows, codes: np.ndarray) -> Measures:
     focus, rest = contrast.gains(rows, codes)
     return {key: Measure(_less(focus[key].values, rest[key].values)) for key in focus}
 
@@ -114,10 +114,10 @@ def _contrast_p(contrast: _Contrast, row: pd.Series, n_perm: int, seed: int) -> 
     "Of a row of the table; nan without permutations or with too few prompts."
     if not n_perm or contrast.fewest_groups() < MIN_GROUPS:
         return np.nan
-    codes = group_codes(contrast.rows)
+    codes = contrast.rows.codes
 
     def exchange(subset: GroupSubset) -> Exchange:
-        rows = contrast.rows.iloc[subset.rows]
+        rows = contrast.rows.take(subset.rows)
         focus, rest = (
             _of_part(
                 contrast.comparison.exchanged(part, own_codes, row.model, row.statistic), groups
@@ -134,7 +134,7 @@ def _contrast_p(contrast: _Contrast, row: pd.Series, n_perm: int, seed: int) -> 
 
 def _gain_columns(contrast: _Contrast, table: pd.DataFrame) -> dict[str, list[float]]:
     "The two gains behind each difference of differences."
-    codes = group_codes(contrast.rows)
+    codes = contrast.rows.codes
     once = np.ones((1, codes.max() + 1))
     keys = list(zip(table.model, table.statistic))
     return {
@@ -163,7 +163,7 @@ def contrast_gains(
     comparison = open_comparison(
         models, baseline, by, votes, include_seen, baselines, list(statistics)
     )
-    inside = check_focus(list(pair_facts(comparison.rows).slice.dropna().unique()), focus)
+    inside = check_focus(slice_names(comparison.rows), focus)
     contrast = _Contrast(comparison, inside)
     measures = partial(_contrast_measures, contrast)
     table = tabulate(contrast.rows, None, measures, n_boot, seed, level)

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #imports
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -29,13 +29,12 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums
+from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums, remembered
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
+    PairRows,
     check_statistics,
-    model_deltas,
-    pair_leads,
     resampling_remark,
     rows_that_count,
     selection_remark,
@@ -44,7 +43,7 @@ from plurality_nb.evaluation.tables import (
     table_remarks,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import add_scaled, scaled_deltas
+from plurality_nb.evaluation.temperature import add_scaled
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #pearson
 # `pearson` is that of the rewards as they are, which depends on their scale
@@ -115,19 +114,28 @@ class _SignedRanks:
         return LevelRanks(ranks, np.einsum('rl,rl,rl->r', weights, ranks, ranks))
 
 
+_signed_ranks = remembered(_SignedRanks)
+
+
 # %% ../../nbs/evaluation/02_correlation.ipynb #spearman
+@remembered
+def _order_of_sizes(x: np.ndarray) -> np.ndarray:
+    return np.argsort(np.abs(x), kind='stable')
+
+
 def spearman(
     x: np.ndarray,  # (pairs,): predicted preference, 0 for undecided
     y: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "Rank correlation with mid-ranks, each pair in both orders."
-    order = np.argsort(np.abs(x), kind='stable')  # so that memory is read in sequence
+    order = _order_of_sizes(x)  # so that memory is read in sequence
     sorted_codes = codes[order]
-    rank_x = _SignedRanks(x[order], sorted_codes)
-    rank_y = _SignedRanks(y[order], sorted_codes)
+    rank_x = _signed_ranks(x[order], sorted_codes)
+    rank_y = _signed_ranks(y, codes)
+    level_y = rank_y.level[order]
     differ = np.sign(x[order]) * np.sign(y[order]) < 0
-    place_y = rank_y.level + differ * (rank_y.level.max() + 1)  # the second half is negative
+    place_y = level_y + differ * (level_y.max() + 1)  # the second half is negative
     no_ties = rank_x.level[-1] == len(x) - 1
 
     def cosines(counts: np.ndarray) -> np.ndarray:
@@ -187,14 +195,19 @@ def _kendall_steps(
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #kendall
+@remembered
+def _levels_of_sizes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return np.unique(np.abs(x), return_inverse=True)
+
+
 def kendall(
     x: np.ndarray,  # (pairs,): predicted preference, 0 for undecided
     y: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "Kendall's tau b, each pair in both orders."
-    size_x, level_x = np.unique(np.abs(x), return_inverse=True)
-    size_y, level_y = np.unique(np.abs(y), return_inverse=True)
+    size_x, level_x = _levels_of_sizes(x)
+    size_y, level_y = _levels_of_sizes(y)
     same_y, *bits = _kendall_steps(level_x, level_y, np.sign(x) * np.sign(y), codes)
     weigh_x = by_level(level_x, codes)
     weigh_y = by_level(level_y, codes)
@@ -216,7 +229,7 @@ def kendall(
 # %% ../../nbs/evaluation/02_correlation.ipynb #correlation-measure
 def correlation_measure(
     statistic: str,  # one of `STATISTICS`
-    delta: np.ndarray,  # (pairs,): reward of A - reward of B; `scaled_deltas` where tempered
+    delta: np.ndarray,  # (pairs,): reward of A - reward of B; `scaled` where tempered
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:  # nan for rewards that have no temperature
@@ -232,23 +245,22 @@ def correlation_measure(
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #correlated-deltas
 def correlated_deltas(
-    rows: pd.DataFrame,  # from `add_scaled`
+    rows: PairRows,  # from `add_scaled`
     statistic: str,  # one of `STATISTICS`
-) -> dict[str, np.ndarray]:  # model to (rows,): logits
+) -> Mapping[str, np.ndarray]:  # model to (rows,): logits
     "The differences of rewards that a correlation is of."
-    return scaled_deltas(rows) if statistic == 'tempered_pearson' else model_deltas(rows)
+    return rows.scaled if statistic == 'tempered_pearson' else rows.deltas
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #correlation-measures
 def correlation_measures(
     statistics: Sequence[str],  # some of `STATISTICS`
-    rows: pd.DataFrame,  # from `add_scaled`
+    rows: PairRows,  # from `add_scaled`
     codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
 ) -> Measures:
     "Correlations of each model's predicted preference with people's share."
-    lead = pair_leads(rows)
     return {
-        (model, statistic): correlation_measure(statistic, delta, lead, codes)
+        (model, statistic): correlation_measure(statistic, delta, rows.lead, codes)
         for statistic in statistics
         for model, delta in correlated_deltas(rows, statistic).items()
     }

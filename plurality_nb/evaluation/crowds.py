@@ -41,10 +41,8 @@ from plurality_nb.evaluation.scores import binned_error, vote_noise
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
+    PairRows,
     check_statistics,
-    group_codes,
-    model_deltas,
-    pair_votes,
     rows_that_count,
     tabulate,
 )
@@ -307,7 +305,7 @@ def known_crowd_log_loss(
 _PROBABILITIES = [f'prob_{outcome}' for outcome in OUTCOMES]
 
 
-def _own_outcomes(name: str, ds: Dataset, base: Dataset, rows: pd.Index) -> np.ndarray | None:
+def _own_outcomes(name: str, ds: Dataset, base: Dataset, rows: np.ndarray) -> np.ndarray | None:
     "(rows, 3): what a model predicts, for A as `base` has it; None where it predicts no outcomes."
     if not set(_PROBABILITIES) <= set(ds.column_names):
         return None
@@ -341,9 +339,9 @@ def _fixed(value: float) -> Measure:
     return Measure(lambda counts: np.full(len(counts), value))
 
 
-def _ceilings(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+def _ceilings(part: PairRows, codes: np.ndarray) -> Measures:
     "What a model that knows the truth reaches, where votes show it; these are not resampled."
-    votes = np.stack(pair_votes(part))
+    votes = np.stack(part.votes)
     votes = votes[:, (votes == np.round(votes)).all(0)]
     known = dict.fromkeys(['divided_auroc', 'tied_auroc', 'crowd_log_loss'], np.nan)
     if (votes.sum(0) > 1).any():
@@ -372,25 +370,24 @@ CROWD_SCORES = [*_AUROCS, *_OUTCOME_MEASURES]
 class _Crowds:
     "What models predict of the votes, for all rows."
 
-    def __init__(self, models: Mapping[str, Dataset], rows: pd.DataFrame) -> None:
+    def __init__(self, models: Mapping[str, Dataset], rows: PairRows) -> None:
         base = next(iter(models.values()))
-        votes, codes = pair_votes(rows), group_codes(rows)
+        self.rows = rows
         self.outcomes, self.closeness = {}, {}
-        for name, delta in model_deltas(rows).items():
+        for name, delta in rows.deltas.items():
             own = _own_outcomes(name, models[name], base, rows.index) if name in models else None
-            outcomes = cross_fitted_outcomes(delta, *votes, codes) if own is None else own
-            self.outcomes[name] = pd.DataFrame(outcomes, index=rows.index)
-            self.closeness[name] = pd.DataFrame(
-                dict(zip(_AUROCS, _closeness(delta, own))), index=rows.index
-            )
+            outcomes = cross_fitted_outcomes(delta, *rows.votes, rows.codes) if own is None else own
+            self.outcomes[name] = outcomes
+            self.closeness[name] = dict(zip(_AUROCS, _closeness(delta, own)))
 
-    def measure(self, name: str, statistic: str, part: pd.DataFrame, codes: np.ndarray) -> Measure:
+    def measure(self, name: str, statistic: str, part: PairRows, codes: np.ndarray) -> Measure:
         "One statistic of one model on some of the rows."
-        votes = pair_votes(part)
+        votes = part.votes
+        places = self.rows.places_of(part)
         if statistic in self.closeness[name]:
             label = tie_label(*votes) if statistic == 'tied_auroc' else division_label(*votes[:2])
-            return auroc(self.closeness[name].loc[part.index, statistic].to_numpy(), label, codes)
-        outcomes = self.outcomes[name].loc[part.index].to_numpy()
+            return auroc(self.closeness[name][statistic][places], label, codes)
+        outcomes = self.outcomes[name][places]
         if np.isnan(outcomes).any():
             return UNDEFINED
         return _OUTCOME_MEASURES[statistic](outcomes, *votes, codes)
@@ -414,7 +411,7 @@ def score_crowds(
     named = models if isinstance(models, Mapping) else {'model': models}
     crowds = _Crowds(named, rows)
 
-    def measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+    def measures(part: PairRows, codes: np.ndarray) -> Measures:
         return {
             (name, statistic): crowds.measure(name, statistic, part, codes)
             for name in crowds.outcomes

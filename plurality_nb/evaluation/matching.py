@@ -22,7 +22,13 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import GroupSubset, Measure, group_sums, resample_many
+from plurality_nb.evaluation.bootstrap import (
+    MIN_GROUPS,
+    GroupSubset,
+    Measure,
+    group_sums,
+    resample_many,
+)
 from plurality_nb.evaluation.ceilings import disattenuated
 from plurality_nb.evaluation.correlation import (
     STATISTICS,
@@ -33,13 +39,10 @@ from plurality_nb.evaluation.people import PeopleSpread
 from plurality_nb.evaluation.scores import lead_spread
 from plurality_nb.evaluation.tables import (
     Models,
+    PairRows,
     check_statistics,
     covered_by_prompts,
     estimate,
-    group_codes,
-    pair_facts,
-    pair_leads,
-    pair_votes,
     resampled_text,
     rows_that_count,
     slice_facts,
@@ -137,7 +140,7 @@ def _effective_pairs(stratum: np.ndarray, target: np.ndarray) -> float:
 class _MatchedSlice:
     "One slice's pairs, and the distribution that they are matched to."
 
-    rows: pd.DataFrame
+    rows: PairRows
     codes: np.ndarray  # (pairs,): prompts as numbered over all slices
     stratum: np.ndarray  # (pairs,)
     common: CommonDistribution
@@ -145,7 +148,7 @@ class _MatchedSlice:
 
     def _weighted(self, statistic: str, delta: np.ndarray) -> _BeforeAndAfter:
         pairs = np.arange(len(self.rows))  # weighted one by one, so each is a group of its own
-        correlation = correlation_measure(statistic, delta, pair_leads(self.rows), pairs)
+        correlation = correlation_measure(statistic, delta, self.rows.lead, pairs)
 
         def matched(counts: np.ndarray) -> np.ndarray:
             weights = _target_weights(counts[:, self.codes], self.stratum, self.common.target)
@@ -159,7 +162,7 @@ class _MatchedSlice:
 
     def _range_corrected(self, delta: np.ndarray) -> _BeforeAndAfter:
         groups, own_codes = np.unique(self.codes, return_inverse=True)
-        sample = np.tanh(delta / 2), *pair_votes(self.rows), own_codes
+        sample = np.tanh(delta / 2), *self.rows.votes, own_codes
         after = corrected(*sample, self.spread)
         before = disattenuated(*sample)
         return _BeforeAndAfter(
@@ -174,12 +177,12 @@ class _MatchedSlice:
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #common-spread
-def _common_spread(parts: Sequence[pd.DataFrame]) -> float:
+def _common_spread(parts: Sequence[PairRows]) -> float:
     "Mean squared true lead, averaged over slices."
     spreads = []
     for part in parts:
         one_group = np.zeros(len(part), dtype=int)
-        square, chance, _ = lead_spread(*pair_votes(part), one_group)(np.ones((1, 1)))
+        square, chance, _ = lead_spread(*part.votes, one_group)(np.ones((1, 1)))
         spreads.append(square - chance)
     return float(np.mean(spreads))
 
@@ -188,33 +191,32 @@ def _common_spread(parts: Sequence[pd.DataFrame]) -> float:
 class _Matching(NamedTuple):
     "What slices are matched to."
 
+    rows: PairRows  # all that are matched
     common: CommonDistribution
-    stratum: pd.Series  # of each pair, by row
     spread: float  # mean squared true lead, averaged over slices
 
 
-def _parts_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _parts_of(rows: PairRows) -> dict[str, PairRows]:
     return {name: part for name, part in slices(rows).items() if name != 'overall'}
 
 
-def _match(rows: pd.DataFrame) -> _Matching:
+def _match(rows: PairRows) -> _Matching:
     parts = _parts_of(rows)
-    slice_of = pair_facts(rows).slice.map(list(parts).index).to_numpy()
-    common = common_distribution(2 * np.abs(pair_leads(rows)), slice_of)
-    stratum = pd.Series(common.stratum, index=rows.index)
-    return _Matching(common, stratum, _common_spread(list(parts.values())))
+    names = list(parts)
+    slice_of = np.array([names.index(name) for name in rows.slice])
+    common = common_distribution(2 * np.abs(rows.lead), slice_of)
+    return _Matching(rows, common, _common_spread(list(parts.values())))
 
 
 def _matched_slices(
-    rows: pd.DataFrame, codes: np.ndarray, matching: _Matching
+    rows: PairRows, codes: np.ndarray, matching: _Matching
 ) -> dict[str, _MatchedSlice]:
     "The slices by name."
-    code_of = pd.Series(codes, index=rows.index)
     return {
         name: _MatchedSlice(
             part,
-            code_of[part.index].to_numpy(),
-            matching.stratum[part.index].to_numpy(),
+            codes[rows.places_of(part)],
+            matching.common.stratum[matching.rows.places_of(part)],
             matching.common,
             matching.spread,
         )
@@ -293,7 +295,7 @@ def _match_row(
     gap = resampled.estimate(key, 'gap', fewest, level)
     own_value = resampled.estimate(key, 'matched', facts.groups, level)
     del own_value['se']
-    has_draws = len(resampled.draws[key, 'matched']) > 1
+    has_interval = len(resampled.draws[key, 'matched']) > 1 and facts.groups >= MIN_GROUPS
     by_prompts = covered_by_prompts(own.rows, own.codes)
     covered = resampled_text(resampled.spreads, (key, 'matched'), by_prompts)
     weighted = key.statistic != 'corrected'
@@ -303,7 +305,7 @@ def _match_row(
         'statistic': key.statistic,
         **own_value,
         **facts._asdict(),
-        'resampled': covered if has_draws else '',
+        'resampled': covered if has_interval else '',
         'panel_ratio': ratio,
         'unmatched': resampled.draws[key, 'unmatched'][0],
         'gap': gap['value'],
@@ -315,23 +317,23 @@ def _match_row(
 
 # %% ../../nbs/evaluation/05_matching.ipynb #resampled-slices
 def _resampled_slices(
-    rows: pd.DataFrame, statistics: Sequence[str], reference: str, n_boot: int, seed: int
+    rows: PairRows, statistics: Sequence[str], reference: str, n_boot: int, seed: int
 ) -> _Resampled:
     "The statistics of all slices, of resamples of prompts and without people."
 
     matching = _match(rows)
 
-    def measures(part: pd.DataFrame, part_codes: np.ndarray) -> _Measures:
+    def measures(part: PairRows, part_codes: np.ndarray) -> _Measures:
         slices_of_part = _matched_slices(part, part_codes, matching)
         of_part = _measures_of_slices(slices_of_part, statistics, reference)
         return {name: measure for name, measure in of_part.items() if name[1] != 'unmatched'}
 
-    codes = group_codes(rows)
+    codes = rows.codes
     matched = _matched_slices(rows, codes, matching)
     of_sample = _measures_of_slices(matched, statistics, reference)
 
     def measures_of(subset: GroupSubset) -> _Measures:
-        some = _matched_slices(rows.iloc[subset.rows], subset.codes, matching)
+        some = _matched_slices(rows.take(subset.rows), subset.codes, matching)
         return _measures_of_slices(some, statistics, reference)
 
     draws = resample_many(of_sample, measures_of, codes, n_boot, seed)
@@ -358,7 +360,7 @@ def match_slices(
     if by is None:
         raise ContractError('by', 'a column of text with several values', 'None')
     rows = add_scaled(rows_that_count(models, by, votes, include_seen, baselines).rows)
-    rows = rows[pair_facts(rows).slice.notna()]
+    rows = rows.take(pd.notna(rows.slice))
     names = [name for name in slices(rows) if name != 'overall']
     reference = reference or names[0]
     if reference not in names:

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/evaluation/00a_people.ipynb #imports
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -50,7 +50,7 @@ class NamedVotes(NamedTuple):
 
 # %% ../../nbs/evaluation/00a_people.ipynb #named-votes
 def named_votes(
-    ballots: Sequence[Sequence[tuple[str, str]] | None],  # (pairs,): (annotator, vote) of each
+    ballots: Iterable[Sequence[tuple[str, str]] | None],  # (pairs,): (annotator, vote) of each
 ) -> NamedVotes:
     "The votes of people with names."
     cast = [

@@ -34,10 +34,8 @@ from plurality_nb.evaluation.correlation import correlation_measure
 from plurality_nb.evaluation.scores import score_measure
 from plurality_nb.evaluation.tables import (
     Models,
+    PairRows,
     check_statistics,
-    group_codes,
-    model_deltas,
-    pair_facts,
     rows_that_count,
     slices,
     why_unsupported,
@@ -201,14 +199,14 @@ def _weighted_measure(
 class _JudgedRows(NamedTuple):
     "What is known of the pairs that a judge voted on; (pairs,) each."
 
-    rows: pd.DataFrame  # from `rows_that_count`
+    rows: PairRows  # from `rows_that_count`
     people: Votes  # nan where nobody voted
     weights: np.ndarray  # how many pairs each labelled one stands for, 0 for the others
     by_inclusion: bool
 
-    def part(self, rows: pd.DataFrame) -> '_JudgedRows':
+    def part(self, rows: PairRows) -> '_JudgedRows':
         "Those of a slice."
-        chosen = self.rows.index.isin(rows.index)
+        chosen = self.rows.places_of(rows)
         people = Votes(*(votes[chosen] for votes in self.people))
         return self._replace(rows=rows, people=people, weights=self.weights[chosen])
 
@@ -218,7 +216,7 @@ def _judged_rows(
 ) -> _JudgedRows:
     counted = rows_that_count(models, by, 'judge', include_seen, baselines, scored=False)
     base = models if not isinstance(models, dict) else next(iter(models.values()))
-    kept = counted.rows.index.to_numpy()
+    kept = counted.rows.index
     people = Votes(*(votes[kept] for votes in votes_of(base)))
     labelled = ~np.isnan(people.a)
     if not labelled.any():
@@ -236,15 +234,14 @@ _Powered = dict[tuple[str, str], tuple[Measure, Measure, Measure]]
 
 def _slice_measures(part: _JudgedRows, statistics: Sequence[str], codes: np.ndarray) -> _Powered:
     "Each model's statistics by people's votes, and by the judge's on the same pairs and on all."
-    facts = pair_facts(part.rows)
-    lead = facts.lead.to_numpy()
+    lead = part.rows.lead
     a, b, tie = part.people
     people_lead = (a - b) / (a + b + tie) / 2  # exact zeros and ties, unlike a share less one half
     ties = np.nan_to_num(tie_rate(*part.people))
-    judge_ties = facts.tie_rate.to_numpy()
+    judge_ties = tie_rate(*part.rows.votes)
     weights = part.weights
     measures: _Powered = {}
-    for model, delta in model_deltas(part.rows).items():
+    for model, delta in part.rows.deltas.items():
         for statistic in statistics:
             measures[model, statistic] = (
                 _weighted_measure(statistic, delta, people_lead, weights, codes),
@@ -277,7 +274,7 @@ def score_with_judge(
     table = []
     for name, rows in slices(judged.rows).items():
         part = judged.part(rows)
-        codes = group_codes(rows)
+        codes = rows.codes
         labelled = part.weights > 0
         facts = dict(n=int(labelled.sum()), groups=len(np.unique(codes[labelled])))
         for (model, statistic), measures in _slice_measures(part, statistics, codes).items():

@@ -31,20 +31,24 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from plurality_nb.evaluation.bootstrap import UNDEFINED, Measure, group_sums, mean_measure
+from plurality_nb.evaluation.bootstrap import (
+    UNDEFINED,
+    Measure,
+    group_sums,
+    mean_measure,
+    remembered,
+)
 from plurality_nb.evaluation.correlation import LevelRanks, by_level
 from plurality_nb.evaluation.tables import (
     Measures,
     Models,
+    PairRows,
     check_statistics,
-    model_deltas,
-    pair_facts,
-    pair_leads,
-    pair_votes,
     rows_that_count,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import slope, tempered_rows
+from plurality_nb.evaluation.temperature import add_tempered, slope
+from plurality_nb.votes.shares import tie_rate, vote_split
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #accuracy
@@ -73,14 +77,17 @@ class _SizeRanks:
         return LevelRanks(ranks, np.einsum('rl,rl,rl->r', weights, ranks, ranks))
 
 
+_size_ranks = remembered(_SizeRanks)
+
+
 def strength(
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
 ) -> Measure:
     "Spearman correlation of how sure the model is with how sure people are."
-    model_ranks = _SizeRanks(delta, codes)
-    people_ranks = _SizeRanks(lead, codes)
+    model_ranks = _size_ranks(delta, codes)
+    people_ranks = _size_ranks(lead, codes)
 
     def correlations(counts: np.ndarray) -> np.ndarray:
         model = model_ranks(counts)
@@ -177,6 +184,9 @@ def lead_spread(
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #share-error
+_spread_of_votes = remembered(lead_spread)  # the same for all models
+
+
 def share_error(
     delta: np.ndarray,  # (pairs,): reward of A - reward of B, logits
     a: np.ndarray,  # (pairs,): votes for A
@@ -187,7 +197,7 @@ def share_error(
     "Mean squared distance of the predicted preference from people's true share."
     distance = (a - b) / (a + b + tie) / 2 - np.tanh(delta / 2) / 2
     observed = mean_measure(distance**2, codes)
-    spread = lead_spread(a, b, tie, codes)
+    spread = _spread_of_votes(a, b, tie, codes)
     return Measure(lambda counts: observed.values(counts) - spread(counts).chance)
 
 
@@ -198,15 +208,20 @@ class _BinGaps(NamedTuple):
     chance: np.ndarray  # (resamples, bins): squared gap to be expected by chance
 
 
+@remembered
+def _bins_of_pairs(order: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    order = np.round(order, 8)  # what is equal but for rounding falls into one bin
+    return np.searchsorted(np.quantile(order, quantiles), order, side='right')
+
+
 class _GapsOfBins:
     "Mean gaps in bins of equally many pairs, for counts of prompts."
 
     def __init__(self, order: np.ndarray, gap: np.ndarray, codes: np.ndarray, bins: int) -> None:
-        order = np.round(order, 8)  # what is equal but for rounding falls into one bin
-        edges = np.quantile(order, np.arange(1, bins) / bins)
-        bin_of = np.searchsorted(edges, order, side='right')
-        self.gaps = group_sums(codes, *((bin_of == k) * gap for k in range(bins)))
-        self.pairs = group_sums(codes, *((bin_of == k) * 1.0 for k in range(bins)))
+        cell = codes * bins + _bins_of_pairs(order, np.arange(1, bins) / bins)
+        cells = (codes.max() + 1) * bins
+        self.gaps = np.bincount(cell, gap, cells).reshape(-1, bins)
+        self.pairs = np.bincount(cell, minlength=cells).reshape(-1, bins).astype(float)
 
     def __call__(self, counts: np.ndarray) -> _BinGaps:
         pairs = counts @ self.pairs
@@ -299,11 +314,10 @@ def score_measure(
 VOTES = ['brier', 'tie_rate', 'split', 'true_lead']  # those of the model `votes`
 
 
-def _vote_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+def _vote_measures(part: PairRows, codes: np.ndarray) -> Measures:
     "What describes the votes themselves, however many they are, as of the model `votes`."
-    row = pair_facts(part)
-    split = row.split.to_numpy()
-    spread = lead_spread(*pair_votes(part), codes)
+    split = vote_split(part.votes.a, part.votes.b)
+    spread = _spread_of_votes(*part.votes, codes)
 
     def true_squares(counts: np.ndarray) -> np.ndarray:
         square, chance, _ = spread(counts)
@@ -311,7 +325,7 @@ def _vote_measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
 
     measures = [
         Measure(lambda counts: 0.25 - true_squares(counts)),
-        mean_measure(row.tie_rate.to_numpy(), codes, is_proportion=True),
+        mean_measure(tie_rate(*part.votes), codes, is_proportion=True),
         mean_measure(split, codes, pairs=~np.isnan(split), is_proportion=True),
         Measure(lambda counts: np.sqrt(np.maximum(true_squares(counts), 0))),
     ]
@@ -323,15 +337,15 @@ def _score_of_part(
     statistic: str,
     delta: np.ndarray,
     tempered_delta: np.ndarray,
-    part: pd.DataFrame,
+    part: PairRows,
     codes: np.ndarray,
 ) -> Measure:
     if statistic not in _SHARE_ERRORS:
-        return score_measure(statistic, delta, tempered_delta, pair_leads(part), codes)
+        return score_measure(statistic, delta, tempered_delta, part.lead, codes)
     used = delta if statistic == 'share_error' else tempered_delta
     if np.isnan(used).any():
         return UNDEFINED
-    return share_error(used, *pair_votes(part), codes)
+    return share_error(used, *part.votes, codes)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #score-models
@@ -348,13 +362,12 @@ def score_models(
 ) -> pd.DataFrame:  # as `tabulate`
     "How accurate each model's probabilities are, whichever response is called A."
     check_statistics(statistics, SCORES)
-    rows = rows_that_count(models, by, votes, include_seen, baselines).rows
-    tempered_deltas = tempered_rows(rows)
+    rows = add_tempered(rows_that_count(models, by, votes, include_seen, baselines).rows)
 
-    def measures(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+    def measures(part: PairRows, codes: np.ndarray) -> Measures:
         scores: Measures = {}
-        for model, delta in model_deltas(part).items():
-            both = delta, tempered_deltas.loc[part.index, model].to_numpy()
+        for model, delta in part.deltas.items():
+            both = delta, part.tempered[model]
             for statistic in statistics:
                 scores[model, statistic] = _score_of_part(statistic, *both, part, codes)
         return scores | _vote_measures(part, codes)

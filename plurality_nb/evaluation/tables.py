@@ -14,18 +14,14 @@ __all__ = [
     'LEAST_GROUPS',
     'TOO_FEW',
     'ALL_ALIKE',
+    'PairRows',
     'rows_left_out',
     'vote_log_odds',
     'label_is_apart',
     'CountedRows',
     'rows_that_count',
     'slices',
-    'group_codes',
-    'model_deltas',
-    'pair_facts',
-    'PairVotes',
-    'pair_votes',
-    'pair_leads',
+    'slice_names',
     'SliceFacts',
     'slice_facts',
     'selection_weights',
@@ -49,15 +45,16 @@ __all__ = [
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from datasets import Dataset, Value
 
 from plurality_nb.data.build import number_column
-from plurality_nb.data.schema import OUTCOMES, QUADRANTS
+from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import (
     MIN_GROUPS,
@@ -79,7 +76,59 @@ from plurality_nb.evaluation.people import (
 )
 from plurality_nb.rewards.baselines import BASELINES, baseline_rewards
 from plurality_nb.votes.selection import inclusion_weights
-from plurality_nb.votes.shares import tie_rate, vote_split, votes_of
+from plurality_nb.votes.shares import Votes, tie_rate, vote_split, votes_of
+
+# %% ../../nbs/evaluation/01_tables.ipynb #some-pairs
+_Columns: TypeAlias = Mapping[str, np.ndarray]  # one for each model
+
+
+def _some_of(columns: Any, chosen: np.ndarray) -> Any:
+    "The same pairs of a column, of the votes, or of each model's column."
+    if isinstance(columns, Votes):
+        return Votes(*(column[chosen] for column in columns))
+    if isinstance(columns, Mapping):
+        return {model: column[chosen] for model, column in columns.items()}
+    return columns[chosen]
+
+
+# %% ../../nbs/evaluation/01_tables.ipynb #pair-rows
+@dataclass(frozen=True, eq=False)
+class PairRows:
+    "Pairs that statistics rest on, as columns of (pairs,)."
+
+    index: np.ndarray  # number of the pair's row in the first model's comparisons, ascending
+    group: np.ndarray  # number of the prompt
+    slice: np.ndarray  # its name; None where there is none
+    ballots: np.ndarray  # (annotator, vote) of those who are named; None where a judge voted
+    weight: np.ndarray  # pairs that each stands for; nan where that is unknown
+    votes: Votes
+    deltas: _Columns  # reward of A - reward of B, logits; empty for comparisons that are not scored
+    tempered: _Columns = field(default_factory=dict)  # the same, from `add_tempered`
+    scaled: _Columns = field(default_factory=dict)  # the same, from `add_scaled`
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        "The prompt of each pair, 0, 1, ... in the order of these rows."
+        return pd.factorize(self.group)[0]
+
+    @cached_property
+    def lead(self) -> np.ndarray:
+        "The voters' share of A - 1/2, in [-1/2, 1/2]; nan where nobody voted."
+        a, b, tie = self.votes
+        with np.errstate(invalid='ignore', divide='ignore'):
+            return (a - b) / (a + b + tie) / 2
+
+    def take(self, chosen: np.ndarray) -> 'PairRows':
+        "Those of a mask, or of numbers in ascending order."
+        return PairRows(**{f.name: _some_of(getattr(self, f.name), chosen) for f in fields(self)})
+
+    def places_of(self, part: 'PairRows') -> np.ndarray:
+        "The numbers that would take a part of these rows."
+        return np.searchsorted(self.index, part.index)
+
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rewards-by-pair
 _log = logging.getLogger(__name__)
@@ -142,8 +191,7 @@ def _join_rewards(models: Mapping[str, Dataset]) -> _JoinedRewards:
 class _JoinedPairs:
     "The first model's rows with votes, all models' rewards, and the reasons not to count a row."
 
-    row: pd.DataFrame  # one row per pair
-    deltas: dict[str, np.ndarray]  # model to (pairs,), logits; empty for comparisons not scored
+    pairs: PairRows
     unvoted: np.ndarray  # (pairs,) bool
     unscored: np.ndarray  # (pairs,) bool: not scored by all models
     seen: np.ndarray  # (pairs,) bool
@@ -171,49 +219,41 @@ def _join_pairs(
     without_rewards = len(models) == 1 and np.isnan(number_column(base, 'reward_a')).all()
     if scored or not without_rewards:
         rewards = _join_rewards(models)
-    row = _vote_rows(base, by, votes)
+    pairs = _voted_pairs(base, by, votes, rewards.deltas)
     deltas = np.array([np.zeros(len(base)), *rewards.deltas.values()])
     return _JoinedPairs(
-        row,
-        rewards.deltas,
-        unvoted=row.lead.isna().to_numpy(),
+        pairs,
+        unvoted=np.isnan(pairs.lead),
         unscored=np.isnan(deltas).any(axis=0),
         seen=rewards.seen & (not include_seen),
     )
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #signed-ballots
-def _signed_ballots(base: Dataset, votes: str) -> pd.Series:
+def _signed_ballots(base: Dataset, votes: str) -> np.ndarray:
     "(pairs,): (annotator, vote) of the votes that have a name; None where a judge voted."
     signed = np.full(len(base), None, dtype=object)
     if votes != 'human':
-        return pd.Series(signed, dtype=object)
+        return signed
     all_ballots = base['ballots'][:] if 'ballots' in base.column_names else [None] * len(base)
     for row, ballots in enumerate(all_ballots):
         cast = [(ballot['annotator'], ballot['vote']) for ballot in ballots or []]
         signed[row] = tuple(ballot for ballot in cast if all(ballot))
-    return pd.Series(signed, dtype=object)
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #vote-facts
-def _share_facts(a: np.ndarray, b: np.ndarray, tie: np.ndarray) -> dict[str, np.ndarray]:
-    "What follows from counts of votes, (pairs,) each."
-    with np.errstate(invalid='ignore', divide='ignore'):
-        lead = (a - b) / (a + b + tie) / 2
-    facts = dict(a=a, b=b, tie=tie, lead=lead)
-    return facts | dict(tie_rate=tie_rate(a, b, tie), split=vote_split(a, b))
+    return signed
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #vote-rows
-def _vote_rows(base: Dataset, by: str | None, votes: str) -> pd.DataFrame:
-    "What statistics need to know about each pair, apart from rewards."
-    row = dict(
-        group=base['group'][:],
-        slice=base[by][:] if by else None,
+def _voted_pairs(base: Dataset, by: str | None, votes: str, deltas: _Columns) -> PairRows:
+    "All pairs, with what statistics need to know about each."
+    return PairRows(
+        index=np.arange(len(base)),
+        group=pd.factorize(np.array(base['group'][:], dtype=object))[0],
+        slice=np.array(base[by][:] if by else [None] * len(base), dtype=object),
         ballots=_signed_ballots(base, votes),
         weight=inclusion_weights(base),
+        votes=votes_of(base, votes),
+        deltas=deltas,
     )
-    return pd.DataFrame(row | _share_facts(*votes_of(base, votes)))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rows-left-out
@@ -253,26 +293,25 @@ def label_is_apart(
 TRIVIAL = [*BASELINES, 'judge', 'label']  # models that have not seen the votes
 
 
-def _label_deltas(base: Dataset, row: pd.DataFrame, keep: np.ndarray) -> np.ndarray | None:
+def _label_deltas(base: Dataset, votes: Votes, keep: np.ndarray) -> np.ndarray | None:
     "(pairs,): of the labels, where they are not made from the votes; else None."
     label = number_column(base, 'label')
     source = np.array([str(name) for name in base['label_source'][:]], dtype=object)
-    votes_for = [row[side].to_numpy()[keep] for side in 'ab']
-    if not label_is_apart(label[keep], source[keep], *votes_for):
+    if not label_is_apart(label[keep], source[keep], votes.a[keep], votes.b[keep]):
         return None
     return vote_log_odds(label, 1 - label, 0)
 
 
 def _trivial_deltas(
-    base: Dataset, votes: str, row: pd.DataFrame, keep: np.ndarray, names: Collection[str]
+    base: Dataset, voters: str, votes: Votes, keep: np.ndarray, names: Collection[str]
 ) -> dict[str, np.ndarray]:
     "Name to (pairs,) differences of rewards, of models that need no training and lack no row."
     deltas = {
         name: np.subtract(*baseline_rewards(base, name)) for name in BASELINES if name in names
     }
-    if votes != 'judge' and 'judge' in names:
+    if voters != 'judge' and 'judge' in names:
         deltas['judge'] = vote_log_odds(*votes_of(base, 'judge'))
-    of_labels = _label_deltas(base, row, keep) if 'label' in names else None
+    of_labels = _label_deltas(base, votes, keep) if 'label' in names else None
     if of_labels is not None:
         deltas['label'] = of_labels
     lacking = {name: int(np.isnan(delta[keep]).sum()) for name, delta in deltas.items()}
@@ -317,7 +356,7 @@ def _check_by(base: Dataset, by: str | None) -> None:
 # %% ../../nbs/evaluation/01_tables.ipynb #warn-left-out
 def _check_counted(joined: _JoinedPairs, by: str | None, votes: str) -> None:
     "Stops where no pair counts, or no pair that counts has a slice."
-    total = len(joined.row)
+    total = len(joined.pairs)
     if not joined.keep.any():
         reasons = ', '.join(
             f'{pairs} {reason}' for reason, pairs in joined.left_out.items() if pairs
@@ -328,7 +367,7 @@ def _check_counted(joined: _JoinedPairs, by: str | None, votes: str) -> None:
             f'none of {total} ({reasons})',
             'Collect or choose other `votes`, score all rows, or train with these prompts excluded',
         )
-    if by and joined.row.slice[joined.keep].isna().all():
+    if by and pd.isna(joined.pairs.slice[joined.keep]).all():
         hint = 'Label the taxonomy first' if by == 'quadrant' else ''
         raise ContractError('by', 'a column that is filled', repr(by), hint)
 
@@ -341,12 +380,12 @@ def _warn_left_out(left_out: Mapping[str, int], total: int) -> None:
     _log.warning(f'left out of {total} pairs: {counts}{why}')
 
 
-def _warn_unweighted(row: pd.DataFrame, votes: str) -> None:
+def _warn_unweighted(rows: PairRows, votes: str) -> None:
     "Says so where the probability of selection is known for some of people's pairs only."
-    lacking = row.weight.isna().sum()
-    if votes == 'human' and 0 < lacking < len(row):
+    lacking = np.isnan(rows.weight).sum()
+    if votes == 'human' and 0 < lacking < len(rows):
         _log.warning(
-            f'no weighted values: {lacking} of {len(row)} pairs lack `inclusion`; '
+            f'no weighted values: {lacking} of {len(rows)} pairs lack `inclusion`; '
             'give 1 to pairs that had votes before others were selected'
         )
 
@@ -355,7 +394,7 @@ def _warn_unweighted(row: pd.DataFrame, votes: str) -> None:
 class CountedRows(NamedTuple):
     "The pairs that statistics rest on, and how many do not count."
 
-    rows: pd.DataFrame  # one row per pair; columns (`row`, fact of the pair) and (`delta`, model)
+    rows: PairRows
     left_out: dict[str, int]  # as `rows_left_out`
 
 
@@ -367,7 +406,7 @@ def rows_that_count(
     include_seen: bool = False,  # keep pairs whose prompt a model was trained on
     baselines: bool | Collection[str] = True,  # add the trivial models, or those of `TRIVIAL` named
     scored: bool = True,  # False accepts comparisons without rewards as well
-) -> CountedRows:  # `row`: see `pair_facts`; `delta`: logits
+) -> CountedRows:
     "The pairs that statistics rest on."
     named = _models_by_name(models)
     base = next(iter(named.values()))
@@ -375,79 +414,35 @@ def rows_that_count(
     joined = _join_pairs(named, by, votes, include_seen, scored)
     _check_counted(joined, by, votes)
     _warn_left_out(joined.left_out, len(base))
-    _warn_unweighted(joined.row[joined.keep], votes)
-    deltas = joined.deltas
-    if baselines and deltas:
+    pairs = joined.pairs
+    if baselines and pairs.deltas:
         names = TRIVIAL if baselines is True else baselines
-        deltas = _trivial_deltas(base, votes, joined.row, joined.keep, names) | deltas
-        deltas = {name: deltas[name] for name in [*joined.deltas, *deltas]}  # the models first
-    delta = pd.DataFrame(deltas, index=joined.row.index)
-    rows = pd.concat(dict(row=joined.row, delta=delta), axis=1)[joined.keep]
+        trivial = _trivial_deltas(base, votes, pairs.votes, joined.keep, names)
+        pairs = replace(pairs, deltas={**pairs.deltas, **trivial, **pairs.deltas})
+    rows = pairs.take(joined.keep)
+    _warn_unweighted(rows, votes)
     return CountedRows(rows, joined.left_out)
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #slices
 def slices(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> dict[str, pd.DataFrame]:  # name to rows: `overall`, then each value, quadrants in their order
+    rows: PairRows,  # from `rows_that_count`
+) -> dict[str, PairRows]:  # name to rows: `overall`, then each value, quadrants in their order
     "The rows of each slice."
 
     def order(name: str) -> tuple[int, str]:
         return QUADRANTS.index(name) if name in QUADRANTS else len(QUADRANTS), name
 
-    names = sorted(rows['row', 'slice'].dropna().unique(), key=order)
-    return {'overall': rows, **{name: rows[rows['row', 'slice'] == name] for name in names}}
+    names = sorted(set(rows.slice) - {None}, key=order)
+    return {'overall': rows, **{name: rows.take(rows.slice == name) for name in names}}
 
 
-# %% ../../nbs/evaluation/01_tables.ipynb #group-codes
-def group_codes(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> np.ndarray:  # (rows,): 0, 1, ...
-    "The prompt of each row, as a number."
-    return pd.factorize(rows['row', 'group'])[0]
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #model-deltas
-def model_deltas(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> dict[str, np.ndarray]:  # model to (rows,): reward of A - reward of B, logits
-    "Each model's differences of rewards; empty for comparisons that are not scored."
-    if 'delta' not in rows:
-        return {}
-    return {str(model): delta.to_numpy() for model, delta in rows['delta'].items()}
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-facts
-def pair_facts(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> pd.DataFrame:  # (rows): group, slice, ballots, weight, a, b, tie, lead, tie_rate, split
-    "What is known about each pair, apart from rewards."
-    return pd.DataFrame(rows.xs('row', axis=1))
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-votes-type
-class PairVotes(NamedTuple):
-    "Votes on pairs, (pairs,) each."
-
-    a: np.ndarray
-    b: np.ndarray
-    tie: np.ndarray
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-votes
-def pair_votes(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> PairVotes:
-    "The votes on each pair."
-    return PairVotes(*(rows['row', outcome].to_numpy() for outcome in OUTCOMES))
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #pair-leads
-def pair_leads(
-    rows: pd.DataFrame,  # from `rows_that_count`
-) -> np.ndarray:  # (rows,): in [-1/2, 1/2]
-    "People's share of A - 1/2 on each pair."
-    return rows['row', 'lead'].to_numpy()
+# %% ../../nbs/evaluation/01_tables.ipynb #slice-names
+def slice_names(
+    rows: PairRows,  # from `rows_that_count`
+) -> list[str]:  # in the order of the rows
+    "The slices that there are, apart from `overall`."
+    return list(dict.fromkeys(name for name in rows.slice if name is not None))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #slice-facts-type
@@ -463,93 +458,66 @@ class SliceFacts(NamedTuple):
 
 # %% ../../nbs/evaluation/01_tables.ipynb #slice-facts
 def slice_facts(
-    rows: pd.DataFrame,  # from `rows_that_count`
+    rows: PairRows,  # from `rows_that_count`
 ) -> SliceFacts:
     "What a statistic of these rows rests on."
-    row = pair_facts(rows)
-    names = {annotator for ballots in row.ballots if ballots for annotator, _ in ballots}
-    named = sum(len(ballots) for ballots in row.ballots if ballots)
-    people = len(names) if named >= row[['a', 'b', 'tie']].to_numpy(float).sum() else np.nan
+    names = {annotator for ballots in rows.ballots if ballots for annotator, _ in ballots}
+    named = sum(len(ballots) for ballots in rows.ballots if ballots)
+    splits = vote_split(rows.votes.a, rows.votes.b)
+    splits = splits[~np.isnan(splits)]
     return SliceFacts(
         n=len(rows),
-        groups=row.group.nunique(),
-        people=people,
-        tie_rate=row.tie_rate.mean(),
-        split=row.split.mean(),
+        groups=len(np.unique(rows.group)),
+        people=len(names) if named >= np.sum(rows.votes) else np.nan,
+        tie_rate=float(tie_rate(*rows.votes).mean()) if len(rows) else np.nan,
+        split=float(splits.mean()) if len(splits) else np.nan,
     )
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #selection-weights
 def selection_weights(
-    rows: pd.DataFrame,  # from `rows_that_count`
+    rows: PairRows,  # from `rows_that_count`
 ) -> np.ndarray | None:  # (rows,): pairs that each stands for; None where all stand for as many
     "One over the probability with which each pair was selected."
-    if ('row', 'weight') not in rows:
+    if np.isnan(rows.weight).any() or np.allclose(rows.weight, rows.weight[0]):
         return None
-    weight = rows['row', 'weight'].to_numpy(float)
-    if np.isnan(weight).any() or np.allclose(weight, weight[0]):
-        return None
-    return weight
+    return rows.weight
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rows-without
-def _fast_column(column: pd.Series) -> np.ndarray | pd.Categorical:
-    "A column for frames that are made again and again: of text, each word is looked up once."
-    if any(isinstance(value, str) for value in column):
-        return pd.Categorical(column)
-    return column.to_numpy()
-
-
-class _RowsWithout:
-    "The rows of a part as if some of the votes had not been cast."
-
-    def __init__(self, part: pd.DataFrame) -> None:
-        self.part = part
-        self.columns = [_fast_column(part.iloc[:, k]) for k in range(part.shape[1])]
-        self.votes = part['row'][list(OUTCOMES)].to_numpy(float)
-
-    def __call__(self, removed: np.ndarray) -> pd.DataFrame:
-        "(rows, 3) votes for A, B and tie to leave out: the rows where any is left."
-        left = np.maximum(0, self.votes - removed)
-        keep = left.sum(axis=1) > 0
-        facts = _share_facts(*left[keep].T)
-        changed: dict[object, np.ndarray] = {('row', k): fact for k, fact in facts.items()}
-        names = self.part.columns
-        kept = {
-            k: changed.get(name, column[keep])
-            for k, (name, column) in enumerate(zip(names, self.columns))
-        }
-        rows = pd.DataFrame(kept, index=self.part.index[keep])
-        rows.columns = names  # the same object, so that its table of names is made once
-        return rows
+def _without_votes(part: PairRows, removed: np.ndarray) -> PairRows:
+    "As if (pairs, 3) votes for A, B and tie had not been cast: the pairs where any is left."
+    left = np.maximum(0, np.stack(part.votes, 1) - removed)
+    keep = left.sum(axis=1) > 0
+    rest = part if keep.all() else part.take(keep)
+    return replace(rest, votes=Votes(*np.ascontiguousarray(left[keep].T)))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #spreads-of-people
 Measures: TypeAlias = dict[tuple[str, str], Measure]  # (model, statistic) to its measure
-_MeasuresOf: TypeAlias = Callable[[pd.DataFrame, np.ndarray], Measures]
+_MeasuresOf: TypeAlias = Callable[[PairRows, np.ndarray], Measures]
 
 
 def spreads_of_people(
-    part: pd.DataFrame,  # from `rows_that_count`
+    part: PairRows,  # from `rows_that_count`
     codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
-    measures: Callable[[pd.DataFrame, np.ndarray], Mapping],  # rows, their prompts, to measures
+    measures: Callable[[PairRows, np.ndarray], Mapping],  # rows, their prompts, to measures
     n_boot: int,  # resamples of prompts; few people are left out where they are few
     seed: int = 0,
-) -> dict:  # the measures' names to spreads; empty where ballots name no two people
+) -> dict:  # the measures' names to spreads; empty without intervals, or two people with names
     "What people add to the variance of each measure."
-    votes = named_votes(pair_facts(part).ballots.to_list())
-    if not n_boot or not len(votes.pair):
+    votes = named_votes(part.ballots)
+    has_interval = n_boot > 0 and codes.max() + 1 >= MIN_GROUPS
+    if not has_interval or not len(votes.pair):
         return {}
     names = list(measures(part, codes))
-    rows_without = _RowsWithout(part)
 
     def without(removed: np.ndarray) -> dict:
-        rows = rows_without(removed)
-        if rows.empty:
+        rows = _without_votes(part, removed)
+        if not len(rows):
             return dict.fromkeys(names, np.nan)
-        row_codes = group_codes(rows)
-        once = np.ones((1, row_codes.max() + 1))
-        left = measures(rows, row_codes)
+        once = np.ones((1, rows.codes.max() + 1))
+        left = measures(rows, rows.codes)
         return {name: left[name].values(once).item() if name in left else np.nan for name in names}
 
     most = int(np.clip(n_boot // 40, 10, 50))
@@ -568,12 +536,11 @@ def _weighing(measure: Measure, codes: np.ndarray, weights: np.ndarray) -> Measu
 def _and_weighted(measures: _MeasuresOf) -> _MeasuresOf:
     "The measures, and each again with pairs weighted for their selection."
 
-    def both(part: pd.DataFrame, codes: np.ndarray) -> Measures:
+    def both(part: PairRows, codes: np.ndarray) -> Measures:
         own = measures(part, codes)
-        weights = part['row', 'weight'].to_numpy(float)
         of_pairs = measures(part, np.arange(len(part)))
         return own | {
-            (model, f'{_WEIGHTED}{statistic}'): _weighing(measure, codes, weights)
+            (model, f'{_WEIGHTED}{statistic}'): _weighing(measure, codes, part.weight)
             for (model, statistic), measure in of_pairs.items()
             if measure.takes_weights
         }
@@ -583,13 +550,13 @@ def _and_weighted(measures: _MeasuresOf) -> _MeasuresOf:
 
 # %% ../../nbs/evaluation/01_tables.ipynb #people-by-prompts
 def covered_by_prompts(
-    part: pd.DataFrame,  # from `rows_that_count`
+    part: PairRows,  # from `rows_that_count`
     codes: np.ndarray,  # (rows,): the prompt of each, 0, 1, ...
 ) -> bool:  # False where a vote has no name
     "Whether everyone voted on one prompt alone, so that resampling prompts covers people."
     if np.isnan(slice_facts(part).people):
         return False
-    votes = named_votes(pair_facts(part).ballots.to_list())
+    votes = named_votes(part.ballots)
     return everyone_once(votes, codes[votes.pair])
 
 
@@ -652,38 +619,39 @@ def why_unsupported(
 
 # %% ../../nbs/evaluation/01_tables.ipynb #unnamed-panel-ratio
 def unnamed_panel_ratio(
-    part: pd.DataFrame,  # from `rows_that_count`
+    part: PairRows,  # from `rows_that_count`
     spreads: Mapping,  # from `spreads_of_people`
 ) -> float:  # nan where people are named, or are a judge
     "`panel_ratio` of votes that do not say who cast them."
-    unnamed = np.isnan(slice_facts(part).people) and pair_facts(part).ballots.notna().all()
-    return panel_ratio(*pair_votes(part)) if unnamed and not spreads else np.nan
+    unnamed = np.isnan(slice_facts(part).people) and all(b is not None for b in part.ballots)
+    return panel_ratio(*part.votes) if unnamed and not spreads else np.nan
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #tabulate-slices
 def _tabulate_slice(
-    part: pd.DataFrame, measures: _MeasuresOf, n_boot: int, seed: int, level: float
+    part: PairRows, measures: _MeasuresOf, n_boot: int, seed: int, level: float
 ) -> Iterator[dict]:
     "The rows of the table for one slice."
-    codes = group_codes(part)
+    codes = part.codes
     slice_measures = measures(part, codes)
     spreads = spreads_of_people(part, codes, measures, n_boot, seed)
     whole = slice_facts(part)
     ratio = unnamed_panel_ratio(part, spreads)
+    has_interval = n_boot > 0 and whole.groups >= MIN_GROUPS
     by_prompts = covered_by_prompts(part, codes)
 
     def measures_of(subset: GroupSubset) -> Measures:
-        return measures(part.iloc[subset.rows], subset.codes)
+        return measures(part.take(subset.rows), subset.codes)
 
     for key, values in resample_many(slice_measures, measures_of, codes, n_boot, seed).items():
         measure = slice_measures[key]
-        facts = whole if measure.pairs is None else slice_facts(part[measure.pairs])
+        facts = whole if measure.pairs is None else slice_facts(part.take(measure.pairs))
         yield {
             'model': key[0],
             'statistic': key[1],
             **estimate(measure, values, facts.groups, level, spreads.get(key)),
             **facts._asdict(),
-            'resampled': resampled_text(spreads, key, by_prompts) if n_boot else '',
+            'resampled': resampled_text(spreads, key, by_prompts) if has_interval else '',
             'panel_ratio': ratio,
             'reason': why_unsupported(values, facts.groups, measure.is_proportion),
         }
@@ -703,9 +671,9 @@ def _weighted_beside(table: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def tabulate(
-    rows: pd.DataFrame,  # from `rows_that_count`
+    rows: PairRows,  # from `rows_that_count`
     by: str | None,  # what the slices' column is called; None: `slice`
-    measures: Callable[[pd.DataFrame, np.ndarray], Measures],  # rows of a slice, group codes
+    measures: Callable[[PairRows, np.ndarray], Measures],  # rows of a slice, group codes
     n_boot: int = 2000,  # resamples
     seed: int = 0,
     level: float = 0.95,  # of the intervals

@@ -24,7 +24,7 @@ from scipy.special import expit
 
 from plurality_nb.data.arrow import take
 from plurality_nb.data.build import number_column
-from plurality_nb.evaluation.tables import model_deltas, pair_facts, rows_that_count
+from plurality_nb.evaluation.tables import rows_that_count
 from plurality_nb.reports.blocks import PairText, ShownPair, ShownResponse, fact_text
 from plurality_nb.reports.findings import slice_title
 from plurality_nb.reports.summary import shortened
@@ -49,14 +49,16 @@ def rank_pairs(
     "All pairs that count: where the first model contradicts people, the worst first, then others."
     first_name, ds = next(iter(models.items()))
     rows = rows_that_count(models, None, votes, include_seen, baselines=False)[0]
-    facts = pair_facts(rows)
-    delta = model_deltas(rows)[first_name]
-    pairs = facts[['a', 'b', 'tie']].assign(
-        row=facts.index,
-        share=0.5 + facts.lead,
-        predicted=expit(delta),
-        delta=delta,
-        opposed=np.sign(delta) * np.sign(facts.lead) < 0,
+    delta = rows.deltas[first_name]
+    pairs = pd.DataFrame(
+        dict(
+            **rows.votes._asdict(),
+            row=rows.index,
+            share=0.5 + rows.lead,
+            predicted=expit(delta),
+            delta=delta,
+            opposed=np.sign(delta) * np.sign(rows.lead) < 0,
+        )
     )
     pairs['distance'] = (pairs.share - pairs.predicted).abs()
     pairs.insert(0, 'pair_id', np.array(ds['pair_id'][:], dtype=object)[pairs.row])
@@ -83,7 +85,7 @@ def count_undecided(
 ) -> dict[str, int]:  # model to pairs, of those that count
     "On how many pairs each model rewards both responses alike."
     rows = rows_that_count(models, None, votes, include_seen, baselines=False)[0]
-    return {name: int((delta == 0).sum()) for name, delta in model_deltas(rows).items()}
+    return {name: int((delta == 0).sum()) for name, delta in rows.deltas.items()}
 
 
 # %% ../../nbs/reports/02a_contradictions.ipynb #pair-text-of

@@ -31,7 +31,7 @@ from plurality_nb.data.saving import check_save, read_settings, save_comparisons
 from plurality_nb.data.schema import OUTCOMES, QUADRANTS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.correlation import STATISTICS, correlation_measures
-from plurality_nb.evaluation.tables import rows_that_count, tabulate, vote_log_odds
+from plurality_nb.evaluation.tables import PairRows, rows_that_count, tabulate, vote_log_odds
 from plurality_nb.evaluation.temperature import add_scaled
 from plurality_nb.reports.notes import Notes
 from plurality_nb.reports.preferences import (
@@ -100,7 +100,7 @@ def _compared_models(models: Mapping[str, Dataset], voters: str) -> Mapping[str,
 class ComparedRows(NamedTuple):
     "The pairs that correlations rest on."
 
-    rows: pd.DataFrame  # from `rows_that_count`, with the models and the judge alone
+    rows: PairRows  # from `rows_that_count`, with the models and the judge alone
     left_out: dict[str, int]  # reason to the number of pairs
 
 
@@ -139,7 +139,7 @@ class QuadrantCorrelations:
         if self.statistic not in STATISTICS:
             raise ContractError('statistic', f'one of {STATISTICS}', repr(self.statistic))
         rows = add_scaled(self.compared.rows)
-        rows['row', 'slice'] = quadrant[rows.index]
+        rows = replace(rows, slice=quadrant[rows.index])
         measures = partial(correlation_measures, [self.statistic])
         return tabulate(rows, 'quadrant', measures, self.n_boot, self.seed)
 

@@ -30,6 +30,7 @@ __all__ = [
 
 # %% ../../nbs/reports/00_plots.ipynb #imports
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -47,14 +48,14 @@ from plurality_nb.data.schema import QUADRANTS, VOTERS
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import rate_interval
 from plurality_nb.evaluation.correlation import STATISTICS, correlation_measures
-from plurality_nb.evaluation.scores import tempered_rows
 from plurality_nb.evaluation.tables import (
+    PairRows,
     check_statistics,
     rows_that_count,
     slice_column,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import add_scaled
+from plurality_nb.evaluation.temperature import add_scaled, add_tempered
 from plurality_nb.simulation.users import SIMULATED, is_simulated
 from plurality_nb.taxonomy.quadrants import quadrant_of, threshold_sensitivity
 from plurality_nb.votes.shares import vote_share, votes_of
@@ -249,12 +250,12 @@ def _equal_bins(probabilities: np.ndarray, most: int) -> np.ndarray:
 
 
 def _binned_preferences(
-    delta: np.ndarray, rows: pd.DataFrame, bins: int, n_boot: int, seed: int, level: float
+    delta: np.ndarray, rows: PairRows, bins: int, n_boot: int, seed: int, level: float
 ) -> list[dict]:
     "A row a bin: mean prediction for the preferred response, and its share of the votes."
     predicted = expit(np.abs(delta))
-    share = 0.5 + np.sign(delta) * rows['row', 'lead'].to_numpy()
-    group = rows['row', 'group'].to_numpy()
+    share = 0.5 + np.sign(delta) * rows.lead
+    group = rows.group
     bin_of_pair = _equal_bins(predicted, bins)
     table = []
     for number in np.unique(bin_of_pair):
@@ -279,13 +280,14 @@ def preference_curve(
     """The votes' share of the response that the model prefers, by how much it prefers it.
 
     One row per bin, for the `scale` `raw` and, with prompts enough for folds, `tempered`."""
-    rows = rows_that_count({'model': ds}, None, votes, include_seen, baselines=False)[0]
-    deltas = dict(raw=rows['delta', 'model'], tempered=tempered_rows(rows)['model'])
+    counted = rows_that_count({'model': ds}, None, votes, include_seen, baselines=False)
+    rows = add_tempered(counted.rows)
+    deltas = dict(raw=rows.deltas['model'], tempered=rows.tempered['model'])
     table = []
     for scale, delta in deltas.items():
-        if delta.isna().any():  # fewer prompts than folds
+        if np.isnan(delta).any():  # fewer prompts than folds
             continue
-        binned = _binned_preferences(delta.to_numpy(), rows, bins, n_boot, seed, level)
+        binned = _binned_preferences(delta, rows, bins, n_boot, seed, level)
         table += [dict(scale=scale, **row) for row in binned]
     return pd.DataFrame(table).assign(level=level, votes=votes)
 
@@ -411,16 +413,14 @@ _OTHER_THRESHOLD = dict(plural_at='alike_at', alike_at='plural_at')
 
 
 def _moved_correlations(
-    ds: Dataset, rows: pd.DataFrame, thresholds: Iterable[Mapping[str, float]], **options: Any
+    ds: Dataset, rows: PairRows, thresholds: Iterable[Mapping[str, float]], **options: Any
 ) -> Iterator[pd.DataFrame]:
     "The correlation of some rows in each quadrant, at each pair of thresholds."
     plurality = number_column(ds, 'plurality')[rows.index]
     indistinguishability = number_column(ds, 'indistinguishability')[rows.index]
-    facts = rows['row']
     for place in thresholds:
         quadrants = quadrant_of(plurality, indistinguishability, **place)
-        moved = pd.concat(dict(row=facts.assign(slice=quadrants)), axis=1)
-        moved = pd.concat([moved, rows.drop(columns='row', level=0)], axis=1)
+        moved = replace(rows, slice=np.array(quadrants, dtype=object))
         yield tabulate(moved, 'quadrant', overall=False, **options)
 
 

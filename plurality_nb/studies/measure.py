@@ -30,7 +30,7 @@ from plurality_nb.evaluation.crowds import score_crowds
 from plurality_nb.evaluation.matching import match_slices
 from plurality_nb.evaluation.pooling import pool_slices
 from plurality_nb.evaluation.scores import score_models
-from plurality_nb.evaluation.tables import model_deltas, pair_facts, rows_that_count, said_once
+from plurality_nb.evaluation.tables import rows_that_count, said_once, slice_names
 from plurality_nb.progress import progress_bar
 from plurality_nb.rewards.baselines import BASELINES
 
@@ -125,11 +125,10 @@ def check_measurement(
             measurement.models, **{name: getattr(measurement, name) for name in settings}
         ).rows
     check_bounds(measurement.bounds)
-    known = list(model_deltas(rows))
+    known = list(rows.deltas)
     if measurement.baseline not in (None, *known):
         raise ContractError('baseline', f'one of {known}', repr(measurement.baseline))
-    slice_names = list(pair_facts(rows).slice.dropna().unique())
-    _check_named_focus(measurement.focus, measurement.by, slice_names)
+    _check_named_focus(measurement.focus, measurement.by, slice_names(rows))
 
 
 # %% ../../nbs/studies/05_measure.ipynb #make-tables

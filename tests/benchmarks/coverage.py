@@ -41,8 +41,8 @@ from plurality_nb.evaluation.ceilings import (
 from plurality_nb.evaluation.correlation import STATISTICS, correlation_measure
 from plurality_nb.evaluation.people import two_way_interval
 from plurality_nb.evaluation.scores import SCORES, calibration_error, score_measure, share_error
-from plurality_nb.evaluation.tables import PairVotes
 from plurality_nb.evaluation.temperature import tempered
+from plurality_nb.votes.shares import Votes
 
 LEAST_SLOPE = 0.1  # of `tempered_pearson`, as in `add_scaled`
 BY_BINS = ["calibration_error", "tempered_calibration_error"]
@@ -192,7 +192,7 @@ def study_ceilings(alpha, alpha_tie, votes, replications, resamples, rng, groups
             reliability=reliability(*cast, codes), votes_needed=votes_needed(*cast, codes)
         )
         one_slice = np.zeros(len(codes), dtype=int)
-        ceilings = _FittedCeilings(PairVotes(*cast), one_slice, codes)
+        ceilings = _FittedCeilings(Votes(*cast), one_slice, codes)
         fitted = {statistic: ceilings.measure(k) for k, statistic in enumerate(FITTED)}
         draws = resample(unfitted, codes, resamples, replication)
         draws |= resample(fitted, codes, _REFITS, replication)

@@ -39,7 +39,7 @@ from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.loading import load_comparisons
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS, Measure, resample, rows_measure
 from plurality_nb.evaluation.crowds import _Crowds, division_label, score_crowds
-from plurality_nb.evaluation.tables import group_codes, pair_votes, rows_that_count, tabulate
+from plurality_nb.evaluation.tables import rows_that_count, tabulate
 from plurality_nb.rewards.probe import cross_score
 from plurality_nb.rewards.probe_model import ProbeInputs
 from plurality_nb.simulation.trials import simulated_comparisons, trial_population
@@ -151,7 +151,7 @@ def records(table):
 
 def outcomes_of(scored, crowds):
     "Model to (pairs, 3): predicted probabilities of A, B, tie, fitted where there are none."
-    return {name: crowds.outcomes[name].to_numpy() for name in scored}
+    return {name: crowds.outcomes[name] for name in scored}
 
 
 def implied_scale(outcomes):
@@ -183,7 +183,7 @@ def codes_of(values):
 
 def quadrant_means(ds, outcomes, rows):
     "Means by quadrant of what is predicted and of what people did."
-    a, b, tie = pair_votes(rows)
+    a, b, tie = rows.votes
     quadrant = np.array(ds["quadrant"][:], dtype=object)[rows.index]
     facts = {"people": dict(tie=tie_rate(a, b, tie), split=vote_split(a, b))}
     for name, predicted in outcomes.items():
@@ -196,7 +196,7 @@ def quadrant_means(ds, outcomes, rows):
                 of_slice = quadrant.astype(str) == slice_name
                 kept = of_slice & ~np.isnan(values)
                 if kept.any():
-                    codes = codes_of(group_codes(rows)[kept])
+                    codes = codes_of(rows.codes[kept])
                     kept_values = values[kept]
                     centre = np.median if fact == "scale" else np.mean
                     measure = rows_measure(lambda k, v=kept_values, f=centre: f(v[k]), codes)
@@ -219,7 +219,7 @@ def rank_correlation(x, y, codes, n_boot=400):
 
 def taxonomy_correlations(ds, outcomes, rows, codes):
     "Do scale and ties follow the taxonomy's scores?"
-    a, b, tie = pair_votes(rows)
+    a, b, tie = rows.votes
     plural = number_column(ds, "plurality")[rows.index]
     alike = number_column(ds, "indistinguishability")[rows.index]
     pairs = {("people", "split", "plurality"): (vote_split(a, b), plural)}
@@ -291,9 +291,9 @@ def main():
     by = "part" if by_part else None
     scored, seconds = out_of_fold(ds, args.reads if is_simulated else None, args.seed)
     rows = rows_that_count(scored, by, "human", False, False).rows
-    crowds, codes = _Crowds(scored, rows), group_codes(rows)
+    crowds, codes = _Crowds(scored, rows), rows.codes
     outcomes = outcomes_of(scored, crowds)
-    a, b, tied = pair_votes(rows)
+    a, b, tied = rows.votes
     tie = tied / (a + b + tied)
     table = score_crowds(scored, by=by, n_boot=args.n_boot, seed=args.seed, baselines=False)
     all_rows = rows_that_count(scored, None, "human", False, False).rows

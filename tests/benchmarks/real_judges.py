@@ -49,9 +49,6 @@ from plurality_nb.evaluation.bootstrap import mean_measure, statistic_interval
 from plurality_nb.evaluation.correlation import correlation_measure
 from plurality_nb.evaluation.stand_in import alternative_annotator_test
 from plurality_nb.evaluation.tables import (
-    model_deltas,
-    pair_leads,
-    pair_votes,
     rows_that_count,
     vote_log_odds,
 )
@@ -142,7 +139,7 @@ def agreement_part(args):
     shares = {k: vote_share(*jury_votes(judges, k, args.seed).T) for k in JURIES}
 
     def measures(part, codes):
-        a, b, _ = pair_votes(part)
+        a, b, _ = part.votes
         values = {f"judges {k}": agreement_with_one(leads[k][part.index], a, b) for k in JURIES}
         values |= {f"people {k}": agreement_of_others(a, b, k) for k in (1, 3, 5)}
         made = {}
@@ -158,9 +155,7 @@ def agreement_part(args):
         made["judges 16 - judges 1", "agreement"] = less(*gain)
         for k, share in shares.items():
             x = share[part.index] - 0.5
-            made[f"judges {k}", "spearman"] = correlation_measure(
-                "spearman", x, pair_leads(part), codes
-            )
+            made[f"judges {k}", "spearman"] = correlation_measure("spearman", x, part.lead, codes)
             made[f"judges {k}", "division"] = rank_correlation(-np.abs(x), vote_split(a, b), codes)
         return made
 
@@ -279,7 +274,7 @@ def calibration_part(args):
         logs = {key: of_key.means for key, of_key in calibration_splits(ds, k, args).items()}
 
         def measures(part, codes, logs=logs):
-            a, b, _ = pair_votes(part)
+            a, b, _ = part.votes
             made = {}
             losses = {("even", 0, "none"): np.full(len(part), np.log(2))}
             for key, means in logs.items():
@@ -332,10 +327,10 @@ def rewards_part(args):
 
 def reward_measures(part, codes):
     "Each model's agreement with people, and its difference from those trained on people's votes."
-    a, b, _ = pair_votes(part)
-    lead = pair_leads(part)
+    a, b, _ = part.votes
+    lead = part.lead
     made = {}
-    for model, delta in model_deltas(part).items():
+    for model, delta in part.deltas.items():
         sides = np.stack([delta > 0, delta < 0], 1).astype(float)
         one = agreement_with_one(sides, a, b)
         made[model, "agreement"] = mean_measure(one, codes, is_proportion=True)

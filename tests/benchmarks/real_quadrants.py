@@ -38,15 +38,10 @@ from plurality_nb.evaluation.ceilings import disattenuated, reliability
 from plurality_nb.evaluation.correlation import correlation_measure
 from plurality_nb.evaluation.matching import match_slices
 from plurality_nb.evaluation.tables import (
-    group_codes,
-    model_deltas,
-    pair_facts,
-    pair_leads,
-    pair_votes,
     rows_that_count,
     tabulate,
 )
-from plurality_nb.evaluation.temperature import add_scaled, scaled_deltas
+from plurality_nb.evaluation.temperature import add_scaled
 from plurality_nb.rewards.probe import cross_score
 from plurality_nb.simulation.trials import simulated_comparisons
 from plurality_nb.taxonomy.quadrants import label_taxonomy
@@ -154,8 +149,8 @@ def of_prompts(values, codes):
 
 
 def facts_of(part):
-    facts = pair_facts(part)
-    return dict(tie=facts.tie_rate.to_numpy(float), split=facts.split.to_numpy(float))
+    a, b, tie = part.votes
+    return dict(tie=tie_rate(a, b, tie), split=vote_split(a, b))
 
 
 def effects(facts, scores, masks, codes):
@@ -225,7 +220,7 @@ def falling(n, k):
 
 
 def ceiling_measures(part, codes):
-    a, b, tie = pair_votes(part)
+    a, b, tie = part.votes
     decided, total = a + b, a + b + tie
     with np.errstate(invalid="ignore", divide="ignore"):
         # of four who chose a side, the chance that two differ and the two others do as well
@@ -286,7 +281,7 @@ def someone_elses(values, strength, rng):
 def crowd_of_quadrants(ds, rows, bank, strength, seed):
     "Facts of votes that a crowd would cast that follows the quadrants."
     rng = np.random.default_rng([seed, 11])
-    codes = group_codes(rows)
+    codes = rows.codes
     quadrant = np.array(ds["quadrant"][:], dtype=object)[rows.index]
     is_plural = np.array([str(name).startswith("plural") for name in quadrant])
     is_alike = np.array([str(name).endswith("alike") for name in quadrant])
@@ -298,7 +293,7 @@ def crowd_of_quadrants(ds, rows, bank, strength, seed):
         words = name.split("_")
         mask = (is_plural == ("plural" in words)) & (is_alike == ("alike" in words))
         shares[mask] = of_quadrant[rng.integers(0, len(of_quadrant), mask.sum())]
-    votes = np.stack(pair_votes(rows), 1)
+    votes = np.stack(rows.votes, 1)
     if votes[:, 2].sum() == 0:  # a crowd that could not call a tie
         shares[:, 2] = 0
         shares /= shares.sum(1, keepdims=True)
@@ -312,7 +307,7 @@ def control_table(ds, rows, masks, n_boot, crowds, seed):
     "Effects in simulated crowds, averaged over crowds."
     scores = {name: number_column(ds, name)[rows.index] for name in SCORES}
     own_masks = {name: mask[rows.index] for name, mask in masks.items()}
-    codes = group_codes(rows)
+    codes = rows.codes
     bank = simulated_shares(seed)
     expected = [(f"{one} - {other}", fact) for (one, other), fact in CONTRASTS.items()]
     expected += [*SCORES.items(), ("plurality of prompts", "split")]
@@ -365,13 +360,13 @@ def sliced(mask, codes, make):
 
 def statistic_makers(part):
     "(model, statistic) to a function of a mask and codes that makes a measure."
-    lead, votes = pair_leads(part), pair_votes(part)
+    lead, votes = part.lead, part.votes
     makers = {}
-    for model, delta in model_deltas(part).items():
+    for model, delta in part.deltas.items():
         makers[model, "spearman"] = lambda mask, codes, d=delta: correlation_measure(
             "spearman", d[mask], lead[mask], codes
         )
-    for model, delta in scaled_deltas(part).items():
+    for model, delta in part.scaled.items():
         x = np.tanh(delta / 2)
         makers[model, "tempered_pearson"] = lambda mask, codes, d=delta: correlation_measure(
             "tempered_pearson", d[mask], lead[mask], codes
@@ -434,7 +429,7 @@ def matched_tables(scored, masks, n_boot, seed):
 def tabulated(rows, measures, args):
     "With intervals over prompts and people, and in `prompt_low`, `prompt_high` over prompts alone."
     table = tabulate(rows, None, measures, args.n_boot, args.seed)
-    codes = group_codes(rows)
+    codes = rows.codes
     draws = resample(measures(rows, codes), codes, args.n_boot, args.seed)
     ends = [
         interval(draws[key][1:], table.groups.max()) for key in zip(table.model, table.statistic)
@@ -486,14 +481,14 @@ def study(args, name, limit):
     print(f"{name}: trained, {time.perf_counter() - began.wall:.0f} s", file=sys.stderr, flush=True)
     scored_rows = rows_that_count(scored, None, "human", False, False).rows
     agreement = tabulated(add_scaled(scored_rows), agreement_measures(masks), args)
-    a, b, tie = pair_votes(rows)
+    a, b, tie = rows.votes
     line = dict(
         benchmark="real_quadrants",
         data=name,
         limit=limit,
         n_boot=args.n_boot,
         pairs=len(rows),
-        prompts=int(group_codes(rows).max() + 1),
+        prompts=int(rows.codes.max() + 1),
         votes=int((a + b + tie).sum()),
         votes_a_pair=round(float((a + b + tie).mean()), 2),
         tie_rate=round(float(tie_rate(a, b, tie).mean()), 4),

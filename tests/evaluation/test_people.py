@@ -1,15 +1,21 @@
 "Intervals over prompts and people, and of proportions."
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS, mean_measure, rate_interval
 from plurality_nb.evaluation.people import people_spreads
-from plurality_nb.evaluation.tables import group_codes, pair_leads, tabulate
-from plurality_nb.votes.shares import tie_rate, vote_split
+from plurality_nb.evaluation.tables import PairRows, tabulate
+from plurality_nb.votes.shares import Votes
 
 PAIRS = 120
+
+
+def column_of(ballots):
+    return pd.Series(ballots, dtype=object).to_numpy(copy=True)
 
 
 def rows_of_panel(people, leaning, seed=0, named=True):
@@ -21,17 +27,20 @@ def rows_of_panel(people, leaning, seed=0, named=True):
     lean = leaning * rng.normal(size=voter.max() + 1)
     is_a = rng.normal(size=(PAIRS, 3)) + lean[voter] > 0
     a = is_a.sum(1).astype(float)
-    b = 3 - a
-    tie = 0 * a
-    row = dict(group=np.arange(PAIRS) // 3, slice=None, a=a, b=b, tie=tie, lead=(a - b) / 6)
-    row |= dict(tie_rate=tie_rate(a, b, tie), split=vote_split(a, b))
     ballots = [tuple((str(v), "ab"[not x]) for v, x in zip(*both)) for both in zip(voter, is_a)]
-    row["ballots"] = ballots if named else [()] * PAIRS
-    return pd.concat(dict(row=pd.DataFrame(row)), axis=1)
+    return PairRows(
+        index=np.arange(PAIRS),
+        group=np.arange(PAIRS) // 3,
+        slice=np.full(PAIRS, None),
+        ballots=column_of(ballots if named else [()] * PAIRS),
+        weight=np.full(PAIRS, np.nan),
+        votes=Votes(a, 3 - a, 0 * a),
+        deltas={},
+    )
 
 
 def leads(part, codes):
-    return {("votes", "lead"): mean_measure(pair_leads(part), codes)}
+    return {("votes", "lead"): mean_measure(part.lead, codes)}
 
 
 def interval_of(rows):
@@ -59,31 +68,30 @@ def test_new_people_and_unnamed_people_leave_the_interval_as_it_was():
 
 def test_one_person_cannot_stand_for_others():
     rows = rows_of_panel(3, 0.5)
-    rows["row", "ballots"] = [(("ann", "a"),)] * PAIRS
-    rows["row", "a"], rows["row", "b"] = 1.0, 0.0
+    votes = Votes(np.ones(PAIRS), np.zeros(PAIRS), np.zeros(PAIRS))
+    rows = replace(rows, ballots=column_of([(("ann", "a"),)] * PAIRS), votes=votes)
     assert interval_of(rows).resampled == "prompts"
 
 
 def test_one_person_who_recurs_among_others_is_not_said_to_be_covered():
     rows = rows_of_panel(0, 0.5)
-    ballots = rows["row", "ballots"].to_list()
+    ballots = rows.ballots.copy()
     for pair in (0, 50):
         ballots[pair] = (("ann", ballots[pair][0][1]), *ballots[pair][1:])
-    rows["row", "ballots"] = ballots
+    rows = replace(rows, ballots=ballots)
     assert interval_of(rows).resampled == "prompts"
 
 
 def test_people_with_votes_nobody_else_gave_are_no_error():
     rows = rows_of_panel(3, 0.5)
-    rows.loc[: PAIRS - 2, ("row", "ballots")] = None
+    rows.ballots[: PAIRS - 1] = None
     assert np.isfinite(interval_of(rows).low)
 
 
 def test_all_ties_and_fractional_votes_are_no_error():
     rows = rows_of_panel(5, 0.5)
-    rows[[("row", "a"), ("row", "b")]] = 0.25
-    rows["row", "tie"], rows["row", "lead"] = 2.5, 0.0
-    row = interval_of(rows)
+    quarters = np.full(PAIRS, 0.25)
+    row = interval_of(replace(rows, votes=Votes(quarters, quarters, 10 * quarters)))
     assert row.value == 0 and np.isnan(row.low) and row.reason
 
 
@@ -91,8 +99,8 @@ def test_a_statistic_that_is_undefined_without_somebody_is_left_out():
     from plurality_nb.evaluation.people import named_votes
 
     rows = rows_of_panel(3, 0.5)
-    votes = named_votes(rows["row", "ballots"].to_list())
-    assert not people_spreads(lambda removed: dict(x=np.nan), votes, group_codes(rows))
+    votes = named_votes(rows.ballots)
+    assert not people_spreads(lambda removed: dict(x=np.nan), votes, rows.codes)
 
 
 @pytest.mark.parametrize("groups", [5, 10, 14])

@@ -12,7 +12,7 @@ import study_lines
 from scipy.special import expit
 
 from plurality_nb.evaluation import ceilings
-from plurality_nb.evaluation.tables import PairVotes
+from plurality_nb.votes.shares import Votes
 
 
 def mixed(n, rng):
@@ -51,9 +51,9 @@ def estimated(cast, slice_of, seed):
     "(5,): of all slices together."
     codes = np.arange(len(slice_of))
     if hasattr(ceilings, "_FittedCeilings"):
-        fitted = ceilings._FittedCeilings(PairVotes(*cast), slice_of, codes)
+        fitted = ceilings._FittedCeilings(Votes(*cast), slice_of, codes)
     else:
-        fitted = ceilings._SimulatedCeilings(PairVotes(*cast), slice_of, codes, seed)
+        fitted = ceilings._SimulatedCeilings(Votes(*cast), slice_of, codes, seed)
     return fitted(np.ones((1, len(codes))))[0]
 
 
@@ -64,7 +64,7 @@ def write_ranges(study, votes=3, pairs=50_000):
     one_slice = np.zeros(pairs, dtype=int)
     for world in WORLDS:
         share, *cast = draw(world, pairs, votes, rng)
-        fitted = ceilings._FittedCeilings(PairVotes(*cast), one_slice, one_slice)
+        fitted = ceilings._FittedCeilings(Votes(*cast), one_slice, one_slice)
         ends = ceilings._open_ranges(fitted, 1)[:, accuracy]
         truth = ceilings.known_ceilings(share, *cast)[accuracy]
         setting = f"{world.__name__}, {votes} votes on each of {pairs:,} pairs"

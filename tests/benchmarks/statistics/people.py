@@ -16,8 +16,8 @@ from study_lines import Study, parser
 from plurality_nb.evaluation.bootstrap import Measure, mean_measure
 from plurality_nb.evaluation.correlation import spearman
 from plurality_nb.evaluation.scores import accuracy, log_loss
-from plurality_nb.evaluation.tables import group_codes, model_deltas, pair_leads, tabulate
-from plurality_nb.votes.shares import tie_rate, vote_split
+from plurality_nb.evaluation.tables import PairRows, tabulate
+from plurality_nb.votes.shares import Votes
 
 VOTES = ["a", "b", "tie"]
 
@@ -38,21 +38,25 @@ def simulate(prompts, panel, rng, leaning):
     wanted = quality[:, None] + liking[voter] * length[:, None] + noise
     outcome = np.where(np.abs(wanted) < tied[voter], 2, np.where(wanted > 0, 0, 1))
     a, b, tie = ((outcome == k).sum(1).astype(float) for k in range(3))
-    row = dict(group=group, slice=None, a=a, b=b, tie=tie, lead=(a - b) / 6)
-    row |= dict(tie_rate=tie_rate(a, b, tie), split=vote_split(a, b))
-    row["ballots"] = [
-        tuple((str(v), VOTES[o]) for v, o in zip(*pair)) for pair in zip(voter, outcome)
-    ]
+    ballots = [tuple((str(v), VOTES[o]) for v, o in zip(*pair)) for pair in zip(voter, outcome)]
     deltas = dict(
         one=quality + 0.7 * length + 0.5 * rng.normal(size=pairs),
         other=quality + 0.2 * length + 0.8 * rng.normal(size=pairs),
     )
-    return pd.concat(dict(row=pd.DataFrame(row), delta=pd.DataFrame(deltas)), axis=1)
+    return PairRows(
+        index=np.arange(pairs),
+        group=group,
+        slice=np.full(pairs, None),
+        ballots=pd.Series(ballots, dtype=object).to_numpy(),
+        weight=np.full(pairs, np.nan),
+        votes=Votes(a, b, tie),
+        deltas=deltas,
+    )
 
 
 def measures(part, codes):
-    lead = pair_leads(part)
-    one, other = model_deltas(part).values()
+    lead = part.lead
+    one, other = part.deltas.values()
     ranks = spearman(one, lead, codes)
     other_ranks = spearman(other, lead, codes)
     difference = Measure(lambda counts: ranks.values(counts) - other_ranks.values(counts))
@@ -84,7 +88,7 @@ def main():
     once = np.ones((1, 100_000))
     truth = {
         name: measure.values(once).item()
-        for name, measure in measures(population, group_codes(population)).items()
+        for name, measure in measures(population, population.codes).items()
     }
     for panel in arguments.panels:
         tables = []
