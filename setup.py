@@ -27,6 +27,7 @@ def absolute(link):
 
 readme = (here / "README.md").read_text(encoding="utf-8")
 readme = re.sub(r"(!?\[[^\]]*\])\((?!https?:|#|mailto:)([^)]+)\)", absolute, readme)
+readme = re.sub(r'( src(?:set)?=")(?!https?:)', rf"\1{images}", readme)
 
 setup(
     name=name,

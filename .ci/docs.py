@@ -221,12 +221,17 @@ class Site:
         return f"no such anchor on {goal.path}{hint}"
 
 
+def image_sources(soup: BeautifulSoup) -> list[str]:
+    "What a page shows: images, and their other forms for dark or narrow pages."
+    images = [tag.get("src", "") for tag in soup.find_all("img")]
+    return images + [tag.get("srcset", "") for tag in soup.select("picture source")]
+
+
 def check_links(page: Page, site: Site) -> None:
     for a in page.soup.find_all("a", href=True):
         if why := site.fault(page, a["href"]):
             page.faults.append(f"link: {a['href']}: {why}")
-    for i in page.soup.find_all("img"):
-        src = i.get("src", "")
+    for src in image_sources(page.soup):
         if src.startswith("data:"):
             continue
         if re.match(r"(https?:)?//", src):
@@ -288,7 +293,7 @@ def check_markdown(root: Path, name: str) -> list:
         return []
     soup = BeautifulSoup(rendered(file.read_text(encoding="utf-8")), "html.parser")
     ids, faults = anchors(soup, github_id), []
-    for tag, attribute in [("a", "href"), ("img", "src")]:
+    for tag, attribute in [("a", "href"), ("img", "src"), ("source", "srcset")]:
         for t in soup.find_all(tag, attrs={attribute: True}):
             target, anchor = urldefrag(t[attribute])
             if re.match(r"[a-z][a-z0-9+.-]*:|//", target):

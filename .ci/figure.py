@@ -1,8 +1,10 @@
 """Draws the figures of the landing page and the first tour: `python .ci/figure.py`. The same code gives the same bytes.
 
-nbs/images/votes_help.svg comes from the committed results of a study, nbs/images/quadrants.svg from the sample."""
+nbs/images/votes_help*.svg, for wide and narrow pages in light and dark, come from the committed results of a study,
+nbs/images/quadrants.svg from the sample."""
 
 import json
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -21,6 +23,7 @@ from plurality_nb.reports.plots import MODEL_COLOURS, plot_forest
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "tests" / "benchmarks" / "results" / "votes_help.jsonl"
+INK, SOFT = "C0", "C1"  # of `theme_settings`
 INPUTS = {  # of the reward model: a linear head reads them
     "minilm": "MiniLM, length hardly counts",
     "minilm_length": "MiniLM, length made to count",
@@ -28,13 +31,29 @@ INPUTS = {  # of the reward model: a linear head reads them
     "smollm2_length": "SmolLM2's states, length made to count",
 }
 METHODS = {  # of the study to its name here, marker and colour
-    "bt": ("labels alone (bt)", "P", "#4d4d4d"),
+    "bt": ("labels alone (bt)", "P", INK),
     "margin": ("margin (the paper's)", "o", MODEL_COLOURS[0]),
     "signed margin": ("signed margin", "s", MODEL_COLOURS[1]),
     "votes": ("soft labels", "^", MODEL_COLOURS[2]),
-    "permuted signed": ("control: margins of other pairs", "v", "#a0a0a0"),
+    "permuted signed": ("control: margins of other pairs", "v", "#8c8c8c"),
 }
 PAIRS = 1000
+THEMES = {  # the report's colours; each figure has its own ground, whatever the page's is
+    "light": dict(paper="#ffffff", ink="#1b1b1f", soft="#5c5f66"),
+    "dark": dict(paper="#16171a", ink="#e8e8ea", soft="#a4a8b0"),
+}
+
+
+def theme_settings(paper: str, ink: str, soft: str) -> dict:
+    "Matplotlib's settings for a figure on this ground; `C0` is the ink and `C1` the soft one."
+    grounds = ["figure.facecolor", "axes.facecolor", "savefig.facecolor"]
+    inks = ["text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"]
+    cycle = matplotlib.cycler(color=[ink, soft])
+    return {
+        **dict.fromkeys(grounds, paper),
+        **dict.fromkeys(inks, ink),
+        "axes.prop_cycle": cycle,
+    }
 
 
 def study_line(features: str) -> dict:
@@ -56,8 +75,7 @@ def draw_levels(ax: Axes, lines: list[dict]) -> None:
         ax.plot(levels, range(len(lines)), marker, ms=6, color=colour, label=name)
     longer = lines[0]["levels"]["longer response"]["spearman"][0]
     ax.axvline(longer, color="#8c8c8c", lw=0.8, ls="--", zorder=0)
-    ax.text(longer, -0.62, "length alone", fontsize=8, ha="center", color="#606060")
-    ax.set_yticks(range(len(lines)), INPUTS.values(), fontsize=8.5)
+    ax.text(longer, -0.62, "length alone", fontsize=8, ha="center", color=SOFT)
     ax.set_xlabel("Spearman correlation with people's shares")
 
 
@@ -75,18 +93,22 @@ def draw_gains(ax: Axes, lines: list[dict]) -> None:
     ax.set_xlabel("gain over labels alone (95% interval)")
 
 
-def votes_help_figure() -> Figure:
-    "What votes add to 1,000 labels on real people, and what better inputs add."
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.3), sharey=True, layout="constrained")
+def votes_help_figure(is_narrow: bool = False) -> Figure:
+    "What votes add to 1,000 labels on real people, and what better inputs add: side by side, or below."
+    form = dict(nrows=2, figsize=(4.6, 6.8)) if is_narrow else dict(ncols=2, figsize=(9.6, 3.3))
+    fig, (levels, gains) = plt.subplots(**form, sharey=True, layout="constrained")
     lines = [study_line(features) for features in INPUTS]
-    draw_levels(left, lines)
-    draw_gains(right, lines)
-    left.invert_yaxis()
-    for ax in (left, right):
+    draw_levels(levels, lines)
+    draw_gains(gains, lines)
+    names = [textwrap.fill(name, 18 if is_narrow else 80) for name in INPUTS.values()]
+    levels.set_yticks(range(len(lines)), names, fontsize=8.5)
+    levels.invert_yaxis()
+    for ax in (levels, gains):
         ax.spines[["top", "right"]].set_visible(False)
-    handles = dict(zip(*reversed(left.get_legend_handles_labels())))
-    handles |= dict(zip(*reversed(right.get_legend_handles_labels())))
-    style = dict(ncols=5, frameon=False, loc="outside lower center", fontsize=8.5)
+    handles = dict(zip(*reversed(levels.get_legend_handles_labels())))
+    handles |= dict(zip(*reversed(gains.get_legend_handles_labels())))
+    columns = 2 if is_narrow else 5
+    style = dict(ncols=columns, frameon=False, loc="outside lower center", fontsize=8.5)
     fig.legend(handles.values(), handles.keys(), **style)
     return fig
 
@@ -119,7 +141,7 @@ def quadrants_figure() -> Figure:
     at, quadrant = np.arange(4), np.array(ds["quadrant"])
     start = np.zeros(4)
     for k, (label, colour) in enumerate(
-        [("for the winner", "#3b6ea5"), ("tie", "#c9c9c9"), ("for the other", "#d98b3a")]
+        [("for the winner", "#3b6ea5"), ("tie", "#8c8c8c"), ("for the other", "#bd8a00")]
     ):
         share = np.array([votes[quadrant == q, k].mean() for q in QUADRANTS])
         left.barh(at, share, left=start, color=colour, label=label, height=0.62)
@@ -170,6 +192,11 @@ def quadrants_figure() -> Figure:
     return fig
 
 
+def votes_help_name(is_narrow: bool, theme: str) -> str:
+    "Of the file with one form of the figure."
+    return f"votes_help{'_narrow' * is_narrow}{'_dark' * (theme == 'dark')}.svg"
+
+
 def write(fig: Figure, name: str) -> None:
     to = ROOT / "nbs" / "images" / name
     to.parent.mkdir(exist_ok=True)
@@ -177,5 +204,8 @@ def write(fig: Figure, name: str) -> None:
 
 
 if __name__ == "__main__":
-    write(votes_help_figure(), "votes_help.svg")
+    for theme, colours in THEMES.items():
+        with plt.rc_context(theme_settings(**colours)):
+            for is_narrow in (False, True):
+                write(votes_help_figure(is_narrow), votes_help_name(is_narrow, theme))
     write(quadrants_figure(), "quadrants.svg")

@@ -28,7 +28,7 @@ nav ul {{ list-style: none; padding-left: .7em; margin: .2em 0 }} nav summary {{
 main {{ padding: 1rem 1.5rem 4rem; max-width: 54rem; min-width: 0 }} a {{ color: light-dark(#1a5fb4, #8ab4f8) }}
 pre {{ background: var(--soft); padding: .6em .8em; border-radius: 4px; font-size: .82em; line-height: 1.4 }} .cell-output pre {{ background: none; border-left: 3px solid var(--line) }}
 code {{ font-size: .92em }} table {{ border-collapse: collapse }} th, td {{ border-bottom: 1px solid var(--line); padding: .25em .6em; vertical-align: top }}
-.lead {{ color: color-mix(in srgb, currentColor 70%, transparent); font-size: 1.08em }} .note {{ font-size: .8em; color: gray }}
+.lead {{ color: color-mix(in srgb, currentColor 70%, transparent); font-size: 1.08em }} .note {{ font-size: .8em; color: color-mix(in srgb, currentColor 70%, transparent) }}
 @media (max-width: 760px) {{ body {{ display: block }} nav {{ position: static; height: auto; max-height: 12rem; border: 0; border-bottom: 1px solid var(--line) }} main {{ padding: 1rem }} }}
 </style><link rel="stylesheet" href="{top}styles.css"><nav>{nav}</nav><main><h1>{title}</h1><p class="lead">{lead}</p>{body}
 <p class="note">Plain preview without Quarto: no search, no page navigation.</p></main></html>

@@ -88,6 +88,10 @@ def test_a_sound_site_has_no_faults(site):
         ("[x](https://plurality-nb.github.io/plurality_nb/gone.html)", "no such page on the site"),
         ("<a href='gone.csv'>x</a>", "link: gone.csv: no such file"),
         ("![x](images/gone.png)", "image: no images/gone.png"),
+        (
+            "<picture><source srcset='images/dim.png'><img src='images/dot.png'></picture>",
+            "image: no images/dim.png",
+        ),
         ("![x](https://example.org/x.png)", "comes from the network"),
         ("call `some_old_thing` first", "name: `some_old_thing`: nobody knows 'some_old_thing'"),
         ("call `renamed_away()`", "nobody knows 'renamed_away'"),

@@ -125,9 +125,12 @@ def test_links_of_the_description_work_outside_the_repository(tmp_path):
     command = [sys.executable, "setup.py", "-q", "egg_info", "--egg-base", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (info,) = tmp_path.glob("*.egg-info/PKG-INFO")
-    links = re.findall(r"\]\(([^)]+)\)", info.read_text(encoding="utf-8"))
+    text = info.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 20 and all(link.startswith(("https://", "#")) for link in links)
-    image = next(link for link in links if link.endswith(".svg"))
-    assert image.startswith("https://raw.githubusercontent.com/")
+    images = re.findall(r' src(?:set)?="([^"]+)"', text)
+    assert sum(image.endswith(".svg") for image in images) >= 4
+    assert all(image.startswith("https://raw.githubusercontent.com/") for image in images)
+    assert all((ROOT / image.split("/main/")[1]).exists() for image in images)
     repository = [link for link in links if "/blob/" in link]
     assert all((ROOT / link.split("/main/")[1].split("#")[0]).exists() for link in repository)

@@ -48,6 +48,7 @@ from matplotlib.figure import Figure
 
 from plurality_nb.evaluation.tables import slice_column
 from plurality_nb.reports.findings import ENOUGH_PROMPTS, numbers_text, slice_title
+from plurality_nb.reports.plots import SMALL_PRINT_COLOUR
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #svg
@@ -80,6 +81,13 @@ class PageFigure:
 
 
 # %% ../../nbs/reports/02_blocks.ipynb #page-figure
+_PAGE_COLOURS = {  # of a figure to the page's, whose style sheet knows light and dark
+    '#000000': 'currentColor',
+    '#ffffff': 'var(--page, #ffffff)',
+    SMALL_PRINT_COLOUR: f'var(--soft, {SMALL_PRINT_COLOUR})',
+}
+
+
 def page_figure(
     ax: Axes,  # its figure is closed afterwards
     caption: str,  # what it shows, for all readers
@@ -88,7 +96,7 @@ def page_figure(
     "A figure for the page."
     drawn = svg(ax.figure, True)  # type: ignore[arg-type]  # not a figure within a figure
     drawn = re.sub(r'<!--.*?-->|<metadata>.*?</metadata>', '', drawn, flags=re.S)
-    drawn = drawn.replace('#000000', 'currentColor')
+    drawn = re.sub('|'.join(_PAGE_COLOURS), lambda match: _PAGE_COLOURS[match[0]], drawn)
     drawn = re.sub(r'(\bid="|href="#|url\(#)', rf'\1{key}-', drawn)  # ids are unique on a page
     label = f'<svg role="img" aria-label="{escape(caption)}" '
     return PageFigure(drawn.replace('<svg ', label, 1), caption)

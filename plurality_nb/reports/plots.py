@@ -10,6 +10,7 @@ __all__ = [
     'MARKERS',
     'MODEL_COLOURS',
     'VOTER_COLOURS',
+    'SMALL_PRINT_COLOUR',
     'MOST_POINTS',
     'ModelStyles',
     'MEASURED',
@@ -39,7 +40,7 @@ import pandas as pd
 import seaborn as sns
 from datasets import Dataset
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from scipy.special import expit
 
 from plurality_nb.data.build import number_column
@@ -60,7 +61,7 @@ from plurality_nb.taxonomy.quadrants import quadrant_of, threshold_sensitivity
 from plurality_nb.votes.shares import vote_share, votes_of
 
 # %% ../../nbs/reports/00_plots.ipynb #colours
-COLOURS = dict(zip(QUADRANTS, ['#0072B2', '#56B4E9', '#D55E00', '#E69F00']))
+COLOURS = dict(zip(QUADRANTS, ['#0068AD', '#239CC7', '#BA4F21', '#BD8A00']))
 MARKERS = dict(zip(QUADRANTS, 'o^sD'))
 MODEL_COLOURS = [  # purple, olive, teal, wine, brown, black, slate, grey
     *['#7B4FD0', '#8A7F00', '#1A8C8C', '#B53A68', '#8C5A3C'],
@@ -68,11 +69,14 @@ MODEL_COLOURS = [  # purple, olive, teal, wine, brown, black, slate, grey
 ]
 VOTER_COLOURS = dict(human='#009E73', judge='#CC79A7')
 _MODEL_MARKERS = 'os^DvpPX'
-_GREY = '#8c8c8c'
+_GREY = '#8c8c8c'  # of lines
+SMALL_PRINT_COLOUR = '#5c5f66'
 _RASTER_POINTS = 3000  # from here on a cloud of points is drawn as an image inside the figure
 MOST_POINTS = 20_000  # of a cloud; of more pairs, as many are drawn by lot
 _ERROR_BARS: dict[str, Any] = dict(ms=5, capsize=2, lw=1.2)
-_SMALL_PRINT: dict[str, Any] = dict(ha='right', fontsize=7, style='italic', color=_GREY)
+_SMALL_PRINT: dict[str, Any] = dict(
+    ha='right', fontsize=7, style='italic', color=SMALL_PRINT_COLOUR
+)
 
 # %% ../../nbs/reports/00_plots.ipynb #model-styles-type
 ModelStyles: TypeAlias = Mapping[str, Mapping[str, Any]]  # model to `fmt` and `color`
@@ -173,9 +177,9 @@ def plot_prediction(
                 part.predicted,
                 s=16,
                 marker=MARKERS[quadrant],
-                color=COLOURS[quadrant],
-                alpha=0.75,
-                lw=0,
+                facecolor=to_rgba(COLOURS[quadrant], 0.5),  # where many are, it is darker
+                edgecolor=COLOURS[quadrant],  # and even one alone stands out
+                lw=0.7,
                 label=f'{_quadrant_text(quadrant)} (n={sizes[quadrant]})',
                 rasterized=len(pairs) > _RASTER_POINTS,
             )

@@ -111,10 +111,10 @@ function render({ model, el }) {
   }
 
   // ---- the figures
-  const forest = h("div", { className: "px-forest", role: "group", "aria-label": "Correlation with the votes by quadrant" });
+  const forest = h("div", { className: "px-forest", role: "group", "aria-label": "Correlation with the votes by quadrant: arrow keys lead from point to point, Enter shows the pairs behind one", onkeydown: movePoint });
   const rival = h("select", { "aria-label": "whose predictions", onchange: drawScatter }, ...about.rivals.map((m) => h("option", { value: m }, m)));
   if (about.rivals.includes(about.models[0])) rival.value = about.models[0];
-  const plot = h("div", { className: "px-plot-room" });
+  const plot = h("div", { className: "px-plot-room", onkeydown: movePoint });
   const scatter = h("div", { className: "px-scatter" },
     h("p", { className: "px-legend" }, h("b", {}, "Prediction against votes"), about.rivals.length > 1 ? rival : h("span", {}, `of ${about.rivals[0]}`)), plot);
   const taxonomy = h("section", { className: "px-taxonomy", "aria-label": "Taxonomy and figures" },
@@ -131,7 +131,7 @@ function render({ model, el }) {
   }
   function drawForest() {
     const f = model.get("forest");
-    if (f.rows) forest.replaceChildren(...forestFigure(f, showPointOfForest));
+    if (f.rows) redraw(forest, forestFigure(f, showPointOfForest));
     busy();
   }
   function busy() {
@@ -139,7 +139,7 @@ function render({ model, el }) {
     forest.classList.toggle("px-busy", plural !== view.plural_at || alike !== view.alike_at);
   }
   function drawScatter() {
-    plot.replaceChildren(...scatterFigure(model.get("scatter"), rival.value, view.spot, (spot) => ask({ spot })));
+    redraw(plot, scatterFigure(model.get("scatter"), rival.value, view.spot, (spot) => ask({ spot })));
   }
 
   // ---- filters and order

@@ -1,5 +1,51 @@
 // The two figures of the panel. A click on a point of theirs shows the pairs behind it.
 
+// ---- points by keyboard: one of a figure is a stop of the tab key, arrow keys lead to the others
+
+const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+
+function pointTowards(points, from, [right, down]) { // the nearest one that way, undefined at the edge
+  const middle = (point) => {
+    const box = point.getBoundingClientRect();
+    return [box.left + box.width / 2, box.top + box.height / 2];
+  };
+  const [x, y] = middle(from);
+  let nearest, least = Infinity;
+  for (const point of points) {
+    const across = middle(point)[0] - x, below = middle(point)[1] - y;
+    const ahead = right * across + down * below;
+    const distance = ahead + 2 * (Math.abs(right * below) + Math.abs(down * across));
+    if (ahead > 0.5 && distance < least) [nearest, least] = [point, distance];
+  }
+  return nearest;
+}
+
+function movePoint(e) {
+  const points = [...e.currentTarget.querySelectorAll("[data-point]")];
+  const ends = { Home: points[0], End: points[points.length - 1] };
+  if (!points.includes(e.target) || !(e.key in WAYS || e.key in ends)) return;
+  e.preventDefault();
+  e.stopPropagation(); // the list has the same keys
+  const to = ends[e.key] || pointTowards(points, e.target, WAYS[e.key]);
+  if (!to) return;
+  e.target.tabIndex = -1;
+  to.tabIndex = 0;
+  to.focus();
+}
+
+// Draws a figure anew; whoever is at one of its points stays there.
+function redraw(room, nodes) {
+  const active = room.getRootNode().activeElement;
+  const isInside = room.contains(active);
+  const stop = room.querySelector("[data-point][tabindex='0']");
+  room.replaceChildren(...nodes);
+  const points = [...room.querySelectorAll("[data-point]")];
+  const same = points.find((point) => stop && point.dataset.point === stop.dataset.point);
+  const current = same || points.find((point) => point.ariaPressed === "true") || points[0];
+  for (const point of points) point.tabIndex = point === current ? 0 : -1;
+  if (isInside && current) current.focus({ preventScroll: true });
+}
+
 const MARKS = ["●", "▲", "■", "◆", "▼", "✚", "✖", "★"];
 
 // Correlations by quadrant: `f` is Python's message, `pick` gets the row that is clicked.
@@ -18,7 +64,7 @@ function forestFigure(f, pick) {
     const text = `${words(row.quadrant)}, ${row.model}: ${num(row.value)}${between}, ${counted(row.n, "pair")}`;
     const track = h("button", {
       type: "button", className: `px-track px-m${k}${first}`, title: `${text}: show them`,
-      "aria-label": text, onclick: () => pick(row),
+      "aria-label": text, "data-point": `${row.quadrant} ${row.model}`, onclick: () => pick(row),
     }, h("i", { className: "px-zero", style: `left:${place(0)}` }));
     const span = `left:${place(row.low)};right:calc(100% - ${place(row.high)})`;
     if (isKnown(row.low)) track.append(h("i", { className: "px-span", style: span }));
@@ -60,13 +106,14 @@ function scatterFigure(s, name, spot, pick) {
     const isChosen = spot.length > 0 && spot[0] === name && spot[1] === share && spot[2] === predicted;
     const text = `${counted(n, "pair")}: ${percent(share / s.steps)} of ${whose} for A, ${name} ${percent(predicted / s.steps)}`;
     return h("button", {
-      type: "button", className: "px-spot", tabIndex: isChosen ? 0 : -1, title: `${text}: show them`,
-      "aria-label": text, "aria-pressed": isChosen, onclick: () => pick(isChosen ? [] : [name, share, predicted]),
+      type: "button", className: "px-spot", title: `${text}: show them`,
+      "aria-label": text, "data-point": `${name} ${share} ${predicted}`, "aria-pressed": isChosen, onclick: () => pick(isChosen ? [] : [name, share, predicted]),
       style: `left:${(100 * share) / s.steps}%;bottom:${(100 * predicted) / s.steps}%;width:${size}px;height:${size}px`,
     });
   });
   const total = points.reduce((sum, [, , n]) => sum + n, 0);
-  const label = `Predictions of ${name} against the share of ${whose} for A, ${counted(total, "pair")}`;
+  const keys = "arrow keys lead from point to point, Enter shows the pairs behind one";
+  const label = `Predictions of ${name} against the share of ${whose} for A, ${counted(total, "pair")}: ${keys}`;
   return [
     h("div", { className: "px-predicted", "aria-hidden": "true" }, "predicted for A"),
     h("div", { className: "px-plot", role: "group", "aria-label": label }, ...buttons),

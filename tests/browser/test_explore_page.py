@@ -416,3 +416,48 @@ def test_full_screen_and_the_end_of_the_command(opened):
     page.locator(".px-list").press("j")
     page.get_by_role("alert").wait_for()
     assert "has ended" in page.get_by_role("alert").inner_text()
+
+
+def at_point(page):
+    "What the point says that the keyboard is at; None elsewhere."
+    return page.evaluate("document.activeElement.dataset.point && document.activeElement.ariaLabel")
+
+
+def test_points_of_the_figures_are_reached_by_keyboard(opened, everything):
+    page = opened(everything)
+    stops = "all => all.filter(point => point.tabIndex == 0).length"
+    for points in (page.locator(".px-track"), page.locator(".px-spot")):
+        assert points.count() > 3 and points.evaluate_all(stops) == 1
+    page.locator(".px-track").first.focus()
+    first = at_point(page)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    third = at_point(page)
+    assert third == page.locator(".px-track").nth(2).get_attribute("aria-label")
+    page.keyboard.press("Home")
+    assert at_point(page) == first
+    page.keyboard.press("End")
+    last = at_point(page)
+    page.keyboard.press("Enter")
+    settled(lambda: count(page), int(last.split()[-2]))
+    assert at_point(page) == last
+    page.keyboard.press("Tab")  # leaves the figure, whatever its number of points
+    assert at_point(page) is None
+    page.get_by_role("button", name="clear filters").click()
+    settled(lambda: count(page), 64)
+    page.locator(".px-spot[tabindex='0']").focus()
+    page.keyboard.press("Home")  # the lowest share of votes for A
+    start = at_point(page)
+    page.keyboard.press("ArrowRight")
+    assert at_point(page) not in (start, None)
+    page.keyboard.press("End")
+    pairs = int(at_point(page).split()[0])
+    page.keyboard.press("Enter")
+    settled(lambda: count(page), pairs)
+    settled(page.locator(".px-spot[aria-pressed=true]").count, 1)
+    assert page.evaluate("document.activeElement.ariaPressed") == "true"
+    page.keyboard.press("Enter")
+    settled(lambda: count(page), 64)
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.className") == "px-list"
+    assert page.problems == []

@@ -1,5 +1,7 @@
 "The report as a colleague opens it: from disk, without a network, on a screen, a phone and paper."
 
+import re
+
 import numpy as np
 import pytest
 
@@ -189,6 +191,39 @@ def test_figures_read_on_light_and_on_dark(page):
     else:
         assert lightness(ink) < 0.2
         assert lightness(ground) > 0.9
+
+
+DRAWN = """
+[...document.querySelectorAll('figure svg :is(path, use, circle)')]
+  .filter(e => !e.closest('defs') && e.checkVisibility())
+  .map(e => getComputedStyle(e))
+  .map(s => [[s.fill, s.fillOpacity], [s.stroke, s.strokeOpacity]]
+    .filter(([colour, opacity]) => colour.startsWith('rgb') && opacity * s.opacity == 1)
+    .map(([colour]) => colour))
+  .filter(colours => colours.length)
+  .map(colours => colours.join(' '))
+"""
+
+
+def relative_luminance(colour):
+    channels = np.array([int(c) for c in re.findall(r"\d+", colour)[:3]]) / 255
+    light = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return light @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(colour, paper):
+    dark, pale = sorted(map(relative_luminance, (colour, paper)))
+    return (pale + 0.05) / (dark + 0.05)
+
+
+def test_all_that_figures_draw_stands_out_from_the_page(page):
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    drawn = set(page.evaluate(DRAWN))
+    assert len(drawn) > 5
+    for colours in drawn:
+        of_it = re.findall(r"rgb\(.*?\)", colours)
+        assert max(contrast(colour, paper) for colour in of_it) >= 3, colours
 
 
 def test_it_prints_without_boxes_that_scroll(page, tmp_path):

@@ -1,5 +1,8 @@
 "What the figures draw, on data that a reader would not try."
 
+import re
+from importlib.resources import files
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -277,6 +280,16 @@ def lab(colour, sight):
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
+def contrast(colour, paper):
+    "Of two colours, 1 to 21, as in the Web Content Accessibility Guidelines."
+    pale, dark = sorted([(TO_XYZ @ linear(c))[1] for c in (colour, paper)], reverse=True)
+    return (pale + 0.05) / (dark + 0.05)
+
+
+def resource(name):
+    return (files("plurality_nb") / "resources" / name).read_text("utf-8")
+
+
 def nearest(colours, sight):
     seen = [lab(colour, sight) for colour in colours]
     return min(np.linalg.norm(a - b) for k, a in enumerate(seen) for b in seen[:k])
@@ -295,10 +308,33 @@ def test_no_model_looks_like_a_quadrant():
 
 
 @pytest.mark.parametrize("paper", ["#ffffff", "#16171a"])
-def test_models_stand_out_on_light_and_dark_pages(paper):
-    for colour in [c for c in plots.MODEL_COLOURS if c != "#000000"]:  # drawn in the page's ink
-        pale, dark = sorted([(TO_XYZ @ linear(c))[1] for c in (colour, paper)], reverse=True)
-        assert (pale + 0.05) / (dark + 0.05) >= 3, colour
+def test_marks_stand_out_on_light_and_dark_pages(paper):
+    models = [c for c in plots.MODEL_COLOURS if c != "#000000"]  # drawn in the page's ink
+    for colour in [*models, *plots.COLOURS.values(), *plots.VOTER_COLOURS.values()]:
+        assert contrast(colour, paper) >= 3, colour
+
+
+def test_text_of_figures_stands_out_on_light_and_dark_pages():
+    template = resource("report.html")
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#\w+);", rules))
+        for rules in re.findall(r":root \{(.*?)\}", template)[:2]
+    )
+    for page in (light, dark):
+        assert contrast(page["ink"], page["page"]) >= 4.5
+        assert contrast(page["soft"], page["page"]) >= 4.5
+    assert contrast(plots.SMALL_PRINT_COLOUR, "#ffffff") >= 4.5  # in notebooks
+
+
+def test_the_explorer_has_the_colours_of_the_figures():
+    style = resource("explore.css")
+    for quadrant, colour in plots.COLOURS.items():
+        assert f".px-{quadrant} {{ --q: {colour.lower()}; }}" in style
+    for number, colour in enumerate(plots.MODEL_COLOURS):
+        drawn = colour.lower().replace("#000000", "var(--ink)")
+        assert f".px-m{number} {{ --m: {drawn}; }}" in style
+    voters = [colour.lower() for colour in plots.VOTER_COLOURS.values()]
+    assert re.findall(r"--[ab]: (#\w+);", style) == voters
 
 
 @pytest.mark.parametrize("count", [1, 7, 20])
