@@ -120,15 +120,31 @@ _FollowedOption = Annotated[
 ]
 
 
-def _check_any_done(ds: 'Dataset', column: str, votes: str) -> None:
-    "Stops where no pair was given a label or a margin, for want of votes."
+def _what_is_missing(ds: 'Dataset', votes: str, needs_label: bool) -> str:
+    "How many pairs lack votes or labels, and what to do about it; empty where none does."
+    import numpy as np
+
+    from plurality_nb.votes.margins import votes_followed
+    from plurality_nb.votes.shares import decisiveness
+
+    missing = []
+    unvoted = int(np.isnan(decisiveness(*votes_followed(ds, votes))).sum())
+    if unvoted:
+        remedy = ': `plurality vote` collects them' if votes == 'judge' else ''
+        if votes == 'judge' and any(count is not None for count in ds['human_a'][:]):
+            remedy += ", or use people's with `--votes human`"
+        missing.append(f'{unvoted} have no {votes} votes{remedy}')
+    unlabelled = sum(label is None for label in ds['label'][:])
+    if needs_label and unlabelled:
+        remedy = '`plurality draw-labels` makes it'
+        missing.append(f'{unlabelled} have no label, which this `--kind` needs: {remedy}')
+    return '. '.join(missing)
+
+
+def _check_any_done(ds: 'Dataset', column: str, votes: str, needs_label: bool = False) -> None:
+    "Stops where no pair was given a label or a margin, for want of votes or of labels."
     done = sum(value is not None for value in ds[column][:])
-    hint = f'They have no {votes} votes: `plurality vote` collects them'
-    if column == 'margin':
-        hint += ', and `--kind signed` needs a label: `plurality draw-labels`'
-    if votes == 'judge' and not all(value is None for value in ds['human_a'][:]):
-        hint += ", or use people's with `--votes human`"
-    check_done(done, len(ds), column, hint)
+    check_done(done, len(ds), column, _what_is_missing(ds, votes, needs_label))
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels-command
@@ -179,7 +195,7 @@ def margin_command(
     keep_inputs(out, [data, source.people])
     check_save(out, [data], overwrite)
     ds = add_margins(load_stage(data, source, seed), kind, scale, votes, seed)
-    _check_any_done(ds, 'margin', votes)
+    _check_any_done(ds, 'margin', votes, needs_label=kind != 'decisiveness')
     settings = dict(margin=dict(kind=kind, scale=scale, votes=votes, seed=seed))
     save_result(ds, out, settings, [data], seed, overwrite)
 

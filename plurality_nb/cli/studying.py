@@ -31,16 +31,16 @@ _NEXT = """next: open the report in a browser; it begins with the answer and the
 
 def _print_demo(result: dict) -> None:
     "Prints who judged, the tables, and where the report is."
-    from plurality_nb.evaluation.correlation import printed_table, side_by_side
-    from plurality_nb.evaluation.tables import table_remarks
+    from plurality_nb.evaluation.correlation import printed_table
     from plurality_nb.simulation.users import SIMULATED
 
     who, sensitivity = result['remarks']
     print(f"{SIMULATED}\n\n{who}\n\nspearman correlation with 20 users' share [95% interval]")
     print(printed_table(result['table']))
-    differences = side_by_side(result['differences']).join(result['verdict'])
-    remarks = table_remarks(result['differences'], 'spearman')
-    print('\n'.join(['\nmargin - baseline, same resamples', differences.to_string(), *remarks]))
+    print('\ndifference of spearman from the baseline, same resamples')
+    print(printed_table(result['differences'], drop=['n', 'groups', 'tie_rate', 'split']))
+    verdict = result['verdict']
+    print(f'{verdict.name}: {"; ".join(f"{part}: {word}" for part, word in verdict.items())}')
     print(f'\n{sensitivity}')
     print(f'\nreport: {result["report"].resolve()}\n\n{_NEXT}')
 

@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     'Cell',
+    'DecimalCommaCell',
     'as_number',
     'parse_nested',
     'looks_like_conversation',
@@ -34,6 +35,11 @@ class Cell(str):
     "Text of a CSV cell whose column's meaning is not yet known."
 
 
+# %% ../../nbs/data/08_cells.ipynb #decimal-comma-cell
+class DecimalCommaCell(Cell):
+    "A cell of a file whose cells are separated by semicolons."
+
+
 # %% ../../nbs/data/08_cells.ipynb #as-number
 def as_number(
     value: Any,  # anything
@@ -44,7 +50,7 @@ def as_number(
     if not value.strip():
         return None
     try:
-        return float(value)
+        return float(value.replace(',', '.') if isinstance(value, DecimalCommaCell) else value)
     except ValueError:
         return str(value)
 
@@ -197,7 +203,7 @@ def read_cell(
 ) -> Any:  # a `Cell` where the type is not known
     "What a cell contains."
     if kind is None:
-        return Cell(text)
+        return text if isinstance(text, Cell) else Cell(text)
     if text == '':
         return None
     if pa.types.is_string(kind) and not text.startswith('"'):

@@ -18,6 +18,7 @@ __all__ = [
 
 # %% ../../nbs/data/02_checks.ipynb #imports
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -168,6 +169,14 @@ def _is_share(number: float) -> bool:
     return 0 <= number <= 1
 
 
+# %% ../../nbs/data/02_checks.ipynb #number-hint
+def _number_hint(value: object) -> str:
+    "What to do about a text in place of a number; empty where nothing is known."
+    if isinstance(value, str) and re.fullmatch(r'\s*[+-]?\d+,\d+\s*', value):
+        return 'Write numbers with a point, or separate cells by semicolons: then commas are points'
+    return ''
+
+
 # %% ../../nbs/data/02_checks.ipynb #number-check
 @dataclass(frozen=True)
 class _NumberCheck:
@@ -180,7 +189,7 @@ class _NumberCheck:
         if value is None:
             return None
         if isinstance(value, _BOOLS) or not isinstance(value, _NUMBERS):
-            raise ContractError(column, self.want, describe_value(value))
+            raise ContractError(column, self.want, describe_value(value), _number_hint(value))
         if _is_null(value):
             return None
         if not self.accepts(value):

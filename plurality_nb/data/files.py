@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict, load_from_disk
 
 from plurality_nb.data.arrow import batches
-from plurality_nb.data.cells import read_cell
+from plurality_nb.data.cells import DecimalCommaCell, read_cell
 from plurality_nb.data.saving import file_kind, note_types
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.errors import ContractError, LeftOut
@@ -516,7 +516,7 @@ def _csv_records(
             yield source.errors[0]
             source.errors.clear()
         elif cells:
-            yield cells
+            yield [*map(DecimalCommaCell, cells)] if character == ';' else cells
         if cells is None:
             return
 
@@ -562,7 +562,7 @@ def _read_csv(
         if isinstance(cells, ContractError):
             yield cells
         elif header is None:
-            header = cells
+            header = [*map(str, cells)]
             _check_header(header)
         else:
             yield _csv_row(header, cells, kinds)

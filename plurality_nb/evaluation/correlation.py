@@ -23,6 +23,7 @@ __all__ = [
 # %% ../../nbs/evaluation/02_correlation.ipynb #imports
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from shutil import get_terminal_size
 from typing import NamedTuple
 
 import numpy as np
@@ -288,7 +289,7 @@ def correlate(
     return tabulate(rows, by, partial(correlation_measures, statistics), n_boot, seed, level)
 
 
-# %% ../../nbs/evaluation/02_correlation.ipynb #side-by-side
+# %% ../../nbs/evaluation/02_correlation.ipynb #cell-text
 def _cell_text(row: pd.Series, digits: int) -> str:
     "A value with its interval, and of a difference the corrected p-value and what it shows."
     if np.isnan(row.value):
@@ -311,11 +312,16 @@ def _cell_text(row: pd.Series, digits: int) -> str:
     return text
 
 
+# %% ../../nbs/evaluation/02_correlation.ipynb #side-by-side
+_MOST_ACROSS = 3  # models; more would need a wider page than there is
+
+
 def side_by_side(
     table: pd.DataFrame,  # from `correlate`, or any function that returns such a table
     statistic: str = 'spearman',  # one that the table has
     digits: int = 2,
-) -> pd.DataFrame:  # one row per slice, one column per model: value [low, high], p of differences
+    models_down: bool | None = None,  # one row per model; None: where there are more than three
+) -> pd.DataFrame:  # otherwise one row per slice; cells: value [low, high], p of differences
     "One statistic of all models, with intervals."
     by = slice_column(table)
     table = supported(table)
@@ -326,8 +332,13 @@ def side_by_side(
     cells = rows.assign(cell=[_cell_text(row, digits) for _, row in rows.iterrows()])
     wide = cells.pivot(index=by, columns='model', values='cell')
     wide = wide.loc[rows[by].unique(), rows.model.unique()]
-    facts = rows.drop_duplicates(by).set_index(by)[['n', 'groups', 'tie_rate', 'split']]
-    return facts.round(2).join(wide)
+    facts = rows.drop_duplicates(by).set_index(by)[['n', 'groups', 'tie_rate', 'split']].round(2)
+    if models_down is None:
+        models_down = len(wide.columns) > _MOST_ACROSS
+    if not models_down:
+        return facts.join(wide)
+    of_slices = facts.astype(object).T  # whole numbers stay whole
+    return pd.concat([of_slices, wide.T]).rename_axis(index='model', columns=by)
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #printed-table
@@ -337,11 +348,14 @@ def printed_table(
     drop: Sequence[str] = (),  # columns to leave out
 ) -> str:
     "One statistic of all models for a terminal, and below it what its values lack."
-    shown = side_by_side(table, statistic).drop(columns=list(drop)).to_string()
+    shown = side_by_side(table, statistic)
+    axis = 'index' if shown.index.name == 'model' else 'columns'
+    width = get_terminal_size((0, 0)).columns or None  # a file or a pipe has any width
+    lines = shown.drop(list(drop), axis=axis).to_string(line_width=width)
     of_statistic = table[table.statistic == statistic]
     remarks = [
         *table_remarks(table, statistic),
         resampling_remark(table),
         selection_remark(of_statistic),
     ]
-    return '\n'.join([shown, *(remark for remark in remarks if remark)])
+    return '\n'.join([lines, *(remark for remark in remarks if remark)])

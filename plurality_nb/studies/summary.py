@@ -19,6 +19,7 @@ __all__ = [
 ]
 
 # %% ../../nbs/studies/02_summary.ipynb #imports
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -331,4 +332,5 @@ def write_study_page(
         job.session.command,
         further,
         remarks=_sensitivity_texts(controls),
+        explore=shlex.join(['plurality', 'explore', *map(str, of_models.values())]),
     )

@@ -129,9 +129,21 @@ def control_margins(
 MARGINS = ['decisiveness', 'signed', *MARGIN_CONTROLS]
 
 
+def _check_labelled(ds: Dataset) -> None:
+    "Fails where no pair has a label, whose side a signed margin is on."
+    if np.isnan(number_column(ds, 'label')).all():
+        want = "a label in at least one row, for margins of the kind 'signed'"
+        hint = (
+            'Make labels first (`plurality draw-labels`, of the same votes), '
+            'or choose a kind that needs none: `--kind decisiveness`'
+        )
+        raise ContractError('label', want, f'none in {len(ds)} rows', hint)
+
+
 def _unit_margins(ds: Dataset, kind: str, votes: Votes) -> np.ndarray:
     "Margins of a kind that is no control at scale 1; nan where nobody voted."
     if kind == 'signed':
+        _check_labelled(ds)
         margin = chosen_sign(ds) * (2 * vote_share(*votes) - 1)
         return np.where(np.isnan(number_column(ds, 'label')), np.nan, margin)
     return decisiveness(*votes)

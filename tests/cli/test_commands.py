@@ -110,10 +110,11 @@ def test_too_few_prompts_are_said_in_the_terminal(run, rows, statistic):
         *f"correlate s.parquet --by none --n-boot 40 --statistic {statistic}".split()
     )
     assert code == 0, err
-    overall = next(line for line in out.splitlines() if line.startswith("overall"))
-    assert "]" not in overall.replace("[none]", "")
+    # the model's row or, of few models, that of all pairs
+    shown = next(line for line in out.splitlines() if line.startswith(("overall", "mine")))
+    assert "]" not in shown.replace("[none]", "")
     if rows < 5:
-        assert "–" in overall and "1.00" not in overall
+        assert "–" in shown and "1.00" not in shown
         assert "fewer than 5 prompts, too few for a value: overall" in out
     else:
         assert "too few for an interval: overall" in out
@@ -342,3 +343,61 @@ def test_rates_of_fractional_votes_are_explained_plainly(name, ordered, capsys):
         assert "every vote is a tie" in reasons[0] and "no pair has a winner" in reasons[1]
     else:
         assert all("scores each response by itself" in reason for reason in reasons)
+
+
+CELLS = ["prompt", "response_a", "response_b", "judge_a", "judge_b"]
+
+
+def write_cells(path, separator, rows, encoding="utf-8"):
+    lines = [separator.join(cells) for cells in [CELLS, *rows]]
+    path.write_text("\n".join(lines) + "\n", encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    "name, separator, encoding",
+    [("x.tsv", "\t", "utf-8"), ("x.csv", ";", "utf-8-sig"), ("x.csv", "\t", "utf-16")],
+)
+def test_tables_of_spreadsheets_are_read(run, tmp_path, name, separator, encoding):
+    comma = separator == ";"
+    votes = ["2,5", "1,5"] if comma else ["2.5", "1.5"]
+    rows = [[f"question {k}", "1,5", "a, or b", *votes] for k in range(12)]
+    write_cells(tmp_path / name, separator, rows, encoding)
+    code, _, err = run("inspect", name)
+    assert code == 0 and "12 rows, 12 pairs kept" in err
+    code, _, err = run("convert", name, "--out", "read.jsonl")
+    assert code == 0, err
+    pair = json.loads((tmp_path / "read.jsonl").read_text().splitlines()[0])
+    assert {pair["response_a"], pair["response_b"]} == {"1,5", "a, or b"}  # texts stay as they are
+    assert {pair["judge_a"], pair["judge_b"]} == {2.5, 1.5}
+    ask = ["report", name, "--model", "longer response", "--votes", "judge", "--by", "none"]
+    code, _, err = run(*ask, "--n-boot", "20", "--out", "page.html")
+    assert code == 0, err
+    assert (tmp_path / "page.html").exists()
+
+
+def test_a_comma_in_numbers_is_not_guessed_at_where_it_could_mean_thousands(run, tmp_path):
+    write_cells(tmp_path / "x.csv", ",", [["q", "a", "b", '"2,500"', "1"]])
+    code, _, err = run("inspect", "x.csv")
+    assert code == 1
+    assert "`judge_a`: want a finite number >= 0, got '2,500'" in err
+    assert "separate cells by semicolons" in err
+
+
+def test_what_a_margin_lacks_is_said(run, tmp_path):
+    rows = [[f"question {k}", "a", "b", "3", "1"] for k in range(6)]
+    write_cells(tmp_path / "x.csv", ",", rows)
+    margin = "margin {} --kind signed --out m.parquet --overwrite"
+    code, _, err = run(*margin.format("x.csv").split())
+    assert code == 1
+    assert "`label`: want a label in at least one row" in err and "got none in 6 rows" in err
+    assert "`plurality draw-labels`" in err and "`--kind decisiveness`" in err
+    assert "votes: `plurality vote`" not in err  # they are there
+    assert run(*"draw-labels x.csv --out l.jsonl".split())[0] == 0
+    assert run(*margin.format("l.jsonl").split())[0] == 0
+    labelled = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    few = [dict(pair, label=None, label_source=None) for pair in labelled[1:]]
+    lines = [json.dumps(pair) for pair in [labelled[0], *few]]
+    (tmp_path / "few.jsonl").write_text("\n".join(lines) + "\n")
+    code, _, err = run(*margin.format("few.jsonl").split())
+    assert code == 0
+    assert "no margin for 5 of 6 pairs. 5 have no label, which this `--kind` needs" in err

@@ -1,7 +1,9 @@
 "A whole study: killed, resumed, changed, failing in parts, and run from the shell."
 
 import itertools
+import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,8 @@ import pytest
 from chat_server import ChatServer, name_of, reply
 from small_models import small_model, small_tokenizer
 
+from plurality_nb.cli.exploring import ExploreSourceOptions, load_explored
+from plurality_nb.cli.scoring import ReadingOptions
 from plurality_nb.data.arrow import take
 from plurality_nb.data.catalog import SOURCES
 from plurality_nb.data.loading import load_comparisons
@@ -21,6 +25,7 @@ from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import save_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import collect_votes
+from plurality_nb.reports.exploration import Exploration
 from plurality_nb.simulation.users import (
     PopulationJudge,
     annotate,
@@ -88,6 +93,13 @@ def write_study(folder, text, name="study.toml"):
 
 def run(*args, **kwargs):
     return study.run_study(*args, progress=False, **kwargs)
+
+
+def explored_models(report):
+    "What the command on a report's page opens: name to scored comparisons."
+    command, explore, *scored = shlex.split(report["explore"])
+    assert (command, explore) == ("plurality", "explore")
+    return load_explored(scored, [], ExploreSourceOptions(), ReadingOptions())
 
 
 def stages(ran):
@@ -402,6 +414,10 @@ def test_the_study_from_the_shell(shell, data, monkeypatch):
         assert len(server.bodies) == 2 * n, err
         assert "difference from bt" in out, err
         assert "report: " in out, err
+    monkeypatch.chdir(data)  # as the shell's
+    opened = explored_models(json.loads((data / "o" / "report.json").read_text()))
+    assert len(opened) == 2
+    assert len(Exploration(opened)) == len(next(iter(opened.values())))
     code, out, err = shell("study", "run", "study.toml", "--out", "o")
     assert code == 0
     assert "0 steps done" in err
