@@ -361,13 +361,10 @@ def printed_table(
 ) -> str:
     "One statistic of all models for a terminal, and below it what its values lack."
     shown = side_by_side(table, statistic)
+    facts = list(drop)
+    shown = shown.drop(facts) if shown.index.name == 'model' else shown.drop(columns=facts)
     width = get_terminal_size((0, 0)).columns or None  # a file or a pipe has any width
-    left = (
-        shown.drop(index=list(drop))
-        if shown.index.name == 'model'
-        else shown.drop(columns=list(drop))
-    )
-    lines = left.to_string(line_width=width)
+    lines = shown.to_string(line_width=width)
     of_statistic = table[table.statistic == statistic]
     remarks = [
         *table_remarks(table, statistic),
