@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import groupby
 
-from plurality_nb.taxonomy.lexicon import NEGATIONS, STOPWORDS
+from plurality_nb.taxonomy.lexicon import NEGATIONS, STOPWORDS, WordIndex
 from plurality_nb.taxonomy.tables import word_list
 from plurality_nb.taxonomy.words import Word, read_words
 
@@ -106,6 +106,20 @@ class Response:
         return count_negations(self.body)
 
     @cached_property
+    def index(self) -> WordIndex:  # of all words
+        return WordIndex((word.key, word.written) for word in self.words)
+
+    @cached_property
+    def initials(self) -> str:  # of all words but stop words
+        return ''.join(word.written[0] for word in self.words if word.written not in STOPWORDS)
+
+    @cached_property
     def clauses(self) -> list[list[Word]]:
         by_clause = groupby(self.words, key=lambda word: word.clause)
         return [list(words) for _, words in by_clause]
+
+    @cached_property
+    def clause_keys(self) -> list[set[str]]:  # of each clause, without stop words
+        return [
+            {word.key for word in words if word.written not in STOPWORDS} for words in self.clauses
+        ]
