@@ -235,7 +235,7 @@ def misspelt(
     return len(x) > 3 or sorted(x) == sorted(y)
 
 
-# %% ../../nbs/taxonomy/02_lexicon.ipynb #word-index
+# %% ../../nbs/taxonomy/02_lexicon.ipynb #slip-shapes
 _Shape = tuple[str, int, bool]  # first letter, length, whether the word is known
 
 
@@ -253,6 +253,7 @@ def _slip_shapes(word: str) -> list[_Shape]:
     return [(start, length, not is_known) for length in (size - 1, size, size + 1)]
 
 
+# %% ../../nbs/taxonomy/02_lexicon.ipynb #word-index
 class WordIndex:
     "The words of a text, in which the same word, its synonyms and misspellings are found fast."
 
