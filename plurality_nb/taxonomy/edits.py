@@ -8,7 +8,7 @@ __all__ = ['Edit', 'Alignment', 'align', 'edit_measures']
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #imports
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import NamedTuple
@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from plurality_nb.taxonomy.facts import meanings_of, word_meanings
-from plurality_nb.taxonomy.lexicon import NEGATIONS, STOPWORDS, opposites
-from plurality_nb.taxonomy.overlap import Nearness, same_word
+from plurality_nb.taxonomy.lexicon import NEGATIONS, STOPWORDS, WordIndex, opposites_of
+from plurality_nb.taxonomy.overlap import Nearness
 from plurality_nb.taxonomy.quantities import Unit, same_number, unit_of
 from plurality_nb.taxonomy.responses import Response, count_negations
 from plurality_nb.taxonomy.words import Word
@@ -68,18 +68,27 @@ def align(
 
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #surplus
+def _index_of(words: Iterable[Word]) -> WordIndex:
+    return WordIndex((word.key, word.written) for word in words)
+
+
 def _content_words(words: Sequence[Word]) -> list[Word]:
     return [word for word in words if word.kind != 'sign' and word.written not in STOPWORDS]
 
 
-def _has_counterpart(word: Word, others: Sequence[Word]) -> bool:
-    for other in others:
-        if 'number' in (word.kind, other.kind):
-            if same_number(word.key, other.key):
-                return True
-        elif same_word(word, other):
-            return True
-    return False
+def _without_counterpart(words: Sequence[Word], others: Sequence[Word]) -> list[Word]:
+    "Numbers agree with numbers; other words with the same word, its synonyms and misspellings."
+    index = _index_of(other for other in others if other.kind != 'number')
+    numbers = [other.key for other in others if other.kind == 'number']
+    return [
+        word
+        for word in words
+        if not any(
+            same_number(word.key, key)
+            for key in ([other.key for other in others] if word.kind == 'number' else numbers)
+        )
+        and (word.kind == 'number' or not index.has(word.key, word.written))
+    ]
 
 
 def _surplus(a: Response, b: Response) -> list[Word]:
@@ -90,12 +99,8 @@ def _surplus(a: Response, b: Response) -> list[Word]:
 
 def _unmatched(a: Response, b: Response, matched: Set[str]) -> set[str]:
     "Keys that a has more often than b and that have no counterpart in what b has more of."
-    others = _surplus(b, a)
-    return {
-        word.key
-        for word in _surplus(a, b)
-        if word.key not in matched and not _has_counterpart(word, others)
-    }
+    lone = _without_counterpart(_surplus(a, b), _surplus(b, a))
+    return {word.key for word in lone if word.key not in matched}
 
 
 # %% ../../nbs/taxonomy/08_edits.ipynb #conflict
@@ -116,8 +121,7 @@ def _has_lone_number(words: Sequence[Word], other: Response) -> bool:
 
 def _has_lone_name(words: Sequence[Word], other: Response) -> bool:
     return any(
-        word.kind == 'name' and not any(same_word(word, other_word) for other_word in other.words)
-        for word in words
+        word.kind == 'name' and not other.index.has(word.key, word.written) for word in words
     )
 
 
@@ -132,8 +136,9 @@ def _is_negation(word: Word) -> bool:
 
 def _turns_clause(edit: Edit) -> bool:
     "Whether negations and opposites, which undo each other, are odd in number."
+    added = {word.key for word in edit.added if not _is_negation(word)}
     opposed = sum(
-        any(opposites(word.key, other.key) for other in edit.added if not _is_negation(other))
+        not opposites_of(word.key).isdisjoint(added)
         for word in edit.removed
         if not _is_negation(word)
     )
@@ -156,7 +161,7 @@ class _Meanings(NamedTuple):
 
 def _meanings_by_aspect(edit: Edit) -> dict[str, _Meanings]:
     removed, added = (
-        [part for word in words for part in word.written.split()]
+        {part for word in words for part in word.written.split()}
         for words in (edit.removed, edit.added)
     )
     return {
@@ -213,15 +218,17 @@ def _replaced_distance(edit: Edit, nearness: Nearness) -> float:
     if not removed or not added:
         return 0.0
     written = [word.written for word in added]
-    near = [
-        1.0 if any(same_word(word, other) for other in added) else nearness(word.written, written)
-        for word in removed
-    ]
+    index = _index_of(added)
+    has_same = [index.has(word.key, word.written) for word in removed]
+    lone = [word.written for word, is_there in zip(removed, has_same) if not is_there]
+    nearest = iter(nearness(lone, written))
+    near = [1.0 if is_there else next(nearest) for is_there in has_same]
     return 1 - float(np.mean(near))
 
 
 def _has_opposites(edit: Edit) -> bool:
-    return any(opposites(x.key, y.key) for x in edit.removed for y in edit.added)
+    added = {word.key for word in edit.added}
+    return any(not opposites_of(word.key).isdisjoint(added) for word in edit.removed)
 
 
 def _replacement_measures(replacements: Sequence[Edit], nearness: Nearness) -> dict[str, float]:

@@ -68,7 +68,7 @@ def meanings_of(
 ) -> set[str]:
     "What some words mean in one aspect."
     meanings = word_meanings()[aspect]
-    return {meanings[part] for part in parts if part in meanings}
+    return {meanings[part] for part in meanings.keys() & parts}
 
 
 # %% ../../nbs/taxonomy/07_facts.ipynb #refusal
@@ -104,8 +104,9 @@ def fact_measures(
 ) -> dict[str, float]:
     "How far two responses agree in numbers, negations, quantifiers and the like."
     measures = _number_measures(a, b, given)
+    parts_a, parts_b = set(a.parts), set(b.parts)
     for aspect in word_meanings():
-        of_a, of_b = meanings_of(a.parts, aspect), meanings_of(b.parts, aspect)
+        of_a, of_b = meanings_of(parts_a, aspect), meanings_of(parts_b, aspect)
         measures |= two_sided(aspect, len(of_a - of_b), len(of_b - of_a), most=2)
     measures |= _stance_measures(a, b)
     only_a, only_b = a.signs - b.signs, b.signs - a.signs

@@ -77,11 +77,17 @@ class _PairMeasurer:
         self.texts = _EmbeddedTexts(list(self.read), encoder, progress)
         self.sentences = _EmbeddedTexts(sentences, encoder, progress)
 
-    def nearness(self, word: str, others: Sequence[str]) -> float:
-        "Cosine of a word to the nearest of others, at least 0."
-        if not others:
-            return 0.0
-        return max(float((self.words[[word]] @ self.words[others].T).max()), 0.0)
+    def nearness(self, words: Sequence[str], others: Sequence[str]) -> list[float]:
+        "The cosine of each word to the nearest of others, at least 0."
+        if not words or not others:
+            return [0.0] * len(words)
+        other_vectors = self.words[others].T
+        # One word at a time: a product of all at once rounds otherwise in the last bit.
+        vectors = [
+            self.words.vectors[row : row + 1] for row in map(self.words.row_of.__getitem__, words)
+        ]
+        cosines = np.concatenate([vector @ other_vectors for vector in vectors])
+        return np.maximum(cosines.max(1), 0).tolist()
 
 
 # %% ../../nbs/taxonomy/11_features.ipynb #meaning-measures
@@ -131,6 +137,19 @@ def _measure_pair(first: str, second: str, prompt: str, reader: _PairMeasurer) -
 
 
 # %% ../../nbs/taxonomy/11_features.ipynb #pair-features
+_PAIRS_READ_AT_ONCE = 2048  # a response that is read, with its sentences, takes tens of kilobytes
+
+
+def _measured_block(
+    pairs: Sequence[tuple[str, str, str]], encoder: str, progress: bool
+) -> pd.DataFrame:
+    "The features of pairs that are held in memory together, as (response, response, prompt)."
+    firsts, seconds, prompts = zip(*pairs)
+    reader = _PairMeasurer([*firsts, *seconds], prompts, encoder, progress)
+    shown = progress_bar(pairs, 'comparing', progress)
+    return pd.DataFrame([_measure_pair(x, y, prompt, reader) for x, y, prompt in shown])
+
+
 def pair_features(
     a: Sequence[str],  # responses A
     b: Sequence[str],  # responses B
@@ -144,9 +163,12 @@ def pair_features(
         raise ContractError(
             'a', 'as many responses A as B, and as prompts', f'{len(a)}, {len(b)}, {len(prompts)}'
         )
-    reader = _PairMeasurer([*a, *b], prompts, encoder, progress)
-    pairs = progress_bar(list(zip(a, b, prompts)), 'comparing', progress)
-    return pd.DataFrame([_measure_pair(x, y, prompt, reader) for x, y, prompt in pairs])
+    pairs = list(zip(a, b, prompts))
+    tables = [
+        _measured_block(pairs[start : start + _PAIRS_READ_AT_ONCE], encoder, progress)
+        for start in range(0, len(pairs), _PAIRS_READ_AT_ONCE)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 # %% ../../nbs/taxonomy/11_features.ipynb #entailment-model

@@ -9,15 +9,20 @@ __all__ = [
     'NEGATIONS',
     'word_key',
     'expression_at',
+    'synonym_groups',
     'synonyms',
+    'class_mates',
+    'opposites_of',
     'same_class',
     'opposites',
     'misspelt',
+    'WordIndex',
 ]
 
 # %% ../../nbs/taxonomy/02_lexicon.ipynb #imports
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Set
 from functools import cache, lru_cache
 from itertools import combinations, product
 from typing import NamedTuple
@@ -54,7 +59,7 @@ def word_key(
 # %% ../../nbs/taxonomy/02_lexicon.ipynb #synonym-lexicon
 class _SynonymLexicon(NamedTuple):
     groups: dict[str, set[int]]  # key to the numbers of its groups
-    expressions: dict[str, list[tuple[str, ...]]]  # first key to expressions, the longest first
+    expressions: dict[tuple[str, ...], list[tuple[str, ...]]]  # by two first keys, longest first
 
 
 def _keys_of_parts(entry: str) -> tuple[str, ...]:
@@ -72,10 +77,10 @@ def _synonym_lexicon() -> _SynonymLexicon:
             if NEGATIONS.intersection(parts):
                 continue  # negations are counted separately
             if len(parts) > 1:
-                expressions[parts[0]].add(parts)
+                expressions[parts[:2]].add(parts)
             groups['_'.join(parts)].add(number)
     longest_first = {
-        first: sorted(entries, key=len, reverse=True) for first, entries in expressions.items()
+        begin: sorted(entries, key=len, reverse=True) for begin, entries in expressions.items()
     }
     return _SynonymLexicon(dict(groups), longest_first)
 
@@ -86,10 +91,20 @@ def expression_at(
     start: int,  # index of a word
 ) -> tuple[str, ...] | None:  # its keys; None where no expression begins here
     "The longest expression of several words that begins at a word."
-    for expression in _synonym_lexicon().expressions.get(keys[start], ()):
+    begin = tuple(keys[start : start + 2])
+    for expression in _synonym_lexicon().expressions.get(begin, ()):
         if tuple(keys[start : start + len(expression)]) == expression:
             return expression
     return None
+
+
+# %% ../../nbs/taxonomy/02_lexicon.ipynb #synonym-groups
+@lru_cache(200_000)
+def synonym_groups(
+    word: str,  # key
+) -> Set[int]:
+    "The numbers of the groups of synonyms that a word is in."
+    return _synonym_lexicon().groups.get(word, frozenset())
 
 
 # %% ../../nbs/taxonomy/02_lexicon.ipynb #synonyms
@@ -100,14 +115,13 @@ def synonyms(
     "Whether one word may stand for the other."
     if x == y:
         return True
-    groups = _synonym_lexicon().groups
-    return x in groups and y in groups and not groups[x].isdisjoint(groups[y])
+    return not synonym_groups(x).isdisjoint(synonym_groups(y))
 
 
 # %% ../../nbs/taxonomy/02_lexicon.ipynb #opposite-lexicon
 class _OppositeLexicon(NamedTuple):
     opposites: dict[str, set[str]]  # key to the keys that it excludes
-    classes: dict[str, set[int]]  # key to the numbers of its closed classes
+    members: list[set[str]]  # keys of each closed class
 
 
 def _joined_key(entry: str) -> str:
@@ -117,49 +131,66 @@ def _joined_key(entry: str) -> str:
 @cache
 def _opposite_lexicon() -> _OppositeLexicon:
     opposites = defaultdict(set)
-    classes = defaultdict(set)
-    for number, line in enumerate(resource_lines('opposites.txt')):
+    members = []
+    for line in resource_lines('opposites.txt'):
         if line.startswith('='):
-            for entry in line[1:].split():
-                classes[_joined_key(entry)].add(number)
+            members.append({_joined_key(entry) for entry in line[1:].split()})
             continue
         sides = [[_joined_key(entry) for entry in side.split()] for side in line.split('|')]
         for side, other in combinations(sides, 2):
             for x, y in product(side, other):
                 opposites[x].add(y)
                 opposites[y].add(x)
-    return _OppositeLexicon(dict(opposites), dict(classes))
+    return _OppositeLexicon(dict(opposites), members)
 
 
 # %% ../../nbs/taxonomy/02_lexicon.ipynb #same-class
-@lru_cache(1_000_000)
-def same_class(
-    x: str,  # key of a word
-    y: str,
-) -> bool:
-    "Whether both are members of one closed class, such as weekdays, without being the same."
-    classes = _opposite_lexicon().classes
-    if x not in classes or y not in classes or synonyms(x, y):
-        return False
-    return not classes[x].isdisjoint(classes[y])
+@lru_cache(100_000)
+def class_mates(
+    word: str,  # key
+) -> frozenset[str]:  # keys
+    "The other members of a word's closed classes, such as weekdays, without its synonyms."
+    members = _opposite_lexicon().members
+    mates = {key for keys in members if word in keys for key in keys}
+    return frozenset(key for key in mates if not synonyms(word, key))
 
 
 # %% ../../nbs/taxonomy/02_lexicon.ipynb #opposites
 _OPPOSITE_PREFIXES = ('un', 'in', 'im', 'ir', 'il', 'dis', 'non', 'mis')
 
 
-@lru_cache(1_000_000)
+def _with_and_without_prefix(word: str) -> set[str]:
+    "What a prefix that turns it makes of a word, and what is left without one."
+    longer = {prefix + word for prefix in _OPPOSITE_PREFIXES}
+    shorter = {word.removeprefix(prefix) for prefix in _OPPOSITE_PREFIXES} - {word}
+    return {key for key in longer | shorter if min(len(key), len(word)) > 3}
+
+
+@lru_cache(100_000)
+def opposites_of(
+    word: str,  # key
+) -> frozenset[str]:  # keys
+    "The words that a word excludes: antonyms, and members of its closed classes."
+    antonyms = _opposite_lexicon().opposites.get(word, set()) | _with_and_without_prefix(word)
+    return class_mates(word) | {key for key in antonyms if not synonyms(word, key)}
+
+
+# %% ../../nbs/taxonomy/02_lexicon.ipynb #same-class-of-two
+def same_class(
+    x: str,  # key of a word
+    y: str,
+) -> bool:
+    "Whether both are members of one closed class, such as weekdays, without being the same."
+    return y in class_mates(x)
+
+
+# %% ../../nbs/taxonomy/02_lexicon.ipynb #opposites-of-two
 def opposites(
     x: str,  # key of a word
     y: str,
 ) -> bool:
     "Whether one word excludes the other: antonyms, and members of one closed class."
-    if synonyms(x, y):
-        return False
-    if y in _opposite_lexicon().opposites.get(x, ()) or same_class(x, y):
-        return True
-    short, long = sorted([x, y], key=len)
-    return len(short) > 3 and any(long == prefix + short for prefix in _OPPOSITE_PREFIXES)
+    return y in opposites_of(x)
 
 
 # %% ../../nbs/taxonomy/02_lexicon.ipynb #known-words
@@ -202,3 +233,51 @@ def misspelt(
     if (x in _known_words()) == (y in _known_words()):
         return False
     return len(x) > 3 or sorted(x) == sorted(y)
+
+
+# %% ../../nbs/taxonomy/02_lexicon.ipynb #slip-shapes
+_Shape = tuple[str, int, bool]  # first letter, length, whether the word is known
+
+
+@lru_cache(200_000)
+def _shape(word: str) -> _Shape:
+    return word[0], len(word), word in _known_words()
+
+
+@lru_cache(200_000)
+def _slip_shapes(word: str) -> list[_Shape]:
+    "What can be a misspelling of a word, or the reverse: of the two, just one is known."
+    if len(word) < 3 or not word.isalpha():
+        return []
+    start, size, is_known = _shape(word)
+    return [(start, length, not is_known) for length in (size - 1, size, size + 1)]
+
+
+# %% ../../nbs/taxonomy/02_lexicon.ipynb #word-index
+class WordIndex:
+    "The words of a text, in which the same word, its synonyms and misspellings are found fast."
+
+    def __init__(
+        self,
+        words: Iterable[tuple[str, str]],  # (key, as written in lower case) of each word
+    ):
+        different = dict.fromkeys(words)
+        self.keys = {key for key, _ in different}
+        self.groups = {group for key in self.keys for group in synonym_groups(key)}
+        self.by_shape: dict[_Shape, list[str]] = defaultdict(list)
+        for written in dict.fromkeys(written for _, written in different):
+            self.by_shape[_shape(written)].append(written)
+
+    def has(
+        self,
+        key: str,  # of a word
+        written: str,  # the word, lower case
+    ) -> bool:
+        "Whether a word is there, or a synonym or misspelling of it."
+        if key in self.keys or not self.groups.isdisjoint(synonym_groups(key)):
+            return True
+        for shape in _slip_shapes(written):
+            for other in self.by_shape.get(shape, ()):
+                if misspelt(written, other):
+                    return True
+        return False

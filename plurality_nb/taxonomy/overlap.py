@@ -6,11 +6,17 @@
 __all__ = ['Nearness', 'two_sided', 'same_word', 'matched_acronyms', 'word_measures']
 
 # %% ../../nbs/taxonomy/06_overlap.ipynb #imports
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 
 import numpy as np
 
-from plurality_nb.taxonomy.lexicon import STOPWORDS, misspelt, opposites, same_class, synonyms
+from plurality_nb.taxonomy.lexicon import (
+    STOPWORDS,
+    class_mates,
+    misspelt,
+    opposites_of,
+    synonyms,
+)
 from plurality_nb.taxonomy.responses import Response
 from plurality_nb.taxonomy.words import Word
 
@@ -66,7 +72,7 @@ def matched_acronyms(
         for word in response.words:
             if word.kind != 'name' or not 2 <= len(word.written) <= 6:
                 continue
-            if word.key in other.key_counts:
+            if word.key in other.key_counts or word.written not in other.initials:
                 continue
             if words := _spelled_out(word, other.words):
                 matched |= {word.key} | words
@@ -74,21 +80,20 @@ def matched_acronyms(
 
 
 # %% ../../nbs/taxonomy/06_overlap.ipynb #nearness
-Nearness = Callable[[str, Sequence[str]], float]  # cosine of a word to the nearest of others, >= 0
+# The cosine of each word to the nearest of others, at least 0.
+Nearness = Callable[[Sequence[str], Sequence[str]], list[float]]
 
 
 def _distances(a: Response, b: Response, matched: Set[str], nearness: Nearness) -> dict[str, float]:
     "Content of a that b lacks: key to distance in [0, 1] from the nearest content of b."
-    distances = {}
-    written = [word.written for word in b.content.values()]
-    for key, word in a.content.items():
-        if key in b.key_counts or key in matched:
-            continue
-        if any(same_word(word, other) for other in b.words):
-            distances[key] = 0.0
-        else:
-            distances[key] = 1 - nearness(word.written, written)
-    return distances
+    lacking = {
+        key: word.written
+        for key, word in a.content.items()
+        if key not in b.key_counts and key not in matched
+    }
+    lone = {key: word for key, word in lacking.items() if not b.index.has(key, word)}
+    nearest = nearness(list(lone.values()), [word.written for word in b.content.values()])
+    return dict.fromkeys(lacking, 0.0) | {key: 1 - near for key, near in zip(lone, nearest)}
 
 
 def _length_measures(a: Response, b: Response) -> dict[str, float]:
@@ -99,6 +104,13 @@ def _length_measures(a: Response, b: Response) -> dict[str, float]:
         length=np.log((max(lengths) + 2) / (min(lengths) + 2)),
         bag=2 * shared / sum(lengths) if sum(lengths) else 1.0,
     )
+
+
+def _count_meeting(
+    keys: Iterable[str], others: Set[str], related: Callable[[str], Set[str]]
+) -> int:
+    "How many keys are related to one of others."
+    return sum(not related(key).isdisjoint(others) for key in keys)
 
 
 def _lone_names(a: Response, b: Response, matched: Set[str]) -> int:
@@ -129,7 +141,7 @@ def word_measures(
         | two_sided('far', max(far_a.values(), default=0), max(far_b.values(), default=0), most=1)
         | two_sided('name', names_a, names_b, most=3)
         | dict(
-            opposite_any=min(sum(any(opposites(x, y) for y in far_b) for x in far_a), 3),
-            same_class=min(sum(any(same_class(x, y) for y in far_b) for x in far_a), 3),
+            opposite_any=min(_count_meeting(far_a, far_b.keys(), opposites_of), 3),
+            same_class=min(_count_meeting(far_a, far_b.keys(), class_mates), 3),
         )
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import groupby
 
-from plurality_nb.taxonomy.lexicon import NEGATIONS, STOPWORDS
+from plurality_nb.taxonomy.lexicon import NEGATIONS, STOPWORDS, WordIndex
 from plurality_nb.taxonomy.tables import word_list
 from plurality_nb.taxonomy.words import Word, read_words
 
@@ -70,8 +70,34 @@ def _keys_of_kind(words: Sequence[Word], kind: str) -> list[str]:
     return [word.key for word in words if word.kind == kind]
 
 
+# %% ../../nbs/taxonomy/05_responses.ipynb #word-lookups
+class _WordLookups:
+    "What is looked up in the words of a response, once for all pairs that it is in."
+
+    words: list[Word]
+
+    @cached_property
+    def index(self) -> WordIndex:  # of all words
+        return WordIndex((word.key, word.written) for word in self.words)
+
+    @cached_property
+    def initials(self) -> str:  # of all words but stop words
+        return ''.join(word.written[0] for word in self.words if word.written not in STOPWORDS)
+
+    @cached_property
+    def clauses(self) -> list[list[Word]]:
+        by_clause = groupby(self.words, key=lambda word: word.clause)
+        return [list(words) for _, words in by_clause]
+
+    @cached_property
+    def clause_keys(self) -> list[set[str]]:  # of each clause, without stop words
+        return [
+            {word.key for word in words if word.written not in STOPWORDS} for words in self.clauses
+        ]
+
+
 # %% ../../nbs/taxonomy/05_responses.ipynb #response
-class Response:
+class Response(_WordLookups):
     "A response's words, and what is counted in them."
 
     def __init__(self, text: str):
@@ -104,8 +130,3 @@ class Response:
     @cached_property
     def negations(self) -> int:  # in the body
         return count_negations(self.body)
-
-    @cached_property
-    def clauses(self) -> list[list[Word]]:
-        by_clause = groupby(self.words, key=lambda word: word.clause)
-        return [list(words) for _, words in by_clause]

@@ -7,14 +7,13 @@ roles."""
 __all__ = ['role_measures']
 
 # %% ../../nbs/taxonomy/09_roles.ipynb #imports
+import math
 from collections.abc import Sequence, Set
 from difflib import SequenceMatcher
 from itertools import combinations
 from typing import NamedTuple
 
-import numpy as np
-
-from plurality_nb.taxonomy.lexicon import STOPWORDS, opposites
+from plurality_nb.taxonomy.lexicon import opposites_of
 from plurality_nb.taxonomy.responses import Response, count_negations
 from plurality_nb.taxonomy.tables import word_list
 from plurality_nb.taxonomy.words import Word
@@ -84,7 +83,7 @@ def _role_turn(a: Response, b: Response) -> int:
         return 0
     becomes_passive = ('by' in middles.of_a) != ('by' in middles.of_b)
     is_symmetric = bool(_SYMMETRIC.intersection(middles.of_a + middles.of_b))
-    is_opposite = any(opposites(x, y) for x in middles.of_a for y in middles.of_b)
+    is_opposite = any(not opposites_of(key).isdisjoint(middles.of_b) for key in middles.of_a)
     return -1 if becomes_passive or is_symmetric or is_opposite else 1
 
 
@@ -122,7 +121,7 @@ class _Clause(NamedTuple):
 
     def likeness(self, other: '_Clause') -> float:
         size = len(self.keys) * max(len(other.keys), 1)
-        return len(self.keys & other.keys) / np.sqrt(size)
+        return len(self.keys & other.keys) / math.sqrt(size)
 
     def has_number_beyond(self, other: '_Clause') -> bool:
         return any(word.kind == 'number' and word.key not in other.keys for word in self.words)
@@ -130,16 +129,14 @@ class _Clause(NamedTuple):
     def is_flip_of(self, other: '_Clause') -> bool:
         "Whether negations and opposites, which undo each other, are odd in number."
         only_other = other.keys - self.keys
-        opposed = sum(any(opposites(x, y) for y in only_other) for x in self.keys - other.keys)
+        only_self = self.keys - other.keys
+        opposed = sum(not opposites_of(key).isdisjoint(only_other) for key in only_self)
         return bool((count_negations(self.words) + count_negations(other.words) + opposed) % 2)
 
 
 # %% ../../nbs/taxonomy/09_roles.ipynb #clause-measures
 def _read_clauses(response: Response) -> list[_Clause]:
-    return [
-        _Clause(words, {word.key for word in words if word.written not in STOPWORDS})
-        for words in response.clauses
-    ]
+    return list(map(_Clause, response.clauses, response.clause_keys))
 
 
 def _clause_measures(a: Response, b: Response) -> dict[str, float]:

@@ -198,15 +198,34 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 _Replacement = str | Callable[[re.Match[str]], str]
 
 
+class _Needs(NamedTuple):
+    "Parts of which a text must contain one to match; where there are none, any text may."
+
+    folded: tuple[str, ...]  # in lower case, with 0 for every digit
+    as_written: tuple[str, ...]  # with capitals, where a rule tells them from small letters
+
+
 class Rewrite(NamedTuple):
     "A rule that gives one spelling to what has several."
 
     stage: str  # `words`: before number words become digits; `digits`: after
     pattern: re.Pattern[str]
+    needs: _Needs
     replacement: _Replacement  # a template of `re.sub`, or a function of the match
     reason: str
     before: str  # an example ...
     after: str  # ... and what this rule alone makes of it
+
+    def may_match(self, text: str, folded: str) -> bool:
+        "Whether a text may hold a match; `folded` is it in lower case, with 0 for every digit."
+        folded_parts, written_parts = self.needs
+        for part in folded_parts:
+            if part in folded:
+                return True
+        for part in written_parts:
+            if part in text:
+                return True
+        return not folded_parts and not written_parts
 
     def apply(self, text: str) -> str:
         "The text with each match replaced."
@@ -249,6 +268,18 @@ def _with_spaces(cell: str) -> str:
     return cell.replace('␣', ' ')
 
 
+def _read_needs(cell: str) -> _Needs:
+    "The alternatives of the column `needs`, with those that names in braces stand for."
+    parts: list[str] = []
+    for part in cell.split():
+        before, _, rest = part.partition('{')
+        name, _, after = rest.partition('}')
+        middles = _pattern_parts()[name].replace('\\', '').split('|') if name else ['']
+        parts += [_with_spaces(before + middle + after) for middle in middles]
+    folded = tuple(part for part in parts if part == part.lower())
+    return _Needs(folded, tuple(part for part in parts if part not in folded))
+
+
 @cache
 def rewrites(
     stage: str,  # `words` or `digits`
@@ -264,6 +295,7 @@ def rewrites(
         rule = Rewrite(
             stage,
             _compiled(row['pattern']),
+            _read_needs(row['needs']),
             replacement,
             row['reason'],
             _with_spaces(row['before']),
@@ -271,6 +303,32 @@ def rewrites(
         )
         rules.append(rule)
     return rules
+
+
+# %% ../../nbs/taxonomy/01_spelling.ipynb #rewritten
+_DIGIT = re.compile(r'\d')
+# Letters that `re.IGNORECASE` takes for ASCII ones, although their lower case is no ASCII.
+_ASCII_TWINS = str.maketrans('İıſK', 'iisk')
+
+
+def _folded(text: str) -> str:
+    "A text in lower case, with 0 for every digit."
+    digits_folded = _DIGIT.sub('0', text)
+    if not digits_folded.isascii():
+        digits_folded = digits_folded.translate(_ASCII_TWINS)
+    return digits_folded.lower()
+
+
+def _rewritten(text: str, stage: str) -> str:
+    "The text after all rules of one stage."
+    folded = _folded(text)
+    for rule in rewrites(stage):
+        if not rule.may_match(text, folded):
+            continue
+        changed = rule.apply(text)
+        if changed != text:
+            text, folded = changed, _folded(changed)
+    return text
 
 
 # %% ../../nbs/taxonomy/01_spelling.ipynb #plain-spelling
@@ -289,11 +347,8 @@ def plain_spelling(
     text: str,
 ) -> str:
     "The text with one spelling for what has several; number words become digits."
-    for rule in rewrites('words'):
-        text = rule.apply(text)
+    text = _rewritten(text, 'words')
     text = _scaled_number().sub(_multiplied_out, text)
     text = alpha2digit(text, 'en', 1.0)
     text = _scaled_number().sub(_multiplied_out, text)
-    for rule in rewrites('digits'):
-        text = rule.apply(text)
-    return text
+    return _rewritten(text, 'digits')

@@ -9,7 +9,7 @@ __all__ = ['Word', 'read_words']
 # %% ../../nbs/taxonomy/04_words.ipynb #imports
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from plurality_nb.taxonomy.lexicon import STOPWORDS, expression_at, word_key
@@ -94,6 +94,13 @@ def _weekdays() -> dict[str, str]:
     return {day[:length]: day for day in word_list('weekdays') for length in (3, 4, 5)}
 
 
+@lru_cache(100_000)
+def _keyed_parts(word: str) -> list[tuple[str, str]]:
+    "The parts of a word that `-` or `_` joins, each with its key."
+    parts = [part.strip("'") for part in re.split('[-_]', word)]
+    return [(word_key(part), part) for part in parts if part]
+
+
 def _is_beside_number(text: str, start: int, end: int) -> bool:
     "Whether a number follows text[start:end], or a day of a month precedes it."
     if re.match(r'\W*\d', text[end:]):
@@ -122,9 +129,8 @@ def _letter_tokens(match: re.Match[str], text: str, clause: int) -> list[_Token]
     is_name = as_written[0].isupper() and word not in STOPWORDS
     if is_name and _begins_sentence(text, start):
         is_name = len(word) > 1 and as_written.isupper()
-    parts = [part.strip("'") for part in re.split('[-_]', word)]
     kind = 'name' if is_name else 'word'
-    return [_Token(word_key(part), kind, part, clause) for part in parts if part]
+    return [_Token(key, kind, part, clause) for key, part in _keyed_parts(word)]
 
 
 # %% ../../nbs/taxonomy/04_words.ipynb #join-dates

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import small_config, small_tokenizer
 
+from plurality_nb.data.sample import load_sample
 from plurality_nb.errors import ContractError
+from plurality_nb.taxonomy import features as features_module
 from plurality_nb.taxonomy.features import entailment_features, pair_features
 
 WORDS = "the|not|Oslo|3 km|1,200|may|must|and|open|closed|it's|(|`x`|.|\n|half|WHO|5 pm|é|–".split(
@@ -24,6 +26,14 @@ def test_which_response_comes_first_does_not_matter(a, b):
     swapped = pair_features([b], [a], ["Oslo?"], progress=False)
     pd.testing.assert_frame_equal(features, swapped)
     assert np.isfinite(features.to_numpy(dtype=float)).all()
+
+
+def test_features_in_blocks_are_those_of_all_pairs_at_once(monkeypatch):
+    pairs = load_sample().select(range(7))
+    columns = pairs["response_a"][:], pairs["response_b"][:]
+    at_once = pair_features(*columns, progress=False)
+    monkeypatch.setattr(features_module, "_PAIRS_READ_AT_ONCE", 3)
+    pd.testing.assert_frame_equal(pair_features(*columns, progress=False), at_once)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,13 @@
 
 import pytest
 
+from plurality_nb.data.sample import load_sample
 from plurality_nb.taxonomy import spelling
 from plurality_nb.taxonomy.facts import meanings_of
 from plurality_nb.taxonomy.quantities import number_key
 from plurality_nb.taxonomy.responses import Response
 from plurality_nb.taxonomy.spelling import plain_spelling, rewrites
-from plurality_nb.taxonomy.tables import table_rows
+from plurality_nb.taxonomy.tables import table_rows, vocabulary
 from plurality_nb.taxonomy.words import read_words
 
 RULES = rewrites("words") + rewrites("digits")
@@ -26,6 +27,23 @@ def test_a_rewrite_makes_of_its_example_what_the_table_shows(rule):
     assert rule.before != rule.after
     assert rule.apply(rule.before) == rule.after
     assert rule.reason
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.before)
+def test_a_rule_matches_only_texts_that_hold_what_it_needs(rule):
+    texts = [other.before for other in RULES]
+    texts += [text for column in ("response_a", "response_b") for text in load_sample()[column]]
+    for text in texts:
+        for case in (text, text.upper(), text.replace("s", "\u017f").replace("i", "\u0131")):
+            if rule.pattern.search(case):
+                assert rule.may_match(case, spelling._folded(case))
+
+
+def test_every_number_word_passes_for_what_number_words_need():
+    hyphen = next(rule for rule in RULES if "-(?!" in rule.pattern.pattern)
+    for table in ("ones", "teens", "tens"):
+        for word in vocabulary(table):
+            assert hyphen.may_match(f"{word}-day", f"{word}-day")
 
 
 def test_every_rule_has_a_stage_and_every_function_a_rule():

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plurality_nb.taxonomy.lexicon import misspelt, opposites, synonyms
+from plurality_nb.data.sample import load_sample
+from plurality_nb.taxonomy.lexicon import WordIndex, misspelt, opposites, opposites_of, synonyms
+from plurality_nb.taxonomy.overlap import same_word
 from plurality_nb.taxonomy.quantities import same_number
 from plurality_nb.taxonomy.words import read_words
 
@@ -35,6 +37,25 @@ def test_hostile_texts_are_read_in_time(text):
     start = time.process_time()  # of this process alone, however busy the machine is
     read_words(text)
     assert time.process_time() - start < 10
+
+
+def test_an_index_of_words_finds_what_comparing_all_words_finds():
+    texts = load_sample()["response_a"][:60]
+    texts += ["We recieve the pakage befor noon", "a teh Tokio we begin", "it is 5 km and °c"]
+    readings = [read_words(text) for text in texts]
+    for words, others in zip(readings, readings[1:] + readings[:1]):
+        index = WordIndex((other.key, other.written) for other in others)
+        for word in words:
+            slow = any(same_word(word, other) for other in others)
+            assert index.has(word.key, word.written) == slow
+
+
+def test_opposites_of_a_word_are_symmetric():
+    words = {word.key for text in load_sample()["response_a"] for word in read_words(text)}
+    for word in words:
+        assert not opposites_of(word) & {word}
+        for other in opposites_of(word):
+            assert word in opposites_of(other)
 
 
 @pytest.mark.parametrize("relation", [synonyms, opposites, same_number, misspelt])
