@@ -68,6 +68,7 @@ COMPARED = [
 USUALLY_COMPARED = ('tempered_pearson', 'spearman', 'accuracy', 'log_loss')
 
 
+# %% ../../nbs/evaluation/06_comparison.ipynb #on-one-scale
 @remembered
 def _centred_ranks(x: np.ndarray) -> np.ndarray:
     "(pairs,): ranks of x when each pair enters in both orders, as in `spearman`."
