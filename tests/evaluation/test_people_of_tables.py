@@ -77,6 +77,7 @@ def test_bins_cover_people_as_well():
         reliability_curve(scores, labels, prompts, people=names[:-1])
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 def test_intervals_of_labels_cover_the_truth_with_people():
     covered = {True: 0, False: 0}

@@ -62,6 +62,7 @@ def finish(process):
     return json.loads(out.splitlines()[-1])
 
 
+@pytest.mark.longest
 @pytest.mark.slow  # 22 processes, each of which imports the package
 def test_a_run_killed_twenty_times_asks_nothing_twice_and_loses_nothing(tmp_path):
     kills, draw = 20, random.Random(0)

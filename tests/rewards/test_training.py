@@ -279,6 +279,7 @@ print(json.dumps([[step["loss"], step["grad_norm"]] for step in logs]))
 """
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=30)
 def test_a_run_that_was_killed_goes_on_as_if_nothing_had_been(ready, tmp_path):
     "Killed by SIGKILL between two checkpoints; bit for bit."
@@ -355,6 +356,7 @@ trainer.accelerator.end_training()
 """
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=30)
 def test_two_processes_are_one(ready, tmp_path):
     """Losses, metrics and weights.

@@ -189,6 +189,7 @@ class Victim:
         return reply(f"A={number % 11} B={10 - number % 11}", to=body)
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=80)
 def test_a_killed_study_ends_as_an_undisturbed_one(data, one_thread):
     "Killed while the judge is asked, and again while a model is trained."
@@ -240,6 +241,7 @@ def test_a_killed_study_ends_as_an_undisturbed_one(data, one_thread):
         assert not list((data / "killed").rglob(left_over))
 
 
+@pytest.mark.longest
 @pytest.mark.slow(seconds=35)
 def test_a_changed_setting_redoes_what_depends_on_it(data):
     whole = run(write_study(data, PROBE), data / "out")
