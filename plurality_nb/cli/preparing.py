@@ -120,11 +120,11 @@ _FollowedOption = Annotated[
 ]
 
 
-def _what_is_missing(ds: 'Dataset', votes: str, needs_label: bool) -> str:
+def _what_is_missing(ds: 'Dataset', votes: str, kind: str) -> str:
     "How many pairs lack votes or labels, and what to do about it; empty where none does."
     import numpy as np
 
-    from plurality_nb.votes.margins import votes_followed
+    from plurality_nb.votes.margins import MARGIN_CONTROLS, votes_followed
     from plurality_nb.votes.shares import decisiveness
 
     missing = []
@@ -134,17 +134,21 @@ def _what_is_missing(ds: 'Dataset', votes: str, needs_label: bool) -> str:
         if votes == 'judge' and any(count is not None for count in ds['human_a'][:]):
             remedy += ", or use people's with `--votes human`"
         missing.append(f'{unvoted} have no {votes} votes{remedy}')
-    unlabelled = sum(label is None for label in ds['label'][:])
-    if needs_label and unlabelled:
+    labels = ds['label'][:]
+    unlabelled = sum(label is None for label in labels)
+    if kind != 'decisiveness' and unlabelled:
         remedy = '`plurality draw-labels` makes it'
         missing.append(f'{unlabelled} have no label, which this `--kind` needs: {remedy}')
+    tied = sum(label == 0.5 for label in labels)
+    if kind in MARGIN_CONTROLS and tied:
+        missing.append(f'{tied} have a tie as label, and controls are of pairs with a side')
     return '. '.join(missing)
 
 
-def _check_any_done(ds: 'Dataset', column: str, votes: str, needs_label: bool = False) -> None:
+def _check_any_done(ds: 'Dataset', column: str, votes: str, kind: str = 'decisiveness') -> None:
     "Stops where no pair was given a label or a margin, for want of votes or of labels."
     done = sum(value is not None for value in ds[column][:])
-    check_done(done, len(ds), column, _what_is_missing(ds, votes, needs_label))
+    check_done(done, len(ds), column, _what_is_missing(ds, votes, kind))
 
 
 # %% ../../nbs/cli/06_preparing.ipynb #draw-labels-command
@@ -195,7 +199,7 @@ def margin_command(
     keep_inputs(out, [data, source.people])
     check_save(out, [data], overwrite)
     ds = add_margins(load_stage(data, source, seed), kind, scale, votes, seed)
-    _check_any_done(ds, 'margin', votes, needs_label=kind != 'decisiveness')
+    _check_any_done(ds, 'margin', votes, kind)
     settings = dict(margin=dict(kind=kind, scale=scale, votes=votes, seed=seed))
     save_result(ds, out, settings, [data], seed, overwrite)
 

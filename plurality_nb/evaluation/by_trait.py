@@ -70,7 +70,8 @@ def _spreads(
     "What people add to the variance of each mean; nothing where all voted on one prompt each."
     person = pd.factorize(losses.annotator)[0]
     votes = NamedVotes(np.arange(len(losses)), person, np.zeros(len(losses), dtype=int))
-    if not n_boot or everyone_once(votes, codes):
+    has_interval = n_boot > 0 and codes.max() + 1 >= MIN_GROUPS
+    if not has_interval or everyone_once(votes, codes):
         return {}
     parts, kinds = _votes_of_parts(losses), _kinds(losses)
 
@@ -102,7 +103,8 @@ def _worst_rows(draws: Mapping[_GainKey, np.ndarray], prompts: Mapping[str, int]
     for kind, of_kind in largest.items():
         ends: Interval = interval(of_kind[1:], groups)
         facts = dict(group_of_people='worst', model=kind, value=float(of_kind[0]), groups=groups)
-        rows.append(facts | ends._asdict() | dict(resampled=PROMPTS))
+        covered = PROMPTS if len(of_kind) > 1 else ''
+        rows.append(facts | ends._asdict() | dict(resampled=covered))
     return rows
 
 
@@ -129,7 +131,9 @@ def audience_gains(
         facts |= dict(low=ends.low, high=ends.high, widened=ends.widened)
         facts |= dict(n=len(rows_of_part), groups=prompts[part])
         facts |= dict(people=rows_of_part.annotator.nunique())
-        rows.append(facts | dict(resampled=PROMPTS_AND_PEOPLE if people else PROMPTS))
+        has_interval = n_boot > 0 and prompts[part] >= MIN_GROUPS
+        covered = PROMPTS_AND_PEOPLE if people else PROMPTS
+        rows.append(facts | dict(resampled=covered if has_interval else ''))
     table = pd.DataFrame(rows + _worst_rows(draws, prompts))
     table.insert(2, 'statistic', 'log_loss')
     return table

@@ -85,7 +85,7 @@ def on_one_scale(
         preference = np.tanh((delta if statistic == 'pearson' else tempered_delta) / 2)
         return preference / (np.sqrt(np.mean(preference**2)) or 1)
     if statistic in ('spearman', 'kendall', 'strength'):
-        return _centred_ranks(delta)
+        return _centred_ranks(delta).copy()  # the remembered ones stay as they are
     if statistic == 'accuracy':
         return np.sign(delta)
     return tempered_delta if statistic.startswith('tempered_') else delta

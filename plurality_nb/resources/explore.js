@@ -111,10 +111,10 @@ function render({ model, el }) {
   }
 
   // ---- the figures
-  const forest = h("div", { className: "px-forest", role: "group", "aria-label": "Correlation with the votes by quadrant: arrow keys lead from point to point, Enter shows the pairs behind one", onkeydown: movePoint });
+  const forest = h("div", { className: "px-forest", role: "group", "aria-label": "Correlation with the votes by quadrant: arrow keys lead from point to point, Enter shows the pairs behind one", onkeydown: movePoint, onfocusin: keepStop });
   const rival = h("select", { "aria-label": "whose predictions", onchange: drawScatter }, ...about.rivals.map((m) => h("option", { value: m }, m)));
   if (about.rivals.includes(about.models[0])) rival.value = about.models[0];
-  const plot = h("div", { className: "px-plot-room", onkeydown: movePoint });
+  const plot = h("div", { className: "px-plot-room", onkeydown: movePoint, onfocusin: keepStop });
   const scatter = h("div", { className: "px-scatter" },
     h("p", { className: "px-legend" }, h("b", {}, "Prediction against votes"), about.rivals.length > 1 ? rival : h("span", {}, `of ${about.rivals[0]}`)), plot);
   const taxonomy = h("section", { className: "px-taxonomy", "aria-label": "Taxonomy and figures" },

@@ -21,16 +21,19 @@ function pointTowards(points, from, [right, down]) { // the nearest one that way
 }
 
 function movePoint(e) {
+  if (e.altKey || e.ctrlKey || e.metaKey) return; // the browser's own, such as a page back
   const points = [...e.currentTarget.querySelectorAll("[data-point]")];
   const ends = { Home: points[0], End: points[points.length - 1] };
   if (!points.includes(e.target) || !(e.key in WAYS || e.key in ends)) return;
   e.preventDefault();
   e.stopPropagation(); // the list has the same keys
   const to = ends[e.key] || pointTowards(points, e.target, WAYS[e.key]);
-  if (!to) return;
-  e.target.tabIndex = -1;
-  to.tabIndex = 0;
-  to.focus();
+  if (to) to.focus();
+}
+
+function keepStop(e) { // however a point was reached, the tab key and arrow keys go on from there
+  if (!e.target.matches("[data-point]")) return;
+  for (const point of e.currentTarget.querySelectorAll("[data-point]")) point.tabIndex = point === e.target ? 0 : -1;
 }
 
 // Draws a figure anew; whoever is at one of its points stays there.

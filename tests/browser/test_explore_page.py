@@ -1,5 +1,6 @@
 "The page of `plurality explore` as a user sees it: any data, hostile texts, filters, figures, notes."
 
+import itertools
 import json
 import threading
 import time
@@ -460,4 +461,32 @@ def test_points_of_the_figures_are_reached_by_keyboard(opened, everything):
     settled(lambda: count(page), 64)
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.className") == "px-list"
+    assert page.problems == []
+
+
+OTHER_POINT = """all => all.findLastIndex(point => { // which a click reaches, and the tab key does not
+    const box = point.getBoundingClientRect();
+    const middle = [box.left + box.width / 2, box.top + box.height / 2];
+    return point.tabIndex < 0 && point.contains(document.elementFromPoint(...middle));
+})"""
+
+
+def test_the_keyboard_goes_on_from_a_point_that_was_clicked(opened, everything):
+    page = opened(everything)
+    stops = "all => all.filter(point => point.tabIndex == 0).map(point => point.dataset.point)"
+    for points in (page.locator(".px-track"), page.locator(".px-spot")):
+        points.last.scroll_into_view_if_needed()
+        clicked = points.nth(points.evaluate_all(OTHER_POINT))
+        name, label = (clicked.get_attribute(a) for a in ("data-point", "aria-label"))
+        pairs = next(w for w, of in itertools.pairwise(label.split()) if of.startswith("pair"))
+        clicked.click(force=True)
+        settled(lambda: count(page), int(pairs))
+        page.wait_for_timeout(300)  # the figures may be drawn anew
+        assert page.evaluate("document.activeElement.dataset.point") == name
+        assert points.evaluate_all(stops) == [name]
+        back = "key: 'ArrowLeft', altKey: true, bubbles: true, cancelable: true"
+        key = f"document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{{back}}}))"
+        assert page.evaluate(key)  # a page back is left to the browser
+        page.get_by_role("button", name="clear filters").click()
+        settled(lambda: count(page), 64)
     assert page.problems == []

@@ -401,3 +401,15 @@ def test_what_a_margin_lacks_is_said(run, tmp_path):
     code, _, err = run(*margin.format("few.jsonl").split())
     assert code == 0
     assert "no margin for 5 of 6 pairs. 5 have no label, which this `--kind` needs" in err
+
+
+def test_ties_that_controls_leave_out_are_said(run, tmp_path):
+    write_cells(tmp_path / "x.csv", ",", [[f"question {k}", "a", "b", "3", "1"] for k in range(6)])
+    assert run(*"draw-labels x.csv --out l.jsonl".split())[0] == 0
+    pairs = [json.loads(line) for line in (tmp_path / "l.jsonl").read_text().splitlines()]
+    tied = [dict(pair, label=0.5) for pair in pairs[2:]]
+    lines = [json.dumps(pair) for pair in [*pairs[:2], *tied]]
+    (tmp_path / "few.jsonl").write_text("\n".join(lines) + "\n")
+    code, _, err = run(*"margin few.jsonl --kind permuted --out m.parquet".split())
+    assert code == 0
+    assert "no margin for 4 of 6 pairs. 4 have a tie as label" in err

@@ -358,3 +358,13 @@ def test_equal_models_are_rarely_better_or_worse_in_a_slice():
     differs = verdict.isin(["better", "worse"]).to_numpy().reshape(400, 4).any(1)
     assert differs.mean() < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 400)
     assert (table.p.to_numpy().reshape(400, 4) < 0.05).any(1).mean() > 0.13
+
+
+def test_changing_predictions_in_place_changes_no_later_ones():
+    rewards = np.array([0.5, -3, 2])
+    for statistic in c.COMPARED:
+        first = c.on_one_scale(statistic, rewards.copy(), rewards.copy())
+        wanted = first.copy()
+        first += 1
+        again = c.on_one_scale(statistic, rewards.copy(), rewards.copy())
+        np.testing.assert_array_equal(again, wanted)

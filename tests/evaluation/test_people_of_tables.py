@@ -1,10 +1,13 @@
 "Matched slices and tables of labels cover people where these are named."
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.bootstrap import MIN_GROUPS
+from plurality_nb.evaluation.by_trait import audience_gains
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.evaluation.labels import label_agreement, reliability_curve
 from plurality_nb.evaluation.matching import match_slices
@@ -171,3 +174,26 @@ def test_a_person_without_whom_a_slice_is_gone_is_no_error(recwarn):
     table = match_slices(ds, n_boot=100, baselines=False, statistics=["spearman"])
     assert set(table.quadrant) == {"single_distinct", "plural_alike"}
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("prompts", [MIN_GROUPS - 1, MIN_GROUPS])
+def test_labels_of_few_prompts_say_nothing_of_intervals(prompts):
+    scores, labels, groups, names = labelled(prompts)
+    table = label_agreement(scores, labels, groups, n_boot=100, people=names)
+    has_interval = prompts == MIN_GROUPS
+    assert (table.low.notna() == has_interval).all()
+    assert set(table.resampled) == ({"prompts and people"} if has_interval else {""})
+
+
+@pytest.mark.parametrize(
+    "prompts, n_boot", [(MIN_GROUPS - 1, 50), (MIN_GROUPS, 50), (MIN_GROUPS, 0)]
+)
+def test_gains_of_few_prompts_say_nothing_of_intervals(prompts, n_boot):
+    rng = np.random.default_rng(0)
+    losses = dict(group=np.repeat(np.arange(prompts), 4), annotator=np.tile(list("abcd"), prompts))
+    losses |= dict(value=np.tile(list("xyxy"), prompts))
+    losses |= {name: rng.random(4 * prompts) for name in ("whole_loss", "own_loss")}
+    table = audience_gains(pd.DataFrame(losses), n_boot=n_boot)
+    has_interval = prompts == MIN_GROUPS and n_boot > 0
+    assert (table.low.notna() == has_interval).all()
+    assert ((table.resampled != "") == has_interval).all()
