@@ -30,7 +30,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from plurality_nb.data.cells import Cell
+from plurality_nb.data.cells import Cell, DecimalCommaCell
 from plurality_nb.errors import ContractError
 
 
@@ -142,6 +142,8 @@ def as_vote_number(
     "The number in a number, or in text that is one."
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, DecimalCommaCell):
+        value = value.replace(',', '.')
     try:
         return float(value)
     except (ValueError, OverflowError):
@@ -308,9 +310,11 @@ class VoteWords(NamedTuple):
         text = _word_text(word)
         if text in self.words:
             return self.words[text]
-        if is_no_vote(word):
-            return None
         readings = self.readings(word, row) if isinstance(word, str | int | float) else set()
+        if is_no_vote(word):
+            if not text or not readings:
+                return None
+            readings.add('no vote')  # beside a model or response that is called `NA`
         if len(readings) != 1 or isinstance(word, bool):
             raise _unread_word(word, readings, column)
         return readings.pop()
