@@ -311,11 +311,9 @@ class VoteWords(NamedTuple):
         if text in self.words:
             return self.words[text]
         readings = self.readings(word, row) if isinstance(word, str | int | float) else set()
-        if is_no_vote(word):
-            if not text or not readings:
-                return None
-            readings.add('no vote')  # beside a model or response that is called `NA`
-        if len(readings) != 1 or isinstance(word, bool):
+        if is_no_vote(word) and not (text and readings):
+            return None
+        if len(readings) != 1 or isinstance(word, bool) or is_no_vote(word):
             raise _unread_word(word, readings, column)
         return readings.pop()
 
@@ -323,6 +321,8 @@ class VoteWords(NamedTuple):
 # %% ../../nbs/data/15a_vote_words.ipynb #unread-word
 def _unread_word(word: Any, readings: set[str], column: str) -> ContractError:
     got = repr(str(word) if isinstance(word, Cell) else word)[:60]
+    if is_no_vote(word):  # beside a model or response that is called `NA`
+        readings = readings | {'no vote'}
     if readings:
         got = f'{got}, which can be read as {" or ".join(sorted(readings))}'
     example = vote_words_option([str(word)[:20]])
