@@ -144,6 +144,12 @@ def has_conversation(
 
 
 # %% ../../nbs/data/08_cells.ipynb #type-cells
+def _may_have_thousands(column: str, cell: Cell) -> bool:
+    "Whether a count such as `2,000` may be two thousand, so that its comma is no decimal point."
+    is_count = FEATURES[column].dtype == 'int32'
+    return is_count and re.fullmatch(r'[1-9]\d{0,2}(?:,\d{3})+', cell.strip()) is not None
+
+
 def _contract_value(column: str, cell: Cell) -> object:
     "What a cell in a column of the contract contains."
     if column in ('response_a', 'response_b'):
@@ -156,7 +162,8 @@ def _contract_value(column: str, cell: Cell) -> object:
         return dict(true=True, false=False).get(cell.lower(), str(cell))
     if column == 'ballots':
         return parse_nested(cell)
-    return str(cell) if FEATURES[column].dtype == 'string' else as_number(cell)
+    is_text = FEATURES[column].dtype == 'string' or _may_have_thousands(column, cell)
+    return str(cell) if is_text else as_number(cell)
 
 
 def type_cells(
@@ -207,5 +214,7 @@ def read_cell(
     if text == '':
         return None
     if pa.types.is_string(kind) and not text.startswith('"'):
-        return text
+        return str(text)
+    if pa.types.is_floating(kind) and isinstance(text, DecimalCommaCell):
+        return as_number(text)
     return _from_json(text)

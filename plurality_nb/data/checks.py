@@ -172,8 +172,11 @@ def _is_share(number: float) -> bool:
 # %% ../../nbs/data/02_checks.ipynb #number-hint
 def _number_hint(value: object) -> str:
     "What to do about a text in place of a number; empty where nothing is known."
-    if isinstance(value, str) and re.fullmatch(r'\s*[+-]?\d+,\d+\s*', value):
-        return 'Write numbers with a point, or separate cells by semicolons: then commas are points'
+    if isinstance(value, str) and re.fullmatch(r'\s*[+-]?\d+(?:,\d+)+\s*', value):
+        return (
+            'Write two and a half as 2.5, or as 2,5 in a file whose cells are separated by '
+            'semicolons, and two thousand as 2000'
+        )
     return ''
 
 

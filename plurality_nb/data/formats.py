@@ -21,7 +21,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 from plurality_nb.data.cells import Cell
@@ -46,6 +46,7 @@ from plurality_nb.data.vote_columns import (
     recognise_votes,
     text_sides,
 )
+from plurality_nb.data.vote_words import as_vote_number, is_no_vote, side_of_word
 from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/16_formats.ipynb #formats-table
@@ -159,25 +160,52 @@ _OTHER_WORDS = dict(
     response_a=[f'{word}{end}' for end in ('_a', '_1', '1', '_0') for word in _SIDE_WORDS],
     response_b=[f'{word}{end}' for end in ('_b', '_2', '2', '_1') for word in _SIDE_WORDS],
 )  # what people call a column, for the hint
-_OTHER_SIDES = dict(response_a=('b', '2'), response_b=('a', '0', '1'))  # ends of the other's names
+_OPPOSITE_COLUMNS = dict(
+    response_a='response_b', response_b='response_a', chosen='rejected', rejected='chosen'
+)
+_MOST_NEAR_WORDS = 22  # the later ones, `response_0` and `response_1`, count where they are exact
 _SIDES_OF_PAIR = ('response_a', 'response_b')
 _CONTRACT_COLUMNS = {'pair_id', 'group', 'prompt', 'response_a', 'response_b'}
+
+
+# %% ../../nbs/data/16_formats.ipynb #similar-column
+def _likeness(name: str, column: str) -> float:
+    "How close a name is to what a column is called, from 0 to 1."
+    words = (column, *_OTHER_WORDS.get(column, ()))[:_MOST_NEAR_WORDS]
+    return max(SequenceMatcher(None, name.casefold(), word).ratio() for word in words)
+
+
+def _is_of_side(name: str, column: str) -> bool:
+    "Whether a name is closer to a column than to its opposite; true where there is none."
+    opposite = _OPPOSITE_COLUMNS.get(column)
+    return opposite is None or _likeness(name, column) > _likeness(name, opposite)
 
 
 def _similar_column(column: str, candidates: list[str]) -> str | None:
     "The candidate whose name is closest to what a column is called."
     words = (column, *_OTHER_WORDS.get(column, ()))
     exact = next((word for word in words if word in candidates), None)
-    others = [c for c in candidates if not c.casefold().endswith(_OTHER_SIDES.get(column, ()))]
+    others = [candidate for candidate in candidates if _is_of_side(candidate, column)]
     near = (get_close_matches(word, others, n=1, cutoff=0.75) for word in words[:9])
     return exact or next((matches[0] for matches in near if matches), None)
 
 
+# %% ../../nbs/data/16_formats.ipynb #guess-columns-of-row
+def _may_be_response(name: str, value: Any) -> bool:
+    "False for numbers and votes, unless the column's name says that they are responses."
+    if not isinstance(value, str) or any(word in name.casefold() for word in _SIDE_WORDS):
+        return True
+    return as_vote_number(value) is None and not is_no_vote(value) and side_of_word(value) is None
+
+
 def _guess_columns(missing: list[str], candidates: list[str], row: Mapping) -> dict[str, str]:
     "Each missing column to a candidate, which is used once, or to COLUMN."
-    sides = text_sides({name: row[name] for name in candidates})
+    sides = text_sides(
+        {name: row[name] for name in candidates if _may_be_response(name, row[name])}
+    )
     guesses = dict(zip(_SIDES_OF_PAIR, sides)) if sides and {*_SIDES_OF_PAIR} <= {*missing} else {}
-    for column in [column for column in missing if column not in guesses]:
+    open_columns = [column for column in missing if column not in guesses]
+    for column in sorted(open_columns, key=lambda column: column == 'prompt'):  # which comes last
         free = [other for other in candidates if other not in guesses.values()]
         prompts = prompt_like_columns({name: row[name] for name in free})
         guess = prompts[0] if column == 'prompt' and prompts else _similar_column(column, free)

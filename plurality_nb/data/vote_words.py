@@ -30,7 +30,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from plurality_nb.data.cells import Cell
+from plurality_nb.data.cells import Cell, DecimalCommaCell
 from plurality_nb.errors import ContractError
 
 
@@ -142,6 +142,8 @@ def as_vote_number(
     "The number in a number, or in text that is one."
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    if isinstance(value, DecimalCommaCell):
+        value = value.replace(',', '.')
     try:
         return float(value)
     except (ValueError, OverflowError):
@@ -308,10 +310,10 @@ class VoteWords(NamedTuple):
         text = _word_text(word)
         if text in self.words:
             return self.words[text]
-        if is_no_vote(word):
-            return None
         readings = self.readings(word, row) if isinstance(word, str | int | float) else set()
-        if len(readings) != 1 or isinstance(word, bool):
+        if is_no_vote(word) and not (text and readings):
+            return None
+        if len(readings) != 1 or isinstance(word, bool) or is_no_vote(word):
             raise _unread_word(word, readings, column)
         return readings.pop()
 
@@ -319,6 +321,8 @@ class VoteWords(NamedTuple):
 # %% ../../nbs/data/15a_vote_words.ipynb #unread-word
 def _unread_word(word: Any, readings: set[str], column: str) -> ContractError:
     got = repr(str(word) if isinstance(word, Cell) else word)[:60]
+    if is_no_vote(word):  # beside a model or response that is called `NA`
+        readings = readings | {'no vote'}
     if readings:
         got = f'{got}, which can be read as {" or ".join(sorted(readings))}'
     example = vote_words_option([str(word)[:20]])
