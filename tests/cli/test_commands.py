@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -132,8 +133,12 @@ def test_a_small_slice_among_large_ones_is_said(run):
     _, out, _ = run(*"correlate s.parquet --by kind --n-boot 40".split())
     assert "too few for a value: few" in out
     assert "too few for an interval: some" in out
-    many = next(line for line in out.splitlines() if line.startswith("many"))
-    assert "[" in many and "[none]" not in many
+    rows = [re.split(r"\s{2,}", line) for line in out.splitlines()[1:]]
+    slices, values = (next(row for row in rows if row[0] == name) for name in ("kind", "random"))
+    by_slice = dict(zip(slices, values, strict=True))
+    assert by_slice["few"] == "–"
+    assert by_slice["some"].endswith("[none]")
+    assert "[" in by_slice["many"] and "[none]" not in by_slice["many"]
 
 
 def test_there_is_no_interval_without_variation(run):

@@ -5,6 +5,7 @@ And no judged text leaves its fence."""
 import ast
 import re
 import signal
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -932,6 +933,18 @@ def processor_seconds(most):
         signal.signal(signal.SIGVTALRM, before)
 
 
+SECONDS_OF_READING = 0.04  # of a processor, on the machine that the limits were set on
+
+
+def slowness():
+    "How much longer reading plain text takes here and now, at least 1: limits are this much wider."
+    text = "the first one is longer and says less. " * 4000
+    begun = time.process_time()
+    for _ in range(3):
+        re.findall(r"\b(\w+)\s+(?=\w)", text)
+    return max(1.0, (time.process_time() - begun) / SECONDS_OF_READING)
+
+
 UNITS = [
     "[THINK]",
     "[THINK][/THINK]",
@@ -1121,7 +1134,7 @@ SPLICED = [
     ids=[repr(u) for u in UNITS] + [repr(s[:12] + "…" + s[-12:]) for s in SPLICED],
 )
 def test_no_text_takes_long_to_read(text):
-    most = max(1, len(text) / 50_000)  # seconds
+    most = max(1, len(text) / 50_000) * slowness()  # seconds
     texts = [PLAIN[0], ("a b " * 10_000), text]
     read_verdict("A is better", PLAIN)  # what is compiled once belongs to no text
     read_counts("A: 3, B: 7", 10, PLAIN)
