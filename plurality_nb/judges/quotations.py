@@ -23,7 +23,9 @@ import tomllib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
+from itertools import pairwise
 
 # %% ../../nbs/judges/00_quotations.ipynb #rule
 _TABLE = tomllib.loads(
@@ -248,6 +250,26 @@ def bare_words(
     return ' '.join(w if keep_labels and w in 'AB' else w.lower() for w in words)
 
 
+# %% ../../nbs/judges/00_quotations.ipynb #word-runs
+class _WordRuns:
+    "Which words stand in a row in some texts."
+
+    def __init__(self, texts: list[str]) -> None:
+        # Spaces at both ends let whole words be found by searching for text.
+        self._texts = [f' {text} ' for text in texts]
+
+    @cached_property
+    def _neighbours(self) -> frozenset[str]:
+        "Two words each: a hostile answer has thousands of them, and a long text to search for each."
+        rows = (pairwise(text.split()) for text in self._texts)
+        return frozenset(' '.join(two) for row in rows for two in row)
+
+    def __contains__(self, words: str) -> bool:
+        if words.count(' ') == 1:
+            return words in self._neighbours
+        return any(f' {words} ' in text for text in self._texts)
+
+
 # %% ../../nbs/judges/00_quotations.ipynb #judged-texts
 class JudgedTexts:
     "The texts that a judge was given, to recognise their sentences in its answer."
@@ -256,15 +278,13 @@ class JudgedTexts:
         self,
         texts: Sequence[str],  # what the judge was given to judge
     ):
-        # Spaces at both ends let whole words be found by searching for text.
-        self._words = [f' {bare_words(text)} ' for text in texts]
-        self._labelled_words = [f' {bare_words(text, keep_labels=True)} ' for text in texts]
+        self._words = _WordRuns([bare_words(text) for text in texts])
+        self._labelled_words = _WordRuns([bare_words(text, keep_labels=True) for text in texts])
         self._known: dict[str, bool] = {}  # hostile answers repeat one sentence a thousand times
 
     def contain(self, passage: str) -> bool:
         "Whether one of the texts contains these words in a row."
-        words = f' {bare_words(passage)} '
-        return any(words in text for text in self._words)
+        return bare_words(passage) in self._words
 
     def contain_sentence(self, sentence: str) -> bool:
         "Whether a sentence of an answer repeats one of the texts."
@@ -276,8 +296,7 @@ class JudgedTexts:
         n_words = len(bare_words(sentence).split())
         if n_words < 2 or not self.contain(sentence):
             return False
-        labelled = f' {bare_words(sentence, keep_labels=True)} '
-        return n_words > 3 or any(labelled in text for text in self._labelled_words)
+        return n_words > 3 or bare_words(sentence, keep_labels=True) in self._labelled_words
 
 
 # %% ../../nbs/judges/00_quotations.ipynb #introduces-report
