@@ -385,7 +385,7 @@ def test_a_comma_in_numbers_is_not_guessed_at_where_it_could_mean_thousands(run,
     code, _, err = run("inspect", "x.csv")
     assert code == 1
     assert "`judge_a`: want a finite number >= 0, got '2,500'" in err
-    assert "separate cells by semicolons" in err
+    assert "by semicolons, and two thousand as 2000" in err
 
 
 def test_what_a_margin_lacks_is_said(run, tmp_path):
