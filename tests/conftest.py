@@ -11,7 +11,7 @@ def pytest_configure(config):
     )
     config.addinivalue_line(
         "markers",
-        "longest: a proof of a minute on two cores, which continuous integration leaves out",
+        "longest: a slow proof that continuous integration leaves out, for its twenty minutes",
     )
 
 

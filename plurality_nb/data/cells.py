@@ -39,6 +39,9 @@ class Cell(str):
 class DecimalCommaCell(Cell):
     "A cell of a file whose cells are separated by semicolons."
 
+    def __float__(self) -> float:
+        return float(self.replace(',', '.'))
+
 
 # %% ../../nbs/data/08_cells.ipynb #as-number
 def as_number(
@@ -50,7 +53,7 @@ def as_number(
     if not value.strip():
         return None
     try:
-        return float(value.replace(',', '.') if isinstance(value, DecimalCommaCell) else value)
+        return float(value)
     except ValueError:
         return str(value)
 

@@ -30,7 +30,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from plurality_nb.data.cells import Cell, DecimalCommaCell
+from plurality_nb.data.cells import Cell
 from plurality_nb.errors import ContractError
 
 
@@ -142,8 +142,6 @@ def as_vote_number(
     "The number in a number, or in text that is one."
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    if isinstance(value, DecimalCommaCell):
-        value = value.replace(',', '.')
     try:
         return float(value)
     except (ValueError, OverflowError):
@@ -311,9 +309,10 @@ class VoteWords(NamedTuple):
         if text in self.words:
             return self.words[text]
         readings = self.readings(word, row) if isinstance(word, str | int | float) else set()
-        if is_no_vote(word) and not (text and readings):
+        is_blank = is_no_vote(word)
+        if is_blank and not (text and readings):
             return None
-        if len(readings) != 1 or isinstance(word, bool) or is_no_vote(word):
+        if is_blank or len(readings) != 1 or isinstance(word, bool):
             raise _unread_word(word, readings, column)
         return readings.pop()
 

@@ -22,6 +22,7 @@ __all__ = [
     'group_subsets',
     'resample_many',
     'Interval',
+    'has_interval',
     'interval',
     'proportion_interval',
     'prompt_variance',
@@ -251,8 +252,19 @@ class Interval(NamedTuple):
 
 NO_INTERVAL = Interval(np.nan, np.nan)
 
-# %% ../../nbs/evaluation/00_bootstrap.ipynb #interval
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #has-interval
 MIN_GROUPS = 15  # with fewer prompts a bootstrap's interval is too narrow by far
+
+
+def has_interval(
+    groups: int,  # prompts
+    n_boot: int,  # resamples of them
+) -> bool:
+    "Whether resamples are wanted, and prompts are enough for an interval."
+    return n_boot > 0 and groups >= MIN_GROUPS
+
+
+# %% ../../nbs/evaluation/00_bootstrap.ipynb #interval
 _NO_WIDTH = 1e-12  # resamples within this of each other do not vary
 
 
@@ -262,7 +274,7 @@ def interval(
     level: float = 0.95,
 ) -> Interval:
     "Percentiles of the resamples, moved out for few groups (Hesterberg 2015)."
-    if not len(draws) or groups < MIN_GROUPS or np.isnan(draws).mean() > 0.05:
+    if not has_interval(groups, len(draws)) or np.isnan(draws).mean() > 0.05:
         return NO_INTERVAL
     if np.nanmax(draws) - np.nanmin(draws) < _NO_WIDTH:
         return NO_INTERVAL

@@ -17,6 +17,7 @@ from plurality_nb.evaluation.bootstrap import (
     MIN_GROUPS,
     Interval,
     Measure,
+    has_interval,
     interval,
     mean_measure,
     resample,
@@ -70,8 +71,7 @@ def _spreads(
     "What people add to the variance of each mean; nothing where all voted on one prompt each."
     person = pd.factorize(losses.annotator)[0]
     votes = NamedVotes(np.arange(len(losses)), person, np.zeros(len(losses), dtype=int))
-    has_interval = n_boot > 0 and codes.max() + 1 >= MIN_GROUPS
-    if not has_interval or everyone_once(votes, codes):
+    if not has_interval(codes.max() + 1, n_boot) or everyone_once(votes, codes):
         return {}
     parts, kinds = _votes_of_parts(losses), _kinds(losses)
 
@@ -131,9 +131,9 @@ def audience_gains(
         facts |= dict(low=ends.low, high=ends.high, widened=ends.widened)
         facts |= dict(n=len(rows_of_part), groups=prompts[part])
         facts |= dict(people=rows_of_part.annotator.nunique())
-        has_interval = n_boot > 0 and prompts[part] >= MIN_GROUPS
         covered = PROMPTS_AND_PEOPLE if people else PROMPTS
-        rows.append(facts | dict(resampled=covered if has_interval else ''))
+        is_resampled = has_interval(prompts[part], n_boot)
+        rows.append(facts | dict(resampled=covered if is_resampled else ''))
     table = pd.DataFrame(rows + _worst_rows(draws, prompts))
     table.insert(2, 'statistic', 'log_loss')
     return table

@@ -241,8 +241,8 @@ class ModelComparison:
 
     def predictions(self, part: PairRows, model: str, statistic: str) -> np.ndarray:
         "(rows of the part,): `on_one_scale`."
-        cooled = part.scaled if statistic == 'tempered_pearson' else part.tempered
-        return on_one_scale(statistic, part.deltas[model], cooled[model])
+        tempered = part.scaled if statistic == 'tempered_pearson' else part.tempered
+        return on_one_scale(statistic, part.deltas[model], tempered[model])
 
     def measures(self, part: PairRows, codes: np.ndarray) -> Measures:
         "Differences from the baseline."

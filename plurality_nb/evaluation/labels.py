@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation.bootstrap import MIN_GROUPS, resample, rows_measure
+from plurality_nb.evaluation.bootstrap import has_interval, resample, rows_measure
 from plurality_nb.evaluation.people import (
     NamedVotes,
     PeopleSpread,
@@ -95,8 +95,8 @@ def _with_intervals(
     "One row per statistic: `value`, `low`, `high`, `people`, `resampled`."
     codes = pd.factorize(usable.groups, sort=True)[0]
     people = len(np.unique(usable.people)) if (usable.people >= 0).all() else np.nan
-    has_interval = n_boot > 0 and codes.max() + 1 >= MIN_GROUPS
-    spreads = _spreads_of_labellers(statistics, usable, codes, n_boot if has_interval else 0)
+    is_resampled = has_interval(codes.max() + 1, n_boot)
+    spreads = _spreads_of_labellers(statistics, usable, codes, n_boot if is_resampled else 0)
     cast = NamedVotes(np.arange(len(codes)), usable.people, usable.labels)
     by_prompts = not np.isnan(people) and everyone_once(cast, codes)
     table = {}
@@ -106,7 +106,7 @@ def _with_intervals(
         measure = measure._replace(limits=limits, is_proportion=name in _PROPORTIONS)
         draws = resample({name: measure}, codes, n_boot, seed)[name]
         ends = two_way_interval(measure, draws, codes.max() + 1, level, spreads.get(name))
-        covered = resampled_text(spreads, name, by_prompts) if has_interval else ''
+        covered = resampled_text(spreads, name, by_prompts) if is_resampled else ''
         table[name] = (draws[0], ends.low, ends.high, people, covered)
     columns = ['value', 'low', 'high', 'people', 'resampled']
     return pd.DataFrame(list(table.values()), list(table), columns)

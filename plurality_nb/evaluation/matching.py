@@ -23,10 +23,10 @@ import pandas as pd
 
 from plurality_nb.errors import ContractError
 from plurality_nb.evaluation.bootstrap import (
-    MIN_GROUPS,
     GroupSubset,
     Measure,
     group_sums,
+    has_interval,
     resample_many,
 )
 from plurality_nb.evaluation.ceilings import disattenuated
@@ -295,7 +295,7 @@ def _match_row(
     gap = resampled.estimate(key, 'gap', fewest, level)
     own_value = resampled.estimate(key, 'matched', facts.groups, level)
     del own_value['se']
-    has_interval = len(resampled.draws[key, 'matched']) > 1 and facts.groups >= MIN_GROUPS
+    is_resampled = has_interval(facts.groups, len(resampled.draws[key, 'matched']) - 1)
     by_prompts = covered_by_prompts(own.rows, own.codes)
     covered = resampled_text(resampled.spreads, (key, 'matched'), by_prompts)
     weighted = key.statistic != 'corrected'
@@ -305,7 +305,7 @@ def _match_row(
         'statistic': key.statistic,
         **own_value,
         **facts._asdict(),
-        'resampled': covered if has_interval else '',
+        'resampled': covered if is_resampled else '',
         'panel_ratio': ratio,
         'unmatched': resampled.draws[key, 'unmatched'][0],
         'gap': gap['value'],

@@ -20,8 +20,8 @@ __all__ = [
     'label_is_apart',
     'CountedRows',
     'rows_that_count',
-    'slices',
     'slice_names',
+    'slices',
     'SliceFacts',
     'slice_facts',
     'selection_weights',
@@ -62,6 +62,7 @@ from plurality_nb.evaluation.bootstrap import (
     SUBSET_GROUPS,
     GroupSubset,
     Measure,
+    has_interval,
     interval,
     resample_many,
 )
@@ -424,6 +425,14 @@ def rows_that_count(
     return CountedRows(rows, joined.left_out)
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #slice-names
+def slice_names(
+    rows: PairRows,  # from `rows_that_count`
+) -> list[str]:  # in the order of the rows
+    "The slices that there are, apart from `overall`."
+    return list(dict.fromkeys(name for name in rows.slice if name is not None))
+
+
 # %% ../../nbs/evaluation/01_tables.ipynb #slices
 def slices(
     rows: PairRows,  # from `rows_that_count`
@@ -433,16 +442,8 @@ def slices(
     def order(name: str) -> tuple[int, str]:
         return QUADRANTS.index(name) if name in QUADRANTS else len(QUADRANTS), name
 
-    names = sorted(set(rows.slice) - {None}, key=order)
+    names = sorted(slice_names(rows), key=order)
     return {'overall': rows, **{name: rows.take(rows.slice == name) for name in names}}
-
-
-# %% ../../nbs/evaluation/01_tables.ipynb #slice-names
-def slice_names(
-    rows: PairRows,  # from `rows_that_count`
-) -> list[str]:  # in the order of the rows
-    "The slices that there are, apart from `overall`."
-    return list(dict.fromkeys(name for name in rows.slice if name is not None))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #slice-facts-type
@@ -507,8 +508,7 @@ def spreads_of_people(
 ) -> dict:  # the measures' names to spreads; empty without intervals, or two people with names
     "What people add to the variance of each measure."
     votes = named_votes(part.ballots)
-    has_interval = n_boot > 0 and codes.max() + 1 >= MIN_GROUPS
-    if not has_interval or not len(votes.pair):
+    if not has_interval(codes.max() + 1, n_boot) or not len(votes.pair):
         return {}
     names = list(measures(part, codes))
 
@@ -637,7 +637,7 @@ def _tabulate_slice(
     spreads = spreads_of_people(part, codes, measures, n_boot, seed)
     whole = slice_facts(part)
     ratio = unnamed_panel_ratio(part, spreads)
-    has_interval = n_boot > 0 and whole.groups >= MIN_GROUPS
+    is_resampled = has_interval(whole.groups, n_boot)
     by_prompts = covered_by_prompts(part, codes)
 
     def measures_of(subset: GroupSubset) -> Measures:
@@ -651,7 +651,7 @@ def _tabulate_slice(
             'statistic': key[1],
             **estimate(measure, values, facts.groups, level, spreads.get(key)),
             **facts._asdict(),
-            'resampled': resampled_text(spreads, key, by_prompts) if has_interval else '',
+            'resampled': resampled_text(spreads, key, by_prompts) if is_resampled else '',
             'panel_ratio': ratio,
             'reason': why_unsupported(values, facts.groups, measure.is_proportion),
         }

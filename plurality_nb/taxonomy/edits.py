@@ -79,16 +79,17 @@ def _content_words(words: Sequence[Word]) -> list[Word]:
 def _without_counterpart(words: Sequence[Word], others: Sequence[Word]) -> list[Word]:
     "Numbers agree with numbers; other words with the same word, its synonyms and misspellings."
     index = _index_of(other for other in others if other.kind != 'number')
+    keys = [other.key for other in others]
     numbers = [other.key for other in others if other.kind == 'number']
-    return [
-        word
-        for word in words
-        if not any(
-            same_number(word.key, key)
-            for key in ([other.key for other in others] if word.kind == 'number' else numbers)
-        )
-        and (word.kind == 'number' or not index.has(word.key, word.written))
-    ]
+
+    def has_counterpart(word: Word) -> bool:
+        if word.kind == 'number':
+            return any(same_number(word.key, key) for key in keys)
+        if any(same_number(word.key, key) for key in numbers):
+            return True
+        return index.has(word.key, word.written)
+
+    return [word for word in words if not has_counterpart(word)]
 
 
 def _surplus(a: Response, b: Response) -> list[Word]:

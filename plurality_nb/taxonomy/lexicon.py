@@ -99,7 +99,6 @@ def expression_at(
 
 
 # %% ../../nbs/taxonomy/02_lexicon.ipynb #synonym-groups
-@lru_cache(200_000)
 def synonym_groups(
     word: str,  # key
 ) -> Set[int]:

@@ -95,10 +95,10 @@ def _weekdays() -> dict[str, str]:
 
 
 @lru_cache(100_000)
-def _keyed_parts(word: str) -> list[tuple[str, str]]:
+def _keyed_parts(word: str) -> tuple[tuple[str, str], ...]:
     "The parts of a word that `-` or `_` joins, each with its key."
     parts = [part.strip("'") for part in re.split('[-_]', word)]
-    return [(word_key(part), part) for part in parts if part]
+    return tuple((word_key(part), part) for part in parts if part)
 
 
 def _is_beside_number(text: str, start: int, end: int) -> bool:
