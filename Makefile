@@ -52,12 +52,12 @@ demo: $(READY)
 # nbdev's tests share their process with nobody: it changes what is imported.
 ALONE := tests/test_package.py tests/test_docs.py
 
-# Notebooks and tests side by side, so that no core waits for the last notebook.
+# Notebooks, then tests: side by side, four processes on two cores take a third longer.
 test: $(READY)
 	$(MAKE) --no-print-directory -j 2 --output-sync=target check-pages check-code check-package
-	$(MAKE) --no-print-directory -j 2 test-notebooks test-package
+	$(MAKE) --no-print-directory test-notebooks
+	$(MAKE) --no-print-directory test-package
 
-# More workers than cores: some notebooks and proofs wait for processes that they started.
 test-notebooks:
 	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 2 --do_print
 

@@ -1,3 +1,4 @@
+import gc
 import os
 import sys
 from pathlib import Path
@@ -23,6 +24,12 @@ def pytest_collection_modifyitems(items):
         return marker.kwargs.get("seconds", 0) if marker else 0
 
     items.sort(key=seconds, reverse=True)  # stable: all others stay in their order
+
+
+def pytest_collection_finish():
+    "Each training collects garbage: what was imported by now is none, and is not searched again."
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

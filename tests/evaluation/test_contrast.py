@@ -36,6 +36,7 @@ def with_rewards(ds, errors, seed):
 FAST = dict(baselines=False, n_boot=200, n_perm=199)
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 def test_p_values_are_uniform_where_models_are_interchangeable():
     ds = voted_pairs(15)

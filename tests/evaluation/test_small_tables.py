@@ -85,6 +85,7 @@ def test_small_tables_come_without_warnings(name, rated, command_line, tmp_path,
     check_all(COMMANDS[:4:3], name, rated, command_line)
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_so_do_all_small_tables(name, rated, command_line, tmp_path, monkeypatch):

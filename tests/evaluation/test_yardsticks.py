@@ -124,6 +124,7 @@ def test_plain_scores_are_symmetric():
         np.testing.assert_allclose(first[name], second[name], atol=1e-6)
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "most", "area", "spearman"),

@@ -9,6 +9,7 @@ FOLDER = Path(__file__).parent
 KINDS = sorted(p.stem for p in FOLDER.glob("break_*.py"))
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 @pytest.mark.parametrize("module_name", KINDS)
 def test_the_product_holds(module_name, monkeypatch):

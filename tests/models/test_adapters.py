@@ -114,6 +114,7 @@ print(json.dumps([a.tolist(), b.tolist(), model.identity["revision"]]))
 """
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 @pytest.mark.parametrize("given", ["org/base", ""])
 def test_after_pushing_it(given, moved, rows, tmp_path):

@@ -344,6 +344,7 @@ def test_the_real_model_answers(real_folder):
     assert go_on(chat) == "The capital of France is Paris.<|im_end|>"
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 @real_model
 @pytest.mark.parametrize("lora", [0, 4])

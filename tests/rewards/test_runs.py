@@ -235,6 +235,7 @@ app.main()
 """
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 def test_torchrun_trains_a_probe_once(tmp_path):
     texts = [dict(prompt=f"Q {i}", chosen=f"Good {i}", rejected=f"Bad {i}") for i in range(12)]

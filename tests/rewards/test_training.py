@@ -390,6 +390,7 @@ def test_two_processes_are_one(ready, tmp_path):
     np.testing.assert_allclose(two["weights"], one["weights"], atol=1e-8)
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 def test_lora_bf16_and_checkpointing(ready, tokenizer, tmp_path):
     from peft import LoraConfig

@@ -289,6 +289,7 @@ def test_a_changed_setting_redoes_what_depends_on_it(data):
     assert "load people/out" in ran.made
 
 
+@pytest.mark.longest
 @pytest.mark.slow
 def test_a_full_model_begun_with_other_settings_begins_anew(data, monkeypatch, one_thread):
     from plurality_nb.rewards.trainer import MarginTrainer
