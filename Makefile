@@ -25,6 +25,8 @@ INSTALL := $(if $(UV),$(UV) pip install -q --compile-bytecode -p $(BIN)/python,$
 
 export PATH := $(BIN):$(PATH)
 export PIP_REQUIRE_VIRTUALENV := 1
+# Without bytecode, each command and each pytest process would compile the package or the tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
