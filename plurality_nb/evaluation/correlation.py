@@ -343,8 +343,9 @@ def side_by_side(
         raise ContractError('statistic', f'one of {known}', repr(statistic))
     cells = rows.assign(cell=[_cell_text(row, digits) for _, row in rows.iterrows()])
     wide = cells.pivot(index=by, columns='model', values='cell')
-    wide = wide.loc[rows[by].unique(), rows.model.unique()]
     facts = rows.drop_duplicates(by).set_index(by)[['n', 'groups', 'tie_rate', 'split']].round(2)
+    wide = wide.loc[rows[by].unique(), rows.model.unique()]
+    wide = wide.rename(columns={name: f'model {name}' for name in facts})
     if models_down is None:
         models_down = len(wide.columns) > _MOST_ACROSS
     if not models_down:

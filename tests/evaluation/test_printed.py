@@ -35,6 +35,18 @@ def test_many_models_are_rows_and_few_are_columns(table):
     assert across.loc["plural_alike", "model 3"] == turned.loc["model 3", "plural_alike"]
 
 
+@pytest.mark.parametrize("models_down", [True, False])
+def test_a_model_called_like_a_fact_keeps_its_values(table, models_down):
+    named = table.assign(model=table.model.replace({"model 0": "n", "model 1": "groups"}))
+    shown = side_by_side(named, models_down=models_down)
+    shown = shown if models_down else shown.T
+    original = side_by_side(table, models_down=True)
+    assert shown.loc["n", "overall"] == 256
+    assert shown.loc["model n"].tolist() == original.loc["model 0"].tolist()
+    assert shown.loc["model groups"].tolist() == original.loc["model 1"].tolist()
+    assert len(shown) == len(original)
+
+
 def test_a_terminal_gets_whole_intervals(table, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     lines = printed_table(table).splitlines()
