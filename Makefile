@@ -54,7 +54,7 @@ demo: $(READY)
 # nbdev's tests share their process with nobody: it changes what is imported.
 ALONE := tests/test_package.py tests/test_docs.py
 
-# Notebooks, then tests: side by side, four processes on two cores take a third longer.
+# Notebooks, then tests, as two processes each: beside each other they would share two cores among four.
 test: $(READY)
 	$(MAKE) --no-print-directory -j 2 --output-sync=target check-pages check-code check-package
 	$(MAKE) --no-print-directory test-notebooks
