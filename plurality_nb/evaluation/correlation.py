@@ -345,6 +345,7 @@ def side_by_side(
     wide = cells.pivot(index=by, columns='model', values='cell')
     facts = rows.drop_duplicates(by).set_index(by)[['n', 'groups', 'tie_rate', 'split']].round(2)
     wide = wide.loc[rows[by].unique(), rows.model.unique()]
+    # a model may be called like a fact
     wide = wide.rename(columns={name: f'model {name}' for name in facts})
     if models_down is None:
         models_down = len(wide.columns) > _MOST_ACROSS
