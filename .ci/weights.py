@@ -1,7 +1,7 @@
 """Fits anew what the taxonomy's likeness of responses rests on: `python .ci/weights.py [DATA]`.
 
 DATA is a folder with the votes of ukpconvarg1_votes.jsonl.gz, wmt23_votes.jsonl.gz and pandalm_testset_part.json. With it, the weights of
-resources/tie_weights.toml are fitted; without it they stay. resources/alike.npz is then fitted to the authored pairs, which takes half a minute.
+resources/tie_weights.toml are fitted; without it they stay. resources/alike.npz is then fitted to the authored pairs, which takes half a minute, and resources/plural.npz to the authored prompts.
 """
 
 import re
@@ -17,6 +17,7 @@ from plurality_nb.taxonomy.indistinguishability import (
     alike_features,
     fit_alike_classifier,
 )
+from plurality_nb.taxonomy.prompt_classifier import fit_plurality_classifier
 from plurality_nb.taxonomy.ties import TIE_INPUTS, monotone_weights, tie_inputs, tie_weights
 from plurality_nb.taxonomy.training_pairs import authored_pairs
 
@@ -64,6 +65,7 @@ def write_weights(weights: pd.Series) -> None:
 def main() -> None:
     if len(sys.argv) > 1:
         write_weights(fit_weights(Path(sys.argv[1])))
+    fit_plurality_classifier(path=RESOURCES / "plural.npz")
     fit_alike_classifier(path=RESOURCES / "alike.npz")
     print(tie_weights().to_string())
 

@@ -67,6 +67,7 @@ from plurality_nb.evaluation.bootstrap import (
     resample_many,
 )
 from plurality_nb.evaluation.people import (
+    NamedVotes,
     PeopleSpread,
     everyone_once,
     named_votes,
@@ -114,6 +115,11 @@ class PairRows:
     def codes(self) -> np.ndarray:
         "The prompt of each pair, 0, 1, ... in the order of these rows."
         return pd.factorize(self.group)[0]
+
+    @cached_property
+    def named(self) -> NamedVotes:
+        "The votes of those who are named."
+        return named_votes(self.ballots)
 
     @cached_property
     def lead(self) -> np.ndarray:
@@ -507,7 +513,7 @@ def spreads_of_people(
     seed: int = 0,
 ) -> dict:  # the measures' names to spreads; empty without intervals, or two people with names
     "What people add to the variance of each measure."
-    votes = named_votes(part.ballots)
+    votes = part.named
     if not has_interval(codes.max() + 1, n_boot) or not len(votes.pair):
         return {}
     names = list(measures(part, codes))
@@ -556,7 +562,7 @@ def covered_by_prompts(
     "Whether everyone voted on one prompt alone, so that resampling prompts covers people."
     if np.isnan(slice_facts(part).people):
         return False
-    votes = named_votes(part.ballots)
+    votes = part.named
     return everyone_once(votes, codes[votes.pair])
 
 

@@ -259,7 +259,7 @@ class TextStates(NamedTuple):
     "What the encoder makes of a text."
 
     vector: np.ndarray  # (dim,) float32, unit length
-    tokens: np.ndarray  # (tokens, dim) float16, unit length each; without those of the encoder
+    tokens: np.ndarray  # (tokens, dim) float32, unit length each; without those of the encoder
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -274,14 +274,14 @@ def _encode_batch(
     settings = dict(batch_size=len(pieces), show_progress_bar=False)
     if not with_tokens:
         vectors = model.encode(pieces, convert_to_numpy=True, normalize_embeddings=True, **settings)
-        return [TextStates(vector, np.empty((0, len(vector)), np.float16)) for vector in vectors]
+        return [TextStates(vector, np.empty((0, len(vector)), np.float32)) for vector in vectors]
     encoded: Any = model.encode(pieces, output_value=None, **settings)
     states = []
     for piece in encoded:
         read = piece['attention_mask'].bool()
         tokens = piece['token_embeddings'][read].float().cpu().numpy()[1:-1]
         vector = _unit(piece['sentence_embedding'].float().cpu().numpy())
-        states.append(TextStates(vector, _unit(tokens).astype(np.float16)))
+        states.append(TextStates(vector, _unit(tokens)))
     return states
 
 

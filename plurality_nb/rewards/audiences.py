@@ -10,11 +10,12 @@ __all__ = ['parse_audience', 'no_audiences', 'Audiences']
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from plurality_nb.errors import ContractError
+
+if TYPE_CHECKING:  # torch takes seconds to import, and reports on baselines need none of it
+    from torch import Tensor
 
 
 # %% ../../nbs/rewards/03a_audiences.ipynb #parse-audience
@@ -61,9 +62,9 @@ class Audiences:
     trait: str
     values: list[str]  # of the trait
     people: list[int]  # who voted, for each value
-    weights: Tensor = field(repr=False)  # (values, dim): added to those of the reward
-    ties: Tensor = field(repr=False)  # (values,): more ties, logits, or log of the threshold
-    spreads: Tensor = field(repr=False)  # (values,): log of the factor of tastes, of `crowd`
+    weights: 'Tensor' = field(repr=False)  # (values, dim): added to those of the reward
+    ties: 'Tensor' = field(repr=False)  # (values,): more ties, logits, or log of the threshold
+    spreads: 'Tensor' = field(repr=False)  # (values,): log of the factor of tastes, of `crowd`
 
     def place(
         self,
@@ -82,5 +83,5 @@ class Audiences:
     @property
     def differs(self) -> list[bool]:  # (values,)
         "Whether anything was learned of each value's people beyond the whole crowd."
-        changed = torch.cat([self.weights, self.ties[:, None], self.spreads[:, None]], 1) != 0
-        return changed.any(1).tolist()
+        changed = (self.weights != 0).any(1) | (self.ties != 0) | (self.spreads != 0)
+        return changed.tolist()

@@ -18,9 +18,12 @@ __all__ = [
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #imports
 import hashlib
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -31,7 +34,7 @@ from scipy.special import expit
 
 from plurality_nb.data.outputs import cache_folder, replacing
 from plurality_nb.errors import ContractError
-from plurality_nb.models.encoder import ENCODER, encoder_folder, encoder_id
+from plurality_nb.models.encoder import ENCODER, VectorCache, encoder_folder, encoder_id
 from plurality_nb.taxonomy.boosted_trees import BoostedTrees, fit_trees
 from plurality_nb.taxonomy.features import entailment_features, pair_features
 from plurality_nb.taxonomy.likeness import likeness_measures
@@ -213,22 +216,25 @@ def alike_scores(
 _PACKAGED = 'alike.npz'
 
 
+@cache
+def _sources_digest() -> str:
+    "Another one wherever code or resources that scores come from are others."
+    package = files('plurality_nb')
+    parts = [package.joinpath(part) for part in ('taxonomy', 'resources')]
+    sources = [file for part in parts for file in part.iterdir() if file.is_file()]
+    sources.append(package.joinpath('models', 'encoder.py'))
+    digest = hashlib.sha256(version('scikit-learn').encode())
+    for file in sorted(sources, key=str):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
 def _fit_path(encoder: str, entailment: str | None) -> Path | None:
     "Where a fit is kept; None where the cache is off, or where another model had a hand in it."
     folder = cache_folder()
     if folder is None or entailment:
         return None
-    package = files('plurality_nb')
-    sources = [
-        file.read_bytes().hex()
-        for part in ('taxonomy', 'resources')
-        for file in sorted(package.joinpath(part).iterdir(), key=str)
-        if file.is_file() and file.name != _PACKAGED
-    ]
-    encoder_name = encoder_id(encoder_folder(encoder))
-    parts = [encoder_name, version('scikit-learn'), *sources]
-    digest = hashlib.sha256('\n'.join(parts).encode()).hexdigest()
-    return folder / f'alike-{digest[:16]}.npz'
+    return folder / f'alike-{encoder_id(encoder_folder(encoder))}-{_sources_digest()}.npz'
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #read-fit
@@ -314,6 +320,47 @@ def _check_lengths(a: Sequence[str], b: Sequence[str], prompts: Sequence[str] | 
         raise ContractError('a', 'as many responses A as B, and as prompts', lengths)
 
 
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #kept-scores
+def _scores_of(
+    a: list[str], b: list[str], prompts: list[str] | None, settings: dict, batch_size: int
+) -> pd.DataFrame:
+    "What `alike_scores` gives for pairs of texts that differ."
+    classifier = alike_classifier(**settings)
+    features = alike_features(a, b, prompts, **settings, batch_size=batch_size)
+    return alike_scores(classifier, features, a, b, prompts)
+
+
+def _score_keys(a: list[str], b: list[str], prompts: list[str] | None) -> list[str]:
+    "The same whichever response is called A."
+    sides = [sorted(pair) for pair in zip(a, b)]
+    texts = zip(sides, prompts or [''] * len(sides))
+    return [hashlib.sha256(json.dumps(text).encode()).hexdigest() for text in texts]
+
+
+def _kept_scores(
+    a: list[str], b: list[str], prompts: list[str] | None, settings: dict, batch_size: int
+) -> pd.DataFrame:
+    "The same, from the cache or computed and added to it."
+    if settings['entailment']:  # which of its weights gave a score is not known
+        return _scores_of(a, b, prompts, settings, batch_size)
+    keys = _score_keys(a, b, prompts)
+    folder = encoder_folder(settings['encoder'])
+    with closing(VectorCache(folder, f'likeness-{_sources_digest()}')) as kept_scores:
+        found = kept_scores.get(list(dict.fromkeys(keys)))
+        missing = {key: row for row, key in enumerate(keys) if key not in found}
+        if missing:
+            rows = list(missing.values())
+            given = prompts and [prompts[row] for row in rows]
+            new = _scores_of(
+                [a[row] for row in rows], [b[row] for row in rows], given, settings, batch_size
+            )
+            found |= dict(zip(missing, new.to_numpy(np.float32)))
+            kept_scores.add({key: found[key] for key in missing})
+    scores = np.stack([found[key] for key in keys]).astype(float)
+    table = pd.DataFrame(scores, columns=['would_tie', 'same_meaning', 'doubtful'])
+    return table.astype(dict(doubtful=bool))
+
+
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #likeness-scores-of-pairs
 def likeness_scores(
     a: Sequence[str],  # responses A
@@ -336,9 +383,8 @@ def likeness_scores(
         return scores
     texts_a, texts_b = stripped_a[open_rows].tolist(), stripped_b[open_rows].tolist()
     given = None if prompts is None else [prompts[row] for row in open_rows.tolist()]
-    classifier = alike_classifier(encoder, entailment, progress)
-    features = alike_features(texts_a, texts_b, given, encoder, entailment, progress, batch_size)
-    found = alike_scores(classifier, features, texts_a, texts_b, given)
+    settings = dict(encoder=encoder, entailment=entailment, progress=progress)
+    found = _kept_scores(texts_a, texts_b, given, settings, batch_size)
     for column in scores:
         scores.loc[open_rows, column] = found[column].to_numpy()
     return scores

@@ -56,7 +56,7 @@ def token_alignment(
     "How well the tokens of two texts find counterparts in each other."
     if not len(a) or not len(b):
         return dict(_NOT_ALIGNED)
-    cosines = a.astype(np.float32) @ b.astype(np.float32).T
+    cosines = a @ b.T
     of_a, of_b = cosines.max(1), cosines.max(0)
     worst_three = [float(np.sort(nearest)[:3].mean()) for nearest in (of_a, of_b)]
     return dict(
@@ -68,7 +68,7 @@ def token_alignment(
 
 
 # %% ../../nbs/taxonomy/11a_likeness.ipynb #pairs-of-states
-_PAIRS_IN_MEMORY = 256
+_PAIRS_IN_MEMORY = 128
 
 
 def _pairs_of_states(
@@ -89,7 +89,7 @@ def _pairs_of_states(
 
 
 # %% ../../nbs/taxonomy/11a_likeness.ipynb #alignments
-_CACHE_KIND = 'alignments-1'  # another number where `token_alignment` gives other values
+_CACHE_KIND = 'alignments-2'  # another number where `token_alignment` gives other values
 
 
 def _pair_key(a: str, b: str) -> str:

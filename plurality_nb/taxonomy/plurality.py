@@ -45,7 +45,7 @@ def _score_by_group(
             return {}
         texts = [prompt_text(prompt) for prompt in prompts.values()]
         inputs = plurality_inputs(texts, encoder, progress)
-        scores = plurality_classifier(encoder).predict_proba(inputs)[:, 1]
+        scores = plurality_classifier(encoder).probabilities(inputs)
     else:
         known = "'classifier', 'responses', a judge of words or a function"
         raise ContractError('scorer', known, repr(scorer))

@@ -95,7 +95,8 @@ def largest_difference(one: Any, several: Any) -> float:
 def measure(ds: "Dataset", name: str, stage: Any, options: argparse.Namespace, place: Path) -> dict:
     from plurality_nb.studies.workers import Workers, map_blocks
 
-    line: dict[str, Any] = dict(stage=name, pairs=len(ds), workers=options.workers)
+    line: dict[str, Any] = dict(stage=name, pairs=len(ds), words=options.words)
+    line["workers"] = options.workers
     one = None
     if not options.without_one:
         began = result_lines.start()
@@ -105,7 +106,7 @@ def measure(ds: "Dataset", name: str, stage: Any, options: argparse.Namespace, p
     began = result_lines.start()
     parts = place / f"{name}.parts"
     merged = map_blocks(ds, stage, Workers(options.workers), parts, progress=False)
-    line["seconds"] = round(time.perf_counter() - began.wall, 1)
+    line["workers_seconds"] = round(time.perf_counter() - began.wall, 1)
     took: dict[int, float] = {}
     for block in merged.facts:
         use = block["took"]
@@ -116,7 +117,7 @@ def measure(ds: "Dataset", name: str, stage: Any, options: argparse.Namespace, p
     if one is not None:
         line["largest_difference"] = largest_difference(one, merged.columns)
         busiest = max(took.values())
-        line["speedup_by_clock"] = round(line["one_seconds"] / line["seconds"], 2)
+        line["speedup_by_clock"] = round(line["one_seconds"] / line["workers_seconds"], 2)
         line["speedup_by_processor"] = round(line["one_processor_seconds"] / busiest, 2)
     return line
 

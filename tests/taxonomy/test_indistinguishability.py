@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from plurality_nb.errors import ContractError
 from plurality_nb.models.encoder import ENCODER
+from plurality_nb.taxonomy import indistinguishability
 from plurality_nb.taxonomy.indistinguishability import (
     AlikeClassifier,
     _read_fit,
@@ -86,7 +87,9 @@ def test_nothing_is_fitted_for_the_encoder_of_the_package():
     code = (
         "import sys\n"
         "from plurality_nb.taxonomy.indistinguishability import alike_classifier\n"
+        "from plurality_nb.taxonomy.prompt_classifier import plurality_classifier\n"
         "assert len(alike_classifier().trees.nodes['starts']) == 400\n"
+        "assert len(plurality_classifier().weights) > 0\n"
         "assert not any(name.startswith('sklearn') for name in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -158,3 +161,47 @@ def test_the_fit_of_the_package_belongs_to_its_features_and_pairs():
 )
 def test_nothing_is_too_similar_to_be_judged(a, b):
     assert not likeness_scores([a], [b], progress=False).doubtful[0]
+
+
+KEPT_PAIRS = [["The shop is open.", "Buy a lamp."], ["The shop is closed.", "Sell the lamp."]]
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    "Scores of two pairs, which the cache then has."
+    monkeypatch.setenv("PLURALITY_CACHE", str(tmp_path))
+    return likeness_scores(*KEPT_PAIRS, progress=False)
+
+
+def no_features(*args, **kwargs):
+    raise AssertionError("these pairs are known")
+
+
+@pytest.mark.parametrize("sides", [(0, 1), (1, 0)], ids=["as before", "exchanged"])
+def test_known_pairs_are_not_read_again(kept, monkeypatch, sides):
+    monkeypatch.setattr(indistinguishability, "alike_features", no_features)
+    again = likeness_scores(*(KEPT_PAIRS[side] for side in sides), progress=False)
+    pd.testing.assert_frame_equal(again, kept)
+
+
+def test_another_prompt_or_other_code_makes_a_pair_unknown(kept, monkeypatch):
+    monkeypatch.setattr(indistinguishability, "alike_features", no_features)
+    with pytest.raises(AssertionError, match="known"):
+        likeness_scores(*KEPT_PAIRS, ["Is it open?", "What now?"], progress=False)
+    monkeypatch.setattr(indistinguishability, "_sources_digest", lambda: "0")
+    with pytest.raises(AssertionError, match="known"):
+        likeness_scores(*KEPT_PAIRS, progress=False)
+
+
+def test_new_pairs_are_scored_among_known_ones(kept):
+    more = [[*side, text] for side, text in zip(KEPT_PAIRS, ["It rains.", "It is raining."])]
+    scores = likeness_scores(*more, progress=False)
+    pd.testing.assert_frame_equal(scores[:2], kept)
+    alone = likeness_scores(["It rains."], ["It is raining."], progress=False)
+    assert scores.same_meaning[2] == alone.same_meaning[0]
+
+
+def test_scores_are_the_same_without_a_cache(kept, monkeypatch):
+    monkeypatch.setenv("PLURALITY_CACHE", "off")
+    without = likeness_scores(*KEPT_PAIRS, progress=False)
+    pd.testing.assert_frame_equal(without, kept, atol=1e-5)
