@@ -56,9 +56,8 @@ def _load_scorer(
     model: str, options: dict[str, Any], audience: str | None = None
 ) -> 'str | RewardModel':
     "A reward model, or the name of a baseline, which needs no loading."
-    from plurality_nb.rewards.audiences import no_audiences
     from plurality_nb.rewards.baselines import BASELINES
-    from plurality_nb.rewards.model import RewardModel, find_model
+    from plurality_nb.rewards.model import RewardModel, find_model, no_audiences
 
     find_model(model, options.get('trust_remote_code'), options.get('revision'))
     if model in BASELINES:

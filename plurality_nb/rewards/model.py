@@ -10,6 +10,7 @@ __all__ = [
     'check_scored',
     'Predictions',
     'with_predictions',
+    'no_audiences',
     'RewardModel',
     'find_model',
     'score',
@@ -32,7 +33,6 @@ from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
 from plurality_nb.models.folders import check_model_folder, local_folder, similar_folder
 from plurality_nb.models.weights import hub_commit, named_model
-from plurality_nb.rewards.audiences import no_audiences
 from plurality_nb.rewards.baselines import BASELINES, PairOfRewards, baseline_rewards
 from plurality_nb.votes.selection import DOUBT_COLUMNS
 
@@ -151,6 +151,15 @@ def with_predictions(
     columns |= dict(reward_a=reward_a, reward_b=reward_b)
     columns |= _doubt_columns(predicted.doubts, ds)
     return with_columns(ds, seen=np.asarray(seen, dtype=bool).tolist(), **columns)
+
+
+# %% ../../nbs/rewards/04_model.ipynb #no-audiences
+def no_audiences(
+    name: str,  # of a model
+) -> ContractError:
+    "The error for a model that knows only the whole crowd."
+    want = 'a probe that was trained by a trait (`by_trait`, --by-trait)'
+    return ContractError('audience', want, repr(name), 'Leave it out for the whole crowd')
 
 
 # %% ../../nbs/rewards/04_model.ipynb #rewardmodel-2

@@ -26,9 +26,9 @@ from plurality_nb.models.encoder import ENCODER, embed
 from plurality_nb.models.folders import check_weight_files
 from plurality_nb.models.tokens import prompt_text
 from plurality_nb.models.weights import check_finite_weights
-from plurality_nb.rewards.audiences import Audiences, no_audiences, parse_audience
+from plurality_nb.rewards.audiences import Audiences, parse_audience
 from plurality_nb.rewards.baselines import PairOfRewards
-from plurality_nb.rewards.model import Predictions, RewardModel
+from plurality_nb.rewards.model import Predictions, RewardModel, no_audiences
 from plurality_nb.rewards.outcomes import check_outcome_settings, predicted_outcomes
 from plurality_nb.rewards.saving import TrainingRecord, read_training, write_model
 
