@@ -18,6 +18,7 @@ import pandas as pd
 
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.errors import ContractError
+from plurality_nb.evaluation.tables import supported
 from plurality_nb.reports.differences import word_differences
 from plurality_nb.reports.exploration import Exploration, read_pair, voices
 from plurality_nb.reports.preferences import SPOTS, VOICES, spots_of
@@ -151,12 +152,12 @@ def _forest_message(exploration: Exploration) -> dict[str, Any]:
     "The correlations and what they rest on, or why there are none."
     thresholds = _thresholds(exploration)
     try:
-        table = exploration.forest()
+        table = supported(exploration.forest())
     except ContractError as error:
         return dict(rows=[], why=str(error), at=thresholds)
     correlations = exploration.correlations
     left_out = correlations.compared.left_out
-    columns = ['model', 'quadrant', 'value', 'low', 'high', 'n']
+    columns = ['model', 'quadrant', 'value', 'low', 'high', 'n', 'reason']
     return dict(
         rows=table[columns].to_dict('records'),
         left_out={reason: pairs for reason, pairs in left_out.items() if pairs},

@@ -64,7 +64,8 @@ function forestFigure(f, pick) {
     const k = models.indexOf(row.model) % 8;
     const first = isLater ? "" : " px-first";
     const between = isKnown(row.low) ? ` [${num(row.low)}, ${num(row.high)}]` : "";
-    const text = `${words(row.quadrant)}, ${row.model}: ${num(row.value)}${between}, ${counted(row.n, "pair")}`;
+    const value = isKnown(row.value) ? `${num(row.value)}${between}` : row.reason;
+    const text = `${words(row.quadrant)}, ${row.model}: ${value}, ${counted(row.n, "pair")}`;
     const track = h("button", {
       type: "button", className: `px-track px-m${k}${first}`, title: `${text}: show them`,
       "aria-label": text, "data-point": `${row.quadrant} ${row.model}`, onclick: () => pick(row),
@@ -91,10 +92,16 @@ function forestFigure(f, pick) {
   const statistic = f.statistic[0].toUpperCase() + f.statistic.slice(1);
   const leftOut = Object.entries(f.left_out || {}).map(([why, n]) => `${n} ${why}`).join(", ");
   const names = models.map((name, k) => h("span", { className: `px-m${k % 8}` }, h("i", {}, MARKS[k % 8]), ` ${name}`));
+  const lacking = new Set(f.rows.filter((row) => !isKnown(row.value)).map((row) => row.reason));
+  const notes = [
+    f.rows.some((row) => isKnown(row.low)) ? `95% intervals over prompts, ${f.n_boot} resamples` : "",
+    leftOut ? `left out: ${leftOut}` : "",
+    ...[...lacking].map((why) => `–: ${why}`),
+  ].filter((note) => note);
   return [
     h("p", { className: "px-legend" }, h("b", {}, `${statistic} correlation with the votes of ${whose}`), ...names),
     h("div", { className: "px-rows" }, ...rows, h("span"), h("div", { className: "px-axis", "aria-hidden": "true" }, ...ticks)),
-    h("p", { className: "px-quiet" }, `95% intervals over prompts, ${f.n_boot} resamples${leftOut ? `; left out: ${leftOut}` : ""}`),
+    h("p", { className: "px-quiet" }, notes.join("; ")),
   ];
 }
 

@@ -206,6 +206,17 @@ def test_texts_that_would_harm_are_read_and_nothing_else(opened):
     assert page.problems == []
 
 
+def test_too_few_prompts_give_no_correlation(opened):
+    page = opened(comparisons("one row"))
+    values = page.locator(".px-value")
+    values.first.wait_for()
+    assert values.all_text_contents() == ["–", "–"]
+    assert page.locator(".px-point").count() == 0
+    assert page.get_by_text("–: fewer than 5 prompts").is_visible()
+    assert page.get_by_text("95% intervals").count() == 0
+    assert "fewer than 5 prompts" in page.locator(".px-track").first.get_attribute("aria-label")
+
+
 def test_the_page_could_not_load_or_run_anything_anyway(opened):
     page = opened(comparisons("one row"))
     page.evaluate("""() => {
