@@ -1,7 +1,7 @@
 """Fits anew what the taxonomy's likeness of responses rests on: `python .ci/weights.py [DATA]`.
 
 DATA is a folder with the votes of ukpconvarg1_votes.jsonl.gz, wmt23_votes.jsonl.gz and pandalm_testset_part.json. With it, the weights of
-resources/tie_weights.toml are fitted; without it they stay. resources/alike.npz is then fitted to the authored pairs, which takes half a minute, and resources/plural.npz to the authored prompts.
+resources/tie_weights.toml are fitted; without it they stay. resources/plural.npz is then fitted to the authored prompts, and resources/alike.npz to the authored pairs, which takes half a minute.
 """
 
 import re

@@ -98,7 +98,8 @@ def page_figure(
     drawn = re.sub(r'<!--.*?-->|<metadata>.*?</metadata>', '', drawn, flags=re.S)
     drawn = re.sub('|'.join(_PAGE_COLOURS), lambda match: _PAGE_COLOURS[match[0]], drawn)
     drawn = re.sub(r'(\bid="|href="#|url\(#)', rf'\1{key}-', drawn)  # ids are unique on a page
-    label = f'<svg role="img" aria-label="{escape(caption)}" '
+    points = float(drawn.split('width="', 1)[1].split('pt"', 1)[0])
+    label = f'<svg style="--points: {points:.0f}" role="img" aria-label="{escape(caption)}" '
     return PageFigure(drawn.replace('<svg ', label, 1), caption)
 
 

@@ -23,7 +23,6 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -214,19 +213,22 @@ def alike_scores(
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #kept-fit
 _PACKAGED = 'alike.npz'
+_READ_KINDS = ('jsonl', 'npz', 'toml', 'tsv', 'txt')  # not what pages are made of
 
 
-@cache
 def _sources_digest() -> str:
-    "Another one wherever code or resources that scores come from are others."
-    package = files('plurality_nb')
-    parts = [package.joinpath(part) for part in ('taxonomy', 'resources')]
-    sources = [file for part in parts for file in part.iterdir() if file.is_file()]
-    sources.append(package.joinpath('models', 'encoder.py'))
-    digest = hashlib.sha256(version('scikit-learn').encode())
-    for file in sorted(sources, key=str):
+    "Another one wherever what scores come from is another release, code or resource."
+    package = Path(str(files('plurality_nb')))
+    patterns = ['taxonomy/*.py', 'models/*.py', *(f'resources/*.{kind}' for kind in _READ_KINDS)]
+    sources = sorted(file for pattern in patterns for file in package.glob(pattern))
+    releases = [version(library) for library in ('scikit-learn', 'snowballstemmer', 'text2num')]
+    digest = hashlib.sha256(' '.join(releases).encode())
+    for file in sources:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+_SOURCES = _sources_digest()  # at import, since it is this code that runs until the process ends
 
 
 def _fit_path(encoder: str, entailment: str | None) -> Path | None:
@@ -234,7 +236,7 @@ def _fit_path(encoder: str, entailment: str | None) -> Path | None:
     folder = cache_folder()
     if folder is None or entailment:
         return None
-    return folder / f'alike-{encoder_id(encoder_folder(encoder))}-{_sources_digest()}.npz'
+    return folder / f'alike-{encoder_id(encoder_folder(encoder))}-{_SOURCES}.npz'
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #read-fit
@@ -345,7 +347,7 @@ def _kept_scores(
         return _scores_of(a, b, prompts, settings, batch_size)
     keys = _score_keys(a, b, prompts)
     folder = encoder_folder(settings['encoder'])
-    with closing(VectorCache(folder, f'likeness-{_sources_digest()}')) as kept_scores:
+    with closing(VectorCache(folder, f'likeness-{_SOURCES}')) as kept_scores:
         found = kept_scores.get(list(dict.fromkeys(keys)))
         missing = {key: row for row, key in enumerate(keys) if key not in found}
         if missing:

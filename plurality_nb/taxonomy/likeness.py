@@ -99,7 +99,7 @@ def _pair_key(a: str, b: str) -> str:
 def _align_missing(
     text_pairs: dict[str, tuple[str, str]], encoder: str, cache: VectorCache
 ) -> Iterator[tuple[str, np.ndarray]]:
-    "What `token_alignment` gives for pairs by their keys, a few hundred kept at a time."
+    "What `token_alignment` gives for pairs by their keys, about a hundred kept at a time."
     firsts, seconds = zip(*text_pairs.values())
     states = _pairs_of_states(firsts, seconds, encoder)
     new: dict[str, np.ndarray] = {}

@@ -107,7 +107,7 @@ def plurality_estimator() -> Any:  # an estimator of scikit-learn, not fitted
 
 
 # %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #plurality-classifier
-@dataclass
+@dataclass(eq=False)
 class PluralityClassifier:
     "Tells prompts with many good answers from those with one."
 

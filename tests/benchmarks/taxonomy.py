@@ -77,10 +77,13 @@ def texts_of(ds: "Dataset") -> list[str]:
     ]
 
 
-def fit_seconds() -> float:
+def reading_seconds() -> float:
+    "To read what the package was fitted to; the encoder, which takes longer, is loaded before."
+    from plurality_nb.models.encoder import embed
     from plurality_nb.taxonomy.indistinguishability import alike_classifier
     from plurality_nb.taxonomy.prompt_classifier import plurality_classifier
 
+    embed(["a text"])
     start = time.perf_counter()
     plurality_classifier()
     alike_classifier()
@@ -111,7 +114,7 @@ def main() -> None:
     from plurality_nb.models.encoder import ENCODER
 
     ds = make_pairs(options.pairs)
-    fitting = fit_seconds()
+    reading = reading_seconds()
     labelling = label_seconds(ds)
     few = texts_of(ds.select(range(options.plain_pairs)))
     plain = plain_seconds(few) * options.pairs / options.plain_pairs
@@ -123,7 +126,7 @@ def main() -> None:
         different_texts=len(set(texts)),
         encoder=ENCODER,
         seconds=round(labelling, 1),
-        fitting_seconds=round(fitting, 1),
+        reading_seconds=round(reading, 1),
         pairs_per_second=round(len(ds) / labelling, 1),
         embedding_anew_seconds=round(plain, 1),
         ratio=round(plain / labelling, 2),

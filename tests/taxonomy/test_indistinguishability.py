@@ -188,7 +188,7 @@ def test_another_prompt_or_other_code_makes_a_pair_unknown(kept, monkeypatch):
     monkeypatch.setattr(indistinguishability, "alike_features", no_features)
     with pytest.raises(AssertionError, match="known"):
         likeness_scores(*KEPT_PAIRS, ["Is it open?", "What now?"], progress=False)
-    monkeypatch.setattr(indistinguishability, "_sources_digest", lambda: "0")
+    monkeypatch.setattr(indistinguishability, "_SOURCES", "0")
     with pytest.raises(AssertionError, match="known"):
         likeness_scores(*KEPT_PAIRS, progress=False)
 
