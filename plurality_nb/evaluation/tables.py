@@ -84,6 +84,12 @@ from plurality_nb.votes.shares import Votes, tie_rate, vote_split, votes_of
 _Columns: TypeAlias = Mapping[str, np.ndarray]  # one for each model
 
 
+def _lead_of_a(votes: Votes) -> np.ndarray:
+    a, b, tie = votes
+    with np.errstate(invalid='ignore', divide='ignore'):
+        return (a - b) / (a + b + tie) / 2
+
+
 def _some_of(columns: Any, chosen: np.ndarray) -> Any:
     "The same pairs of a column, of the votes, or of each model's column."
     if isinstance(columns, Votes):
@@ -124,9 +130,7 @@ class PairRows:
     @cached_property
     def lead(self) -> np.ndarray:
         "The voters' share of A - 1/2, in [-1/2, 1/2]; nan where nobody voted."
-        a, b, tie = self.votes
-        with np.errstate(invalid='ignore', divide='ignore'):
-            return (a - b) / (a + b + tie) / 2
+        return _lead_of_a(self.votes)
 
     def take(self, chosen: np.ndarray) -> 'PairRows':
         "Those of a mask, or of numbers in ascending order."
