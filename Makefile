@@ -7,7 +7,7 @@
 # make docs    the site into _docs: by Quarto where it is installed, else plain pages
 # make figure  the landing page's figure
 # make picture the explorer's pictures, by Chromium
-# make weights DATA=DIR   fit anew what the taxonomy's likeness of responses rests on
+# make weights DATA=DIR   fit anew what the taxonomy's scores rest on
 # make execute NB=nbs/votes/00_shares.ipynb   run a notebook and keep its outputs
 # make experiments   the same for the studies in nbs/experiments: twenty minutes on two cores
 

@@ -1,4 +1,4 @@
-"""Fits anew what the taxonomy's likeness of responses rests on: `python .ci/weights.py [DATA]`.
+"""Fits anew what the taxonomy's scores rest on: `python .ci/weights.py [DATA]`.
 
 DATA is a folder with the votes of ukpconvarg1_votes.jsonl.gz, wmt23_votes.jsonl.gz and pandalm_testset_part.json. With it, the weights of
 resources/tie_weights.toml are fitted; without it they stay. resources/plural.npz is then fitted to the authored prompts, and resources/alike.npz to the authored pairs, which takes half a minute.

@@ -47,13 +47,13 @@ def cluster():
         pytest.skip("the extra `ray` is not installed")
     from plurality_nb.studies.workers import ray_session
 
-    without_cache = pytest.MonkeyPatch()  # else workers would read what one process has kept
-    without_cache.setenv("PLURALITY_CACHE", "off")
-    with ray_session(Workers(2)) as fleet:
-        address = fleet.ray.get_runtime_context().gcs_address
-        assert address.startswith("127.0.0.1:")
-        yield address
-    without_cache.undo()
+    with pytest.MonkeyPatch.context() as environment:
+        # else workers would read what one process has kept
+        environment.setenv("PLURALITY_CACHE", "off")
+        with ray_session(Workers(2)) as fleet:
+            address = fleet.ray.get_runtime_context().gcs_address
+            assert address.startswith("127.0.0.1:")
+            yield address
 
 
 @pytest.fixture
