@@ -112,13 +112,15 @@ def _evaluate_data(
     measuring: dict,
 ) -> _Evaluated:
     "Lets models score people's pairs and measures them."
-    from transformers.utils import logging as transformers_logging
-
     from plurality_nb.data.saving import read_settings
     from plurality_nb.errors import ContractError
+    from plurality_nb.rewards.baselines import BASELINES
     from plurality_nb.studies.evaluate import evaluate_models
 
-    transformers_logging.set_verbosity_error()  # our own message says what a model lacks
+    if not set(models) <= set(BASELINES):
+        from transformers.utils import logging as transformers_logging  # takes seconds to import
+
+        transformers_logging.set_verbosity_error()  # our own message says what a model lacks
     if len(data) != 1:
         want = "one file or source with people's votes for --model"
         raise ContractError('data', want, f'{len(data)}')

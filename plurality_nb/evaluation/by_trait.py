@@ -75,14 +75,14 @@ def _spreads(
         return {}
     parts, kinds = _votes_of_parts(losses), _kinds(losses)
 
-    def means(removed: np.ndarray) -> dict[_GainKey, float]:
-        kept = removed.sum(1) == 0
-        counts = {part: (mask & kept).sum() for part, mask in parts.items()}
-        return {
-            (part, kind): values[mask & kept].mean() if counts[part] else np.nan
-            for part, mask in parts.items()
-            for kind, values in kinds.items()
-        }
+    def means(removed: np.ndarray) -> dict[_GainKey, np.ndarray]:
+        kept = (removed.sum(2) == 0).astype(float)
+        with np.errstate(invalid='ignore'):  # nobody of a part is left
+            return {
+                (part, kind): kept @ (mask * values) / (kept @ mask)
+                for part, mask in parts.items()
+                for kind, values in kinds.items()
+            }
 
     return people_spreads(means, votes, codes, seed=seed)
 

@@ -252,9 +252,11 @@ def tie_calibration_error(
     b: np.ndarray,  # (pairs,): votes for B
     tie: np.ndarray,  # (pairs,): votes for neither
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+    copies: int = 1,  # samples that the pairs are, each with prompts of its own
 ) -> Measure:  # in [0, 1]
     "`binned_error` between predicted and observed tie rates, in bins of the predicted one."
-    return binned_error(predicted[:, 2], tie / (a + b + tie) - predicted[:, 2], codes)
+    gap = tie / (a + b + tie) - predicted[:, 2]
+    return binned_error(predicted[:, 2], gap, codes, copies=copies)
 
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #known-aurocs
@@ -390,6 +392,8 @@ class _Crowds:
         outcomes = self.outcomes[name][places]
         if np.isnan(outcomes).any():
             return UNDEFINED
+        if statistic == 'tie_calibration_error':
+            return tie_calibration_error(outcomes, *votes, codes, part.copies)
         return _OUTCOME_MEASURES[statistic](outcomes, *votes, codes)
 
 

@@ -75,9 +75,12 @@ def _spreads_of_labellers(
 ) -> dict[str, PeopleSpread]:
     "What people add to the variances; nothing where they are not known."
 
-    def without(removed: np.ndarray) -> dict[str, float]:
-        kept = np.flatnonzero(removed.sum(1) == 0)
-        return {name: of(kept) if len(kept) else np.nan for name, of in statistics.items()}
+    def without(removed: np.ndarray) -> dict[str, np.ndarray]:
+        left = [np.flatnonzero(votes_of_row == 0) for votes_of_row in removed.sum(2)]
+        return {
+            name: np.array([of(kept) if len(kept) else np.nan for kept in left])
+            for name, of in statistics.items()
+        }
 
     named = np.flatnonzero(usable.people >= 0)
     votes = NamedVotes(named, usable.people[named], usable.labels[named])

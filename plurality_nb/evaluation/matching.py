@@ -212,16 +212,12 @@ def _matched_slices(
     rows: PairRows, codes: np.ndarray, matching: _Matching
 ) -> dict[str, _MatchedSlice]:
     "The slices by name."
-    return {
-        name: _MatchedSlice(
-            part,
-            codes[rows.places_of(part)],
-            matching.common.stratum[matching.rows.places_of(part)],
-            matching.common,
-            matching.spread,
-        )
-        for name, part in _parts_of(rows).items()
-    }
+    matched = {}
+    for name, part in _parts_of(rows).items():
+        own_codes = codes[rows.slice == name]
+        stratum = matching.common.stratum[matching.rows.places_of(part)]
+        matched[name] = _MatchedSlice(part, own_codes, stratum, matching.common, matching.spread)
+    return matched
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #slice-measures

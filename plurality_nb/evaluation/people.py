@@ -23,6 +23,8 @@ __all__ = [
 
 # %% ../../nbs/evaluation/00a_people.ipynb #imports
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from math import isqrt
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -124,7 +126,18 @@ class PeopleSpread(NamedTuple):
 
 # %% ../../nbs/evaluation/00a_people.ipynb #removals
 _Statistic = TypeVar('_Statistic', bound=Hashable)
-_Values = Mapping[_Statistic, float]
+_Values = Mapping[_Statistic, np.ndarray]
+
+
+def _exchanges(
+    units: np.ndarray, prompts: np.ndarray, rounds: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    "(votes,): the units with names exchanged, in each round anew."
+    recurring = units >= 0
+    for _ in range(rounds):
+        exchanged = units.copy()
+        exchanged[recurring] = exchanged_units(units[recurring], prompts[recurring], rng)
+        yield exchanged
 
 
 def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.ndarray]:
@@ -136,9 +149,25 @@ def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.n
         yield counts.reshape(pairs, len(OUTCOMES))
 
 
+# Removals are handled together up to this number of pairs in all samples for all removals: a call
+# costs as much as hundreds of pairs.
+_CELLS_OF_REMOVALS = 2**17
+
+
+def _values_without(
+    statistics: Callable[[np.ndarray], _Values], removals: Iterator[np.ndarray], pairs: int
+) -> dict[_Statistic, np.ndarray]:
+    "(removals,) of each statistic."
+    together = max(1, isqrt(_CELLS_OF_REMOVALS // pairs))
+    blocks = []
+    while removed := list(islice(removals, together)):
+        blocks.append(statistics(np.stack(removed)))
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
 # %% ../../nbs/evaluation/00a_people.ipynb #people-spreads
 def people_spreads(
-    statistics: Callable[[np.ndarray], _Values],  # (pairs, 3) votes to leave out, to values
+    statistics: Callable[[np.ndarray], _Values],  # (removals, pairs, 3) votes to (removals,) values
     votes: NamedVotes,
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
     most: int = 50,  # units to leave out
@@ -148,31 +177,21 @@ def people_spreads(
     "What people add to the variance of statistics."
     prompts = codes[votes.pair]
     units = recurring_units(votes, prompts, most, seed)
-    recurring = units >= 0
-    cast = np.bincount(units[recurring])
+    cast = np.bincount(units[units >= 0])
     if len(cast) < 2:
         return {}
-    names = list(statistics(np.zeros((len(codes), len(OUTCOMES)), dtype=int)))
-
-    def jackknife(units: np.ndarray) -> np.ndarray:
-        left_out = [statistics(removed) for removed in _removals(votes, units, len(codes))]
-        values = np.array([list(of_unit.values()) for of_unit in left_out])
-        return (len(values) - 1) * values.var(axis=0)
-
-    rng = np.random.default_rng(seed)
     rounds = -(-exchanges // len(cast))
-    of_cells = []
-    for _ in range(rounds):
-        exchanged = units.copy()
-        exchanged[recurring] = exchanged_units(units[recurring], prompts[recurring], rng)
-        of_cells.append(jackknife(exchanged))
+    rng = np.random.default_rng(seed)
+    all_units = chain([units], _exchanges(units, prompts, rounds, rng))
+    removals = chain.from_iterable(_removals(votes, turn, len(codes)) for turn in all_units)
     freedom = max(1.0, cast.sum() ** 2 / (cast**2).sum() - 1)  # of as many people with equal votes
-    spreads = zip(names, jackknife(units), np.mean(of_cells, axis=0))
-    return {
-        name: PeopleSpread(float(people), float(cells), freedom, freedom * rounds)
-        for name, people, cells in spreads
-        if np.isfinite(people - cells)
-    }
+    spreads = {}
+    for name, values in _values_without(statistics, removals, len(codes)).items():
+        people, *of_cells = (len(cast) - 1) * values.reshape(-1, len(cast)).var(axis=1)  # jackknife
+        cells = np.mean(of_cells)
+        if np.isfinite(people - cells):
+            spreads[name] = PeopleSpread(float(people), float(cells), freedom, freedom * rounds)
+    return spreads
 
 
 # %% ../../nbs/evaluation/00a_people.ipynb #total-spread

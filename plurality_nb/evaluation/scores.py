@@ -209,16 +209,20 @@ class _BinGaps(NamedTuple):
 
 
 @remembered
-def _bins_of_pairs(order: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+def _bins_of_pairs(order: np.ndarray, quantiles: np.ndarray, copies: np.ndarray) -> np.ndarray:
     order = np.round(order, 8)  # what is equal but for rounding falls into one bin
-    return np.searchsorted(np.quantile(order, quantiles), order, side='right')
+    of_one_copy = np.sort(order)[copies.item() // 2 :: copies.item()]
+    return np.searchsorted(np.quantile(of_one_copy, quantiles), order, side='right')
 
 
 class _GapsOfBins:
     "Mean gaps in bins of equally many pairs, for counts of prompts."
 
-    def __init__(self, order: np.ndarray, gap: np.ndarray, codes: np.ndarray, bins: int) -> None:
-        cell = codes * bins + _bins_of_pairs(order, np.arange(1, bins) / bins)
+    def __init__(
+        self, order: np.ndarray, gap: np.ndarray, codes: np.ndarray, bins: int, copies: int
+    ) -> None:
+        quantiles = np.arange(1, bins) / bins
+        cell = codes * bins + _bins_of_pairs(order, quantiles, np.array([copies]))
         cells = (codes.max() + 1) * bins
         self.gaps = np.bincount(cell, gap, cells).reshape(-1, bins)
         self.pairs = np.bincount(cell, minlength=cells).reshape(-1, bins).astype(float)
@@ -241,15 +245,20 @@ def binned_error(
     order: np.ndarray,  # (pairs,): what is binned by
     gap: np.ndarray,  # (pairs,): voted - predicted
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-    bins: int = 10,  # of equally many pairs; at most one for every twenty pairs
+    bins: int = 10,  # of equally many pairs; at most one for every twenty pairs of a sample
+    copies: int = 1,  # samples that the pairs are, each with prompts of its own
 ) -> Measure:
     "Root mean square of the bins' mean gaps, debiased (Kumar, Liang and Ma 2019)."
-    gaps_of_bins = _GapsOfBins(order, gap, codes, max(1, min(bins, len(order) // 20)))
+    pairs_of_one_copy = -(-len(order) // copies)
+    bins = max(1, min(bins, pairs_of_one_copy // 20))
+    gaps_of_bins = _GapsOfBins(order, gap, codes, bins, copies)
     sample = gaps_of_bins(np.ones((1, codes.max() + 1)))
 
     def errors(counts: np.ndarray) -> np.ndarray:
         weight, gap, chance = gaps_of_bins(counts)
-        resampled = (counts != counts[:, :1]).any(1, keepdims=True)
+        # in a resample some prompts count more often than others; a copy has each of its own once
+        once = (counts == 0) | (counts == counts.max(1, keepdims=True))
+        resampled = ~once.all(1, keepdims=True)
         # the size of a resample over that of the sample
         size = np.maximum(counts.sum(1, keepdims=True), 1) / counts.shape[1]
         debiased = gap * gap - chance - resampled * sample.chance / size
@@ -264,11 +273,13 @@ def calibration_error(
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
     bins: int = 10,  # of equally many pairs, by |delta|; at most one for every twenty pairs
+    copies: int = 1,  # samples that the pairs are, each with prompts of its own
 ) -> Measure:
     "`binned_error` between predicted and voted share of the favoured side."
     delta = np.round(delta, 8)  # what is equal but for rounding favours neither
     size = np.abs(delta)
-    return binned_error(size, np.sign(delta) * lead - np.tanh(size / 2) / 2, codes, bins)
+    gap = np.sign(delta) * lead - np.tanh(size / 2) / 2
+    return binned_error(size, gap, codes, bins, copies)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #scores
@@ -301,13 +312,16 @@ def score_measure(
     tempered_delta: np.ndarray,  # (pairs,): the same, `tempered`
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
+    copies: int = 1,  # samples that the pairs are, each with prompts of its own
 ) -> Measure:
     "One score."
-    if not statistic.startswith('tempered_'):
-        return _SCORES[statistic](delta, lead, codes)
-    if np.isnan(tempered_delta).any():
+    used = tempered_delta if statistic.startswith('tempered_') else delta
+    if np.isnan(used).any():
         return UNDEFINED
-    return _SCORES[statistic.removeprefix('tempered_')](tempered_delta, lead, codes)
+    score = statistic.removeprefix('tempered_')
+    if score == 'calibration_error':
+        return calibration_error(used, lead, codes, copies=copies)
+    return _SCORES[score](used, lead, codes)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #vote-measures
@@ -341,7 +355,7 @@ def _score_of_part(
     codes: np.ndarray,
 ) -> Measure:
     if statistic not in _SHARE_ERRORS:
-        return score_measure(statistic, delta, tempered_delta, part.lead, codes)
+        return score_measure(statistic, delta, tempered_delta, part.lead, codes, part.copies)
     used = delta if statistic == 'share_error' else tempered_delta
     if np.isnan(used).any():
         return UNDEFINED

@@ -60,6 +60,7 @@ from plurality_nb.evaluation.bootstrap import (
     MIN_GROUPS,
     MOST_GROUPS,
     SUBSET_GROUPS,
+    UNDEFINED,
     GroupSubset,
     Measure,
     has_interval,
@@ -104,7 +105,7 @@ def _some_of(columns: Any, chosen: np.ndarray) -> Any:
 class PairRows:
     "Pairs that statistics rest on, as columns of (pairs,)."
 
-    index: np.ndarray  # number of the pair's row in the first model's comparisons, ascending
+    index: np.ndarray  # of the pair's row in the first model's comparisons, ascending in each copy
     group: np.ndarray  # number of the prompt
     slice: np.ndarray  # its name; None where there is none
     ballots: np.ndarray  # (annotator, vote) of those who are named; None where a judge voted
@@ -113,6 +114,7 @@ class PairRows:
     deltas: _Columns  # reward of A - reward of B, logits; empty for comparisons that are not scored
     tempered: _Columns = field(default_factory=dict)  # the same, from `add_tempered`
     scaled: _Columns = field(default_factory=dict)  # the same, from `add_scaled`
+    copies: int = 1  # samples that these are, one below the other, each with prompts of its own
 
     def __len__(self) -> int:
         return len(self.index)
@@ -134,7 +136,10 @@ class PairRows:
 
     def take(self, chosen: np.ndarray) -> 'PairRows':
         "Those of a mask, or of numbers in ascending order."
-        return PairRows(**{f.name: _some_of(getattr(self, f.name), chosen) for f in fields(self)})
+        columns = {column.name: getattr(self, column.name) for column in fields(self)}
+        copies = columns.pop('copies')
+        some = {name: _some_of(column, chosen) for name, column in columns.items()}
+        return PairRows(**some, copies=copies)
 
     def places_of(self, part: 'PairRows') -> np.ndarray:
         "The numbers that would take a part of these rows."
@@ -496,12 +501,27 @@ def selection_weights(
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rows-without
-def _without_votes(part: PairRows, removed: np.ndarray) -> PairRows:
-    "As if (pairs, 3) votes for A, B and tie had not been cast: the pairs where any is left."
+class _Copies(NamedTuple):
+    "Several versions of a sample, one below the other."
+
+    rows: PairRows
+    counts: np.ndarray  # (copies, groups): 1 for the prompts of each copy
+
+
+def _without_votes(part: PairRows, codes: np.ndarray, removed: np.ndarray) -> _Copies:
+    "As if (copies, pairs, 3) votes for A, B and tie were not cast: the pairs where any is left."
     left = np.maximum(0, np.stack(part.votes, 1) - removed)
-    keep = left.sum(axis=1) > 0
-    rest = part if keep.all() else part.take(keep)
-    return replace(rest, votes=Votes(*np.ascontiguousarray(left[keep].T)))
+    copy, pair = np.nonzero(left.sum(axis=2) > 0)
+    rest = part if np.array_equal(pair, np.arange(len(part))) else part.take(pair)
+    rows = replace(
+        rest,
+        votes=Votes(*np.ascontiguousarray(left[copy, pair].T)),
+        group=copy * (codes.max() + 1) + codes[pair],
+        copies=len(removed),
+    )
+    counts = np.zeros((len(removed), rows.codes.max(initial=-1) + 1))
+    counts[copy, rows.codes] = 1
+    return _Copies(rows, counts)
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #spreads-of-people
@@ -523,12 +543,15 @@ def spreads_of_people(
     names = list(measures(part, codes))
 
     def without(removed: np.ndarray) -> dict:
-        rows = _without_votes(part, removed)
-        if not len(rows):
-            return dict.fromkeys(names, np.nan)
-        once = np.ones((1, rows.codes.max() + 1))
-        left = measures(rows, rows.codes)
-        return {name: left[name].values(once).item() if name in left else np.nan for name in names}
+        rows, counts = _without_votes(part, codes, removed)
+        left = measures(rows, rows.codes) if len(rows) else {}
+        undefined = UNDEFINED.values(counts)
+        return {
+            name: np.where(counts.any(axis=1), left[name].values(counts), np.nan)
+            if name in left
+            else undefined
+            for name in names
+        }
 
     most = int(np.clip(n_boot // 40, 10, 50))
     return people_spreads(without, votes, codes, most, 2 * most, seed)

@@ -38,7 +38,6 @@ from typing import Any, TypeAlias
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from datasets import Dataset
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
@@ -122,7 +121,7 @@ def _whose_votes(votes: str) -> str:
 def _add_legend(ax: Axes, **options: Any) -> None:
     place: dict[str, Any] = dict(loc='lower left', bbox_to_anchor=(0, 1))
     ax.legend(frameon=False, fontsize=8, **(place | options))
-    sns.despine(ax=ax)
+    ax.spines[['top', 'right']].set_visible(False)
 
 
 def _interval_arms(table: pd.DataFrame) -> np.ndarray:
@@ -635,14 +634,30 @@ def _setting_text(setting: Any) -> str:
     return ', '.join(f'{x:,}' if isinstance(x, int | np.integer) else str(x) for x in values)
 
 
-def _write_differences(ax: Axes, means: pd.DataFrame, limit: float, digits: int) -> None:
-    "The number in each cell, white where the colour is dark."
-    values = means.to_numpy()
-    for row, column in np.argwhere(~np.isnan(values)):
-        mean = values[row, column]
-        colour = 'white' if abs(mean) > 0.7 * limit else 'black'
-        text = f'{mean:+.{digits}f}'
-        ax.text(column, row, text, ha='center', va='center', fontsize=10, color=colour)
+def _count_text(counts: pd.Series) -> str:
+    fewest, most = counts.min(), counts.max()
+    return f'{fewest:,.0f} to {most:,.0f}' if most > fewest else f'{fewest:,.0f}'
+
+
+def _draw_differences(ax: Axes, means: pd.DataFrame, limit: float, digits: int, label: str) -> None:
+    "Colours with their numbers; nothing where a mean is missing."
+    import seaborn as sns  # takes seconds to import
+
+    exceeded = limit < np.nanmax(np.abs(means))
+    sns.heatmap(
+        means,
+        ax=ax,
+        cmap=_DIFFERENCE_COLUMNS,
+        vmin=-limit,
+        vmax=limit,
+        annot=True,
+        fmt=f'+.{digits}f',
+        xticklabels=[_setting_text(column) for column in means.columns],
+        yticklabels=[_setting_text(row) for row in means.index],
+        cbar_kws=dict(
+            fraction=0.05, pad=0.03, extend='both' if exceeded else 'neither', label=label
+        ),
+    )
 
 
 def _divide_outer_settings(ax: Axes, rows: pd.Index) -> None:
@@ -651,14 +666,7 @@ def _divide_outer_settings(ax: Axes, rows: pd.Index) -> None:
         return
     outer = rows.get_level_values(0)
     for row in np.flatnonzero(outer[1:] != outer[:-1]):
-        ax.axhline(row + 0.5, color='black', lw=1)
-
-
-def _add_colour_bar(ax: Axes, image: Any, label: str, exceeded: bool) -> None:
-    extend = 'both' if exceeded else 'neither'
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.05, pad=0.03, extend=extend)
-    bar.set_label(label, fontsize=9)
-    bar.ax.tick_params(labelsize=8)
+        ax.axhline(row + 1, color='black', lw=1)
 
 
 # %% ../../nbs/reports/00_plots.ipynb #plot-objective-map
@@ -680,23 +688,14 @@ def plot_objective_map(
     means = table['mean'].unstack(-1, sort=False)[columns]
     p_values = table['p'].unstack(-1, sort=False)[columns]
     ax = _axes(ax, 2.6 + 1.2 * len(columns), max(3.2, 1.2 + 0.35 * len(means)))
-    largest = np.nanmax(np.abs(means))
-    limit = limit or largest or 1
-    colours: dict[str, Any] = dict(cmap=_DIFFERENCE_COLUMNS, vmin=-limit, vmax=limit)
-    image = ax.imshow(means, aspect='auto', interpolation='none', **colours)
-    _write_differences(ax, means, limit, digits)
+    limit = limit or np.nanmax(np.abs(means)) or 1
+    _draw_differences(ax, means, limit, digits, f'{unit}\n(mean of {_count_text(table.n)} {of})')
     rows_with_dot, columns_with_dot = np.nonzero((p_values < level).to_numpy())
     dots: dict[str, Any] = dict(
         s=14, lw=0.5, color='black', edgecolors='white', label=f'p < {level:g}'
     )
-    ax.scatter(columns_with_dot + 0.42, rows_with_dot, **dots)
-    ax.set_xticks(range(len(columns)), [_setting_text(column) for column in columns])
-    ax.set_yticks(range(len(means)), [_setting_text(row) for row in means.index])
+    ax.scatter(columns_with_dot + 0.92, rows_with_dot + 0.5, **dots)
     _divide_outer_settings(ax, means.index)
     ax.set(xlabel=across, ylabel=', '.join(map(str, down)))
-    sns.despine(ax=ax, left=True, bottom=True)
-    ax.tick_params(length=0)
-    fewest, most = table.n.min(), table.n.max()
-    number = f'{fewest:,.0f} to {most:,.0f}' if most > fewest else f'{fewest:,.0f}'
-    _add_colour_bar(ax, image, f'{unit}\n(mean of {number} {of})', limit < largest)
+    ax.tick_params(length=0, labelrotation=0)
     return ax

@@ -149,9 +149,9 @@ def estimates(
     rows = {name: Rows(scored) for name, scored in models.items()}
     whole = by_draw(rows, counts, contrasts)
 
-    def without(removed: np.ndarray) -> dict[Key, float]:
-        values = by_draw(rows, counts - removed, contrasts)
-        return {key: float(value.mean()) for key, value in values.items()}
+    def without(removed: np.ndarray) -> dict[Key, np.ndarray]:
+        left = [by_draw(rows, counts - of_one, contrasts) for of_one in removed]
+        return {key: np.array([values[key].mean() for values in left]) for key in whole}
 
     people = people_spreads(without, votes, codes, most=UNITS, exchanges=UNITS)
     left_out: dict[Key, list[float]] = {key: [] for key in whole}

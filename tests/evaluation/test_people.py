@@ -100,7 +100,9 @@ def test_a_statistic_that_is_undefined_without_somebody_is_left_out():
 
     rows = rows_of_panel(3, 0.5)
     votes = named_votes(rows.ballots)
-    assert not people_spreads(lambda removed: dict(x=np.nan), votes, rows.codes)
+    assert not people_spreads(
+        lambda removed: dict(x=np.full(len(removed), np.nan)), votes, rows.codes
+    )
 
 
 @pytest.mark.parametrize("groups", [5, 10, 14])

@@ -6,11 +6,14 @@ import pytest
 
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.errors import ContractError
+from plurality_nb.evaluation import people
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS
 from plurality_nb.evaluation.by_trait import audience_gains
 from plurality_nb.evaluation.correlation import correlate
+from plurality_nb.evaluation.crowds import score_crowds
 from plurality_nb.evaluation.labels import label_agreement, reliability_curve
 from plurality_nb.evaluation.matching import match_slices
+from plurality_nb.evaluation.scores import score_models
 from plurality_nb.evaluation.tables import resampling_remark
 
 
@@ -197,3 +200,47 @@ def test_gains_of_few_prompts_say_nothing_of_intervals(prompts, n_boot):
     has_interval = prompts == MIN_GROUPS and n_boot > 0
     assert (table.low.notna() == has_interval).all()
     assert ((table.resampled != "") == has_interval).all()
+
+
+def crowded(fewest):
+    "Scored pairs of two slices; those with one vote alone go with their voter."
+    rng = np.random.default_rng(0)
+    pairs, panel = 160, 7
+    wanted = rng.normal(size=pairs)
+    lean = rng.normal(size=panel)
+    rows = []
+    for pair in range(pairs):
+        voters = rng.permutation(panel)[: rng.integers(fewest, 4)]
+        strength = wanted[pair] + lean[voters] + rng.normal(size=len(voters))
+        votes = ["tie" if abs(s) < 0.4 else "ab"[int(s < 0)] for s in strength]
+        rows.append(
+            dict(
+                prompt=f"prompt {pair // 4}",
+                response_a=f"one {pair}",
+                response_b=f"other {pair}",
+                human_a=votes.count("a"),
+                human_b=votes.count("b"),
+                human_tie=votes.count("tie"),
+                ballots=[
+                    dict(annotator=f"p{k}", vote=vote, traits={}) for k, vote in zip(voters, votes)
+                ],
+                kind=["easy", "hard"][pair % 2],
+            )
+        )
+    ds = to_comparisons(rows)
+    return with_columns(ds, reward_a=wanted + rng.normal(size=pairs), reward_b=np.zeros(pairs))
+
+
+@pytest.mark.parametrize("fewest", [1, 2])
+@pytest.mark.parametrize("table_of", [correlate, match_slices, score_models, score_crowds])
+def test_people_left_out_together_are_people_left_out_one_by_one(table_of, fewest, monkeypatch):
+    ds = crowded(fewest)
+    together = table_of(ds, "kind", n_boot=400)
+    monkeypatch.setattr(people, "_CELLS_OF_REMOVALS", 1)
+    one_by_one = table_of(ds, "kind", n_boot=400)
+    assert (together.widened > 1.01).any()
+    numbers = together.select_dtypes("number").columns
+    if fewest == 1:  # alone, a sample that lost pairs would have bins of its own
+        binned = together.statistic.str.endswith("calibration_error")
+        together, one_by_one = together[~binned], one_by_one[~binned]
+    np.testing.assert_allclose(together[numbers], one_by_one[numbers], rtol=1e-9, atol=1e-12)
