@@ -33,7 +33,7 @@ from plurality_nb.evaluation.comparison import (
     exchange_p,
     open_comparison,
 )
-from plurality_nb.evaluation.tables import Measures, PairRows, slice_names, tabulate
+from plurality_nb.evaluation.tables import Measures, PairRows, places_in, slice_names, tabulate
 
 # %% ../../nbs/evaluation/06a_contrast.ipynb #focus
 FOCUS = [name for name in QUADRANTS if name != 'single_distinct']  # where people may differ
@@ -85,7 +85,7 @@ class _Contrast:
 
     def parts(self, rows: PairRows, codes: np.ndarray) -> list[tuple]:
         "(rows, their prompts, the codes of their own) in the focus, and outside it."
-        mask = self.in_focus[self.rows.places_of(rows)]
+        mask = self.in_focus[places_in(self.rows, rows)]
         return [
             (rows.take(part), *np.unique(codes[part], return_inverse=True))
             for part in (mask, ~mask)

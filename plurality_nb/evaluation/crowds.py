@@ -43,6 +43,7 @@ from plurality_nb.evaluation.tables import (
     Models,
     PairRows,
     check_statistics,
+    places_in,
     rows_that_count,
     tabulate,
 )
@@ -385,7 +386,7 @@ class _Crowds:
     def measure(self, name: str, statistic: str, part: PairRows, codes: np.ndarray) -> Measure:
         "One statistic of one model on some of the rows."
         votes = part.votes
-        places = self.rows.places_of(part)
+        places = places_in(self.rows, part)
         if statistic in self.closeness[name]:
             label = tie_label(*votes) if statistic == 'tied_auroc' else division_label(*votes[:2])
             return auroc(self.closeness[name][statistic][places], label, codes)

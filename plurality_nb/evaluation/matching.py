@@ -43,6 +43,7 @@ from plurality_nb.evaluation.tables import (
     check_statistics,
     covered_by_prompts,
     estimate,
+    places_in,
     resampled_text,
     rows_that_count,
     slice_facts,
@@ -215,7 +216,7 @@ def _matched_slices(
     matched = {}
     for name, part in _parts_of(rows).items():
         own_codes = codes[rows.slice == name]
-        stratum = matching.common.stratum[matching.rows.places_of(part)]
+        stratum = matching.common.stratum[places_in(matching.rows, part)]
         matched[name] = _MatchedSlice(part, own_codes, stratum, matching.common, matching.spread)
     return matched
 

@@ -126,7 +126,7 @@ class PeopleSpread(NamedTuple):
 
 # %% ../../nbs/evaluation/00a_people.ipynb #removals
 _Statistic = TypeVar('_Statistic', bound=Hashable)
-_Values = Mapping[_Statistic, np.ndarray]
+_ValuesWithout = Callable[[np.ndarray], Mapping[_Statistic, np.ndarray]]
 
 
 def _exchanges(
@@ -149,13 +149,13 @@ def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.n
         yield counts.reshape(pairs, len(OUTCOMES))
 
 
-# Removals are handled together up to this number of pairs in all samples for all removals: a call
-# costs as much as hundreds of pairs.
+# Numbers in an array when removals are handled together: each call costs as much as hundreds of
+# pairs, but every removal's counts are over the prompts of all of them.
 _CELLS_OF_REMOVALS = 2**17
 
 
 def _values_without(
-    statistics: Callable[[np.ndarray], _Values], removals: Iterator[np.ndarray], pairs: int
+    statistics: _ValuesWithout[_Statistic], removals: Iterator[np.ndarray], pairs: int
 ) -> dict[_Statistic, np.ndarray]:
     "(removals,) of each statistic."
     together = max(1, isqrt(_CELLS_OF_REMOVALS // pairs))
@@ -167,7 +167,7 @@ def _values_without(
 
 # %% ../../nbs/evaluation/00a_people.ipynb #people-spreads
 def people_spreads(
-    statistics: Callable[[np.ndarray], _Values],  # (removals, pairs, 3) votes to (removals,) values
+    statistics: _ValuesWithout[_Statistic],  # of (removals, pairs, 3) votes: (removals,) values
     votes: NamedVotes,
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
     most: int = 50,  # units to leave out

@@ -36,6 +36,7 @@ from plurality_nb.evaluation.tables import (
     Models,
     PairRows,
     check_statistics,
+    places_in,
     rows_that_count,
     slices,
     why_unsupported,
@@ -206,7 +207,7 @@ class _JudgedRows(NamedTuple):
 
     def part(self, rows: PairRows) -> '_JudgedRows':
         "Those of a slice."
-        chosen = self.rows.places_of(rows)
+        chosen = places_in(self.rows, rows)
         people = Votes(*(votes[chosen] for votes in self.people))
         return self._replace(rows=rows, people=people, weights=self.weights[chosen])
 

@@ -15,6 +15,7 @@ __all__ = [
     'TOO_FEW',
     'ALL_ALIKE',
     'PairRows',
+    'places_in',
     'rows_left_out',
     'vote_log_odds',
     'label_is_apart',
@@ -92,7 +93,9 @@ def _lead_of_a(votes: Votes) -> np.ndarray:
 
 
 def _some_of(columns: Any, chosen: np.ndarray) -> Any:
-    "The same pairs of a column, of the votes, or of each model's column."
+    "The same pairs of a column, of the votes, or of each model's column; a number as it is."
+    if isinstance(columns, int):
+        return columns
     if isinstance(columns, Votes):
         return Votes(*(column[chosen] for column in columns))
     if isinstance(columns, Mapping):
@@ -136,14 +139,16 @@ class PairRows:
 
     def take(self, chosen: np.ndarray) -> 'PairRows':
         "Those of a mask, or of numbers in ascending order."
-        columns = {column.name: getattr(self, column.name) for column in fields(self)}
-        copies = columns.pop('copies')
-        some = {name: _some_of(column, chosen) for name, column in columns.items()}
-        return PairRows(**some, copies=copies)
+        return PairRows(**{f.name: _some_of(getattr(self, f.name), chosen) for f in fields(self)})
 
-    def places_of(self, part: 'PairRows') -> np.ndarray:
-        "The numbers that would take a part of these rows."
-        return np.searchsorted(self.index, part.index)
+
+# %% ../../nbs/evaluation/01_tables.ipynb #places-in
+def places_in(
+    rows: PairRows,
+    part: PairRows,  # some of them, in any order
+) -> np.ndarray:  # (pairs of the part,)
+    "The numbers that would take a part of rows."
+    return np.searchsorted(rows.index, part.index)
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #rewards-by-pair

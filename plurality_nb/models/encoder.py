@@ -14,6 +14,8 @@ __all__ = [
     'VectorCache',
     'embed',
     'token_states',
+    'save_fit',
+    'read_fit',
 ]
 
 # %% ../../nbs/models/02_encoder.ipynb #imports
@@ -22,6 +24,7 @@ import json
 import os
 import re
 import sqlite3
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
-from plurality_nb.data.outputs import cache_folder, json_object
+from plurality_nb.data.outputs import cache_folder, json_object, replacing
 from plurality_nb.errors import ContractError
 from plurality_nb.models.folders import file_fault, local_folder, reading_file
 from plurality_nb.models.weights import (
@@ -416,3 +419,30 @@ def token_states(
     finally:
         cache.close()
     return states
+
+
+# %% ../../nbs/models/02_encoder.ipynb #save-fit
+def save_fit(
+    path: Path,
+    encoder: str,  # Hub id, or folder of a sentence-transformers model
+    arrays: Mapping[str, np.ndarray],
+) -> None:
+    "Keeps what was fitted to an encoder's vectors."
+    kept = dict(arrays, encoder=np.array(encoder_id(encoder_folder(encoder))))
+    with replacing(path) as temporary, open(temporary, 'wb') as file:
+        np.savez_compressed(file, allow_pickle=False, **kept)
+
+
+# %% ../../nbs/models/02_encoder.ipynb #read-fit
+def read_fit(
+    path: Path,
+    encoder: str,  # Hub id, or folder of a sentence-transformers model
+) -> dict[str, np.ndarray] | None:  # None where the file is absent, broken, or of another encoder
+    "What `save_fit` kept."
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            arrays = dict(kept)
+        fitted_to = str(arrays.pop('encoder'))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return arrays if fitted_to == encoder_id(encoder_folder(encoder)) else None

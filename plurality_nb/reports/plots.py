@@ -634,11 +634,12 @@ def _setting_text(setting: Any) -> str:
     return ', '.join(f'{x:,}' if isinstance(x, int | np.integer) else str(x) for x in values)
 
 
-def _count_text(counts: pd.Series) -> str:
+def _number_range(counts: pd.Series) -> str:
     fewest, most = counts.min(), counts.max()
     return f'{fewest:,.0f} to {most:,.0f}' if most > fewest else f'{fewest:,.0f}'
 
 
+# %% ../../nbs/reports/00_plots.ipynb #draw-differences
 def _draw_differences(ax: Axes, means: pd.DataFrame, limit: float, digits: int, label: str) -> None:
     "Colours with their numbers; nothing where a mean is missing."
     import seaborn as sns  # takes seconds to import
@@ -665,7 +666,7 @@ def _divide_outer_settings(ax: Axes, rows: pd.Index) -> None:
     if rows.nlevels < 2:
         return
     outer = rows.get_level_values(0)
-    for row in np.flatnonzero(outer[1:] != outer[:-1]):
+    for row in np.flatnonzero(outer[1:] != outer[:-1]).tolist():
         ax.axhline(row + 1, color='black', lw=1)
 
 
@@ -689,7 +690,7 @@ def plot_objective_map(
     p_values = table['p'].unstack(-1, sort=False)[columns]
     ax = _axes(ax, 2.6 + 1.2 * len(columns), max(3.2, 1.2 + 0.35 * len(means)))
     limit = limit or np.nanmax(np.abs(means)) or 1
-    _draw_differences(ax, means, limit, digits, f'{unit}\n(mean of {_count_text(table.n)} {of})')
+    _draw_differences(ax, means, limit, digits, f'{unit}\n(mean of {_number_range(table.n)} {of})')
     rows_with_dot, columns_with_dot = np.nonzero((p_values < level).to_numpy())
     dots: dict[str, Any] = dict(
         s=14, lw=0.5, color='black', edgecolors='white', label=f'p < {level:g}'

@@ -19,7 +19,6 @@ __all__ = [
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #imports
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,9 +30,16 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from plurality_nb.data.outputs import cache_folder, replacing
+from plurality_nb.data.outputs import cache_folder
 from plurality_nb.errors import ContractError
-from plurality_nb.models.encoder import ENCODER, VectorCache, encoder_folder, encoder_id
+from plurality_nb.models.encoder import (
+    ENCODER,
+    VectorCache,
+    encoder_folder,
+    encoder_id,
+    read_fit,
+    save_fit,
+)
 from plurality_nb.taxonomy.boosted_trees import BoostedTrees, fit_trees
 from plurality_nb.taxonomy.features import entailment_features, pair_features
 from plurality_nb.taxonomy.likeness import likeness_measures
@@ -240,29 +246,18 @@ def _fit_path(encoder: str, entailment: str | None) -> Path | None:
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #read-fit
-def _read_fit(path: Path, encoder: str) -> tuple[BoostedTrees, _Fit] | None:
-    "None where there is none, where it is of another encoder, or where it cannot be read."
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            arrays: Mapping[str, np.ndarray] = dict(kept)
-            if str(arrays['encoder']) != encoder_id(encoder_folder(encoder)):
-                return None
-            nodes = {k[5:]: v for k, v in arrays.items() if k.startswith('tree_')}
-            trees = BoostedTrees(nodes.pop('names').tolist(), nodes.pop('base').item(), nodes)
-            return trees, _Fit(**{k[4:]: v for k, v in arrays.items() if k.startswith('fit_')})
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
-        return None
+def _fit_arrays(trees: BoostedTrees, fit: _Fit) -> dict[str, np.ndarray]:
+    arrays = {f'tree_{name}': array for name, array in trees.arrays().items()}
+    return arrays | {f'fit_{name}': array for name, array in vars(fit).items()}
+
+
+def _fit_of_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[BoostedTrees, _Fit]:
+    nodes = {k[5:]: v for k, v in arrays.items() if k.startswith('tree_')}
+    trees = BoostedTrees(nodes.pop('names').tolist(), nodes.pop('base').item(), nodes)
+    return trees, _Fit(**{k[4:]: v for k, v in arrays.items() if k.startswith('fit_')})
 
 
 # %% ../../nbs/taxonomy/12_indistinguishability.ipynb #save-fit
-def _save_fit(path: Path, encoder: str, trees: BoostedTrees, fit: _Fit) -> None:
-    arrays = {f'tree_{name}': array for name, array in trees.arrays().items()}
-    arrays |= {f'fit_{name}': array for name, array in vars(fit).items()}
-    arrays['encoder'] = np.array(encoder_id(encoder_folder(encoder)))
-    with replacing(path) as temporary, open(temporary, 'wb') as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-
-
 def fit_alike_classifier(
     encoder: str = ENCODER,
     entailment: str | None = None,  # model of natural-language inference
@@ -285,7 +280,7 @@ def fit_alike_classifier(
     ]
     trees, fit = _fitted(authored, tables[0], others, tables[1])
     if path is not None:
-        _save_fit(Path(path), encoder, trees, fit)
+        save_fit(Path(path), encoder, _fit_arrays(trees, fit))
     return AlikeClassifier(trees, fit, authored)
 
 
@@ -297,9 +292,9 @@ def _kept_or_fitted(encoder: str, entailment: str | None, progress: bool) -> Ali
     own = _fit_path(encoder, entailment)
     packaged = Path(str(files('plurality_nb'))) / 'resources' / _PACKAGED
     for path in () if entailment else (packaged, own):
-        kept = _read_fit(path, encoder) if path else None
+        kept = read_fit(path, encoder) if path else None
         if kept:
-            return AlikeClassifier(*kept, authored_pairs())
+            return AlikeClassifier(*_fit_of_arrays(kept), authored_pairs())
     return fit_alike_classifier(encoder, entailment, progress, own)
 
 

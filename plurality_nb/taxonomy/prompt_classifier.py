@@ -18,7 +18,6 @@ __all__ = [
 # %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #imports
 import json
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
@@ -30,8 +29,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from plurality_nb.data.outputs import replacing
-from plurality_nb.models.encoder import ENCODER, embed, encoder_folder, encoder_id
+from plurality_nb.models.encoder import ENCODER, embed, read_fit, save_fit
 from plurality_nb.taxonomy.tables import resource_lines
 
 
@@ -122,28 +120,6 @@ class PluralityClassifier:
         return expit(inputs @ self.weights + self.intercept)
 
 
-# %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #kept-fit
-_PACKAGED_WEIGHTS = 'plural.npz'
-
-
-def _save_weights(path: Path, encoder: str, fit: PluralityClassifier) -> None:
-    arrays = dict(asdict(fit), encoder=np.array(encoder_id(encoder_folder(encoder))))
-    with replacing(path) as temporary, open(temporary, 'wb') as file:
-        np.savez(file, allow_pickle=False, **arrays)
-
-
-def _read_weights(path: Path, encoder: str) -> PluralityClassifier | None:
-    "None where there is none, where it is of another encoder, or where it cannot be read."
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            arrays = dict(kept)
-        if str(arrays.pop('encoder')) != encoder_id(encoder_folder(encoder)):
-            return None
-        return PluralityClassifier(**arrays)
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
-        return None
-
-
 # %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #fit-plurality
 def fit_plurality_classifier(
     encoder: str = ENCODER,  # Hub id, or folder of a sentence-transformers model
@@ -157,15 +133,19 @@ def fit_plurality_classifier(
     of_none, *of_each = logit(calibrated.predict_proba(np.eye(count + 1, count, -1))[:, 1])
     fit = PluralityClassifier(np.array(of_each) - of_none, np.array(of_none))
     if path is not None:
-        _save_weights(Path(path), encoder, fit)
+        save_fit(Path(path), encoder, asdict(fit))
     return fit
 
 
 # %% ../../nbs/taxonomy/14_prompt_classifier.ipynb #kept-or-fitted
+_PACKAGED_WEIGHTS = 'plural.npz'
+
+
 @lru_cache(maxsize=2)
 def plurality_classifier(
     encoder: str = ENCODER,  # Hub id, or folder of a sentence-transformers model
 ) -> PluralityClassifier:  # the same object for the same encoder
     "The classifier that comes with the package, or one fitted for another encoder."
     packaged = Path(str(files('plurality_nb'))) / 'resources' / _PACKAGED_WEIGHTS
-    return _read_weights(packaged, encoder) or fit_plurality_classifier(encoder)
+    kept = read_fit(packaged, encoder)
+    return PluralityClassifier(**kept) if kept else fit_plurality_classifier(encoder)

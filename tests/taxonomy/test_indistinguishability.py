@@ -10,12 +10,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from plurality_nb.errors import ContractError
-from plurality_nb.models.encoder import ENCODER
 from plurality_nb.taxonomy import indistinguishability
 from plurality_nb.taxonomy.indistinguishability import (
     AlikeClassifier,
-    _read_fit,
-    _save_fit,
     alike_classifier,
     alike_features,
     alike_scores,
@@ -93,20 +90,6 @@ def test_nothing_is_fitted_for_the_encoder_of_the_package():
         "assert not any(name.startswith('sklearn') for name in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"PK"), Path.unlink],
-    ids=["empty", "no archive", "absent"],
-)
-def test_a_fit_that_cannot_be_read_counts_as_none(tmp_path, spoil):
-    path = tmp_path / "alike.npz"
-    classifier = alike_classifier()
-    _save_fit(path, ENCODER, classifier.trees, classifier.fit)
-    assert _read_fit(path, ENCODER) is not None
-    spoil(path)
-    assert _read_fit(path, ENCODER) is None
 
 
 @pytest.mark.parametrize("name", ["cosine", "worst", "worst_high", "characters"])

@@ -1,7 +1,5 @@
 "Plurality of real prompts, numbers read from a model's words, and scores that cannot be computed."
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,13 +7,9 @@ from sklearn.metrics import roc_auc_score
 
 from plurality_nb.data.build import to_comparisons
 from plurality_nb.errors import ContractError
-from plurality_nb.models.encoder import ENCODER
 from plurality_nb.taxonomy.answer_counts import read_count
 from plurality_nb.taxonomy.plurality import score_plurality
 from plurality_nb.taxonomy.prompt_classifier import (
-    _read_weights,
-    _save_weights,
-    plurality_classifier,
     plurality_prompts,
 )
 
@@ -31,27 +25,6 @@ def test_real_prompts(real):
     right = [np.mean(scores[plural == 1] >= 0.5), np.mean(scores[plural == 0] < 0.5)]
     assert np.mean(right) >= 0.8
     assert not set(prompts.prompt) & set(plurality_prompts().prompt)
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"PK"), Path.unlink],
-    ids=["empty", "no archive", "absent"],
-)
-def test_weights_that_cannot_be_read_count_as_none(tmp_path, spoil):
-    path = tmp_path / "plural.npz"
-    _save_weights(path, ENCODER, plurality_classifier())
-    assert (_read_weights(path, ENCODER).weights == plurality_classifier().weights).all()
-    spoil(path)
-    assert _read_weights(path, ENCODER) is None
-
-
-def test_weights_of_another_encoder_count_as_none(tmp_path):
-    path = tmp_path / "plural.npz"
-    _save_weights(path, ENCODER, plurality_classifier())
-    with np.load(path) as kept:
-        np.savez(path, **dict(kept) | dict(encoder=np.array("another")))
-    assert _read_weights(path, ENCODER) is None
 
 
 @pytest.mark.parametrize(
