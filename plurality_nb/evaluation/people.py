@@ -151,7 +151,7 @@ def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.n
 
 # Numbers in an array when removals are handled together: each call costs as much as hundreds of
 # pairs, but every removal's counts are over the prompts of all of them.
-_CELLS_OF_REMOVALS = 2**17
+_CELLS_OF_REMOVALS = 2**15
 
 
 def _values_without(
