@@ -211,7 +211,7 @@ class _BinGaps(NamedTuple):
 @remembered
 def _bins_of_pairs(order: np.ndarray, quantiles: np.ndarray, copies: np.ndarray) -> np.ndarray:
     order = np.round(order, 8)  # what is equal but for rounding falls into one bin
-    of_one_copy = np.sort(order)[copies.item() // 2 :: copies.item()]
+    of_one_copy = np.sort(order)[:: copies.item()]
     return np.searchsorted(np.quantile(of_one_copy, quantiles), order, side='right')
 
 
