@@ -1,6 +1,6 @@
 """Judges real pairs with a random Qwen3 by `LocalJudge`, and by a plain forward pass over every question.
 
-python tests/benchmarks/local_judge.py [--data real|made] [--pairs 40] [--repeats 3] [--device cuda --size 0.6b] [--clock processor --threads 1]
+python tests/benchmarks/local_judge.py [--data real|made] [--pairs 40] [--repeats 3] [--device cuda --size 0.6b] [--clock processor --threads 1] [--append]
 
 The data files are looked for in $PLURALITY_DATA, or in shared/data next to the repository. Pairs are
 all those on prompts drawn at random. The vocabulary, of 32,000, is learned from the responses: in
@@ -13,7 +13,7 @@ Sides: `local_judge`; `plain`, `model(input_ids).logits[0, -1]` for one question
 few prompts at a time, `--repeats` times, and the fastest of each counts. Where others use the machine
 too, `--clock processor` with one thread counts what a side computed, not what it waited for.
 `products` are the matrix products of the first prompts without attention, in GFLOP: the same on any
-machine. Prints one JSON line.
+machine. Prints one JSON line; `--append` keeps it.
 """
 
 import argparse
@@ -25,7 +25,10 @@ import time
 import warnings
 from pathlib import Path
 
+import result_lines
 from made_pairs import made_comparisons
+
+RESULTS = Path(__file__).parent / "results" / "local_judge.jsonl"
 
 SIZES = {"tiny": (192, 2), "0.6b": (1152, 28)}  # width, layers
 FILES = ["alpaca_eval_gpt4_turbo_votes.jsonl.gz", "hh_harmless_base_test.jsonl.gz"]
@@ -226,14 +229,15 @@ def main():
     parser.add_argument("--vocabulary", type=int, default=32_000)
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--append", action="store_true", help=f"add the line to {RESULTS.name}")
     args = parser.parse_args()
+    began = result_lines.start()
     warnings.filterwarnings("ignore")
     os.environ["TQDM_DISABLE"] = "1"
 
     import torch
     import transformers
 
-    from plurality_nb import __version__
     from plurality_nb.data.loading import load_comparisons
     from plurality_nb.judges.local import LocalJudge, rendered
     from plurality_nb.models.tree import prefix_tree
@@ -265,10 +269,6 @@ def main():
             dtype=str(dtype).removeprefix("torch."),
         ),
         clock=args.clock,
-        threads=args.threads,
-        versions=dict(
-            plurality_nb=__version__, torch=torch.__version__, transformers=transformers.__version__
-        ),
         load_before=round(os.getloadavg()[0], 1),
     )
     for name, ds in data.items():
@@ -302,7 +302,10 @@ def main():
             over_sampled=round(rate["local_judge"] / rate["sampled"], 1),
             relative_error=float(f"{off:.1g}"),
         )
-    print(json.dumps(out | dict(load_after=round(os.getloadavg()[0], 1))))
+    how = result_lines.how_made(began)
+    how["versions"] |= dict(transformers=transformers.__version__)
+    last = dict(threads=args.threads, load_after=round(os.getloadavg()[0], 1))
+    result_lines.keep(out | how | last, RESULTS, args.append)
 
 
 if __name__ == "__main__":
