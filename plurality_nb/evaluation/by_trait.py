@@ -74,15 +74,17 @@ def _spreads(
     if not has_interval(codes.max() + 1, n_boot) or everyone_once(votes, codes):
         return {}
     parts, kinds = _votes_of_parts(losses), _kinds(losses)
+    of_parts = {
+        (part, kind): np.where(mask, values, 0)
+        for part, mask in parts.items()
+        for kind, values in kinds.items()
+    }
 
     def means(removed: np.ndarray) -> dict[_GainKey, np.ndarray]:
         kept = (removed.sum(2) == 0).astype(float)
         with np.errstate(invalid='ignore'):  # nobody of a part is left
-            return {
-                (part, kind): kept @ (mask * values) / (kept @ mask)
-                for part, mask in parts.items()
-                for kind, values in kinds.items()
-            }
+            counts = {part: kept @ mask for part, mask in parts.items()}
+            return {key: kept @ values / counts[key[0]] for key, values in of_parts.items()}
 
     return people_spreads(means, votes, codes, seed=seed)
 

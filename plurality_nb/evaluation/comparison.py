@@ -383,7 +383,7 @@ def compare_models(
     comparison = open_comparison(
         models, baseline, by, votes, include_seen, baselines, list(statistics)
     )
-    table = tabulate(comparison.rows, by, comparison.measures, n_boot, seed, level)
+    table = tabulate(comparison.rows, by, comparison.measures, n_boot, seed, level, together=True)
     table['baseline'] = baseline
     parts = slices(comparison.rows)
     table['p'] = [

@@ -166,7 +166,7 @@ def contrast_gains(
     inside = check_focus(slice_names(comparison.rows), focus)
     contrast = _Contrast(comparison, inside)
     measures = partial(_contrast_measures, contrast)
-    table = tabulate(contrast.rows, None, measures, n_boot, seed, level)
+    table = tabulate(contrast.rows, None, measures, n_boot, seed, level, together=True)
     table['p'] = [_contrast_p(contrast, row, n_perm, seed) for _, row in table.iterrows()]
     if contrast.fewest_groups() < MIN_GROUPS:
         ends = ['low', 'high', 'se', 'weighted_low', 'weighted_high']

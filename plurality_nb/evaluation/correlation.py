@@ -298,7 +298,8 @@ def correlate(
     "How well each model's predicted preference follows people's share, whichever response is A."
     check_statistics(statistics, STATISTICS)
     rows = add_scaled(rows_that_count(models, by, votes, include_seen, baselines).rows)
-    return tabulate(rows, by, partial(correlation_measures, statistics), n_boot, seed, level)
+    measures = partial(correlation_measures, statistics)
+    return tabulate(rows, by, measures, n_boot, seed, level, together=True)
 
 
 # %% ../../nbs/evaluation/02_correlation.ipynb #cell-text

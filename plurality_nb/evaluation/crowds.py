@@ -23,7 +23,8 @@ __all__ = [
 ]
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #imports
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -253,11 +254,11 @@ def tie_calibration_error(
     b: np.ndarray,  # (pairs,): votes for B
     tie: np.ndarray,  # (pairs,): votes for neither
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-    copies: int = 1,  # samples that the pairs are, each with prompts of its own
+    copy: np.ndarray | None = None,  # (pairs,): as in `PairRows`
 ) -> Measure:  # in [0, 1]
     "`binned_error` between predicted and observed tie rates, in bins of the predicted one."
     gap = tie / (a + b + tie) - predicted[:, 2]
-    return binned_error(predicted[:, 2], gap, codes, copies=copies)
+    return binned_error(predicted[:, 2], gap, codes, copy=copy)
 
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #known-aurocs
@@ -360,16 +361,26 @@ def _ceilings(part: PairRows, codes: np.ndarray) -> Measures:
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #crowd-scores
 _AUROCS = ['divided_auroc', 'tied_auroc']
-_OUTCOME_MEASURES = dict(
-    crowd_error=crowd_error,
-    crowd_distance=crowd_distance,
-    crowd_log_loss=crowd_log_loss,
-    tie_calibration=tie_calibration,
-    tie_calibration_error=tie_calibration_error,
+_OutcomeMeasure: TypeAlias = Callable[[np.ndarray, PairRows, np.ndarray], Measure]
+
+
+def _of_votes(measure: Callable[..., Measure]) -> _OutcomeMeasure:
+    return lambda predicted, part, codes: measure(predicted, *part.votes, codes)
+
+
+_OUTCOME_MEASURES: dict[str, _OutcomeMeasure] = dict(
+    crowd_error=_of_votes(crowd_error),
+    crowd_distance=_of_votes(crowd_distance),
+    crowd_log_loss=_of_votes(crowd_log_loss),
+    tie_calibration=_of_votes(tie_calibration),
+    tie_calibration_error=lambda predicted, part, codes: tie_calibration_error(
+        predicted, *part.votes, codes, part.copy
+    ),
 )
 CROWD_SCORES = [*_AUROCS, *_OUTCOME_MEASURES]
 
 
+# %% ../../nbs/evaluation/07a_crowds.ipynb #crowds-of-models
 class _Crowds:
     "What models predict of the votes, for all rows."
 
@@ -393,9 +404,7 @@ class _Crowds:
         outcomes = self.outcomes[name][places]
         if np.isnan(outcomes).any():
             return UNDEFINED
-        if statistic == 'tie_calibration_error':
-            return tie_calibration_error(outcomes, *votes, codes, part.copies)
-        return _OUTCOME_MEASURES[statistic](outcomes, *votes, codes)
+        return _OUTCOME_MEASURES[statistic](outcomes, part, codes)
 
 
 # %% ../../nbs/evaluation/07a_crowds.ipynb #score-crowds
@@ -423,6 +432,6 @@ def score_crowds(
             for statistic in statistics
         }
 
-    table = tabulate(rows, by, measures, n_boot, seed, level)
+    table = tabulate(rows, by, measures, n_boot, seed, level, together=True)
     ceilings = tabulate(rows, by, _ceilings, 0, seed, level, weighs=False)
     return pd.concat([table, ceilings[ceilings.statistic.isin(statistics)]], ignore_index=True)

@@ -76,7 +76,7 @@ def _spreads_of_labellers(
     "What people add to the variances; nothing where they are not known."
 
     def without(removed: np.ndarray) -> dict[str, np.ndarray]:
-        left = [np.flatnonzero(votes_of_row == 0) for votes_of_row in removed.sum(2)]
+        left = [np.flatnonzero(of_rows == 0) for of_rows in removed.sum(axis=2)]
         return {
             name: np.array([of(kept) if len(kept) else np.nan for kept in left])
             for name, of in statistics.items()

@@ -334,9 +334,8 @@ def _resampled_slices(
         return _measures_of_slices(some, statistics, reference)
 
     draws = resample_many(of_sample, measures_of, codes, n_boot, seed)
-    return _Resampled(
-        matched, of_sample, draws, spreads_of_people(rows, codes, measures, n_boot, seed)
-    )
+    spreads = spreads_of_people(rows, codes, measures, n_boot, seed, together=True)
+    return _Resampled(matched, of_sample, draws, spreads)
 
 
 # %% ../../nbs/evaluation/05_matching.ipynb #match-slices

@@ -24,7 +24,6 @@ __all__ = [
 # %% ../../nbs/evaluation/00a_people.ipynb #imports
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from math import isqrt
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -126,7 +125,6 @@ class PeopleSpread(NamedTuple):
 
 # %% ../../nbs/evaluation/00a_people.ipynb #removals
 _Statistic = TypeVar('_Statistic', bound=Hashable)
-_ValuesWithout = Callable[[np.ndarray], Mapping[_Statistic, np.ndarray]]
 
 
 def _exchanges(
@@ -149,16 +147,12 @@ def _removals(votes: NamedVotes, units: np.ndarray, pairs: int) -> Iterator[np.n
         yield counts.reshape(pairs, len(OUTCOMES))
 
 
-# Numbers in an array when removals are handled together: each call costs as much as hundreds of
-# pairs, but every removal's counts are over the prompts of all of them.
-_CELLS_OF_REMOVALS = 2**15
-
-
 def _values_without(
-    statistics: _ValuesWithout[_Statistic], removals: Iterator[np.ndarray], pairs: int
+    statistics: Callable[[np.ndarray], Mapping[_Statistic, np.ndarray]],
+    removals: Iterator[np.ndarray],
+    together: int,
 ) -> dict[_Statistic, np.ndarray]:
     "(removals,) of each statistic."
-    together = max(1, isqrt(_CELLS_OF_REMOVALS // pairs))
     blocks = []
     while removed := list(islice(removals, together)):
         blocks.append(statistics(np.stack(removed)))
@@ -167,14 +161,15 @@ def _values_without(
 
 # %% ../../nbs/evaluation/00a_people.ipynb #people-spreads
 def people_spreads(
-    statistics: _ValuesWithout[_Statistic],  # of (removals, pairs, 3) votes: (removals,) values
+    statistics: Callable[[np.ndarray], Mapping[_Statistic, np.ndarray]],  # (n, pairs, 3) to (n,)
     votes: NamedVotes,
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
     most: int = 50,  # units to leave out
     exchanges: int = 100,  # units to leave out after names were exchanged, at least
     seed: int = 0,
+    together: int = 1,  # n, how many times votes are removed in one call of `statistics`, at most
 ) -> dict[_Statistic, PeopleSpread]:  # empty where fewer than two people voted on two prompts
-    "What people add to the variance of statistics."
+    "What people add to the variance of statistics, which are told the votes to leave out."
     prompts = codes[votes.pair]
     units = recurring_units(votes, prompts, most, seed)
     cast = np.bincount(units[units >= 0])
@@ -186,7 +181,7 @@ def people_spreads(
     removals = chain.from_iterable(_removals(votes, turn, len(codes)) for turn in all_units)
     freedom = max(1.0, cast.sum() ** 2 / (cast**2).sum() - 1)  # of as many people with equal votes
     spreads = {}
-    for name, values in _values_without(statistics, removals, len(codes)).items():
+    for name, values in _values_without(statistics, removals, together).items():
         people, *of_cells = (len(cast) - 1) * values.reshape(-1, len(cast)).var(axis=1)  # jackknife
         cells = np.mean(of_cells)
         if np.isfinite(people - cells):

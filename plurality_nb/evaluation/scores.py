@@ -201,6 +201,23 @@ def share_error(
     return Measure(lambda counts: observed.values(counts) - spread(counts).chance)
 
 
+# %% ../../nbs/evaluation/03_scores.ipynb #bins-of-pairs
+@remembered
+def _bins_of_pairs(order: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    order = np.round(order, 8)  # what is equal but for rounding falls into one bin
+    return np.searchsorted(np.quantile(order, quantiles), order, side='right')
+
+
+def _bins_of_copies(order: np.ndarray, copy: np.ndarray, most: int) -> np.ndarray:
+    "(pairs,): the bin of each pair among those of its copy of the sample."
+    bin_of_pair = np.zeros(len(order), dtype=int)
+    for number in np.unique(copy):
+        own = copy == number
+        bins = max(1, min(most, int(own.sum()) // 20))
+        bin_of_pair[own] = _bins_of_pairs(order[own], np.arange(1, bins) / bins)
+    return bin_of_pair
+
+
 # %% ../../nbs/evaluation/03_scores.ipynb #bin-gaps
 class _BinGaps(NamedTuple):
     weight: np.ndarray  # (resamples, bins): share of the pairs
@@ -208,21 +225,12 @@ class _BinGaps(NamedTuple):
     chance: np.ndarray  # (resamples, bins): squared gap to be expected by chance
 
 
-@remembered
-def _bins_of_pairs(order: np.ndarray, quantiles: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    order = np.round(order, 8)  # what is equal but for rounding falls into one bin
-    of_one_copy = np.sort(order)[:: copies.item()]
-    return np.searchsorted(np.quantile(of_one_copy, quantiles), order, side='right')
-
-
 class _GapsOfBins:
     "Mean gaps in bins of equally many pairs, for counts of prompts."
 
-    def __init__(
-        self, order: np.ndarray, gap: np.ndarray, codes: np.ndarray, bins: int, copies: int
-    ) -> None:
-        quantiles = np.arange(1, bins) / bins
-        cell = codes * bins + _bins_of_pairs(order, quantiles, np.array([copies]))
+    def __init__(self, bin_of_pair: np.ndarray, gap: np.ndarray, codes: np.ndarray) -> None:
+        bins = bin_of_pair.max() + 1
+        cell = codes * bins + bin_of_pair
         cells = (codes.max() + 1) * bins
         self.gaps = np.bincount(cell, gap, cells).reshape(-1, bins)
         self.pairs = np.bincount(cell, minlength=cells).reshape(-1, bins).astype(float)
@@ -245,13 +253,12 @@ def binned_error(
     order: np.ndarray,  # (pairs,): what is binned by
     gap: np.ndarray,  # (pairs,): voted - predicted
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-    bins: int = 10,  # of equally many pairs; at most one for every twenty pairs of a sample
-    copies: int = 1,  # samples that the pairs are, each with prompts of its own
+    bins: int = 10,  # of equally many pairs; at most one for every twenty pairs
+    copy: np.ndarray | None = None,  # (pairs,): as in `PairRows`; each has bins of its own
 ) -> Measure:
     "Root mean square of the bins' mean gaps, debiased (Kumar, Liang and Ma 2019)."
-    pairs_of_one_copy = -(-len(order) // copies)
-    bins = max(1, min(bins, pairs_of_one_copy // 20))
-    gaps_of_bins = _GapsOfBins(order, gap, codes, bins, copies)
+    copy = np.zeros(len(order), dtype=int) if copy is None else copy
+    gaps_of_bins = _GapsOfBins(_bins_of_copies(order, copy, bins), gap, codes)
     sample = gaps_of_bins(np.ones((1, codes.max() + 1)))
 
     def errors(counts: np.ndarray) -> np.ndarray:
@@ -273,31 +280,37 @@ def calibration_error(
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
     bins: int = 10,  # of equally many pairs, by |delta|; at most one for every twenty pairs
-    copies: int = 1,  # samples that the pairs are, each with prompts of its own
+    copy: np.ndarray | None = None,  # (pairs,): as in `PairRows`
 ) -> Measure:
     "`binned_error` between predicted and voted share of the favoured side."
     delta = np.round(delta, 8)  # what is equal but for rounding favours neither
     size = np.abs(delta)
     gap = np.sign(delta) * lead - np.tanh(size / 2) / 2
-    return binned_error(size, gap, codes, bins, copies)
+    return binned_error(size, gap, codes, bins, copy)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #scores
-_PairMeasure: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray], Measure]
+# of delta, lead, codes and `copy`
+_PairMeasure: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None], Measure]
+
+
+def _of_pairs(measure: Callable[[np.ndarray, np.ndarray, np.ndarray], Measure]) -> _PairMeasure:
+    return lambda delta, lead, codes, copy: measure(delta, lead, codes)
 
 
 def _mean_loss(loss: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> _PairMeasure:
-    "The mean of a loss, as a measure of delta, lead and codes."
-    return lambda delta, lead, codes: mean_measure(loss(delta, lead), codes)
+    return lambda delta, lead, codes, copy: mean_measure(loss(delta, lead), codes)
 
 
 _SCORES: dict[str, _PairMeasure] = dict(
-    accuracy=accuracy,
-    strength=strength,
+    accuracy=_of_pairs(accuracy),
+    strength=_of_pairs(strength),
     log_loss=_mean_loss(log_loss),
     brier=_mean_loss(brier),
-    slope=slope,
-    calibration_error=calibration_error,
+    slope=_of_pairs(slope),
+    calibration_error=lambda delta, lead, codes, copy: calibration_error(
+        delta, lead, codes, copy=copy
+    ),
 )
 _SCALE_FREE = ['accuracy', 'strength']  # a positive factor leaves these as they are
 _SHARE_ERRORS = ['share_error', 'tempered_share_error']  # these need the numbers of votes
@@ -312,16 +325,13 @@ def score_measure(
     tempered_delta: np.ndarray,  # (pairs,): the same, `tempered`
     lead: np.ndarray,  # (pairs,): people's share of A - 1/2
     codes: np.ndarray,  # (pairs,): the prompt of each, 0, 1, ...
-    copies: int = 1,  # samples that the pairs are, each with prompts of its own
+    copy: np.ndarray | None = None,  # (pairs,): as in `PairRows`
 ) -> Measure:
     "One score."
     used = tempered_delta if statistic.startswith('tempered_') else delta
     if np.isnan(used).any():
         return UNDEFINED
-    score = statistic.removeprefix('tempered_')
-    if score == 'calibration_error':
-        return calibration_error(used, lead, codes, copies=copies)
-    return _SCORES[score](used, lead, codes)
+    return _SCORES[statistic.removeprefix('tempered_')](used, lead, codes, copy)
 
 
 # %% ../../nbs/evaluation/03_scores.ipynb #vote-measures
@@ -355,7 +365,7 @@ def _score_of_part(
     codes: np.ndarray,
 ) -> Measure:
     if statistic not in _SHARE_ERRORS:
-        return score_measure(statistic, delta, tempered_delta, part.lead, codes, part.copies)
+        return score_measure(statistic, delta, tempered_delta, part.lead, codes, part.copy)
     used = delta if statistic == 'share_error' else tempered_delta
     if np.isnan(used).any():
         return UNDEFINED
@@ -386,4 +396,4 @@ def score_models(
                 scores[model, statistic] = _score_of_part(statistic, *both, part, codes)
         return scores | _vote_measures(part, codes)
 
-    return tabulate(rows, by, measures, n_boot, seed, level)
+    return tabulate(rows, by, measures, n_boot, seed, level, together=True)

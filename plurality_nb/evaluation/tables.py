@@ -48,6 +48,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from math import isqrt
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -93,9 +94,9 @@ def _lead_of_a(votes: Votes) -> np.ndarray:
 
 
 def _some_of(columns: Any, chosen: np.ndarray) -> Any:
-    "The same pairs of a column, of the votes, or of each model's column; a number as it is."
-    if isinstance(columns, int):
-        return columns
+    "The same pairs of a column, of the votes, or of each model's column; None of none."
+    if columns is None:
+        return None
     if isinstance(columns, Votes):
         return Votes(*(column[chosen] for column in columns))
     if isinstance(columns, Mapping):
@@ -108,7 +109,7 @@ def _some_of(columns: Any, chosen: np.ndarray) -> Any:
 class PairRows:
     "Pairs that statistics rest on, as columns of (pairs,)."
 
-    index: np.ndarray  # of the pair's row in the first model's comparisons, ascending in each copy
+    index: np.ndarray  # number of the pair's row in the first model's comparisons
     group: np.ndarray  # number of the prompt
     slice: np.ndarray  # its name; None where there is none
     ballots: np.ndarray  # (annotator, vote) of those who are named; None where a judge voted
@@ -117,7 +118,7 @@ class PairRows:
     deltas: _Columns  # reward of A - reward of B, logits; empty for comparisons that are not scored
     tempered: _Columns = field(default_factory=dict)  # the same, from `add_tempered`
     scaled: _Columns = field(default_factory=dict)  # the same, from `add_scaled`
-    copies: int = 1  # samples that these are, one below the other, each with prompts of its own
+    copy: np.ndarray | None = None  # which of the samples that stand below each other; None: one
 
     def __len__(self) -> int:
         return len(self.index)
@@ -138,13 +139,13 @@ class PairRows:
         return _lead_of_a(self.votes)
 
     def take(self, chosen: np.ndarray) -> 'PairRows':
-        "Those of a mask, or of numbers in ascending order."
+        "Those of a mask, or of numbers."
         return PairRows(**{f.name: _some_of(getattr(self, f.name), chosen) for f in fields(self)})
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #places-in
 def places_in(
-    rows: PairRows,
+    rows: PairRows,  # with their `index` in ascending order
     part: PairRows,  # some of them, in any order
 ) -> np.ndarray:  # (pairs of the part,)
     "The numbers that would take a part of rows."
@@ -522,11 +523,20 @@ def _without_votes(part: PairRows, codes: np.ndarray, removed: np.ndarray) -> _C
         rest,
         votes=Votes(*np.ascontiguousarray(left[copy, pair].T)),
         group=copy * (codes.max() + 1) + codes[pair],
-        copies=len(removed),
+        copy=copy,
     )
     counts = np.zeros((len(removed), rows.codes.max(initial=-1) + 1))
     counts[copy, rows.codes] = 1
     return _Copies(rows, counts)
+
+
+# A call costs as much as hundreds of pairs, so that few are handled together. But the counts of each
+# copy are over the prompts of all, and what `remembered` functions keep has to hold all pairs.
+_PAIRS_TOGETHER, _CELLS_TOGETHER = 2**12, 2**15
+
+
+def _copies_at_once(pairs: int) -> int:
+    return max(1, min(_PAIRS_TOGETHER // pairs, isqrt(_CELLS_TOGETHER // pairs)))
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #spreads-of-people
@@ -540,6 +550,7 @@ def spreads_of_people(
     measures: Callable[[PairRows, np.ndarray], Mapping],  # rows, their prompts, to measures
     n_boot: int,  # resamples of prompts; few people are left out where they are few
     seed: int = 0,
+    together: bool = False,  # as in `tabulate`
 ) -> dict:  # the measures' names to spreads; empty without intervals, or two people with names
     "What people add to the variance of each measure."
     votes = part.named
@@ -559,7 +570,8 @@ def spreads_of_people(
         }
 
     most = int(np.clip(n_boot // 40, 10, 50))
-    return people_spreads(without, votes, codes, most, 2 * most, seed)
+    at_once = _copies_at_once(len(part)) if together else 1
+    return people_spreads(without, votes, codes, most, 2 * most, seed, at_once)
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #weighing
@@ -667,12 +679,12 @@ def unnamed_panel_ratio(
 
 # %% ../../nbs/evaluation/01_tables.ipynb #tabulate-slices
 def _tabulate_slice(
-    part: PairRows, measures: _MeasuresOf, n_boot: int, seed: int, level: float
+    part: PairRows, measures: _MeasuresOf, n_boot: int, seed: int, level: float, together: bool
 ) -> Iterator[dict]:
     "The rows of the table for one slice."
     codes = part.codes
     slice_measures = measures(part, codes)
-    spreads = spreads_of_people(part, codes, measures, n_boot, seed)
+    spreads = spreads_of_people(part, codes, measures, n_boot, seed, together)
     whole = slice_facts(part)
     ratio = unnamed_panel_ratio(part, spreads)
     is_resampled = has_interval(whole.groups, n_boot)
@@ -717,6 +729,7 @@ def tabulate(
     level: float = 0.95,  # of the intervals
     weighs: bool = True,  # add `weighted` values, where pairs were selected
     overall: bool = True,  # a row for all rows together, before those of slices
+    together: bool = False,  # leave out several people in one call of `measures`, on copies
 ) -> pd.DataFrame:  # the slice, and of `TABLE_COLUMNS` those up to `reason`, or `weighted_high`
     "Statistics with intervals, one row for each model, slice and statistic."
     is_weighted = weighs and selection_weights(rows) is not None
@@ -725,7 +738,7 @@ def tabulate(
         {'model': row.pop('model'), by or 'slice': name, **row}
         for name, part in slices(rows).items()
         if overall or name != 'overall'
-        for row in _tabulate_slice(part, measures, n_boot, seed, level)
+        for row in _tabulate_slice(part, measures, n_boot, seed, level, together)
     ]
     if is_weighted:
         return _weighted_beside(pd.DataFrame(table), by or 'slice')

@@ -24,7 +24,6 @@ import json
 import os
 import re
 import sqlite3
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -428,7 +427,7 @@ def save_fit(
     arrays: Mapping[str, np.ndarray],
 ) -> None:
     "Keeps what was fitted to an encoder's vectors."
-    kept = dict(arrays, encoder=np.array(encoder_id(encoder_folder(encoder))))
+    kept = dict(encoder=np.array(encoder_id(encoder_folder(encoder))), **arrays)
     with replacing(path) as temporary, open(temporary, 'wb') as file:
         np.savez_compressed(file, allow_pickle=False, **kept)
 
@@ -443,6 +442,6 @@ def read_fit(
         with np.load(path, allow_pickle=False) as kept:
             arrays = dict(kept)
         fitted_to = str(arrays.pop('encoder'))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # whatever NumPy, zipfile and zlib raise for a broken file
         return None
     return arrays if fitted_to == encoder_id(encoder_folder(encoder)) else None

@@ -455,7 +455,7 @@ def threshold_curve(
     check_statistics([statistic], STATISTICS)
     rows = add_scaled(rows_that_count(ds, None, votes, include_seen, baselines=False).rows)
     measures = partial(correlation_measures, [statistic])
-    options = dict(measures=measures, n_boot=n_boot, seed=seed, level=level)
+    options = dict(measures=measures, n_boot=n_boot, seed=seed, level=level, together=True)
     pairs_of_thresholds = [{threshold: place, other: fixed} for place in at]
     tables = _moved_correlations(ds, rows, pairs_of_thresholds, **options)
     moved = pd.concat([table.assign(at=place) for place, table in zip(at, tables)])

@@ -245,7 +245,7 @@ def _fit_path(encoder: str, entailment: str | None) -> Path | None:
     return folder / f'alike-{encoder_id(encoder_folder(encoder))}-{_SOURCES}.npz'
 
 
-# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #read-fit
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #fit-arrays
 def _fit_arrays(trees: BoostedTrees, fit: _Fit) -> dict[str, np.ndarray]:
     arrays = {f'tree_{name}': array for name, array in trees.arrays().items()}
     return arrays | {f'fit_{name}': array for name, array in vars(fit).items()}
@@ -257,7 +257,7 @@ def _fit_of_arrays(arrays: Mapping[str, np.ndarray]) -> tuple[BoostedTrees, _Fit
     return trees, _Fit(**{k[4:]: v for k, v in arrays.items() if k.startswith('fit_')})
 
 
-# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #save-fit
+# %% ../../nbs/taxonomy/12_indistinguishability.ipynb #fit-anew
 def fit_alike_classifier(
     encoder: str = ENCODER,
     entailment: str | None = None,  # model of natural-language inference

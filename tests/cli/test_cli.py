@@ -644,3 +644,35 @@ def test_a_report_says_so_where_a_model_has_no_reward_head(run, tmp_path):
     assert code == 1
     assert "Its head is missing" in err
     assert not list(tmp_path.glob("report.*"))
+
+
+def test_a_report_on_a_baseline_loads_nothing_that_it_does_not_use(tmp_path):
+    import subprocess
+    import sys
+
+    import numpy as np
+
+    from plurality_nb.data.build import with_columns
+    from plurality_nb.data.sample import load_sample
+    from plurality_nb.simulation.users import sample_population, simulate_votes
+
+    ds = simulate_votes(load_sample().select(range(40)), sample_population(), 5)
+    scores = np.linspace(0, 1, len(ds))
+    quadrants = ds["written_quadrant"][:]
+    labels = dict(plurality=scores, indistinguishability=scores[::-1], quadrant=quadrants)
+    save_comparisons(with_columns(ds, **labels), tmp_path / "rated.parquet")
+    code = """
+import sys
+from plurality_nb.cli.app import main
+sys.argv = ['plurality', *'report rated.parquet --model random --n-boot 20 --out r.html'.split()]
+try:
+    main()
+finally:
+    slow = ('torch', 'transformers', 'seaborn', 'sentence_transformers', 'sklearn')
+    print([name for name in slow if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (tmp_path / "r.html").exists(), done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -6,9 +6,12 @@ import pytest
 
 from plurality_nb.data.build import to_comparisons, with_columns
 from plurality_nb.errors import ContractError
-from plurality_nb.evaluation import people
+from plurality_nb.evaluation import tables
 from plurality_nb.evaluation.bootstrap import MIN_GROUPS
 from plurality_nb.evaluation.by_trait import audience_gains
+from plurality_nb.evaluation.ceilings import estimate_ceilings
+from plurality_nb.evaluation.comparison import compare_models
+from plurality_nb.evaluation.contrast import contrast_gains
 from plurality_nb.evaluation.correlation import correlate
 from plurality_nb.evaluation.crowds import score_crowds
 from plurality_nb.evaluation.labels import label_agreement, reliability_curve
@@ -231,16 +234,43 @@ def crowded(fewest):
     return with_columns(ds, reward_a=wanted + rng.normal(size=pairs), reward_b=np.zeros(pairs))
 
 
+def compare(ds, by, n_boot):
+    models = dict(mine=ds, other=with_columns(ds, reward_a=np.sin(np.arange(len(ds)))))
+    return compare_models(models, by=by, baseline="other", n_boot=n_boot)
+
+
+def contrast(ds, by, n_boot):
+    models = dict(mine=ds, other=with_columns(ds, reward_a=np.sin(np.arange(len(ds)))))
+    return contrast_gains(models, "other", by=by, focus=["hard"], n_boot=n_boot)
+
+
+TABLES = [
+    correlate,
+    match_slices,
+    score_models,
+    score_crowds,
+    estimate_ceilings,
+    compare,
+    contrast,
+]
+
+
+@pytest.mark.parametrize("selected", [False, True])
 @pytest.mark.parametrize("fewest", [1, 2])
-@pytest.mark.parametrize("table_of", [correlate, match_slices, score_models, score_crowds])
-def test_people_left_out_together_are_people_left_out_one_by_one(table_of, fewest, monkeypatch):
+@pytest.mark.parametrize("table_of", TABLES)
+def test_people_left_out_together_are_people_left_out_one_by_one(
+    table_of, fewest, selected, monkeypatch
+):
     ds = crowded(fewest)
-    together = table_of(ds, "kind", n_boot=400)
-    monkeypatch.setattr(people, "_CELLS_OF_REMOVALS", 1)
-    one_by_one = table_of(ds, "kind", n_boot=400)
+    if selected:
+        ds = with_columns(ds, inclusion=np.where(np.arange(len(ds)) % 3, 0.2, 0.9))
+    together = table_of(ds, "kind", n_boot=100)
+    monkeypatch.setattr(tables, "_copies_at_once", lambda pairs: 1)
+    one_by_one = table_of(ds, "kind", n_boot=100)
     assert (together.widened > 1.01).any()
     numbers = together.select_dtypes("number").columns
-    if fewest == 1:  # alone, a sample that lost pairs would have bins of its own
-        binned = together.statistic.str.endswith("calibration_error")
-        together, one_by_one = together[~binned], one_by_one[~binned]
     np.testing.assert_allclose(together[numbers], one_by_one[numbers], rtol=1e-9, atol=1e-12)
+
+
+def test_slices_of_usual_size_are_copied_several_times():
+    assert [tables._copies_at_once(pairs) for pairs in (15, 500, 5000)] == [46, 8, 1]
