@@ -205,6 +205,28 @@ def test_gains_of_few_prompts_say_nothing_of_intervals(prompts, n_boot):
     assert ((table.resampled != "") == has_interval).all()
 
 
+def test_a_loss_that_is_missing_leaves_what_people_add_elsewhere():
+    rng = np.random.default_rng(0)
+    lean = np.repeat(rng.normal(size=4), 40)
+    losses = pd.DataFrame(
+        dict(
+            group=np.tile(np.arange(40), 4),
+            annotator=np.repeat(list("abcd"), 40),
+            value=np.repeat(list("xxyy"), 40),
+            whole_loss=rng.random(160) + lean,
+            own_loss=rng.random(160) + lean,
+        )
+    )
+
+    def of_x(losses):
+        table = audience_gains(losses, n_boot=200)
+        return table[(table.group_of_people == "x") & (table.model == "own")].iloc[0]
+
+    whole = of_x(losses)
+    losses.loc[159, "own_loss"] = np.nan  # of y
+    assert of_x(losses).widened == whole.widened > 1.1
+
+
 def crowded(fewest):
     "Scored pairs of two slices; those with one vote alone go with their voter."
     rng = np.random.default_rng(0)
