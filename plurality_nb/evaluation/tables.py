@@ -87,12 +87,6 @@ from plurality_nb.votes.shares import Votes, tie_rate, vote_split, votes_of
 _Columns: TypeAlias = Mapping[str, np.ndarray]  # one for each model
 
 
-def _lead_of_a(votes: Votes) -> np.ndarray:
-    a, b, tie = votes
-    with np.errstate(invalid='ignore', divide='ignore'):
-        return (a - b) / (a + b + tie) / 2
-
-
 def _some_of(columns: Any, chosen: np.ndarray) -> Any:
     "The same pairs of a column, of the votes, or of each model's column; None of none."
     if columns is None:
@@ -136,7 +130,9 @@ class PairRows:
     @cached_property
     def lead(self) -> np.ndarray:
         "The voters' share of A - 1/2, in [-1/2, 1/2]; nan where nobody voted."
-        return _lead_of_a(self.votes)
+        a, b, tie = self.votes
+        with np.errstate(invalid='ignore', divide='ignore'):
+            return (a - b) / (a + b + tie) / 2
 
     def take(self, chosen: np.ndarray) -> 'PairRows':
         "Those of a mask, or of numbers."
@@ -561,13 +557,9 @@ def spreads_of_people(
     def without(removed: np.ndarray) -> dict:
         rows, counts = _without_votes(part, codes, removed)
         left = measures(rows, rows.codes) if len(rows) else {}
-        undefined = UNDEFINED.values(counts)
-        return {
-            name: np.where(counts.any(axis=1), left[name].values(counts), np.nan)
-            if name in left
-            else undefined
-            for name in names
-        }
+        is_empty = ~counts.any(axis=1)  # nothing is left of the copy
+        values = {name: left.get(name, UNDEFINED).values(counts) for name in names}
+        return {name: np.where(is_empty, np.nan, of_copies) for name, of_copies in values.items()}
 
     most = int(np.clip(n_boot // 40, 10, 50))
     at_once = _copies_at_once(len(part)) if together else 1
@@ -729,7 +721,7 @@ def tabulate(
     level: float = 0.95,  # of the intervals
     weighs: bool = True,  # add `weighted` values, where pairs were selected
     overall: bool = True,  # a row for all rows together, before those of slices
-    together: bool = False,  # leave out several people in one call of `measures`, on copies
+    together: bool = False,  # leave people out on copies: measures see rows by counts and `copy`
 ) -> pd.DataFrame:  # the slice, and of `TABLE_COLUMNS` those up to `reason`, or `weighted_high`
     "Statistics with intervals, one row for each model, slice and statistic."
     is_weighted = weighs and selection_weights(rows) is not None
