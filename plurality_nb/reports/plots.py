@@ -227,8 +227,8 @@ def plot_forest(
     pairs = rows.drop_duplicates(by).set_index(by).n
     names = [f'{_quadrant_text(name)}\n(n={pairs[name]})' for name in slices]
     ax.set_yticks(range(len(slices)), names, fontsize=8)
+    ax.set_ylim(len(slices) - 0.5, -0.5)  # a slice without values keeps its row
     ax.axvline(0, color=_GREY, lw=0.8, zorder=0)
-    ax.invert_yaxis()
     measured = _statistic_text(statistic, votes)
     if 'verdict' in rows:
         measured = f'{measured},\ndifference from {rows.baseline.iloc[0]}'
