@@ -10,6 +10,8 @@ __all__ = [
     'as_json',
     'column',
     'scratch',
+    'as_dataset',
+    'column_types',
     'Spool',
     'batches',
     'each_value',
@@ -33,9 +35,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset, Features, concatenate_datasets
+from datasets import Dataset, concatenate_datasets
 from datasets.fingerprint import generate_random_fingerprint
 from datasets.formatting import query_table
+from datasets.table import Table
 
 
 # %% ../../nbs/data/00_arrow.ipynb #as-json
@@ -256,6 +259,23 @@ class _RowStore:
         return [_fit_table(self.columns, rows.table, rows.encoded) for rows in self.held]
 
 
+# %% ../../nbs/data/00_arrow.ipynb #as-dataset
+def as_dataset(
+    table: pa.Table | Table,  # of Arrow, or of `datasets`, which can be mapped from files
+) -> Dataset:
+    "A table as a dataset with the types of its columns."
+    # A fingerprint by the rows, as `datasets` would make it, takes longer than all else here.
+    return Dataset(table, fingerprint=generate_random_fingerprint())
+
+
+# %% ../../nbs/data/00_arrow.ipynb #column-types-of
+def column_types(
+    ds: Dataset,
+) -> dict[str, pa.DataType]:  # by column
+    "How the columns are stored."
+    return {field.name: field.type for field in ds.data.schema}
+
+
 # %% ../../nbs/data/00_arrow.ipynb #stored-dataset
 def _current_path(file: _SpilledFile, columns: _ColumnTypes) -> Path:
     "The file in the final types: written again where a later batch widened them."
@@ -273,8 +293,7 @@ def _stored_dataset(store: _RowStore) -> Dataset:
         return Dataset(pa.schema(store.columns.types).empty_table())
     if not store.files:
         rows = pa.concat_tables(store.fitted_tables()).combine_chunks()
-        # A fingerprint by the rows, as `datasets` would make it, takes longer than all else here.
-        return Dataset(rows, fingerprint=generate_random_fingerprint())
+        return as_dataset(rows)
     if store.held:
         store.spill()
     paths = [_current_path(file, store.columns) for file in store.files]
@@ -287,12 +306,11 @@ class Spool:
 
     def __init__(
         self,
-        features: Features | None = None,  # of the columns that are known beforehand
+        known: Mapping[str, pa.DataType] | None = None,  # types of columns, by name, that stay
         expected: Mapping[str, pa.DataType] | None = None,  # types to try first in other columns
         memory_limit: int = MEMORY_LIMIT,  # bytes that may stay in memory
     ) -> None:
-        known = {field.name: field.type for field in features.arrow_schema} if features else {}
-        self._columns = _ColumnTypes(known, expected or {})
+        self._columns = _ColumnTypes(known or {}, expected or {})
         self._rows = _RowStore(self._columns, memory_limit)
 
     def add(
@@ -324,8 +342,9 @@ def batches(
     size: int = BATCH_ROWS,  # rows in a batch
 ) -> Iterable[pa.Table]:
     "The rows of a table, in order, some at a time."
-    selected = ds if columns is None else ds.select_columns(columns)
-    return selected.with_format('arrow').iter(size)
+    table = ds.data if columns is None else ds.data.select(columns)
+    for start in range(0, len(ds), size):
+        yield query_table(table, range(start, min(start + size, len(ds))), indices=ds._indices)
 
 
 # %% ../../nbs/data/00_arrow.ipynb #each-value
@@ -344,6 +363,8 @@ def arrow_column(
     name: str,  # one of its columns
 ) -> pa.ChunkedArray:  # (rows,)
     "One column as it is stored, without a copy of the table's description."
+    if ds._indices is None:
+        return ds.data.column(name)
     return query_table(ds.data, name, indices=ds._indices).column(name)
 
 
@@ -419,7 +440,7 @@ def take(
     if not len(numbers):
         return Dataset(ds.with_format('arrow')[:0])
     from_the_start = np.where(numbers < 0, numbers + len(ds), numbers)
-    spool = Spool(ds.features)
+    spool = Spool(column_types(ds))
     for table in gather_rows(ds, from_the_start):
         spool.add_table(table)
     return spool.dataset()

@@ -27,9 +27,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from datasets import Dataset, Features, concatenate_datasets
+from datasets import Dataset
+from datasets.table import concat_tables
 
-from plurality_nb.data.arrow import Spool, arrow_column, batches, take
+from plurality_nb.data.arrow import Spool, arrow_column, as_dataset, batches, take
 from plurality_nb.data.checks import (
     as_turns,
     check_columns,
@@ -41,13 +42,15 @@ from plurality_nb.data.checks import (
 from plurality_nb.data.schema import FEATURES, NEAR_MARK, QUADRANTS
 from plurality_nb.errors import ContractError, LeftOut
 
-
 # %% ../../nbs/data/03_build.ipynb #from-rows
+_CONTRACT = {field.name: field.type for field in FEATURES.arrow_schema}
+
+
 def from_rows(
     rows: list[dict],  # rows that `check_row` returned
 ) -> Dataset:  # the contract's columns, then the others
     "Checked rows as a table."
-    spool = Spool(FEATURES)
+    spool = Spool(_CONTRACT)
     spool.add(rows_to_columns(rows))
     return spool.dataset()
 
@@ -68,14 +71,15 @@ def with_columns(
     "Comparisons with columns added or replaced."
     names = dict.fromkeys([*ds.column_names, *columns])
     order = [*FEATURES, *(name for name in names if name not in FEATURES)]
-    kept = take(ds).remove_columns([name for name in columns if name in ds.column_names])
-    spool = Spool(Features({name: FEATURES[name] for name in columns if name in FEATURES}))
+    spool = Spool({name: _CONTRACT[name] for name in columns if name in _CONTRACT})
     spool.add({name: _new_values(name, values, len(ds)) for name, values in columns.items()})
+    # Not by the methods of a dataset, each of which copies the description of all columns.
+    kept = take(ds).data.drop([name for name in columns if name in ds.column_names])
+    added = spool.dataset().data
     if not len(ds):  # `datasets` joins no tables without rows
-        added = spool.dataset()
-        types = {field.name: field.type for t in (kept, added) for field in t.features.arrow_schema}
-        return Dataset(pa.schema([(name, types[name]) for name in order]).empty_table())
-    return concatenate_datasets([kept, spool.dataset()], axis=1).select_columns(order)
+        types = {field.name: field.type for t in (kept, added) for field in t.schema}
+        return as_dataset(pa.schema([(name, types[name]) for name in order]).empty_table())
+    return as_dataset(concat_tables([kept, added], axis=1).select(order))
 
 
 # %% ../../nbs/data/03_build.ipynb #numbers
@@ -277,7 +281,7 @@ def _add_valid_rows(
         valid = []
     for number, row, comparisons in batch:
         try:
-            _check_into(Spool(FEATURES), comparisons)
+            _check_into(Spool(_CONTRACT), comparisons)
             valid += comparisons
         except ContractError as error:
             refuse(number, row, error)
@@ -392,7 +396,7 @@ class _RowIntake:
     def add(self, batch: Sequence[_SourceRow]) -> None:
         # After an invalid row, strict loading goes on only to find the others.
         is_hopeless = self.reject is None and self.invalid.first
-        spool = Spool(FEATURES) if is_hopeless else self.spool
+        spool = Spool(_CONTRACT) if is_hopeless else self.spool
         if _add_valid_rows(spool, _take_own(self, batch), self.refuse):
             self.has_valid = True
 
@@ -479,7 +483,7 @@ def to_comparisons(
     if isinstance(rows, Dataset):
         rows = (row for batch in batches(rows, size=ROWS_AT_ONCE) for row in batch.to_pylist())
     told: Counter = Counter() if notes is None else notes
-    spool, invalid = Spool(FEATURES, types), _InvalidRows(most)
+    spool, invalid = Spool(_CONTRACT, types), _InvalidRows(most)
     intake = _RowIntake(convert, reject, leave, names or {}, spool, invalid, told)
     with _collector_paused():
         for batch in _row_batches(intake.read(rows)):

@@ -22,6 +22,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from difflib import SequenceMatcher, get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from plurality_nb.data.cells import Cell
@@ -328,6 +329,7 @@ def detect_format(
 
 
 # %% ../../nbs/data/16_formats.ipynb #match-columns
+@lru_cache(maxsize=1000)
 def _plain_name(name: Any) -> str:
     return re.sub(r'[\W_]+', '', name.lower()) if isinstance(name, str) else ''
 

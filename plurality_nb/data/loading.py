@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from plurality_nb.data.arrow import batches, take
+from plurality_nb.data.arrow import arrow_column, batches, take
 from plurality_nb.data.build import _OUR_ID, number_column, to_comparisons, warn_of_notes
 from plurality_nb.data.cells import Cell, has_conversation, parse_nested, type_cells
 from plurality_nb.data.checks import is_fraction
@@ -935,7 +935,9 @@ def _label_notes(ds: Dataset, codes: np.ndarray) -> Iterator[str]:
     "What is said of labels on repeated pairs, each of which becomes a person's vote."
     is_repeated = (np.bincount(codes) > 1)[codes]
     is_label = ~np.isnan(number_column(ds, 'label')) & np.isnan(number_column(ds, 'human_a'))
-    is_one_persons = [source in (None, 'annotator') for source in ds['label_source'][:]]
+    is_one_persons = [
+        source in (None, 'annotator') for source in arrow_column(ds, 'label_source').to_pylist()
+    ]
     labels = int((is_repeated & is_label & is_one_persons).sum())
     if labels:
         yield (

@@ -25,12 +25,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset
+from datasets.table import concat_tables
 
-from plurality_nb.data.arrow import arrow_column, gather_rows, take
+from plurality_nb.data.arrow import arrow_column, as_dataset, column_types, gather_rows, take
 from plurality_nb.data.build import number_column, to_comparisons
 from plurality_nb.data.judgements import binary_label
 from plurality_nb.data.orientation import turn_ballots
@@ -85,17 +85,18 @@ def _source_rank(source: str | None) -> tuple:
 
 
 # %% ../../nbs/data/19_merging.ipynb #merge-labels
-def _is_superseded(row: dict, kept: set[int]) -> bool:
+def _is_superseded(row: dict, kept: set[int], repeats: str) -> bool:
     "Whether a row's label is that of a ballot that does not count; `kept`: those that do, by id."
-    cast = row['ballots'] or []
+    # What counts in the row, as if it had been merged before: merging in steps is merging at once.
+    cast = count_once(row['ballots'] or [], repeats)
     is_of_ballot = len(cast) == 1 and row['label'] == binary_label(cast[0]['vote'])
     return is_of_ballot and row['label_source'] in _FROM_ONE_PERSON and id(cast[0]) not in kept
 
 
-def _merge_labels(rows: list[dict], ballots: list[dict]) -> _Label:
+def _merge_labels(rows: list[dict], ballots: list[dict], repeats: str) -> _Label:
     "The label that all rows agree on, but for those whose ballots are not among those that count."
     kept = {id(ballot) for ballot in ballots}
-    rows = [row for row in rows if not _is_superseded(row, kept)]
+    rows = [row for row in rows if not _is_superseded(row, kept, repeats)]
     labelled = [row for row in rows if row['label'] is not None]
     values = {row['label'] for row in labelled}
     had_conflict = any(row['label'] is None and row['label_source'] == _CONFLICTING for row in rows)
@@ -195,7 +196,7 @@ def merge_rows(
     rows = _same_way_round(rows)
     ballots = [ballot for row in rows for ballot in row['ballots'] or []]
     kept = count_once(ballots, repeats)
-    label = _merge_labels(rows, kept)
+    label = _merge_labels(rows, kept, repeats)
     seen = [row['seen'] for row in rows if row['seen'] is not None]
     return {
         **{column: _agreed_value(row[column] for row in rows) for column in rows[0]},
@@ -248,9 +249,8 @@ def _merge_repeated(ds: Dataset, repeated: _RepeatedRows, where: str, repeats: s
     def refuse(i: int, row: dict, error: ContractError) -> None:
         raise _cannot_merge(error, row['pair_id'], list(repeated.of_pair(i)), where)
 
-    types = {field.name: field.type for field in ds.features.arrow_schema}
-    merged = to_comparisons(repeated.merge(ds, repeats), reject=refuse, types=types)
-    return merged.select_columns(ds.column_names)
+    merged = to_comparisons(repeated.merge(ds, repeats), reject=refuse, types=column_types(ds))
+    return as_dataset(merged.data.select(ds.column_names))
 
 
 # %% ../../nbs/data/19_merging.ipynb #pair-codes
@@ -287,19 +287,15 @@ class RepeatedVotes(NamedTuple):
 
 
 # %% ../../nbs/data/19_merging.ipynb #count-repeated
-def _named_ballots(ds: Dataset, codes: np.ndarray) -> pd.DataFrame:
-    "Pair and annotator of every vote that has a name."
+def _votes_of_people(ds: Dataset, codes: np.ndarray) -> pa.Table:
+    "`pair`, `annotator` and the number of votes, `count_all`, of everyone who has a name."
     column = arrow_column(ds, 'ballots').combine_chunks()
     ballots = column.flatten()
     rows = pc.list_parent_indices(column).to_numpy()
-    cast = pd.DataFrame(
-        dict(
-            pair=codes[rows],
-            annotator=ballots.field('annotator').to_pandas(),
-            vote=ballots.field('vote').to_pandas(),
-        )
-    )
-    return cast[cast.annotator.notna() & cast.vote.notna()]
+    annotator, vote = ballots.field('annotator'), ballots.field('vote')
+    cast = pa.table(dict(pair=codes[rows], annotator=annotator))
+    is_named = pc.and_(pc.is_valid(annotator), pc.is_valid(vote))
+    return cast.filter(is_named).group_by(['pair', 'annotator']).aggregate([([], 'count_all')])
 
 
 def repeated_votes(
@@ -310,17 +306,15 @@ def repeated_votes(
     rows = np.bincount(codes)
     human = [np.nan_to_num(number_column(ds, f'human_{outcome}')) for outcome in OUTCOMES]
     votes = np.bincount(codes, weights=np.sum(human, axis=0), minlength=len(rows))
-    named = _named_ballots(ds, codes)
-    of_person = named.groupby(['pair', 'annotator']).size()
-    extra = of_person[of_person > 1] - 1
-    of_pair = np.zeros(len(rows), int)
-    np.add.at(of_pair, extra.index.get_level_values('pair').to_numpy(int), extra.to_numpy())
-    unnamed = votes - np.bincount(named.pair.to_numpy(int), minlength=len(rows))
+    named = _votes_of_people(ds, codes)
+    pair, times = named['pair'].to_numpy(), named['count_all'].to_numpy()
+    of_pair = np.bincount(pair, weights=times - 1, minlength=len(rows)).astype(int)
+    unnamed = votes - np.bincount(pair, weights=times, minlength=len(rows))
     return RepeatedVotes(
-        votes=int(extra.sum()),
-        people=extra.index.get_level_values('annotator').nunique(),
+        votes=int(of_pair.sum()),
+        people=len(named['annotator'].filter(pa.array(times > 1)).unique()),
         pairs=int((of_pair > 0).sum()),
-        most=int(of_person.max()) if len(of_person) else 0,
+        most=int(times.max(initial=0)),
         unnamed=int(unnamed[rows > 1].sum()),
         of_pair=of_pair,
     )
@@ -364,7 +358,7 @@ def _merge_where(
     # The merged rows are appended to the table; each pair keeps its first row or its merged one.
     kept = np.unique(codes, return_index=True)[1]
     kept[is_merged] = len(ds) + np.arange(len(merged))
-    return take(concatenate_datasets([ds, merged]), kept)
+    return take(as_dataset(concat_tables([take(ds).data, merged.data])), kept)
 
 
 # %% ../../nbs/data/19_merging.ipynb #emptied-columns

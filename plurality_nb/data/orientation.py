@@ -9,7 +9,7 @@ __all__ = ['chosen_sign', 'turn_ballots', 'swap_sides']
 import numpy as np
 from datasets import Dataset
 
-from plurality_nb.data.arrow import take
+from plurality_nb.data.arrow import as_dataset, take
 from plurality_nb.data.build import number_column, with_columns
 
 
@@ -49,7 +49,10 @@ def swap_sides(
         if name.endswith('_a') and other in ds.column_names:
             new_names[name] = other
             new_names[other] = name
-    swapped = take(ds).rename_columns(new_names).select_columns(ds.column_names)
+    exchanged = take(ds).data.rename_columns(
+        [new_names.get(name, name) for name in ds.column_names]
+    )
+    swapped = as_dataset(exchanged.select(ds.column_names))
     new_values: dict[str, np.ndarray | list] = dict(label=1 - number_column(ds, 'label'))
     if 'ballots' in ds.column_names:
         new_values['ballots'] = turn_ballots(ds['ballots'][:])

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from datasets import Dataset, Features
+from datasets import Dataset
 
 from plurality_nb.data.arrow import Spool, batches, take
 from plurality_nb.data.build import ROWS_AT_ONCE, number_column, to_comparisons
@@ -391,8 +391,8 @@ def to_trl(
     names = ['prompt', 'response_a', 'response_b', 'label']
     if has_margin.any():
         names.append('margin')
-    turns = FEATURES['prompt']
-    spool = Spool(Features(dict(prompt=turns, chosen=turns, rejected=turns)))
+    turns = FEATURES.arrow_schema.field('prompt').type
+    spool = Spool(dict(prompt=turns, chosen=turns, rejected=turns))
     for batch in batches(take(ds, keep), names, ROWS_AT_ONCE):
         spool.add(_trl_columns(batch.to_pydict()))
     return spool.dataset()

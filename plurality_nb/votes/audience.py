@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 
-from plurality_nb.data.arrow import Spool, batches
+from plurality_nb.data.arrow import Spool, batches, column_types
 from plurality_nb.data.schema import OUTCOMES
 from plurality_nb.errors import ContractError
 
@@ -85,7 +85,7 @@ def _restricted_row(row: dict, kept: list[Mapping]) -> dict:
 # %% ../../nbs/votes/01_audience.ipynb #keep-ballots
 def _keep_ballots(ds: Dataset, is_kept: Callable[[int, int, Mapping], bool]) -> Dataset:
     "The same rows with those ballots that are kept, by row, number in the row, and ballot."
-    spool, first = Spool(ds.features), 0
+    spool, first = Spool(column_types(ds)), 0
     for table in batches(ds, size=_BATCH_ROWS):
         rows = table.to_pylist()
         for number, row in enumerate(rows, first):
