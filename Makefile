@@ -61,7 +61,7 @@ test: $(READY)
 	$(MAKE) --no-print-directory test-package
 
 test-notebooks:
-	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=60 nbdev_test --n_workers 2 --do_print
+	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=30 nbdev_test --n_workers 2 --do_print
 
 test-package:
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests

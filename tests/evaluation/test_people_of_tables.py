@@ -230,7 +230,7 @@ def test_a_loss_that_is_missing_leaves_what_people_add_elsewhere():
 def crowded(fewest):
     "Scored pairs of two slices; those with one vote alone go with their voter."
     rng = np.random.default_rng(0)
-    pairs, panel = 160, 7
+    pairs, panel = 96, 7
     wanted = rng.normal(size=pairs)
     lean = rng.normal(size=panel)
     rows = []
@@ -286,9 +286,9 @@ def test_people_left_out_together_are_people_left_out_one_by_one(
     ds = crowded(fewest)
     if selected:
         ds = with_columns(ds, inclusion=np.where(np.arange(len(ds)) % 3, 0.2, 0.9))
-    together = table_of(ds, "kind", n_boot=100)
+    together = table_of(ds, "kind", n_boot=50)
     monkeypatch.setattr(tables, "_copies_at_once", lambda pairs: 1)
-    one_by_one = table_of(ds, "kind", n_boot=100)
+    one_by_one = table_of(ds, "kind", n_boot=50)
     assert (together.widened > 1.01).any()
     numbers = together.select_dtypes("number").columns
     np.testing.assert_allclose(together[numbers], one_by_one[numbers], rtol=1e-9, atol=1e-12)

@@ -14,6 +14,7 @@ from plurality_nb.taxonomy.prompt_classifier import (
 )
 
 
+@pytest.mark.slow(seconds=50)
 def test_real_prompts(real):
     prompts = pd.read_json(real("plurality_prompts_dev.json"))
     rows = [
