@@ -395,15 +395,16 @@ def _set_up_logging() -> None:
 # %% ../../nbs/cli/13_app.ipynb #main-2
 @cache
 def _command_line() -> Any:
-    "The commands as Typer reads them from their functions' annotations, which takes a while."
+    "The commands, read once a process from the annotations of their functions."
     return typer.main.get_command(commands)
 
 
 def main() -> None:
     "Runs the command line; exit code 0 done, 1 the work failed, 2 wrong use."
     _set_up_logging()
+    run_command = _command_line()
     try:
-        _command_line()()
+        run_command()
     except Exception as e:
         if _CommonOptions.debug:
             raise

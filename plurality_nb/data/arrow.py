@@ -270,10 +270,10 @@ def as_dataset(
 
 # %% ../../nbs/data/00_arrow.ipynb #column-types-of
 def column_types(
-    ds: Dataset,
-) -> dict[str, pa.DataType]:  # by column
-    "How the columns are stored."
-    return {field.name: field.type for field in ds.data.schema}
+    schema: pa.Schema,
+) -> dict[str, pa.DataType]:
+    "How each column is stored, by its name."
+    return {field.name: field.type for field in schema}
 
 
 # %% ../../nbs/data/00_arrow.ipynb #stored-dataset
@@ -290,7 +290,7 @@ def _current_path(file: _SpilledFile, columns: _ColumnTypes) -> Path:
 def _stored_dataset(store: _RowStore) -> Dataset:
     "All rows in one table: in memory if none were moved to disk, else mapped from files."
     if not store.files and not store.held:
-        return Dataset(pa.schema(store.columns.types).empty_table())
+        return as_dataset(pa.schema(store.columns.types).empty_table())
     if not store.files:
         rows = pa.concat_tables(store.fitted_tables()).combine_chunks()
         return as_dataset(rows)
@@ -440,7 +440,7 @@ def take(
     if not len(numbers):
         return Dataset(ds.with_format('arrow')[:0])
     from_the_start = np.where(numbers < 0, numbers + len(ds), numbers)
-    spool = Spool(column_types(ds))
+    spool = Spool(column_types(ds.data.schema))
     for table in gather_rows(ds, from_the_start):
         spool.add_table(table)
     return spool.dataset()

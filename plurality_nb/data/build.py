@@ -30,7 +30,7 @@ import pyarrow as pa
 from datasets import Dataset
 from datasets.table import concat_tables
 
-from plurality_nb.data.arrow import Spool, arrow_column, as_dataset, batches, take
+from plurality_nb.data.arrow import Spool, arrow_column, as_dataset, batches, column_types, take
 from plurality_nb.data.checks import (
     as_turns,
     check_columns,
@@ -43,7 +43,7 @@ from plurality_nb.data.schema import FEATURES, NEAR_MARK, QUADRANTS
 from plurality_nb.errors import ContractError, LeftOut
 
 # %% ../../nbs/data/03_build.ipynb #from-rows
-_CONTRACT = {field.name: field.type for field in FEATURES.arrow_schema}
+_CONTRACT = column_types(FEATURES.arrow_schema)
 
 
 def from_rows(
@@ -77,7 +77,7 @@ def with_columns(
     kept = take(ds).data.drop([name for name in columns if name in ds.column_names])
     added = spool.dataset().data
     if not len(ds):  # `datasets` joins no tables without rows
-        types = {field.name: field.type for t in (kept, added) for field in t.schema}
+        types = column_types(kept.schema) | column_types(added.schema)
         return as_dataset(pa.schema([(name, types[name]) for name in order]).empty_table())
     return as_dataset(concat_tables([kept, added], axis=1).select(order))
 

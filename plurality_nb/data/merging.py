@@ -249,7 +249,8 @@ def _merge_repeated(ds: Dataset, repeated: _RepeatedRows, where: str, repeats: s
     def refuse(i: int, row: dict, error: ContractError) -> None:
         raise _cannot_merge(error, row['pair_id'], list(repeated.of_pair(i)), where)
 
-    merged = to_comparisons(repeated.merge(ds, repeats), reject=refuse, types=column_types(ds))
+    types = column_types(ds.data.schema)
+    merged = to_comparisons(repeated.merge(ds, repeats), reject=refuse, types=types)
     return as_dataset(merged.data.select(ds.column_names))
 
 

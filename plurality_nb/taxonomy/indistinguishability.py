@@ -265,7 +265,8 @@ def fit_alike_classifier(
     path: str | Path | None = None,  # where to keep the fit as plain arrays; None: nowhere
 ) -> 'AlikeClassifier':
     "Fitted anew on authored pairs and neighbours, which takes half a minute."
-    authored, others = authored_pairs(), neighbour_pairs(encoder)
+    authored = authored_pairs()
+    others = neighbour_pairs(authored, encoder)
     prompts = [authored.prompt.tolist(), [''] * len(others)]
     tables = [
         alike_features(

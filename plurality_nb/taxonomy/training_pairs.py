@@ -57,12 +57,11 @@ def _neighbours(
 
 
 def neighbour_pairs(
+    authored: pd.DataFrame,  # from `authored_pairs`, whose responses are taken
     encoder: str = ENCODER,
     seed: int = 0,
-    authored: pd.DataFrame | None = None,  # whose responses are taken, from `authored_pairs`
 ) -> pd.DataFrame:  # `response_a`, `response_b`, `prompt_a`, `prompt_b`, `alike` (0)
     "Texts that are near each other in meaning and were written for different prompts."
-    authored = authored_pairs() if authored is None else authored
     responses = dict(zip(authored.response_a, authored.prompt))
     prompts = [json.loads(line)['prompt'] for line in resource_lines('prompts.jsonl')]
     different = list(dict.fromkeys(prompts))

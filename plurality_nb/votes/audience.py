@@ -85,7 +85,7 @@ def _restricted_row(row: dict, kept: list[Mapping]) -> dict:
 # %% ../../nbs/votes/01_audience.ipynb #keep-ballots
 def _keep_ballots(ds: Dataset, is_kept: Callable[[int, int, Mapping], bool]) -> Dataset:
     "The same rows with those ballots that are kept, by row, number in the row, and ballot."
-    spool, first = Spool(column_types(ds)), 0
+    spool, first = Spool(column_types(ds.data.schema)), 0
     for table in batches(ds, size=_BATCH_ROWS):
         rows = table.to_pylist()
         for number, row in enumerate(rows, first):
