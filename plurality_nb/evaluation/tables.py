@@ -55,6 +55,8 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset, Value
 
+# %% ../../nbs/evaluation/01_tables.ipynb #imports-of-ours
+from plurality_nb.data.arrow import each_value
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS
 from plurality_nb.errors import ContractError
@@ -163,10 +165,10 @@ def _rewards_by_pair(name: str, ds: Dataset) -> pd.DataFrame:
     rewards = pd.DataFrame(
         dict(
             delta=number_column(ds, 'reward_a') - number_column(ds, 'reward_b'),
-            response_a=ds['response_a'][:],
-            seen=[bool(seen) for seen in ds['seen'][:]],
+            response_a=list(each_value(ds, 'response_a')),
+            seen=[bool(seen) for seen in each_value(ds, 'seen')],
         ),
-        index=ds['pair_id'][:],
+        index=list(each_value(ds, 'pair_id')),
     )
     repeated = rewards.index.duplicated().sum()
     if repeated:
@@ -192,8 +194,8 @@ class _JoinedRewards(NamedTuple):
 def _join_rewards(models: Mapping[str, Dataset]) -> _JoinedRewards:
     "All models' rewards on the rows of the first one; A is the response that it calls A."
     base = next(iter(models.values()))
-    pair_ids = base['pair_id'][:]
-    base_response_a = np.array(base['response_a'][:], dtype=object)
+    pair_ids = list(each_value(base, 'pair_id'))
+    base_response_a = np.array(list(each_value(base, 'response_a')), dtype=object)
     deltas = {}
     seen = np.zeros(len(base), dtype=bool)
     for name, ds in models.items():
@@ -253,7 +255,8 @@ def _signed_ballots(base: Dataset, votes: str) -> np.ndarray:
     signed = np.full(len(base), None, dtype=object)
     if votes != 'human':
         return signed
-    all_ballots = base['ballots'][:] if 'ballots' in base.column_names else [None] * len(base)
+    has_ballots = 'ballots' in base.column_names
+    all_ballots = each_value(base, 'ballots') if has_ballots else [None] * len(base)
     for row, ballots in enumerate(all_ballots):
         cast = [(ballot['annotator'], ballot['vote']) for ballot in ballots or []]
         signed[row] = tuple(ballot for ballot in cast if all(ballot))
@@ -265,8 +268,8 @@ def _voted_pairs(base: Dataset, by: str | None, votes: str, deltas: _Columns) ->
     "All pairs, with what statistics need to know about each."
     return PairRows(
         index=np.arange(len(base)),
-        group=pd.factorize(np.array(base['group'][:], dtype=object))[0],
-        slice=np.array(base[by][:] if by else [None] * len(base), dtype=object),
+        group=pd.factorize(np.array(list(each_value(base, 'group')), dtype=object))[0],
+        slice=np.array(list(each_value(base, by)) if by else [None] * len(base), dtype=object),
         ballots=_signed_ballots(base, votes),
         weight=inclusion_weights(base),
         votes=votes_of(base, votes),
@@ -314,7 +317,7 @@ TRIVIAL = [*BASELINES, 'judge', 'label']  # models that have not seen the votes
 def _label_deltas(base: Dataset, votes: Votes, keep: np.ndarray) -> np.ndarray | None:
     "(pairs,): of the labels, where they are not made from the votes; else None."
     label = number_column(base, 'label')
-    source = np.array([str(name) for name in base['label_source'][:]], dtype=object)
+    source = np.array([str(name) for name in each_value(base, 'label_source')], dtype=object)
     if not label_is_apart(label[keep], source[keep], votes.a[keep], votes.b[keep]):
         return None
     return vote_log_odds(label, 1 - label, 0)

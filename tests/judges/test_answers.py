@@ -1128,12 +1128,7 @@ SPLICED = [
 ]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [(u * 25_000)[:25_000] for u in UNITS] + SPLICED,
-    ids=[repr(u) for u in UNITS] + [repr(s[:12] + "…" + s[-12:]) for s in SPLICED],
-)
-def test_no_text_takes_long_to_read(text):
+def check_seconds(text):
     most = max(1, len(text) / 50_000) * slowness()  # seconds
     texts = [PLAIN[0], ("a b " * 2_500), text]
     read_verdict("A is better", PLAIN)  # what is compiled once belongs to no text
@@ -1144,6 +1139,17 @@ def test_no_text_takes_long_to_read(text):
         read_counts(text, 10, texts)
     with processor_seconds(most):
         quoted(text)
+
+
+@pytest.mark.parametrize("text", SPLICED, ids=lambda text: repr(text[:12] + "…" + text[-12:]))
+def test_no_text_takes_long_to_read(text):
+    check_seconds(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", UNITS, ids=repr)
+def test_no_repetition_takes_long_to_read(unit):
+    check_seconds((unit * 25_000)[:25_000])
 
 
 CORPUS = Path(__file__).with_name("answers.tsv")  # how chat models answer, in columns

@@ -62,7 +62,7 @@ def plain(model, rows, side):
     return np.array(rewards)
 
 
-@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("side", [pytest.param("left", marks=pytest.mark.slow), "right"])
 @pytest.mark.parametrize("kind", DECODERS + ENCODERS)
 def test_rewards_are_those_of_one_text_after_the_other(kind, side, rows):
     model = classifier(kind, side)

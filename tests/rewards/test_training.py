@@ -145,8 +145,16 @@ def test_thirty_steps_are_those_of_trl(kind, dtype, ready, tokenizer, tmp_path):
         assert max(moved) > 1e-3
 
 
+OBJECTIVES_TO_CUT = ["margin", "votes"]
+MORE_OBJECTIVES_TO_CUT = ["bt", "signed_margin", "posterior", "smoothing"]
+
+
 @pytest.mark.parametrize(
-    "objective", ["bt", "margin", "signed_margin", "votes", "posterior", "smoothing"]
+    "objective",
+    [
+        *OBJECTIVES_TO_CUT,
+        *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_OBJECTIVES_TO_CUT),
+    ],
 )
 def test_the_cut_makes_no_difference(objective, ready, tokenizer, tmp_path):
     "Budgets, accumulation, sharing, and which response is called A."

@@ -331,6 +331,7 @@ def test_a_full_model_begun_with_other_settings_begins_anew(data, monkeypatch, o
     ]
 
 
+@pytest.mark.slow(seconds=20)
 def test_a_failed_arm_stops_or_lets_the_others_finish(data):
     text = PROBE + '[[ways]]\nname = "lost"\nmodel = "recorded:nowhere.parquet"\n'
     with pytest.raises(study.StudyError, match=r"votes lost: .*No such file here"):
