@@ -21,7 +21,7 @@ __all__ = [
 
 # %% ../../nbs/cli/02_comparisons.ipynb #imports
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -245,21 +245,26 @@ def _parse_traits(flags: list[str]) -> dict[str, list[str]]:
     return wanted
 
 
+def _values_named(text: str, known: Collection[str]) -> list[str]:
+    "The values that a flag names: a known one, which may contain commas, or several."
+    if text in known:
+        return [text]
+    return [part.strip() for part in text.split(',') if part.strip()] or [text]
+
+
 def restrict_voters(
     ds: 'Dataset',  # comparisons with ballots
     where: list[str] | None,  # of --where
 ) -> 'Dataset':  # the same rows
     "Comparisons with the votes of those people who fit all of the flags."
-    from plurality_nb.votes.audience import restrict_votes, traits_of
+    from plurality_nb.votes.audience import known_voters, restrict_votes
 
     wanted = _parse_traits(where or [])
     if not wanted:
         return ds
-    known = traits_of(ds)
-    values = {}
-    for trait, texts in wanted.items():
-        whole = known.get(trait, ())
-        values[trait] = [
-            v for text in texts for v in ([text] if text in whole else text.split(','))
-        ]
+    known = known_voters(ds)
+    values = {
+        trait: [value for text in texts for value in _values_named(text, known.get(trait, ()))]
+        for trait, texts in wanted.items()
+    }
     return restrict_votes(ds, values)

@@ -89,13 +89,16 @@ def _check_selected(out: Path, as_sheet: bool, inputs: list, overwrite: bool) ->
         check_save(out, inputs, overwrite)
 
 
-def _add_sheets(ds: 'Dataset', sheets: list[Path], data: str, repeats: str) -> 'Dataset':
+def _add_sheets(
+    ds: 'Dataset', sheets: list[Path], data: str, repeats: str, people: str | None
+) -> 'Dataset':
     "Adds people's votes to their pairs."
     from plurality_nb.data.loading import load_comparisons
     from plurality_nb.votes.selection import add_people
 
     for sheet in sheets:
-        ds, lost, repeated = add_people(ds, load_comparisons(sheet, repeats=repeats), repeats)
+        voted = load_comparisons(sheet, repeats=repeats, people=people)
+        ds, lost, repeated = add_people(ds, voted, repeats)
         if lost:
             show_message(
                 f'warning: {lost} pairs of {sheet} are not in {Path(data).name}; '
@@ -150,7 +153,8 @@ def select_command(
     keep_inputs(out, [data, loading.people, *sheets])
     _check_selected(out, as_sheet, [data, *sheets], overwrite)
     ds, _ = load_foreign(data, loading, out, seed)
-    ds = restrict_voters(_add_sheets(ds, sheets, data, loading.repeats or 'last'), where)
+    ds = _add_sheets(ds, sheets, data, loading.repeats or 'last', loading.people)
+    ds = restrict_voters(ds, where)
     if number is not None:
         ds = select_pairs(ds, number, by, voted, seed, uniform)
         if len(ds) < number:

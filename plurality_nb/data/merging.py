@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     'REPEATS',
+    'is_superseded',
     'count_once',
     'merge_rows',
     'PairCodes',
@@ -85,18 +86,23 @@ def _source_rank(source: str | None) -> tuple:
 
 
 # %% ../../nbs/data/19_merging.ipynb #merge-labels
-def _is_superseded(row: dict, kept: set[int], repeats: str) -> bool:
-    "Whether a row's label is that of a ballot that does not count; `kept`: those that do, by id."
+def is_superseded(
+    row: Mapping,  # of the contract
+    kept: Iterable[Mapping],  # the ballots that count, the row's own among them as they are
+    repeats: str = 'last',  # one of `REPEATS`, as for `count_once`
+) -> bool:
+    "Whether a row's label is one person's judgement by a ballot that does not count."
     # What counts in the row, as if it had been merged before: merging in steps is merging at once.
     cast = count_once(row['ballots'] or [], repeats)
     is_of_ballot = len(cast) == 1 and row['label'] == binary_label(cast[0]['vote'])
-    return is_of_ballot and row['label_source'] in _FROM_ONE_PERSON and id(cast[0]) not in kept
+    if not is_of_ballot or row['label_source'] not in _FROM_ONE_PERSON:
+        return False
+    return not any(ballot is cast[0] for ballot in kept)
 
 
 def _merge_labels(rows: list[dict], ballots: list[dict], repeats: str) -> _Label:
     "The label that all rows agree on, but for those whose ballots are not among those that count."
-    kept = {id(ballot) for ballot in ballots}
-    rows = [row for row in rows if not _is_superseded(row, kept, repeats)]
+    rows = [row for row in rows if not is_superseded(row, ballots, repeats)]
     labelled = [row for row in rows if row['label'] is not None]
     values = {row['label'] for row in labelled}
     had_conflict = any(row['label'] is None and row['label_source'] == _CONFLICTING for row in rows)
@@ -173,7 +179,9 @@ def count_once(
 
 # %% ../../nbs/data/19_merging.ipynb #merge-rows
 def _ballot_key(ballot: dict) -> str:
-    return json.dumps(ballot, sort_keys=True)
+    "Sorts ballots by person; one person's stay in the order in which they were cast."
+    is_named = ballot['annotator'] is not None
+    return json.dumps(dict(annotator=ballot['annotator']) if is_named else ballot, sort_keys=True)
 
 
 def _votes_once(votes: dict, cast: list[dict], kept: list[dict]) -> dict:

@@ -119,7 +119,8 @@ class VoterKinds:
             (judges if is_judge else people).append(ballot)
             if ballot.get('vote'):
                 (self.moved if is_judge else self.people)[name] += 1
-        return _move_votes(row, people, judges) if judges else row
+        moved = _move_votes(row, people, judges) if judges else row
+        return _as_judged(moved) if self.all_judges else moved  # votes beyond the ballots as well
 
     def finish(self) -> list[str]:
         "What was assumed; raises where it has to be said."
@@ -214,12 +215,13 @@ def _move_votes(row: dict, people: list[Mapping], judges: list[Mapping]) -> dict
 
 
 def _as_judged(row: dict) -> dict:
-    "A row without ballots whose counts and label are judges'."
+    "A row whose counts and label are judges'."
     judged = dict(row)
     for outcome in OUTCOMES:
         count = judged.pop(f'human_{outcome}', None)
         if count is not None:
             judged[f'judge_{outcome}'] = _sum_of(row.get(f'judge_{outcome}'), count)
-    if row.get('label_source') in (None, 'annotator') and {'label', 'chosen'} & row.keys():
+    has_label = row.get('label') is not None or row.get('chosen') is not None
+    if has_label and row.get('label_source') in (None, 'annotator'):
         judged['label_source'] = 'judge'
     return judged

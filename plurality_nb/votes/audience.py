@@ -5,6 +5,7 @@
 # %% auto #0
 __all__ = [
     'traits_of',
+    'known_voters',
     'restrict_votes',
     'split_votes',
     'VotesByTrait',
@@ -52,6 +53,16 @@ def traits_of(
     return counts
 
 
+# %% ../../nbs/votes/01_audience.ipynb #known-voters
+def known_voters(
+    ds: Dataset,  # comparisons
+) -> dict[str, set[str]]:  # trait to its values, and `annotator` to the names
+    "All that votes can be restricted to."
+    known = {trait: set(values) for trait, values in traits_of(ds).items()}
+    names = {ballot['annotator'] for ballot in _ballots_cast(ds)} - {None}
+    return known | (dict(annotator=names) if names else {})
+
+
 # %% ../../nbs/votes/01_audience.ipynb #restricted-row
 _LABEL_OF_VOTE = dict(a=1, b=0, tie=0.5)
 _LABELS_OF_PEOPLE = ('annotator', 'majority', 'drawn')  # what comes from the votes themselves
@@ -83,14 +94,30 @@ def _restricted_row(row: dict, kept: list[Mapping]) -> dict:
 
 
 # %% ../../nbs/votes/01_audience.ipynb #keep-ballots
-def _keep_ballots(ds: Dataset, is_kept: Callable[[int, int, Mapping], bool]) -> Dataset:
+def _row_without(row: dict, kept: list[Mapping]) -> dict:
+    "A row without the ballots that are not kept; votes that no ballot tells of stay."
+    cast = row['ballots'] or []
+    if len(kept) == len(cast):
+        return row
+    restricted = _restricted_row(row, kept)
+    left = Counter(ballot['vote'] for ballot in kept)
+    left.subtract(ballot['vote'] for ballot in cast)
+    counts = {f'human_{o}': (row[f'human_{o}'] or 0) + left[o] for o in OUTCOMES}
+    return restricted | (counts if any(counts.values()) else {})
+
+
+def _keep_ballots(
+    ds: Dataset,
+    is_kept: Callable[[int, int, Mapping], bool],
+    restrict: Callable[[dict, list[Mapping]], dict],
+) -> Dataset:
     "The same rows with those ballots that are kept, by row, number in the row, and ballot."
     spool, first = Spool(column_types(ds.data.schema)), 0
     for table in batches(ds, size=_BATCH_ROWS):
         rows = table.to_pylist()
         for number, row in enumerate(rows, first):
             ballots = enumerate(row['ballots'] or [])
-            rows[number - first] = _restricted_row(
+            rows[number - first] = restrict(
                 row, [ballot for place, ballot in ballots if is_kept(number, place, ballot)]
             )
         first += len(rows)
@@ -106,18 +133,15 @@ def _unknown_trait_error(argument: str, want: str, traits: Mapping, trait: str) 
     return ContractError(argument, f'{want} that the ballots have: {sorted(traits)}', repr(trait))
 
 
-def _check_wanted(wanted: Mapping[str, set[str]], traits: Mapping[str, Counter]) -> None:
-    "Stop at a trait that no ballot has, or at a trait none of whose wanted values occurs."
+def _check_wanted(wanted: Mapping[str, set[str]], known: Mapping[str, set[str]]) -> None:
+    "Stop at a trait that no ballot has, or at a value that no ballot has."
     for trait, values in wanted.items():
-        if trait == 'annotator':
-            continue
-        if trait not in traits:
-            raise _unknown_trait_error('where', 'traits', traits, trait)
-        if not values & traits[trait].keys():
-            known_values = sorted(traits[trait])[:20]
-            raise ContractError(
-                'where', f'a value of {trait!r}: {known_values}', f'{sorted(values)}'
-            )
+        if trait not in known:
+            raise _unknown_trait_error('where', 'traits', known, trait)
+        unknown = sorted(values - known[trait])
+        if unknown:
+            known_values = sorted(known[trait])[:20]
+            raise ContractError('where', f'values of {trait!r}: {known_values}', f'{unknown}')
 
 
 def restrict_votes(
@@ -129,8 +153,8 @@ def restrict_votes(
         trait: {str(value) for value in ([values] if isinstance(values, str) else values)}
         for trait, values in where.items()
     }
-    _check_wanted(wanted, traits_of(ds))
-    return _keep_ballots(ds, lambda row, number, ballot: _belongs(ballot, wanted))
+    _check_wanted(wanted, known_voters(ds))
+    return _keep_ballots(ds, lambda row, number, ballot: _belongs(ballot, wanted), _restricted_row)
 
 
 # %% ../../nbs/votes/01_audience.ipynb #split-votes
@@ -203,4 +227,6 @@ def leave_out_people(
     names: Set[str],  # of people, as `votes_by_trait` has them
 ) -> Dataset:  # the same rows; people's votes are null where nobody is left
     "Comparisons without the votes of some people, with or without names."
-    return _keep_ballots(ds, lambda row, number, ballot: _name_of(row, number, ballot) not in names)
+    return _keep_ballots(
+        ds, lambda row, number, ballot: _name_of(row, number, ballot) not in names, _row_without
+    )

@@ -34,7 +34,8 @@ from datasets import Dataset
 from plurality_nb.data.arrow import batches, each_value, take
 from plurality_nb.data.build import number_column, with_columns
 from plurality_nb.data.formats import escape_formula
-from plurality_nb.data.merging import count_once
+from plurality_nb.data.judgements import binary_label
+from plurality_nb.data.merging import count_once, is_superseded
 from plurality_nb.data.orientation import turn_ballots
 from plurality_nb.data.outputs import refuse_foreign, replacing
 from plurality_nb.data.schema import OUTCOMES
@@ -331,10 +332,20 @@ def _votes_oriented(row: Mapping, response_a: str) -> tuple[list[int], list[dict
     return counts, turn_ballots([row['ballots']])[0]
 
 
+def _label_as_vote(row: Mapping) -> Mapping:
+    "A row whose label counts as a vote, where it is one person's judgement and the row has no other."
+    is_judgement = row['label'] is not None and row['label_source'] in (None, 'annotator')
+    if row['human_a'] is not None or not is_judgement:
+        return row
+    counts = {f'human_{o}': int(row['label'] == binary_label(o)) for o in OUTCOMES}
+    return {**row, **counts}
+
+
 def _voted_rows(voted: Dataset) -> dict[str, Mapping]:
     "The rows with people's votes, by pair."
-    columns = ['pair_id', 'response_a', 'ballots', *(f'human_{outcome}' for outcome in OUTCOMES)]
-    rows = voted.select_columns(columns)
+    human = [f'human_{outcome}' for outcome in OUTCOMES]
+    columns = ['pair_id', 'response_a', 'ballots', 'label', 'label_source', *human]
+    rows = map(_label_as_vote, voted.select_columns(columns))
     return {row['pair_id']: row for row in rows if row['human_a'] is not None}
 
 
@@ -345,12 +356,16 @@ def _counts_of(ballots: Sequence[Mapping]) -> np.ndarray:
 
 
 def _joined_inclusion(ds: Dataset, voted: Dataset) -> np.ndarray:
-    "The probabilities of both; 1 where people had voted on a pair that was not selected."
+    """The probabilities of both.
+
+    A pair that people had voted on before is among the voted ones whether it was drawn again or
+    not: it keeps its own probability, 1 if it was not selected."""
     new = dict(zip(voted['pair_id'][:], number_column(voted, 'inclusion')))
+    had_votes = ~np.isnan(votes_of(ds).a)
     earlier = 1 / inclusion_weights(ds)
-    earlier[np.isnan(earlier) & ~np.isnan(votes_of(ds).a)] = 1
+    earlier[np.isnan(earlier) & had_votes] = 1
     inclusion = np.array([new.get(pair, np.nan) for pair in ds['pair_id'][:]], dtype=float)
-    return np.where(np.isnan(inclusion), earlier, inclusion)
+    return np.where(np.isnan(inclusion) | had_votes, earlier, inclusion)
 
 
 # %% ../../nbs/votes/05_selection.ipynb #add-people-to-pairs
@@ -366,6 +381,7 @@ def add_people(
         raise ContractError('voted', want, 'none', 'Fill in `vote` in the sheet')
     votes = np.stack(votes_of(ds), 1)
     ballots = ds['ballots'][:]
+    labels, sources = ds['label'][:], ds['label_source'][:]
     repeated = 0
     for i, (pair_id, response_a) in enumerate(
         zip(each_value(ds, 'pair_id'), each_value(ds, 'response_a'))
@@ -375,6 +391,9 @@ def add_people(
         new_counts, new_ballots = _votes_oriented(new[pair_id], response_a)
         cast = [*(ballots[i] or []), *(new_ballots or [])]
         kept = count_once(cast, repeats)
+        before = dict(ballots=ballots[i], label=labels[i], label_source=sources[i])
+        if is_superseded(before, kept, repeats):
+            labels[i] = sources[i] = None
         dropped = _counts_of(cast) - _counts_of(kept)
         repeated += int(dropped.sum())
         votes[i] = np.nan_to_num(votes[i]) + new_counts - dropped
@@ -383,4 +402,5 @@ def add_people(
     if 'inclusion' in voted.column_names:
         columns['inclusion'] = _joined_inclusion(ds, voted)
     unmatched = len(new.keys() - set(ds['pair_id'][:]))
-    return PeopleAdded(with_columns(ds, ballots=ballots, **columns), unmatched, repeated)
+    columns |= dict(ballots=ballots, label=labels, label_source=sources)
+    return PeopleAdded(with_columns(ds, **columns), unmatched, repeated)

@@ -60,3 +60,16 @@ def test_a_label_that_is_no_ballot_stays(tmp_path):
     ds, account = read_comparisons(tmp_path / "x.csv")
     better = ds["response_a"][0] if ds["label"][0] == 1 else ds["response_b"][0]
     assert better == "A stone" and account["repeats"]["votes"] == 1
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["tie", "A", "B"])))
+def test_what_was_kept_stays_in_its_order(order):
+    "Two people vote three times each; kept together, the last and the first are known later."
+    cast = votes(*((name, vote) for vote in order for name in ("zoe", "ann")))
+    kept = load_comparisons(cast, repeats="all")
+    assert len(kept["ballots"][0]) == 6
+    for repeats in ("last", "first", "agreed"):
+        at_once = load_comparisons(cast, repeats=repeats)
+        later = load_comparisons(list(kept), repeats=repeats)
+        assert counts(later) == counts(at_once)
+        assert later["ballots"][:] == at_once["ballots"][:]
