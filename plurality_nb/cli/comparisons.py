@@ -182,9 +182,9 @@ def load_foreign(
 # %% ../../nbs/cli/02_comparisons.ipynb #stage-options
 @dataclass(kw_only=True)
 class StageOptions(SourceOptions):
-    "How DATA is read where an earlier command wrote it: as it is, without merging."
+    "How DATA is read by a stage: what an earlier command wrote, as it is."
 
-    merge: bool = False
+    merge: bool | None = None  # None: unless an earlier command wrote DATA, which has done so
 
 
 # %% ../../nbs/cli/02_comparisons.ipynb #load-stage
@@ -193,9 +193,12 @@ def load_stage(
     source: StageOptions | None = None,  # None: no option was given
     seed: int = 0,
 ) -> 'Dataset':
-    "Reads comparisons as they are, unless the options say otherwise."
+    "Reads comparisons, those of an earlier command as they are, unless the options say otherwise."
+    from plurality_nb.data.saving import is_our_file
+
     source = source or StageOptions()
-    return load_data(data, source, merge=source.merge, seed=seed)[0]
+    merge = not is_our_file(data) if source.merge is None else source.merge
+    return load_data(data, source, merge=merge, seed=seed)[0]
 
 
 # %% ../../nbs/cli/02_comparisons.ipynb #keep-inputs

@@ -41,10 +41,9 @@ def _load_file(
     data: str, source: ExploreSourceOptions, where: list[str] | None, seed: int
 ) -> 'Dataset':
     "Comparisons from one file; what an earlier command wrote is not merged again."
-    from plurality_nb.data.saving import read_settings
+    from plurality_nb.data.saving import is_our_file
 
-    is_our_own = Path(data).is_file() and bool(read_settings(data))
-    ds, _ = load_data(data, source, not source.strict, merge=not is_our_own, seed=seed)
+    ds, _ = load_data(data, source, not source.strict, merge=not is_our_file(data), seed=seed)
     return restrict_voters(ds, where)
 
 

@@ -351,7 +351,8 @@ def _invalid_rows_error(invalid: _InvalidRows, n_rows: int, where: str) -> Contr
         'rows',
         f'a comparison in each of {n_rows} rows',
         f'{n_invalid} invalid {rows}:{listed}\n',
-        'Fix them, or load leniently (`strict=False`, `--lenient`) to set them aside',
+        'Fix them, or load leniently (`strict=False`, `--lenient`) to set them aside; '
+        'where a command has no `--lenient`, first by `plurality convert`',
         where=where,
     )
 

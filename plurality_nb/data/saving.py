@@ -8,6 +8,7 @@ __all__ = [
     'file_kind',
     'file_hash',
     'read_settings',
+    'is_our_file',
     'note_types',
     'check_save',
     'save_comparisons',
@@ -115,6 +116,14 @@ def read_settings(
     "How the columns of a file were made."
     settings = _read_note(path).get('settings', {})
     return settings if isinstance(settings, dict) else {}
+
+
+# %% ../../nbs/data/10_saving.ipynb #is-our-file
+def is_our_file(
+    path: str | Path,  # a file, or the name of something else
+) -> bool:
+    "Whether `save_comparisons` wrote a file, as the note next to it says."
+    return Path(path).is_file() and bool(_read_note(path))
 
 
 # %% ../../nbs/data/10_saving.ipynb #note-types

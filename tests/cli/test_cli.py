@@ -193,7 +193,7 @@ def test_inspect_restricts_and_splits_votes(run, tmp_path):
     assert out.rstrip().splitlines()[-1].split()[:3] in (["IT", "6.0", "6.0"], ["NO", "6.0", "6.0"])
     code, out, err = run("inspect", "p.jsonl", "--where", "age=7")
     assert code == 1
-    assert "want traits that the ballots have: ['country'], got 'age'" in err
+    assert "want traits that the ballots have: ['annotator', 'country'], got 'age'" in err
     (tmp_path / "j.jsonl").write_text(
         (tmp_path / "p.jsonl").read_text().replace("NO", "Norway, north")
     )

@@ -179,10 +179,41 @@ def test_training_takes_maps_and_limits(run):
     assert "pairs                20" in out
 
 
-def test_stages_do_not_merge_unless_asked(run):
+def votes_a_row(pairs):
+    "Five people vote on each of some pairs, a row a vote."
+    return [
+        dict(prompt=f"Tea, {i}?", response_a="Yes", response_b="No", annotator=f"p{k}", vote=vote)
+        for i in range(pairs)
+        for k, vote in enumerate(["A", "A", "B", "B", "tie"])
+    ]
+
+
+@pytest.mark.parametrize("option, rows", [("", 2), ("--merge", 2), ("--no-merge", 10)])
+@pytest.mark.parametrize("command", ["draw-labels", "margin --kind decisiveness"])
+def test_a_stage_merges_the_rows_of_a_foreign_file(run, command, option, rows):
+    Path("long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in votes_a_row(2)))
+    reading = f"--votes human --annotators-are people {option} --out o.parquet"
+    code, _, err = run(*command.split(), "long.jsonl", *reading.split())
+    assert code == 0, err
+    made = load_comparisons("o.parquet", merge=False)
+    assert len(made) == rows
+    if rows == 2:
+        assert [made[f"human_{o}"][:] for o in ("a", "b", "tie")] == [[2, 2], [2, 2], [1, 1]]
+
+
+def test_so_does_training(run):
+    Path("long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in votes_a_row(20)))
+    train = "train long.jsonl --objective votes --votes human --annotators-are people --out model"
+    code, out, err = run(*train.split())
+    assert code == 0, err
+    assert "pairs                20" in out
+
+
+def test_a_stage_leaves_what_an_earlier_one_wrote_as_it_is(run):
     row = dict(prompt="Tea?", response_a="Yes", response_b="No", human_a=2, human_b=1)
     Path("twice.jsonl").write_text(f"{json.dumps(row)}\n" * 2)
-    for option, n in [("", 2), ("--merge", 1)]:
-        command = f"draw-labels twice.jsonl --votes human --out o.parquet {option}"
+    assert run(*"convert twice.jsonl --no-merge --out ours.jsonl".split())[0] == 0
+    for option, rows in [("", 2), ("--merge", 1)]:
+        command = f"draw-labels ours.jsonl --votes human --out o.parquet {option}"
         assert run(*command.split())[0] == 0
-        assert len(load_comparisons("o.parquet", merge=False)) == n
+        assert len(load_comparisons("o.parquet", merge=False)) == rows
