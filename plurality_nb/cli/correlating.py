@@ -60,13 +60,16 @@ def scored_names(
 
 # %% ../../nbs/cli/10_correlating.ipynb #load-scored-files
 def load_scored(
-    files: list[Path],  # that `plurality score` wrote
+    files: list[Path],  # that `plurality score` wrote, or others with rewards
 ) -> 'dict[str, Dataset]':  # name of a model, as in `scored_names`, to its scored comparisons
-    "Scored comparisons by the models' names."
+    "Scored comparisons by the models' names; the rows of a pair are merged in a foreign file."
     from plurality_nb.data.loading import load_comparisons
+    from plurality_nb.data.saving import is_our_file
 
-    names = scored_names(files)
-    return {name: load_comparisons(file, merge=False) for name, file in zip(names, files)}
+    return {
+        name: load_comparisons(file, merge=not is_our_file(file))
+        for name, file in zip(scored_names(files), files)
+    }
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #slice-by

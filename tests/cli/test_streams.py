@@ -217,3 +217,12 @@ def test_a_stage_leaves_what_an_earlier_one_wrote_as_it_is(run):
         command = f"draw-labels ours.jsonl --votes human --out o.parquet {option}"
         assert run(*command.split())[0] == 0
         assert len(load_comparisons("o.parquet", merge=False)) == rows
+
+
+def test_so_do_statistics_of_rewards_that_somebody_else_gave(run):
+    rows = [row | dict(reward_a=0.3, reward_b=0.1) for row in votes_a_row(6)]
+    Path("long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, out, err = run(*"correlate long.jsonl --n-boot 20 --json".split())
+    assert code == 0, err
+    overall = json.loads(out)["correlation"][0]
+    assert (overall["n"], overall["groups"]) == (6, 6)
