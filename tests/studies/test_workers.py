@@ -179,7 +179,7 @@ def test_workers_need_ray_and_a_number(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     code, _, err = run("score pairs.parquet --model reward --workers 2 --out none.parquet")
     assert code == 1
-    assert "Install plurality_nb[ray], or leave --workers and --ray out" in err
+    assert "pip install '.[ray]' in the clone, or leave --workers and --ray out" in err
 
 
 @pytest.mark.parametrize(
