@@ -78,7 +78,7 @@ _VotesFromOption = Annotated[
 ]
 
 
-# %% ../../nbs/cli/07_selecting.ipynb #add-sheets
+# %% ../../nbs/cli/07_selecting.ipynb #check-selected
 def _check_selected(out: Path, as_sheet: bool, inputs: list, overwrite: bool) -> None:
     from plurality_nb.data.saving import check_save
     from plurality_nb.votes.selection import check_sheet
@@ -89,8 +89,9 @@ def _check_selected(out: Path, as_sheet: bool, inputs: list, overwrite: bool) ->
         check_save(out, inputs, overwrite)
 
 
+# %% ../../nbs/cli/07_selecting.ipynb #add-sheets
 def _add_sheets(
-    ds: 'Dataset', sheets: list[Path], data: str, repeats: str, people: str | None
+    ds: 'Dataset', sheets: list[Path], data: str, repeats: str, people: Path | None
 ) -> 'Dataset':
     "Adds people's votes to their pairs."
     from plurality_nb.data.loading import load_comparisons
@@ -112,6 +113,7 @@ def _add_sheets(
     return ds
 
 
+# %% ../../nbs/cli/07_selecting.ipynb #write-sheet
 def _write_sheet(ds: 'Dataset', out: Path, seed: int, overwrite: bool) -> None:
     from plurality_nb.votes.selection import write_sheet
 
