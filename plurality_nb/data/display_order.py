@@ -25,6 +25,7 @@ from plurality_nb.data.vote_words import (
     VoteWords,
     as_vote_number,
     column_names,
+    is_no_vote,
     vote_table,
 )
 from plurality_nb.errors import ContractError
@@ -36,11 +37,19 @@ def joined_rows(
 ) -> dict[str, Any]:  # every column of theirs to its first value that is not blank
     "Rows as one, to see all columns where a row may lack some."
     joined: dict[str, Any] = {}
+    filled: set[str] = set()
     for row in rows:
         if isinstance(row, Mapping):
             for column, value in row.items():
-                if joined.get(column) in (None, ''):
+                if column in filled:
+                    continue
+                if not is_no_vote(value):
+                    filled.add(column)
                     joined[column] = value
+                elif joined.get(column) in (None, '') and value is not None:
+                    joined[column] = value
+                else:
+                    joined.setdefault(column, value)
     return joined
 
 

@@ -69,6 +69,7 @@ from plurality_nb.data.vote_columns import (
     complete_vote_columns,
     discarded_votes,
     label_note,
+    late_order_check,
     recognise_votes,
     signed_choice,
     signing_column,
@@ -77,10 +78,15 @@ from plurality_nb.data.vote_columns import (
     vote_options,
     vote_reader,
 )
-from plurality_nb.data.vote_words import as_vote_number, check_vote_words, resembles_model
-from plurality_nb.data.voters import Counting, VoterColumn, VoterKinds, voter_column
 
 # %% ../../nbs/data/20_loading.ipynb #imports-texts
+from plurality_nb.data.vote_words import (
+    as_vote_number,
+    check_vote_words,
+    is_no_vote,
+    resembles_model,
+)
+from plurality_nb.data.voters import Counting, VoterColumn, VoterKinds, voter_column
 from plurality_nb.data.whole_sides import (
     beside_prompt,
     echo_note,
@@ -105,7 +111,7 @@ class _RecognisedRows(NamedTuple):
     spelled: Mapping  # a source's column to the known one of which it is another spelling
     convert: Callable  # a row under the format's names to comparisons
     kinds: VoterKinds
-    seen: Collection[str]  # columns of the first rows, under the format's names
+    late: '_LateColumns'  # columns without a value in the first rows
     said: Sequence[str] = ()  # which votes are not used, and how unclear ones are read
     json_texts: Sequence[str] = ()  # columns of conversations as JSON
 
@@ -270,6 +276,66 @@ def _check_label_scale(name: str, head: list, columns: Mapping) -> None:
     )
 
 
+# %% ../../nbs/data/20_loading.ipynb #check-people
+_JUDGES_FORMATS = ('alpaca_eval', 'ultrafeedback', 'ultrafeedback_binarized')
+
+
+def _check_people(name: str, columns: Mapping, counting: Counting) -> None:
+    "Refuses to call the language models people whose judgements a format has."
+    if counting.annotators_are != 'people' or name not in _JUDGES_FORMATS:
+        return
+    hint = 'Leave it out'
+    if name == 'alpaca_eval':
+        texts = dict(prompt='instruction', response_a='output_1', response_b='output_2')
+        own = {**texts, 'vote': 'preference'}
+        options = vote_options('votes_long', {c: columns.get(o, o) for c, o in own.items()})
+        hint = (
+            f'If people voted: {options} --vote-words 1=a,2=b,0=tie --annotators-are people, '
+            'and annotator=COLUMN in --map if there is one'
+        )
+    raise ContractError(
+        'annotators_are',
+        f"judges or nothing, since `{name}` has language models' judgements",
+        "'people'",
+        hint,
+    )
+
+
+# %% ../../nbs/data/20_loading.ipynb #check-read
+def _vote_option(known: Mapping, columns: Mapping) -> str:
+    "What reads the only column of votes or labels as words; empty where there is none."
+    votes = vote_like_columns(known).votes
+    if len(votes) != 1 or any(name in known for name in _COUNT_COLUMNS):
+        return ''
+    kept = {n: c for n, c in columns.items() if n not in ('label', 'raters')}
+    return vote_options('votes_long', {**kept, 'vote': columns.get(votes[0], votes[0])})
+
+
+def _check_read(
+    name: str, known: Mapping, columns: Mapping, given: Collection[str], counting: Counting
+) -> None:
+    "Refuses what a user says of votes to a format that does not read it; `given`: mapped columns."
+    option = _vote_option(known, columns) if name == 'comparisons' else ''
+    said = {
+        'vote_words': bool(counting.vote_words) and name not in VOTE_FORMATS,
+        'shown_turned': 'shown_turned' in given and name not in VOTE_FORMATS,
+        'raters': 'raters' in given and name != 'votes_wide',
+    }
+    for what, is_unread in said.items():
+        if is_unread:
+            readers = 'votes_wide' if what == 'raters' else 'votes_long or votes_wide'
+            hint = f'To have it read: {option}' if option and what != 'raters' else _UNREAD[what]
+            raise ContractError(what, f'a table read by format {readers}', f'format {name}', hint)
+
+
+_UNREAD = dict(
+    vote_words="Leave it out: the format's own words are read as they are documented",
+    shown_turned='Leave it out, and exchange the two sides of the judgement in every row that '
+    'showed B first, where it names a place',
+    raters='Leave it out, or give --format votes_wide',
+)
+
+
 # %% ../../nbs/data/20_loading.ipynb #check-unclear
 def _check_unclear(name: str, head: list, columns: Mapping, counting: Counting | None) -> None:
     "Refuses labels and verdicts that may mean several things; no `counting`: the format is given."
@@ -279,6 +345,19 @@ def _check_unclear(name: str, head: list, columns: Mapping, counting: Counting |
 
 
 # %% ../../nbs/data/20_loading.ipynb #said-of-votes
+def _said_of_columns(
+    opened: Opened, known: Mapping, name: str, head: list, columns: Mapping
+) -> list[str]:
+    "Which columns look like votes and are not used."
+    said = [
+        _said_of_unused(opened, known, name, head, columns),
+        unused_ratings(known, name, head, columns),
+        unused_weights(known, name, head),
+        lost_ties(known, name, head),
+    ]
+    return [sentence for sentence in said if sentence]
+
+
 def _said_of_votes(
     opened: Opened,
     known: Mapping,
@@ -288,12 +367,9 @@ def _said_of_votes(
     counting: Counting,
 ) -> list[str]:
     "Which columns look like votes and are not used, and how unclear votes are read."
-    said = [
-        _said_of_unused(opened, known, name, head, columns),
-        unused_ratings(known, name, head, columns),
-        unused_weights(known, name, head),
-        lost_ties(known, name, head),
-    ]
+    said = _said_of_columns(opened, known, name, head, columns)
+    if name not in VOTE_FORMATS and 'shown_turned' in known and not _is_ours(known):
+        said.append('`shown_turned`: is read beside words for votes alone, and not used here')
     if name in (*VOTE_FORMATS, 'comparisons') and not _is_ours(known):
         said += vote_assumptions(name, head, columns, check_vote_words(counting.vote_words))
     said += _said_of_labels(opened, known, name, head, columns)
@@ -332,6 +408,19 @@ def _said_of_labels(
     return label_note(column, [known.get('label'), *vote_cells(head, [column])], remedy)
 
 
+# %% ../../nbs/data/20_loading.ipynb #row-reader
+def _row_reader(
+    name: str, head: list, columns: Mapping, counting: Counting, late: '_LateColumns'
+) -> Callable:
+    "What converts a row; `late` is told of words whose meaning an order of display would change."
+    if name not in VOTE_FORMATS:
+        return FORMATS[name].convert
+    words = check_vote_words(counting.vote_words)
+    convert = vote_reader(name, head, columns, words)
+    late.check_order = late_order_check(name, head, columns, words)
+    return convert
+
+
 # %% ../../nbs/data/20_loading.ipynb #recognise-all
 def _recognise(
     opened: Opened, format: str | None, columns: Mapping, counting: Counting
@@ -351,11 +440,13 @@ def _recognise(
         given = {**columns, **texts}
         is_given = bool(format or opened.format)
         name, columns, looked_at = _vote_columns(looked_at, name, given, is_given)
-        convert = FORMATS[name].convert
+        _check_people(name, columns, counting)
         _check_unclear(name, looked_at, columns, None if is_given else counting)
-        if name in VOTE_FORMATS:
-            words = check_vote_words(counting.vote_words)
-            convert = vote_reader(name, looked_at, columns, words)
+        mapped = {column: path for column, path in columns.items() if column != 'raters'}
+        known = rename_columns(joined_rows(looked_at), mapped)
+        _check_read(name, known, columns, given, counting)
+        late = _LateColumns(known, name, columns, given.get('raters'))
+        convert = _row_reader(name, looked_at, columns, counting, late)
     except ContractError as error:
         error.where = error.where or opened.where
         raise
@@ -363,14 +454,12 @@ def _recognise(
         _log.info('%s: columns read as %s', opened.where, spelled)
     if name not in _GENERAL_FORMATS and not opened.source:
         opened = opened._replace(source=name)
-    mapped = {column: path for column, path in columns.items() if column != 'raters'}
-    known = rename_columns(joined_rows(looked_at), mapped)
     kinds = _kinds_of_voters(opened, voter_column(known, name, columns), counting)
     convert = _naming_voters(convert, known, name)
     said = _said_of_votes(opened, known, name, looked_at, columns, counting)
     rows = itertools.chain(head, rows)
     return _RecognisedRows(
-        opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, known, said
+        opened, rows, name, mapped, _has_cells(first), spelled, convert, kinds, late, said
     )._replace(json_texts=_json_columns_of(looked_at, name, mapped))
 
 
@@ -592,6 +681,47 @@ def _remarks(
     return notes
 
 
+# %% ../../nbs/data/20_loading.ipynb #late-columns
+_LATE_ROWS = 100  # that are looked at from where a column begins
+_MOST_LATE_ROWS = 2000
+
+
+class _LateColumns:
+    "Watches the columns that the first rows lack or have blank, of which nothing is read."
+
+    def __init__(self, known: Mapping, name: str, columns: Mapping, raters: Any) -> None:
+        self.format, self.columns = name, columns
+        self.given = {**columns, 'raters': raters or columns.get('raters')}  # perhaps patterns
+        self.read = {*FEATURES, *columns, *(columns.get('raters') or [])}
+        if name in VOTE_FORMATS:
+            self.read |= {*FORMATS[name].columns, 'annotator', 'shown_turned'} & known.keys()
+        self.seen = set(known)
+        self.blank = {c for c in self.seen - self.read if is_no_vote(known[c])}
+        self.in_head = frozenset(self.blank)
+        self.begun: set[str] = set()  # those that had a value later and are not refused
+        self.rows: list[SourceRow] = []  # some of those with such a value
+        self.left = 0  # rows that are still to be kept
+        self.check_order: Callable[[SourceRow, Collection[str]], None] | None = None
+
+    def __call__(self, row: SourceRow) -> None:
+        "Refuses a row in which votes begin that nothing reads."
+        if not self.seen.issuperset(row):
+            new = row.keys() - self.seen
+            self.seen |= new
+            self.blank |= new - self.read
+        begun = [c for c in self.blank if row.get(c) is not None and not is_no_vote(row[c])]
+        if begun:
+            check_late_columns(row, begun, self.format, self.given, self.in_head)
+            if self.check_order is not None:
+                self.check_order(row, begun)
+            self.blank.difference_update(begun)
+            self.begun.update(begun)
+            self.left = _LATE_ROWS
+        if self.left and len(self.rows) < _MOST_LATE_ROWS:
+            self.left -= 1
+            self.rows.append(row)
+
+
 # %% ../../nbs/data/20_loading.ipynb #row-converter
 class _RowConverter:
     "Converts a source's row to comparisons that say where they come from."
@@ -606,7 +736,7 @@ class _RowConverter:
         self.convert = recognised.convert
         self.kinds = recognised.kinds
         self.name = recognised.format
-        self.seen = set(recognised.seen)
+        self.late = recognised.late
         self.json_texts = recognised.json_texts
         self.remarks = partial(_remarks, self.name, self.columns)
 
@@ -617,9 +747,7 @@ class _RowConverter:
             row = rename_columns(row, self.columns)
         if not self.required <= row.keys():
             raise _no_column_error(self.format.columns, row)
-        if not self.seen.issuperset(row):
-            check_late_columns(row, row.keys() - self.seen, self.name)
-            self.seen.update(row)
+        self.late(row)
         row = _read_texts(row, self.name, self.json_texts, self.notes)
         converted = self.convert(row)
         every = converted if isinstance(converted, list) else [converted]
@@ -846,6 +974,24 @@ def _tell(where: str, notes: Iterable[str]) -> None:
 
 
 # %% ../../nbs/data/20_loading.ipynb #tell-of-votes
+def _said_of_late(recognised: _RecognisedRows) -> list[str]:
+    "Which columns that begin after the first rows look like votes and are not used."
+    late, opened = recognised.late, recognised.opened
+    if not late.begun:
+        return []
+    known = joined_rows(late.rows)
+    said = _said_of_columns(opened, known, late.format, late.rows, late.columns)
+    return [s for s in said if any(f'`{column}`' in s for column in late.begun)]
+
+
+def _said_of_people(recognised: _RecognisedRows) -> list[str]:
+    "Whether a table of annotators has none of those who voted."
+    people, kinds = recognised.opened.people, recognised.kinds
+    if not people or any(name in people for name in (*kinds.people, *kinds.moved)):
+        return []
+    return [f'`people`: none of its {len(people)} annotators is named by a vote: it adds nothing']
+
+
 def _tell_of_votes(recognised: _RecognisedRows) -> list[str]:
     "Logs, and returns, which votes were not used and who was taken for a person or a judge."
     where = recognised.opened.where
@@ -854,7 +1000,8 @@ def _tell_of_votes(recognised: _RecognisedRows) -> list[str]:
     except ContractError as error:
         error.where = where
         raise
-    notes = [note for note in (*recognised.said, *assumed)]
+    notes = [*recognised.said, *_said_of_late(recognised)]
+    notes += [*_said_of_people(recognised), *assumed]
     _tell(where, notes)
     return notes
 

@@ -16,6 +16,7 @@ __all__ = [
     'recognise_votes',
     'complete_vote_columns',
     'check_late_columns',
+    'late_order_check',
     'label_note',
     'vote_assumptions',
     'unread_words',
@@ -34,6 +35,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+from plurality_nb.data.cells import Cell
 from plurality_nb.data.checks import orient
 from plurality_nb.data.display_order import (
     check_places,
@@ -52,6 +54,7 @@ from plurality_nb.data.judgements import (
 )
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.vote_words import (
+    NAMED_SIDES,
     VoteWords,
     as_vote_number,
     column_names,
@@ -108,9 +111,10 @@ def _is_word(value: Any, row: SourceRow) -> bool:
 def _has_words_alone(column: str, row: SourceRow, head: Sequence[Any]) -> bool:
     "Whether a column has votes in words, so that its name alone need not say that it is a vote."
     rows = [each for each in head or [row] if isinstance(each, Mapping)]
-    is_a_number = any(as_vote_number(value) is not None for value in vote_cells(rows, [column]))
-    is_vote = _is_word(row[column], row) and not is_a_number
-    return is_vote and all(_is_a_vote(each.get(column), each) for each in rows)
+    if any(as_vote_number(value) is not None for value in vote_cells(rows, [column])):
+        return False
+    has_words = any(_is_word(each.get(column), each) for each in rows)
+    return has_words and all(_is_a_vote(each.get(column), each) for each in rows)
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #which-raters
@@ -221,17 +225,20 @@ def _is_whole(value: Any) -> bool:
     return number is not None and number >= 0 and number.is_integer()
 
 
+def _is_null(value: Any) -> bool:
+    "Whether a value is blank in a way in which a count may be."
+    return value is None or value != value or (isinstance(value, Cell) and value == '')
+
+
 def _with_bare_ties(counts: dict[str, str], row: SourceRow) -> dict[str, str]:
     "Counts for both sides, with the one column of ties that the table has beside them."
     voters = {name.partition('_')[0] for name in counts}
     has_ties = any(name.endswith('_tie') for name in counts)
     if len(voters) != 1 or has_ties:
         return counts
-    ties = [
-        column
-        for column, value in row.items()
-        if isinstance(column, str) and _BARE_TIES.fullmatch(column) and _is_whole(value)
-    ]
+    named = [c for c in row if isinstance(c, str) and _BARE_TIES.fullmatch(c)]
+    # A column without a number so far may have one in a later row.
+    ties = [c for c in named if _is_whole(row[c])] or [c for c in named if _is_null(row[c])]
     return counts | {f'{voters.pop()}_tie': ties[0]} if len(ties) == 1 else counts
 
 
@@ -334,9 +341,6 @@ def discarded_votes(
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #read-long
-_OPPOSITE = dict(a='b', b='a', tie='tie')
-
-
 def _annotator_name(value: Any) -> str | None:
     "A name without spaces around it; a number that pandas made a float as the number it was."
     if value is None or value != value:
@@ -356,7 +360,7 @@ def _read_long(row: SourceRow, words: VoteWords) -> dict:
     "The vote that a row contains, as a ballot and a label."
     vote = words.vote(row['vote'], row, 'vote')
     if 'shown_turned' in row and vote and is_turned(row, 'shown_turned'):
-        vote = _OPPOSITE[vote]
+        vote = words.vote(row['vote'], row, 'vote', is_turned=True)
     known = _annotator_name(row.get('annotator'))
     traits = _traits(row)
     names = {f'annotator_{trait}' for trait in traits}
@@ -416,9 +420,9 @@ def signing_column(
 def _read_wide(row: SourceRow, words: VoteWords, raters: Sequence[str], are_named: bool) -> dict:
     "The votes of all raters of a row."
     votes = {rater: words.vote(row.get(rater), row, rater) for rater in raters}
+    if 'shown_turned' in row and any(votes.values()) and is_turned(row, 'shown_turned'):
+        votes = {r: words.vote(row.get(r), row, r, is_turned=True) for r in raters}
     cast = {rater: vote for rater, vote in votes.items() if vote}
-    if 'shown_turned' in row and cast and is_turned(row, 'shown_turned'):
-        cast = {rater: _OPPOSITE[vote] for rater, vote in cast.items()}
     ballots = [ballot(vote, rater if are_named else None) for rater, vote in cast.items()]
     return dict(_without(row, [*raters, 'shown_turned']), ballots=ballots)
 
@@ -563,31 +567,57 @@ def complete_vote_columns(
     return complete
 
 
+# %% ../../nbs/data/15b_vote_columns.ipynb #late-votes
+def _late_votes(
+    row: SourceRow, new: Collection[str], format: str, columns: Mapping[str, Any]
+) -> list[str]:
+    "The columns among some of a row that would be read as votes if the first rows had them."
+    values = {column: row[column] for column in row if column in new and column not in FEATURES}
+    alone, beside = vote_like_columns(values), vote_like_columns(row)
+    late: list[str] = list(alone.maybe_raters)
+    for like in (alone, beside):
+        late += [*like.votes, *like.annotators, *like.raters, *like.unnamed]
+        late += [*like.counts.values(), *like.either.values()]
+    if format not in VOTE_FORMATS:
+        late = [c for c in late if c not in beside.annotators]
+        late = [c for c in late if c not in alone.votes or _is_word(row[c], row)]
+    counts = {name: name for name in columns if name in _CONTRACT_VOTES and name in row}
+    late += _with_bare_ties(counts, row).values()
+    given = columns.get('raters') or []
+    for pattern in given.split('+') if isinstance(given, str) else given:
+        late += fnmatch.filter(values, pattern)
+    return [column for column in late if column in values and not is_no_vote(row[column])]
+
+
 # %% ../../nbs/data/15b_vote_columns.ipynb #check-late
 def check_late_columns(
     row: SourceRow,
-    new: Collection[str],  # columns of it that no earlier row has
+    new: Collection[str],  # columns of it of which no earlier row has a value
     format: str,  # that reads it
+    columns: Mapping[str, Any] = {},  # a format's column to the file's, raters as the user named
+    blank: Collection[str] = (),  # those that earlier rows have, without a value
 ) -> None:
-    "Refuses votes in columns that the first rows do not have, since nothing reads them."
+    "Refuses votes in columns without a value in the first rows, since nothing reads them."
     if format not in (*VOTE_FORMATS, 'comparisons'):
         return
-    values = {column: row[column] for column in new if column not in FEATURES}
-    like = vote_like_columns(values)
-    late = [*like.votes, *like.annotators, *like.raters, *like.unnamed, *like.counts.values()]
-    late += [*like.either.values(), *like.maybe_raters]
-    if format not in VOTE_FORMATS:
-        late = [c for c in late if c not in like.annotators]
-        late = [c for c in late if c not in like.votes or _is_word(row[c], row)]
-    late = [column for column in late if row[column] not in (None, '')]
-    if late:
-        raise ContractError(
-            late[0],
-            'all columns of votes in the first rows',
-            'one that begins here',
-            'Move a row that has it to the front, or give every row the same columns',
-            reason=f'`{late[0]}` is not in the first rows',
-        )
+    late = _late_votes(row, new, format, columns)
+    if not late:
+        return
+    column, is_blank = late[0], late[0] in blank
+    hint = 'Move a row that has it to the front, or give every row the same columns'
+    if is_blank:
+        hint = f'Move a row that has it to the front; if it is no vote: --map own_{column}={column}'
+        given = columns.get('raters') or ''
+        raters = given if isinstance(given, str) else '+'.join(given)
+        if raters and _is_word(row[column], row):
+            hint = hint.replace(';', f', or name it: --map raters={raters}+{column};')
+    raise ContractError(
+        column,
+        'all columns of votes in the first rows' + (', with a value' if is_blank else ''),
+        'one that begins here',
+        hint,
+        reason=f'`{column}` is {"blank" if is_blank else "not"} in the first rows',
+    )
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #check-sides
@@ -630,6 +660,26 @@ def _vote_values(
         sources, are_named = _raters_of(joined_rows(head), columns, head)
     values = vote_cells(head, sources)
     return _VoteValues(sources, are_named, [v for v in values if not _is_explained(v, words)])
+
+
+# %% ../../nbs/data/15b_vote_columns.ipynb #late-order
+def late_order_check(
+    format: str,  # `votes_long` or `votes_wide`
+    head: Sequence[Any],  # the file's first rows
+    columns: Mapping,  # of `complete_vote_columns`
+    words: Mapping[str, str | None] = {},  # of `check_vote_words`
+) -> Callable[[SourceRow, Collection[str]], None]:  # of a row and the columns that begin there
+    "Refuses an order of display that begins after the first rows, whose votes name places."
+    values = _vote_values(format, head, columns, words)
+    voted = {str(value): value for value in values.unexplained}.values()
+    texts = {column for sides in NAMED_SIDES for column in sides}
+
+    def check(row: SourceRow, new: Collection[str]) -> None:
+        part = {c: value for c, value in row.items() if c in texts or c in new}
+        if 'shown_turned' not in row:
+            check_places([part], columns, values.columns, voted)
+
+    return check
 
 
 # %% ../../nbs/data/15b_vote_columns.ipynb #label-note

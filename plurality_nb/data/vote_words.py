@@ -26,7 +26,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -116,13 +116,23 @@ def side_of_word(
 
 
 # %% ../../nbs/data/15a_vote_words.ipynb #is-no-vote
+_LONGEST_BLANK = 200  # characters; a longer text is not looked at
+
+
+@lru_cache(maxsize=1000)  # columns repeat a word such as `NA` in all rows
+def _says_nothing(word: str) -> bool:
+    return _plain(word) in vote_table()['words']['none']
+
+
 def is_no_vote(
     word: Any,  # as the file has it
 ) -> bool:
     "Whether a cell says that nobody voted: it is blank, or one of the usual words for that."
     if word is None or word != word:
         return True
-    return isinstance(word, str) and _plain(word) in vote_table()['words']['none']
+    if not isinstance(word, str) or len(word) > _LONGEST_BLANK:
+        return False
+    return not word or _says_nothing(word)
 
 
 # %% ../../nbs/data/15a_vote_words.ipynb #side-in-another-language
@@ -274,6 +284,41 @@ NAMED_SIDES = [
     ),
 ]
 
+# %% ../../nbs/data/15a_vote_words.ipynb #naming-columns
+_TURNED_SIDES = dict(a='b', b='a', tie='tie')
+
+
+def _turned_side(side: str | None, is_turned: bool) -> str | None:
+    return _TURNED_SIDES[side] if side and is_turned else side
+
+
+def _naming_columns(word: Any, row: Mapping) -> dict[str, str]:
+    "The columns of names and texts that contain a word, each with its side."
+    text = str(word).strip()
+    return {
+        column: side
+        for columns in NAMED_SIDES
+        for side, column in zip('ab', columns)
+        if isinstance(row.get(column), str) and row[column].strip() == text
+    }
+
+
+def _check_naming_columns(word: Any, row: Mapping) -> None:
+    "Refuses a name in a turned row that only columns such as `model_left` have."
+    columns = [*_naming_columns(word, row)]
+    if not columns or not all(column.endswith(('_left', '_right')) for column in columns):
+        return
+    stem = columns[0].rpartition('_')[0]
+    sides = f'model_a={stem}_left,model_b={stem}_right'
+    raise ContractError(
+        columns[0],
+        'names of which it is known whether they are of a response or of a place on the screen',
+        f'{str(word)[:40]!r} in a row that showed B first',
+        f'If they are those of `response_a` and `response_b`: --map {sides}; if they are those '
+        'shown left and right: exchange the two in every such row, and map them in the same way',
+        reason=f'`{columns[0]}` where responses were turned',
+    )
+
 
 # %% ../../nbs/data/15a_vote_words.ipynb #vote-words-class
 class VoteWords(NamedTuple):
@@ -286,29 +331,29 @@ class VoteWords(NamedTuple):
         self,
         word: Any,
         row: Mapping,  # with `response_a`, `response_b`, perhaps `model_a`, `model_b`
+        is_turned: bool = False,  # whether the row showed B first
     ) -> set[str]:  # of `a`, `b`, `tie`
         "Everything that a word may mean in its row."
         number = as_vote_number(word)
-        meanings = {self.numbers.get(number) if number is not None else side_of_word(str(word))}
-        text = str(word).strip()
-        for columns in NAMED_SIDES:
-            for side, column in zip('ab', columns):
-                name = row.get(column)
-                if isinstance(name, str) and name.strip() == text:
-                    meanings.add(side)
-        return {meaning for meaning in meanings if meaning}
+        side = self.numbers.get(number) if number is not None else side_of_word(str(word))
+        sides = [_turned_side(side, is_turned), *_naming_columns(word, row).values()]
+        return {meaning for meaning in sides if meaning}
 
     def vote(
         self,
         word: Any,  # as the file has it
         row: Mapping,  # with `response_a`, `response_b`, perhaps `model_a`, `model_b`
         column: str,  # the file's name for it
+        is_turned: bool = False,  # whether the row showed B first
     ) -> str | None:  # `a`, `b`, `tie`; None where nobody voted
         "A word as a vote; raises where it is none, or can be read in two ways."
         text = _word_text(word)
         if text in self.words:
-            return self.words[text]
-        readings = self.readings(word, row) if isinstance(word, str | int | float) else set()
+            return _turned_side(self.words[text], is_turned)
+        is_readable = isinstance(word, str | int | float)
+        readings = self.readings(word, row, is_turned) if is_readable else set()
+        if is_turned and readings:
+            _check_naming_columns(word, row)
         is_blank = is_no_vote(word)
         if is_blank and not (text and readings):
             return None

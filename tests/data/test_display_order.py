@@ -110,3 +110,54 @@ def test_other_columns_do_not_stop_places(other):
 def test_words_of_a_response_need_no_order(word):
     rows = [TEXTS | dict(annotator="p", vote=word, order="BA")]
     assert load_comparisons(rows)["human_a"][0] == 1
+
+
+NAMES = {
+    "a model": dict(model_a="gpt-4", model_b="llama"),
+    "a system": dict(system_1="gpt-4", system_2="llama"),
+    "a policy": dict(policy1="gpt-4", policy2="llama"),
+    "a response": dict(response_a="gpt-4", response_b="llama"),
+}
+
+
+@pytest.mark.parametrize("shape", ["one row a vote", "one column a rater"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_vote_by_name_stays_with_its_response(name, shape):
+    words = dict(zip(("p1", "p2", "p3", "p4", "p5"), ("left", "gpt-4", "llama", "B", "tie")))
+    texts = TEXTS | NAMES[name] | dict(swapped=True)
+    rows = [texts | dict(winner=word, annotator=who) for who, word in words.items()]
+    columns = dict(shown_turned="swapped")
+    if shape == "one column a rater":
+        rows = [texts | words]
+        columns["raters"] = "p1+p2+p3+p4+p5"
+    ds = load_comparisons(rows, annotators_are="people", columns=columns)
+    votes = {b["annotator"]: b["vote"] for b in ds["ballots"][0]}
+    assert votes == dict(p1="b", p2="a", p3="b", p4="a", p5="tie")
+
+
+@pytest.mark.parametrize("words", [dict(links="a"), {"1": "a"}])
+def test_words_that_were_explained_are_places(words):
+    (word,) = words
+    row = TEXTS | MODELS | dict(winner=word, annotator="kim", swapped=True)
+    columns = dict(shown_turned="swapped")
+    assert load_comparisons([row], columns=columns, vote_words=words)["label"][:] == [0]
+
+
+@pytest.mark.parametrize("models", [("A", "B"), ("left", "right"), ("1st", "2nd")])
+def test_a_word_that_is_a_place_and_another_ones_name_is_refused(models):
+    row = TEXTS | dict(zip(("model_a", "model_b"), models)) | dict(annotator="kim", swapped=True)
+    columns = dict(shown_turned="swapped")
+    with pytest.raises(ContractError, match="can be read as a or b"):
+        load_comparisons([row | dict(winner=models[0])], columns=columns)
+    plain = [row | dict(winner="tie", swapped=True)]
+    assert load_comparisons(plain, columns=columns)["label"][:] == [0.5]
+
+
+def test_names_of_places_are_asked_about_in_turned_rows():
+    row = TEXTS | dict(model_left="x", model_right="y", winner="x", annotator="kim", swapped=True)
+    columns = dict(shown_turned="swapped")
+    with pytest.raises(ContractError, match="--map model_a=model_left,model_b=model_right"):
+        load_comparisons([row], columns=columns)
+    named = columns | dict(model_a="model_left", model_b="model_right")
+    assert load_comparisons([row], columns=named)["label"][:] == [1]
+    assert load_comparisons([row | dict(swapped=False)], columns=columns)["label"][:] == [1]
