@@ -225,7 +225,7 @@ def _is_whole(value: Any) -> bool:
     return number is not None and number >= 0 and number.is_integer()
 
 
-def _is_null(value: Any) -> bool:
+def _is_blank_count(value: Any) -> bool:
     "Whether a value is blank in a way in which a count may be."
     return value is None or value != value or (isinstance(value, Cell) and value == '')
 
@@ -238,7 +238,7 @@ def _with_bare_ties(counts: dict[str, str], row: SourceRow) -> dict[str, str]:
         return counts
     named = [c for c in row if isinstance(c, str) and _BARE_TIES.fullmatch(c)]
     # A column without a number so far may have one in a later row.
-    ties = [c for c in named if _is_whole(row[c])] or [c for c in named if _is_null(row[c])]
+    ties = [c for c in named if _is_whole(row[c])] or [c for c in named if _is_blank_count(row[c])]
     return counts | {f'{voters.pop()}_tie': ties[0]} if len(ties) == 1 else counts
 
 
