@@ -165,15 +165,18 @@ def _print_result_json(result: 'StudyResult') -> None:
 
 def _print_summary(summary: 'pd.DataFrame', study: 'Study') -> None:
     "Prints the correlations, and the differences from each arm that the study names."
-    from plurality_nb.studies.summary import study_table
+    from plurality_nb.studies.summary import study_remarks, study_table
 
     print(
         "spearman correlation with the share of people's votes, "
         f'mean ± sd over {len(study.seeds)} seeds'
     )
-    print(study_table(summary).to_string(na_rep=''))
-    for arm in study.statistics.against:
-        print(f'\ndifference from {arm}\n{study_table(summary, against=arm).to_string(na_rep="")}')
+    for arm in ['', *study.statistics.against]:
+        if arm:
+            print(f'\ndifference from {arm}')
+        print(study_table(summary, against=arm).to_string(na_rep=''))
+        for remark in study_remarks(summary, against=arm):
+            print(remark)
 
 
 # %% ../../nbs/cli/12_studying.ipynb #print-result

@@ -28,6 +28,7 @@ from datasets import Dataset
 from plurality_nb.data.arrow import each_value
 from plurality_nb.data.build import number_column
 from plurality_nb.data.schema import QUADRANTS, VOTERS
+from plurality_nb.evaluation.bootstrap import MIN_GROUPS
 from plurality_nb.evaluation.tables import (
     resampling_remark,
     rows_left_out,
@@ -118,13 +119,26 @@ def find_row(
     statistic: str,
 ) -> pd.Series | None:  # None without table, row or value
     "One row of a table of statistics."
+    row = _any_row(table, model, slice_name, statistic)
+    return None if row is None or np.isnan(row.value) else row
+
+
+def _any_row(
+    table: pd.DataFrame | None, model: str, slice_name: str, statistic: str
+) -> pd.Series | None:
+    "One row of a table of statistics, with or without a value."
     if table is None:
         return None
     wanted = (table.model == model) & (table.statistic == statistic)
     rows = table[wanted & (table[slice_column(table)] == slice_name)]
-    if not len(rows) or np.isnan(rows.value.iloc[0]):
-        return None
-    return rows.iloc[0]
+    return rows.iloc[0] if len(rows) else None
+
+
+def _why_no_interval(row: pd.Series) -> str:
+    "What a row without a value, or without an interval, lacks."
+    if not np.isnan(row.value) and row.groups < MIN_GROUPS:
+        return 'there are too few prompts'
+    return row.get('reason') or 'no interval was asked for'
 
 
 # %% ../../nbs/reports/01_findings.ipynb #enough-prompts
@@ -135,7 +149,7 @@ ENOUGH_PROMPTS = 100  # intervals have about their nominal coverage from here on
 def _conclusion(row: pd.Series) -> str:
     "What a correlation's interval says about its sign, if there are prompts enough."
     if np.isnan(row.low):
-        return 'without an interval, since there are too few prompts'
+        return f'without an interval: {_why_no_interval(row)}'
     if row.low <= 0 <= row.high:
         return 'which these data cannot tell from chance'
     if row.groups < ENOUGH_PROMPTS:
@@ -193,10 +207,12 @@ def _slices_text(rows: Sequence[pd.Series], by: str) -> str:
 # %% ../../nbs/reports/01_findings.ipynb #about-difference
 def _about_difference(name: str, differences: pd.DataFrame) -> str:
     by = slice_column(differences)
-    row = find_row(differences, name, 'overall', 'spearman')
-    if row is None or np.isnan(row.low):
-        baseline = differences.baseline.iloc[0]
-        return f'There are too few prompts to say whether {name} does better than {baseline}.'
+    row = _any_row(differences, name, 'overall', 'spearman')
+    baseline = differences.baseline.iloc[0]
+    if row is None:
+        return f'Spearman correlations of {name} and {baseline} are not compared.'
+    if np.isnan(row.low):
+        return f'{name} cannot be compared with {baseline}: {_why_no_interval(row)}.'
     sentence = f'{_difference_text(name, row)}: difference {interval_text(row)}{_p_text(row)}.'
     if not np.isnan(row.detectable):
         sentence += (
@@ -479,10 +495,12 @@ _DIFFERENCES = dict(
 
 
 def _difference_in_short(name: str, differences: pd.DataFrame) -> str:
-    row = find_row(differences, name, 'overall', 'spearman')
+    row = _any_row(differences, name, 'overall', 'spearman')
     baseline = differences.baseline.iloc[0]
-    if row is None or np.isnan(row.low):
-        return f'there are too few prompts to compare {name} with {baseline}'
+    if row is None:
+        return f'Spearman correlations of {name} and {baseline} are not compared'
+    if np.isnan(row.low):
+        return f'{name} cannot be compared with {baseline}: {_why_no_interval(row)}'
     unknown = 'the difference between {name} and {baseline} may be chance'
     text = _DIFFERENCES.get(row.verdict, unknown).format(name=name, baseline=baseline)
     return f'{text} ({interval_text(row)}{_p_text(row)})'
@@ -543,7 +561,7 @@ def state_answer(
     clauses += _about_failures(models[0], table, people)
     clauses += _about_undecided(undecided or {}, table.n.max())
     sentence = '; '.join(clauses)
-    if sentence.startswith(('whether', 'there')):  # else a model's name, which keeps its case
+    if sentence.startswith('whether'):  # else a model's name, which keeps its case
         sentence = sentence[0].upper() + sentence[1:]
     return f'{sentence}.'
 

@@ -14,6 +14,7 @@ __all__ = [
     'write_summary',
     'read_summary',
     'study_table',
+    'study_remarks',
     'state_contrasts',
     'write_study_page',
 ]
@@ -179,8 +180,9 @@ def summarize_seeds(
 
     `against` is the arm that a difference is from; empty for correlations. The columns are `mean`
     and `sd` over the seeds, `low` and `high` (of the interval over seeds and data), `seeds`, `n`
-    pairs and `groups`."""
+    pairs, `groups`, and `reason`: what a value or interval lacks in the first seed that lacks it."""
     filled = table.assign(way=table.way.fillna(''), against=table.against.fillna(''))
+    filled['reason'] = table.reason.where(table.reason != '') if 'reason' in table else None
     filled['squared_error'] = filled.se**2
     summary = filled.groupby(_SUMMARY_KEYS, sort=False).agg(
         mean=('value', 'mean'),
@@ -192,11 +194,13 @@ def summarize_seeds(
         groups=('groups', 'first'),
         within=('squared_error', lambda squares: squares.mean(skipna=False)),
         level=('level', 'first'),
+        reason=('reason', 'first'),  # that is not null
     )
     half = _seeds_half_width(summary)
     several = summary.seeds > 1
     summary['low'] = summary.low.mask(several, summary['mean'] - half)
     summary['high'] = summary.high.mask(several, summary['mean'] + half)
+    summary['reason'] = summary.reason.fillna('')
     return summary.drop(columns=['within', 'level']).reset_index()
 
 
@@ -217,7 +221,7 @@ def read_summary(
     path: str | Path,  # `summary.csv` of a study
 ) -> pd.DataFrame:  # as from `summarize_seeds`
     "The summary that a study wrote."
-    return pd.read_csv(path).fillna(dict(way='', against=''))
+    return pd.read_csv(path).fillna(dict(way='', against='', reason=''))
 
 
 # %% ../../nbs/studies/02_summary.ipynb #study-table
@@ -225,29 +229,53 @@ def _summary_cell(row: pd.Series, is_difference: bool) -> str:
     "Mean ± sd; of a difference with its sign, a digit more, and the interval."
     if row['groups'] < LEAST_GROUPS:
         return f'– ({row["groups"]:.0f} prompts)'
+    if np.isnan(row['mean']):
+        return '–'
     spread = '' if np.isnan(row['sd']) else f' ± {row["sd"]:.{3 if is_difference else 2}f}'
     if is_difference:
         interval = f'[{row["low"]:+.2f}, {row["high"]:+.2f}]'
-        if np.isnan(row['low']):
-            interval = f'[none: {row["groups"]:.0f} prompts]'
+        interval = '[none]' if np.isnan(row['low']) else interval
         return f'{row["mean"]:+.3f}{spread} {interval}'
     return f'{row["mean"]:.2f}{spread}'
+
+
+_SHOWN_BY = ('quadrant', 'domain', CONTRAST)
+
+
+def _rows_shown(summary: pd.DataFrame, statistic: str, against: str, by: tuple) -> pd.DataFrame:
+    in_slices = summary.by.isin(by) | (summary.slice == 'overall')
+    return summary[(summary.statistic == statistic) & (summary.against == against) & in_slices]
 
 
 def study_table(
     summary: pd.DataFrame,  # from `summarize_seeds`
     statistic: str = 'spearman',  # one of `STATISTICS`
     against: str = '',  # the arm that differences are from; empty for the correlations themselves
-    by: tuple = ('quadrant', 'domain', CONTRAST),  # which slices, besides `overall`
+    by: tuple = _SHOWN_BY,  # which slices, besides `overall`
 ) -> pd.DataFrame:  # a row for each arm and way, a column for each slice
     "The summary for reading: mean ± sd over seeds; of differences also the interval over seeds and data."
-    in_slices = summary.by.isin(by) | (summary.slice == 'overall')
-    rows = summary[(summary.statistic == statistic) & (summary.against == against) & in_slices]
+    rows = _rows_shown(summary, statistic, against, by)
     cells = [_summary_cell(row, bool(against)) for _, row in rows.iterrows()]
     wide = rows.assign(cell=cells).pivot(index=['arm', 'way'], columns='slice', values='cell')
     arms = list(dict.fromkeys(zip(rows.arm, rows.way)))
     slices = list(dict.fromkeys(rows.slice))
     return wide.loc[arms, slices].rename_axis(columns=None)
+
+
+# %% ../../nbs/studies/02_summary.ipynb #study-remarks
+def study_remarks(
+    summary: pd.DataFrame,  # from `summarize_seeds`
+    statistic: str = 'spearman',  # this and what follows: as for `study_table`
+    against: str = '',
+    by: tuple = _SHOWN_BY,
+) -> list[str]:  # sentences; none where nothing is lacking
+    "What cells of the table for reading lack, and in which slices."
+    rows = _rows_shown(summary, statistic, against, by)
+    lacking = rows[rows.reason != '']
+    return [
+        f'{reason}: {", ".join(dict.fromkeys(part.slice))}'
+        for reason, part in lacking.groupby('reason', sort=False)
+    ]
 
 
 # %% ../../nbs/studies/02_summary.ipynb #state-contrasts

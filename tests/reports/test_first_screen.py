@@ -51,6 +51,30 @@ def test_an_unknown_value_is_said_and_is_no_number():
     assert "cannot be measured" in lone and "nan" not in lone
 
 
+def compared(value, low, groups=200, **more):
+    "The first sentence on m and a baseline, and the finding."
+    bound = dict(baseline="bt", verdict="cannot tell", p=np.nan, detectable=np.nan)
+    differences = pd.DataFrame([row("m", value, low, low, groups=groups, **bound, **more)])
+    rows = [row("m", 0.3, 0.1, 0.5)]
+    finding = state_findings(["m"], pd.DataFrame(rows), differences)[-1]
+    return answer(rows, differences=differences), finding
+
+
+@pytest.mark.parametrize(
+    "value, groups, reason, said",
+    [
+        (np.nan, 200, "undefined on these pairs", "undefined on these pairs"),
+        (0.1, 200, "every resample gives the same value", "every resample gives the same value"),
+        (0.1, 7, "fewer than 15 prompts", "there are too few prompts"),
+        (0.1, 200, "", "no interval was asked for"),
+    ],
+)
+def test_why_models_cannot_be_compared_is_what_the_table_says(value, groups, reason, said):
+    for text in compared(value, np.nan, groups, reason=reason):
+        assert text.endswith(f"m cannot be compared with bt: {said}.")
+        assert "nan" not in text
+
+
 def test_where_no_quadrant_differs_from_chance_it_is_said_once():
     rows = [row("m", 0.02, -0.1, 0.14), *slices("m", *[(-0.2, 0.2)] * 4)]
     text = answer(rows)

@@ -1,10 +1,20 @@
 "The verdict on the paper's claim, over the seeds of a study."
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from plurality_nb.studies.summary import CONTRAST, state_contrasts, study_table, summarize_seeds
+from plurality_nb.cli import studying
+from plurality_nb.studies.summary import (
+    CONTRAST,
+    read_summary,
+    state_contrasts,
+    study_remarks,
+    study_table,
+    summarize_seeds,
+)
 
 
 def differences(values, se=0.02, statistic="spearman", by=CONTRAST):
@@ -52,3 +62,26 @@ def test_without_an_interval_nothing_is_said():
 def test_the_table_of_differences_has_the_test():
     table = study_table(summarize_seeds(differences([0.1])), against="bt")
     assert list(table.columns) == ["plural or alike, more than elsewhere"]
+
+
+def undefined(seeds=2):
+    table = differences([np.nan] * seeds, se=np.nan, by="quadrant")
+    return table.assign(slice="overall", reason="undefined on these pairs")
+
+
+def test_what_is_undefined_has_a_dash_and_its_reason_from_the_shell(capsys, tmp_path):
+    both = pd.concat([undefined().assign(against=""), undefined()])
+    summarize_seeds(both).to_csv(tmp_path / "summary.csv", index=False)
+    study = SimpleNamespace(seeds=[0, 1], statistics=SimpleNamespace(against=["bt"]))
+    studying._print_summary(read_summary(tmp_path / "summary.csv"), study)
+    out = capsys.readouterr().out
+    assert "nan" not in out and "–" in out
+    assert out.count("undefined on these pairs: overall") == 2
+
+
+def test_a_seed_without_a_value_gives_the_reason_beside_the_mean_of_the_others():
+    known = differences([0.1, 0.2], by="quadrant").assign(slice="overall", reason="")
+    summary = summarize_seeds(pd.concat([known, undefined(1).assign(seed=2)]))
+    assert study_table(summary, against="bt").iloc[0, 0] == "+0.150 ± 0.071 [none]"
+    assert study_remarks(summary, against="bt") == ["undefined on these pairs: overall"]
+    assert study_remarks(summarize_seeds(known), against="bt") == []
