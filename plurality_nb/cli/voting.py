@@ -226,7 +226,23 @@ def _check_store(store: Path | None, out: Path | None, inputs: list[str | Path |
 
 
 # %% ../../nbs/cli/04_voting.ipynb #end-answers-file
-def _end_answers_file(kept: Path | None, store: Path | None, account: Mapping[str, Any]) -> None:
+_REMEDY_TEXTS = dict(
+    min_mass='a --min-mass below their probability counts them, without asking again',
+    retry_failed='--retry-failed asks for those that failed',
+)
+
+
+def _remedy_text(account: Mapping[str, Any], judge: str) -> str:
+    "What may give votes in place of those that failed, after a colon; empty where nothing does."
+    from plurality_nb.judges.collect import failure_remedies
+
+    texts = [_REMEDY_TEXTS[setting] for setting in failure_remedies(account, judge)]
+    return ': ' + '; '.join(texts) if texts else ''
+
+
+def _end_answers_file(
+    kept: Path | None, store: Path | None, account: Mapping[str, Any], judge: str
+) -> None:
     "Removes answers that were kept for the length of a run, once the run is complete."
     if kept is None or kept == store:
         return
@@ -234,7 +250,7 @@ def _end_answers_file(kept: Path | None, store: Path | None, account: Mapping[st
         show_message(f'the answers are kept in {kept}: the same command goes on from there')
         return
     if account['failed']:
-        show_message(f'the answers are kept in {kept}: --retry-failed asks for those that failed')
+        show_message(f'the answers are kept in {kept}{_remedy_text(account, judge)}')
         return
     kept.unlink(missing_ok=True)
 
@@ -258,7 +274,7 @@ def _limit_message(account: Mapping[str, Any], budget: 'Budget') -> str:
     return text
 
 
-def _refuse_no_votes(asked: 'Asked', store: Path | None) -> None:
+def _refuse_no_votes(asked: 'Asked', store: Path | None, judge: str) -> None:
     "A run without a single vote has failed, and replaces no file."
     from plurality_nb.errors import ContractError
 
@@ -270,7 +286,7 @@ def _refuse_no_votes(asked: 'Asked', store: Path | None) -> None:
     got = f'none in {n_came} answers ({reasons or "nothing was asked"})'
     remedy = 'Nothing was written'
     if store and n_came:
-        remedy += f'; the answers are kept in {store}, and --retry-failed asks again'
+        remedy += f'; the answers are kept in {store}{_remedy_text(account, judge)}'
     raise ContractError('judge', 'votes', got, remedy)
 
 
@@ -287,7 +303,7 @@ def _ask(ds: 'Dataset', judge: 'AnyJudge', votes: int, how: dict) -> 'Asked':
         raise typer.Exit(130) from None
     if asked.account.get('stopped'):
         show_message(_limit_message(asked.account, how['budget']))
-    _refuse_no_votes(asked, how['store'])
+    _refuse_no_votes(asked, how['store'], judge.name)
     return asked
 
 
@@ -458,7 +474,7 @@ def _share_votes(
         own['store'] = str(how['store'].resolve())
     stage = JudgeStage(judge, _judge_settings(options), votes, own, how['seed'])
     asked, facts = ask_with_workers(ds, stage, workers, parts_folder(out), how['progress'])
-    _refuse_no_votes(asked, how['store'])
+    _refuse_no_votes(asked, how['store'], judge)
     return asked, facts
 
 
@@ -507,7 +523,7 @@ def vote_command(
     note = _settings_of_run(judge, votes, how, voting)
     facts = _write_votes(ds, opened, asked, out, note, [data], overwrite)
     print_facts(facts, as_json, why_unknown(opened))
-    _end_answers_file(how['store'], voting.store, asked.account)
+    _end_answers_file(how['store'], voting.store, asked.account, judge)
 
 
 # %% ../../nbs/cli/04_voting.ipynb #store

@@ -9,6 +9,7 @@ __all__ = [
     'Budget',
     'plan_votes',
     'Asked',
+    'failure_remedies',
     'ask_both_orders',
     'add_votes',
     'collect_votes',
@@ -776,6 +777,20 @@ def _ask_plain_judge(ds: Dataset, judge: AnyJudge, n_votes: int, progress: bool)
     return Asked(votes, dict(wanted=n_questions, asked=n_questions, failed=n_failed))
 
 
+# %% ../../nbs/judges/07_collect.ipynb #failure-remedies
+def failure_remedies(
+    account: Mapping[str, Any],  # of a run, see `Asked`
+    judge: str,  # its name, such as local:smollm2
+) -> list[str]:  # of `min_mass` and `retry_failed`
+    """The settings that may give votes in place of answers without a readable one.
+
+    A local model gives the same answer when it is asked again."""
+    reasons = account.get('reasons', {})
+    improbable = [reason for reason in reasons if '`min_mass`' in reason]
+    may_differ = len(improbable) < len(reasons) and not judge.startswith('local:')
+    return ['min_mass'] * bool(improbable) + ['retry_failed'] * may_differ
+
+
 # %% ../../nbs/judges/07_collect.ipynb #run-account
 def _run_account(run: _Collection, wanted: int, seconds: float) -> dict:
     tally = run.tally
@@ -794,14 +809,21 @@ def _run_account(run: _Collection, wanted: int, seconds: float) -> dict:
     )
 
 
-def _report_failures(account: Mapping[str, Any]) -> None:
+_REMEDY_TEXTS = dict(
+    min_mass='a lower `min_mass`, `--min-mass`, counts those whose answers are less probable',
+    retry_failed='`retry_failed`, `--retry-failed`, asks them again',
+)
+
+
+def _report_failures(account: Mapping[str, Any], judge: Judge) -> None:
     "Says what a reader of the votes should know."
     n_stored = account['failed_stored']
     if n_stored:
-        _log.warning(
-            f'{n_stored} answers without a readable vote are in the store and were not asked '
-            'again: `retry_failed`, `--retry-failed`, asks them again'
+        text = (
+            f'{n_stored} answers without a readable vote are in the store and were not asked again'
         )
+        texts = [_REMEDY_TEXTS[setting] for setting in failure_remedies(account, judge.name)]
+        _log.warning(': '.join([text, *(['; '.join(texts)] if texts else [])]))
     n_without = account['failed'] + account['unanswered']
     n_all = account['stored'] + account['asked'] + account['unanswered']
     if 2 * n_without > n_all:
@@ -896,7 +918,7 @@ def ask_both_orders(
     )
     wanted = (2 * len(ds) - n_twins) * n_answers  # twins are asked about in one order
     account = _run_account(run, wanted, time.perf_counter() - start)
-    _report_failures(account)
+    _report_failures(account, judge)
     return Asked(tally.votes, account)
 
 

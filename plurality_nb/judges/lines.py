@@ -63,7 +63,8 @@ class LineAsking(Asking):
         except (ValueError, TypeError, LookupError):
             return Answer(error='no probabilities of lines', raw=raw, **facts)
         if mass < self.min_mass or mass == 0:
-            error = f'the lines have probability {mass:.2g} together'
+            least = f'below the {self.min_mass:g} of `min_mass`'
+            error = f'the lines have probability {mass:.2g} together, {least}'
             return Answer(error=error, raw=raw, **facts)
         first, second, tie = (
             sum(mass_of[line] * counts[i] for line, counts in lines.items()) / mass / self.of

@@ -204,7 +204,8 @@ def _read_likelihood(raw: str, ties: bool, min_mass: float) -> Answer:
     except (ValueError, TypeError, AttributeError, RecursionError):
         return Answer(error='no probabilities of tokens')
     if shares is None:
-        return Answer(error=f'the answer letters have less than {min_mass:g} of the probability')
+        little = f'less than {min_mass:g} of the probability, which is `min_mass`'
+        return Answer(error=f'the answer letters have {little}')
     return Answer(*shares)
 
 

