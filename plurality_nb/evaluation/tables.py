@@ -375,6 +375,23 @@ def _check_by(base: Dataset, by: str | None) -> None:
 
 
 # %% ../../nbs/evaluation/01_tables.ipynb #warn-left-out
+_VOTE_REMEDIES = dict(
+    human="Send pairs to people by `plurality select`, or measure by a judge's votes, "
+    "`votes='judge'`, `--votes judge`",
+    judge='Collect them by `plurality vote`, `collect_votes`',
+)
+
+
+def _counting_remedies(left_out: Mapping[str, int], votes: str) -> str:
+    "What makes pairs count, for each reason that leaves some out."
+    remedies = dict(
+        unvoted=_VOTE_REMEDIES[votes],
+        unscored='Score all rows',
+        seen='Train with these prompts excluded, or keep them by `include_seen`, `--include-seen`',
+    )
+    return '. '.join(remedies[reason] for reason, pairs in left_out.items() if pairs)
+
+
 def _check_counted(joined: _JoinedPairs, by: str | None, votes: str) -> None:
     "Stops where no pair counts, or no pair that counts has a slice."
     total = len(joined.pairs)
@@ -386,7 +403,7 @@ def _check_counted(joined: _JoinedPairs, by: str | None, votes: str) -> None:
             'rows',
             f'pairs with {votes} votes and rewards that no model was trained on',
             f'none of {total} ({reasons})',
-            'Collect or choose other `votes`, score all rows, or train with these prompts excluded',
+            _counting_remedies(joined.left_out, votes),
         )
     if by and pd.isna(joined.pairs.slice[joined.keep]).all():
         hint = 'Label the taxonomy first' if by == 'quadrant' else ''

@@ -2,6 +2,7 @@
 
 import pytest
 
+import plurality_nb as pn
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import save_comparisons
@@ -98,3 +99,20 @@ def test_what_is_left_out_is_said_once(run, caplog):
     save_comparisons(scored, "part.parquet")
     code, _, err = run("correlate", "part.parquet", "--by", "none", "--n-boot", "0")
     assert code == 0 and caplog.text.count("left out of") == 1, err
+
+
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        ("stand-in one.parquet", "by `plurality vote`"),
+        ("correlate one.parquet --votes judge", "by `plurality vote`"),
+        ("correlate bare.parquet", "`--votes judge`"),
+    ],
+)
+def test_votes_that_are_wanted_come_with_the_command_that_gets_them(run, files, command, message):
+    bare = pn.load_comparisons("one.parquet", merge=False)
+    bare = with_columns(bare, **{f"human_{o}": [None] * 40 for o in ("a", "b", "tie")})
+    save_comparisons(bare, "bare.parquet")
+    code, _, err = run(*command.split())
+    assert code == 1 and "none of 40 (40 unvoted)" in err and message in err, err
+    assert "score all rows" not in err.casefold()
