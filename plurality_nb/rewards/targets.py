@@ -199,6 +199,7 @@ class _Usability:
 
     objective: str
     has: dict[str, np.ndarray]  # need to (rows,) bool
+    people_voted: bool = False  # on some of the rows
 
     @property
     def keep(self) -> np.ndarray:  # (rows,): bool
@@ -215,16 +216,23 @@ class _Usability:
             return 'none'
         return ', '.join(f'{count} without a {_NEED_NAMES[need]}' for need, count in rows)
 
-    def refusal(self) -> ContractError:
-        steps = ', '.join(_STEP_FOR_NEED[need] for need in self.lacking)
-        hint = f'Run first: {steps}; or drop such rows'
+    def remedy(self) -> str:
+        "What gives rows what they lack; dropping them is one where some are left."
         if 'share' in self.lacking:
-            hint = _WHERE_VOTES_COME_FROM
+            return _WHERE_VOTES_COME_FROM
+        steps = ', '.join(_STEP_FOR_NEED[need] for need in self.lacking)
+        whose = ''
+        if self.people_voted:
+            whose = ", with `votes='human'` (`--votes human`) for people's votes"
+        others = '; or drop such rows' if self.keep.any() else ''
+        return f'Run first: {steps}{whose}{others}' if steps else ''
+
+    def refusal(self) -> ContractError:
         return ContractError(
             'objective',
             f'rows that {self.objective!r} can use',
             f'{self.lacking_text()} of {len(self.keep)} rows',
-            hint,
+            self.remedy(),
         )
 
 
@@ -273,12 +281,14 @@ def settle_missing(
     objective: str,
     missing: str = 'drop',  # one of `MISSING`, as for `training_targets`
     prior: float = OBJECTIVE_SETTINGS['prior'],  # of `posterior`
+    people_voted: bool = False,  # whether the rows have people's votes, for the message
 ) -> SettledTargets:
     "Which rows an objective can use, and what those without votes learn from."
     if missing not in MISSING:
         raise ContractError('missing', f'one of {MISSING}', repr(missing))
     has = dict(label=label, margin=~np.isnan(margin), share=~np.isnan(share))
-    usability = _Usability(objective, {need: has[need] for need in OBJECTIVES[objective].needs})
+    needs = OBJECTIVES[objective].needs
+    usability = _Usability(objective, {need: has[need] for need in needs}, people_voted)
     keep = usability.keep
     if missing == 'label':
         margin = np.where(label & np.isnan(margin), 0, margin)
@@ -347,6 +357,7 @@ def training_targets(
         objective,
         missing,
         prior,
+        people_voted=not np.isnan(votes_of(ds, 'human').a).all(),
     )
     if objective == 'posterior' and missing != 'keep':
         _warn_of_votes_counted_twice(ds, votes, keep)

@@ -8,6 +8,7 @@ from datasets import Dataset
 from small_models import small_model, small_tokenizer
 
 from plurality_nb.data.build import with_columns
+from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.trl import from_trl
 from plurality_nb.errors import ContractError
 from plurality_nb.rewards.probe import train_probe
@@ -177,3 +178,19 @@ def test_comparisons_that_nobody_validated_are_checked(column, values, message):
         training_targets(spoilt, "margin")
     with pytest.raises(ContractError, match=message):
         train_probe(spoilt, "margin", progress=False)
+
+
+def voted(**columns):
+    rows = [dict(prompt=f"Tea {i}?", response_a="Yes.", response_b="No.") for i in range(4)]
+    return load_comparisons([row | columns for row in rows])
+
+
+@pytest.mark.parametrize("objective", ["bt", "margin", "signed_margin"])
+@pytest.mark.parametrize("missing", ["drop", "raise"])
+def test_where_no_row_can_be_used_dropping_is_no_remedy(objective, missing):
+    with pytest.raises(ContractError, match="Run first: `draw-labels`") as caught:
+        training_targets(voted(human_a=2, human_b=1), objective, "human", missing)
+    assert "drop" not in str(caught.value) and "`--votes human`" in str(caught.value)
+    with pytest.raises(ContractError, match="Run first: `draw-labels`") as caught:
+        training_targets(voted(judge_a=2, judge_b=1), objective, "judge", missing)
+    assert "human" not in str(caught.value)
