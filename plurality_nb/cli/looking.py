@@ -59,7 +59,7 @@ def inspect_command(
     where: WhereOption = None,
     split_by: Annotated[
         str | None,
-        typer.Option(help="A trait: compare the votes of people by its values."),
+        typer.Option(help="A trait, or annotator: compare the votes of people by its values."),
     ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,

@@ -54,12 +54,17 @@ def traits_of(
 
 
 # %% ../../nbs/votes/01_audience.ipynb #known-voters
+def _annotators_of(ds: Dataset) -> Counter:
+    "Those who are named, each with the number of ballots."
+    return Counter(ballot['annotator'] for ballot in _ballots_cast(ds) if ballot['annotator'])
+
+
 def known_voters(
     ds: Dataset,  # comparisons
 ) -> dict[str, set[str]]:  # trait to its values, and `annotator` to the names
     "All that votes can be restricted to."
     known = {trait: set(values) for trait, values in traits_of(ds).items()}
-    names = {ballot['annotator'] for ballot in _ballots_cast(ds)} - {None}
+    names = set(_annotators_of(ds))
     return known | (dict(annotator=names) if names else {})
 
 
@@ -160,13 +165,14 @@ def restrict_votes(
 # %% ../../nbs/votes/01_audience.ipynb #split-votes
 def split_votes(
     ds: Dataset,  # comparisons with `ballots`
-    trait: str,  # one of the traits that the ballots have
+    trait: str,  # one of the traits that the ballots have, or `annotator`
 ) -> dict[str, Dataset]:  # value to the rows with votes of its voters; most frequent first
     "People's votes, separated by a trait."
-    traits = traits_of(ds)
-    if trait not in traits:
-        raise _unknown_trait_error('trait', 'one', traits, trait)
-    return {value: restrict_votes(ds, {trait: value}) for value, _ in traits[trait].most_common()}
+    known = known_voters(ds)
+    if trait not in known:
+        raise _unknown_trait_error('trait', 'one', known, trait)
+    values = traits_of(ds).get(trait) or _annotators_of(ds)
+    return {value: restrict_votes(ds, {trait: value}) for value, _ in values.most_common()}
 
 
 # %% ../../nbs/votes/01_audience.ipynb #votes-by-trait-type
@@ -204,10 +210,7 @@ def votes_by_trait(
     "The votes of people whose trait is known."
     cast = list(_votes_with_trait(ds, trait))
     if not cast:
-        traits = dict(traits_of(ds))
-        if any(ballot['annotator'] for ballot in _ballots_cast(ds)):
-            traits['annotator'] = Counter()
-        raise _unknown_trait_error('trait', 'one', traits, trait)
+        raise _unknown_trait_error('trait', 'one', known_voters(ds), trait)
     rows, names, values, outcomes = zip(*cast)
     common = [value for value, _ in Counter(values).most_common()]
     person, people = pd.factorize(np.array(names, dtype=object))

@@ -4,7 +4,8 @@ import pytest
 
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.loading import load_comparisons
-from plurality_nb.votes.audience import restrict_votes
+from plurality_nb.errors import ContractError
+from plurality_nb.votes.audience import restrict_votes, split_votes, votes_by_trait
 from plurality_nb.votes.margins import draw_labels
 
 PAIR = dict(prompt="Which tea?", response_a="Assam", response_b="A stone")
@@ -47,3 +48,18 @@ def test_labels_of_judges_stay_and_conflicts_end_with_the_second_vote():
     assert ds["label_source"][0] == "conflicting" and kept(ds, "ann") == (None, None)
     both = restrict_votes(ds, dict(annotator=["kim", "ann"]))[0]
     assert both["label_source"] == "conflicting"
+
+
+@pytest.mark.parametrize("split", [split_votes, votes_by_trait])
+def test_a_trait_that_nobody_has_is_answered_by_what_there_is(split):
+    with pytest.raises(ContractError, match=r"the ballots have: \['annotator'\], got 'country'"):
+        split(voted(kim="A", ann="B"), "country")
+    nobody = load_comparisons([PAIR | dict(human_a=1, human_b=2)])
+    with pytest.raises(ContractError, match="want ballots that say who voted, got 'annotator'"):
+        split(nobody, "annotator")
+
+
+def test_votes_can_be_split_by_annotator():
+    parts = split_votes(voted(kim="A", ann="B"), "annotator")
+    votes = {name: (part["human_a"][0], part["human_b"][0]) for name, part in parts.items()}
+    assert votes == dict(kim=(1, 0), ann=(0, 1))
