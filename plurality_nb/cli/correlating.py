@@ -269,7 +269,16 @@ _GroupsOption = Annotated[
 _BaselineOption = Annotated[
     str | None, typer.Option(help='Also give the difference of every model from this one.')
 ]
-_StatisticOption = Annotated[Statistic, typer.Option(help='To print; --json has all.')]
+_StatisticOption = Annotated[
+    Statistic,
+    typer.Option(
+        help="To print; --json has all. spearman to strength: how well predictions follow "
+        "people's shares. log_loss to calibration_error: how far probabilities are from the "
+        'votes. divided_auroc to tie_calibration_error: whether a model knows where people are '
+        'divided, or tie. tempered_...: after one temperature fitted to the votes. reliability '
+        'to disattenuated: what the votes allow.'
+    ),
+]
 
 
 # %% ../../nbs/cli/10_correlating.ipynb #focus-slices

@@ -185,7 +185,11 @@ def margin_command(
     source: StageOptions,
     kind: Annotated[
         Literal['decisiveness', 'signed', 'constant', 'permuted'],
-        typer.Option(help='What the margin follows; the last two are controls.'),
+        typer.Option(
+            help='decisiveness: how far the votes are from even, whichever side they are for; '
+            'signed: also below zero, where the votes are against the label. Controls: constant, '
+            'the mean of all; permuted, the margins of other pairs.'
+        ),
     ] = 'decisiveness',
     scale: Annotated[float, typer.Option(help='Margin at full agreement, logits.', min=0)] = 1.0,
     votes: _FollowedOption = 'judge',

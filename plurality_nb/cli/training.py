@@ -249,8 +249,11 @@ _ObjectiveName = Literal[
 _ObjectiveOption = Annotated[
     _ObjectiveName,
     typer.Option(
-        help='Loss: plain Bradley-Terry (bt), a margin, the share of the votes (votes, posterior), '
-        'or all outcomes of a vote (ties, categorical, crowd: the model then predicts ties).'
+        help='Loss. bt: plain Bradley-Terry, by the label; margin: the chosen response ahead by a '
+        'margin; signed_margin: the margin may be below zero; votes: their share; posterior: '
+        'the share with the label as one more vote; smoothing: one share for all, a control. '
+        'All outcomes of a vote, ties too: ties (Rao-Kupper), categorical (Davidson), crowd (a '
+        'spread for each pair, by what people differ about).'
     ),
 ]
 

@@ -21,7 +21,9 @@ from plurality_nb.cli.manual import (
 from plurality_nb.data.build import with_columns
 from plurality_nb.data.sample import load_sample
 from plurality_nb.data.saving import save_comparisons
+from plurality_nb.rewards.objectives import OBJECTIVES
 from plurality_nb.simulation.users import sample_population, simulate_votes
+from plurality_nb.votes.margins import MARGINS
 
 TABLE = files("plurality_nb") / "resources" / "examples.toml"
 EXAMPLES = tomllib.loads(TABLE.read_text(encoding="utf-8"))
@@ -127,3 +129,12 @@ def test_the_examples_run_one_after_the_other(folder, command_line):
         for line in lines.get("run", []):
             code, _, err = command_line(*shlex.split(line)[1:])
             assert code == 0, (name, line, err)
+
+
+@pytest.mark.parametrize(
+    "name, option, choices", [("margin", "kind", MARGINS), ("train", "objective", OBJECTIVES)]
+)
+def test_a_choice_between_methods_says_what_each_of_them_does(name, option, choices):
+    (parameter,) = [p for p in all_commands()[name].params if p.name == option]
+    for choice in choices:
+        assert re.search(rf"\b{choice}(:|,| \() ?\w", parameter.help), choice
