@@ -1230,9 +1230,20 @@ def load_comparisons(
     encoding: str | None = None,  # of a file; None is UTF-8, or what a byte-order mark shows
     separator: str | None = None,  # of the cells of a CSV file; None finds it in the header
     any_size: bool = False,  # read a compressed file however large it grows
-    **kwargs: Any,  # `columns`, `people`, `part`, `group_by`, ...: see `read_comparisons`
+    rejects: str | Path | None = None,  # this and what follows: as for `read_comparisons`
+    columns: Mapping | None = None,
+    people: str | Path | Iterable | None = None,
+    part: str | None = None,
+    group_by: str | None = None,
+    progress: bool = False,
 ) -> Dataset:  # comparisons
-    "Comparisons from a named data set, the Hub, a file, a folder or rows in memory."
-    kwargs.setdefault('counting', Counting(repeats, judges, annotators_are, vote_words or {}))
-    kwargs.setdefault('reading', Reading(encoding, separator, any_size))
-    return read_comparisons(data, split, format, limit, seed, strict, merge, **kwargs).comparisons
+    """Comparisons from a named data set, the Hub, a file, a folder or rows in memory.
+
+    `rejects` is a file for rows set aside, `columns` says what the data call a format's columns,
+    `people` who the annotators are; `part` takes some of the prompts (`train`, `validation`,
+    `test`), and `group_by` says which count as the same (`exact`, `first_turn`, `near`)."""
+    counting = Counting(repeats, judges, annotators_are, vote_words or {})
+    how: dict[str, Any] = dict(people=people, part=part, group_by=group_by, progress=progress)
+    how |= dict(counting=counting, reading=Reading(encoding, separator, any_size))
+    how |= dict(rejects=rejects, columns=columns)
+    return read_comparisons(data, split, format, limit, seed, strict, merge, **how).comparisons

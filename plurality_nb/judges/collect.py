@@ -266,6 +266,7 @@ def plan_votes(
     progress: bool = True,
 ) -> dict:  # `questions`, `stored`; `tokens_in`, about; `tokens_out` and `cost`, at most; `host`
     "What `ask_both_orders` would ask."
+    _refuse_no_judge(judge)
     plan = dict(questions=0, stored=0, tokens_in=0, tokens_out=0)
     if not hasattr(judge, 'answers'):
         _check_plain_judge(judge, store=store, personas=personas)
@@ -688,13 +689,19 @@ class _Collection(_StoredVotes):
 
 
 # %% ../../nbs/judges/07_collect.ipynb #ask-all
+def _only_stored(feed: Iterable[Question]) -> Iterator[tuple[int, list[Answer]]]:
+    "Takes the stored answers; a server that may not be asked needs no key."
+    yield from ((number, []) for number, _ in enumerate(feed))
+
+
 def _ask_all(run: _Collection, feed: _QuestionFeed) -> None:
     "Calls the judge until the questions are over; it may end where one has to wait."
     n_ended = -1
+    answers_to = run.judge.answers if run.tally.budget.max_questions != 0 else _only_stored
     while not feed.is_over and n_ended < run.tally.under_way.n_ended:
         n_ended = run.tally.under_way.n_ended
         feed.numbers = count()
-        for number, answers in run.judge.answers(feed):
+        for number, answers in answers_to(feed):
             _keep_answers(run, run.under_way.pop(number), answers)
         for number in list(run.under_way):  # what the judge left out
             request = run.under_way.pop(number)
@@ -809,7 +816,7 @@ def _run_account(run: _Collection, wanted: int, seconds: float) -> dict:
     )
 
 
-_REMEDY_TEXTS = dict(
+_SETTING_TEXTS = dict(
     min_mass='a lower `min_mass`, `--min-mass`, counts those whose answers are less probable',
     retry_failed='`retry_failed`, `--retry-failed`, asks them again',
 )
@@ -822,7 +829,7 @@ def _report_failures(account: Mapping[str, Any], judge: Judge) -> None:
         text = (
             f'{n_stored} answers without a readable vote are in the store and were not asked again'
         )
-        texts = [_REMEDY_TEXTS[setting] for setting in failure_remedies(account, judge.name)]
+        texts = [_SETTING_TEXTS[setting] for setting in failure_remedies(account, judge.name)]
         _log.warning(': '.join([text, *(['; '.join(texts)] if texts else [])]))
     n_without = account['failed'] + account['unanswered']
     n_all = account['stored'] + account['asked'] + account['unanswered']
@@ -837,6 +844,15 @@ def _with_remedy(error: JudgeError, n_asked: int, store: str | Path | None) -> J
         return JudgeError(f'{error}. No store was given, so nothing is kept')
     kept = f'{n_asked} answers of this run are kept in {store}'
     return JudgeError(f'{error}. {kept}; the same call goes on from there')
+
+
+def _refuse_no_judge(judge: Any) -> None:
+    "Stops at what cannot be asked, such as the name of a judge."
+    if hasattr(judge, 'answers') or hasattr(judge, 'ask'):
+        return
+    call = f'load_judge({judge!r})' if isinstance(judge, str) else 'load_judge'
+    got = repr(judge) if isinstance(judge, str) else f'a value of type {type(judge).__name__}'
+    raise ContractError('judge', 'a judge', got, f'Make one by `{call}`')
 
 
 def _check_plain_judge(judge: AnyJudge, **settings: Any) -> None:
@@ -901,6 +917,7 @@ def ask_both_orders(
     progress: bool = True,
 ) -> Asked:  # votes turned to A and B
     "A judge's votes on each pair in both orders."
+    _refuse_no_judge(judge)
     if not hasattr(judge, 'answers'):
         has_limits = budget != _NO_LIMITS
         _check_plain_judge(judge, store=store, personas=personas, budget=has_limits)
@@ -941,9 +958,20 @@ def add_votes(
 # %% ../../nbs/judges/07_collect.ipynb #collect-votes
 def collect_votes(
     ds: Dataset,  # comparisons
-    judge: AnyJudge,
+    judge: AnyJudge,  # from `load_judge`, or one of your own
     n_votes: int = 10,  # a pair, even: half in each order
-    **kwargs: Any,  # `store`, `personas`, `budget`, ...: see `ask_both_orders`
+    store: str | Path | None = None,  # this and what follows: as for `ask_both_orders`
+    personas: Sequence[str] = (),
+    seed: int = 0,
+    retry_failed: bool = False,
+    budget: Budget = _NO_LIMITS,
+    progress: bool = True,
 ) -> Dataset:  # the same rows with `judge_a`, `judge_b`, `judge_tie`; null where there is no vote
-    "Comparisons with a judge's votes."
-    return add_votes(ds, ask_both_orders(ds, judge, n_votes, **kwargs).votes)
+    """Comparisons with a judge's votes.
+
+    `store` is a file that keeps the answers, of which `retry_failed` asks those without a readable
+    vote again; `personas` describe voters, one drawn for each vote with `seed`; `budget` limits
+    what may be asked."""
+    how: dict[str, Any] = dict(store=store, personas=personas, seed=seed, budget=budget)
+    how |= dict(retry_failed=retry_failed, progress=progress)
+    return add_votes(ds, ask_both_orders(ds, judge, n_votes, **how).votes)

@@ -90,7 +90,11 @@ def label_taxonomy(
     alike_as: str = 'would_tie',  # or 'same_meaning': which is the indistinguishability
     **kwargs: Any,  # other settings of the scorer
 ) -> Dataset:  # with `plurality`, `indistinguishability`, `quadrant`, `same_meaning`, `doubtful`
-    "Comparisons with both scores and their quadrant."
+    """Comparisons with both scores and their quadrant.
+
+    Settings of a language model as scorer: `n_answers`, `most`, `calibrate_on`, `seed`, `store`,
+    `budget`, `retry_failed` (see `ask_plurality`); of 'responses': `least`, `most`, `alike_at`,
+    `seed` (see `response_meanings`)."""
     _check_thresholds(plural_at=plural_at, alike_at=alike_at)
     check_alike_as(alike_as)
     plurality = score_plurality(ds, scorer, base_rate, encoder, progress, **kwargs)

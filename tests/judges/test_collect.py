@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 from chat_server import ChatServer, letter, reply
 
+from plurality_nb.data.loading import load_comparisons
 from plurality_nb.data.orientation import swap_sides
 from plurality_nb.data.sample import load_sample
+from plurality_nb.errors import ContractError
 from plurality_nb.judges.chat import ChatJudge
 from plurality_nb.judges.collect import Budget, ask_both_orders, collect_votes, plan_votes
 from plurality_nb.judges.parsing import Answer
 from plurality_nb.judges.prompts import Judge, Question
+from plurality_nb.judges.registry import load_judge
 from plurality_nb.judges.store import VoteStore, answer_keys, judge_key, merge_stores
 
 CONCURRENCY = 8
@@ -324,3 +327,22 @@ def test_a_persona_casts_the_same_vote_in_both_orders(tmp_path):
             "select pair_id, vote, count(*), count(distinct persona) from answers group by pair_id, vote"
         ).fetchall()
     assert len(cast) == 12 and all(n == 2 and who == 1 for *_, n, who in cast)
+
+
+@pytest.mark.parametrize("call", [collect_votes, ask_both_orders, plan_votes])
+def test_the_name_of_a_judge_is_no_judge_and_the_message_says_how_to_get_one(call):
+    ds = load_sample().select(range(2))
+    with pytest.raises(
+        ContractError, match=r"`judge`: want a judge, .*`load_judge\('population'\)`"
+    ):
+        call(ds, "population")
+    with pytest.raises(ContractError, match="got a value of type NoneType"):
+        call(ds, None)
+
+
+def test_a_mistyped_setting_is_answered_by_the_function_that_was_called():
+    ds = load_sample().select(range(2))
+    with pytest.raises(TypeError, match=r"^collect_votes\(\) got .*'nvotes'"):
+        collect_votes(ds, load_judge("population"), nvotes=2)
+    with pytest.raises(TypeError, match=r"^load_comparisons\(\) got .*'colums'"):
+        load_comparisons([], colums={})

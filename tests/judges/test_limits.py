@@ -2,6 +2,7 @@
 
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
 from chat_server import ChatServer, letters, name_of, reply
@@ -256,6 +257,20 @@ def test_a_run_without_a_vote_fails_and_replaces_nothing(vote, tmp_path):
                 "failed"
             ]
         )
+
+
+def test_where_nothing_may_be_asked_no_key_is_wanted(vote, tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    elsewhere = SimpleNamespace(url="https://judges.example.org/v1")  # which wants a key
+    with ChatServer() as server:
+        assert vote(server, "--store", "s.sqlite", "--max-questions", 8)[0] == 0
+        code, _, err = vote(elsewhere, "--store", "s.sqlite", "--max-questions", 0)
+        assert code == 0 and "12 answers not asked for" in err
+        assert vote(server, "--store", "s.sqlite")[0] == 0
+    code, out, err = vote(elsewhere, "--store", "s.sqlite", "--max-questions", 0)
+    assert code == 0 and "stored         20" in out and "stopped" not in err
+    code, _, err = vote(elsewhere, "--store", "other.sqlite", "--max-questions", 1)
+    assert code == 1 and "want a key for the server" in err
 
 
 def test_answers_stay_until_they_are_all_there(vote, tmp_path):
