@@ -392,6 +392,7 @@ def _counting_remedies(left_out: Mapping[str, int], votes: str) -> str:
     return '. '.join(remedies[reason] for reason, pairs in left_out.items() if pairs)
 
 
+# %% ../../nbs/evaluation/01_tables.ipynb #check-counted
 def _check_counted(joined: _JoinedPairs, by: str | None, votes: str) -> None:
     "Stops where no pair counts, or no pair that counts has a slice."
     total = len(joined.pairs)

@@ -189,6 +189,7 @@ _WHERE_VOTES_COME_FROM = (
     "`vote` adds a judge's votes, people's are in `human_a`, `human_b`, `human_tie`, and `votes` "
     '(--votes) names whose count; `missing="label"` (--missing label) trains on the label alone'
 )
+_FOR_PEOPLE = ", with `votes='human'` (`--votes human`) for people's votes"
 _STEP_FOR_NEED = dict(label='`draw-labels`', margin='`margin`', share='`vote`')
 
 
@@ -221,9 +222,7 @@ class _Usability:
         if 'share' in self.lacking:
             return _WHERE_VOTES_COME_FROM
         steps = ', '.join(_STEP_FOR_NEED[need] for need in self.lacking)
-        whose = ''
-        if self.people_voted:
-            whose = ", with `votes='human'` (`--votes human`) for people's votes"
+        whose = _FOR_PEOPLE if self.people_voted else ''
         others = '; or drop such rows' if self.keep.any() else ''
         return f'Run first: {steps}{whose}{others}' if steps else ''
 

@@ -173,6 +173,7 @@ def _seeds_half_width(summary: pd.DataFrame) -> pd.Series:
     return quantile * np.sqrt(total)
 
 
+# %% ../../nbs/studies/02_summary.ipynb #summarize-seeds
 def summarize_seeds(
     table: pd.DataFrame,  # a row for each arm, way, seed, `against`, slice and statistic
 ) -> pd.DataFrame:  # one row for each combination without the seed
