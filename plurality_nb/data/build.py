@@ -79,7 +79,8 @@ def with_columns(
     if not len(ds):  # `datasets` joins no tables without rows
         types = column_types(kept.schema) | column_types(added.schema)
         return as_dataset(pa.schema([(name, types[name]) for name in order]).empty_table())
-    return as_dataset(concat_tables([kept, added], axis=1).select(order))
+    tables = [table for table in (kept, added) if table.num_columns]
+    return as_dataset(concat_tables(tables, axis=1).select(order))
 
 
 # %% ../../nbs/data/03_build.ipynb #numbers

@@ -10,6 +10,7 @@ from datasets import Dataset, IterableDataset, IterableDatasetDict
 
 from plurality_nb.data.build import to_comparisons, validate, with_columns
 from plurality_nb.data.loading import load_comparisons, read_comparisons
+from plurality_nb.data.sample import load_sample
 from plurality_nb.data.schema import FEATURES
 from plurality_nb.data.trl import from_trl
 from plurality_nb.errors import ContractError
@@ -198,3 +199,11 @@ def test_lenient_loading_says_why_nothing_is_left():
         load_comparisons([PAIR | dict(response_a=1)] * 2, strict=False)
     with pytest.raises(ContractError, match=r"columns without repeats, got \['prompt'\]"):
         load_comparisons(pd.DataFrame([["x", "y"]], columns=["prompt", "prompt"]))
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_none_or_all_of_the_columns_may_be_replaced(rows):
+    ds = load_sample().select(range(rows))
+    assert with_columns(ds).to_dict() == ds.to_dict()
+    every = with_columns(ds, **{name: ds[name][:] for name in ds.column_names})
+    assert every.to_dict() == ds.to_dict()
