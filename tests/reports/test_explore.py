@@ -516,7 +516,7 @@ def test_texts_are_never_markup():
 
 def test_without_anywidget_the_extra_is_named(ds, monkeypatch):
     monkeypatch.setattr(explorer, "find_spec", lambda name: None)
-    with pytest.raises(ContractError, match=r"plurality_nb\[lab\]"):
+    with pytest.raises(ContractError, match=r"pip install '.\[lab\]'"):
         explore(ds)
     assert Explorer(ds)._repr_mimebundle_() is None
 
