@@ -604,13 +604,15 @@ def check_late_columns(
     if not late:
         return
     column, is_blank = late[0], late[0] in blank
-    hint = 'Move a row that has it to the front, or give every row the same columns'
+    hint = 'Move a row that has it to the front'
+    given = columns.get('raters') or ''
+    raters = given if isinstance(given, str) else '+'.join(given)
+    if not is_blank:
+        hint += ', or give every row the same columns'
+    elif raters and _is_word(row[column], row):
+        hint += f', or name it: --map raters={raters}+{column}'
     if is_blank:
-        hint = f'Move a row that has it to the front; if it is no vote: --map own_{column}={column}'
-        given = columns.get('raters') or ''
-        raters = given if isinstance(given, str) else '+'.join(given)
-        if raters and _is_word(row[column], row):
-            hint = hint.replace(';', f', or name it: --map raters={raters}+{column};')
+        hint += f'; if it is no vote: --map own_{column}={column}'
     raise ContractError(
         column,
         'all columns of votes in the first rows' + (', with a value' if is_blank else ''),

@@ -972,6 +972,15 @@ def collect_votes(
     `store` is a file that keeps the answers, of which `retry_failed` asks those without a readable
     vote again; `personas` describe voters, one drawn for each vote with `seed`; `budget` limits
     what may be asked."""
-    how: dict[str, Any] = dict(store=store, personas=personas, seed=seed, budget=budget)
-    how |= dict(retry_failed=retry_failed, progress=progress)
-    return add_votes(ds, ask_both_orders(ds, judge, n_votes, **how).votes)
+    asked = ask_both_orders(
+        ds,
+        judge,
+        n_votes,
+        store=store,
+        personas=personas,
+        seed=seed,
+        retry_failed=retry_failed,
+        budget=budget,
+        progress=progress,
+    )
+    return add_votes(ds, asked.votes)

@@ -205,14 +205,19 @@ def _slices_text(rows: Sequence[pd.Series], by: str) -> str:
 
 
 # %% ../../nbs/reports/01_findings.ipynb #about-difference
+def _not_compared(row: pd.Series | None, name: str, baseline: str) -> str:
+    "Why a model is neither above nor below the baseline."
+    if row is None:
+        return f'Spearman correlations of {name} and {baseline} are not compared'
+    return f'{name} cannot be compared with {baseline}: {_why_no_interval(row)}'
+
+
 def _about_difference(name: str, differences: pd.DataFrame) -> str:
     by = slice_column(differences)
     row = _any_row(differences, name, 'overall', 'spearman')
     baseline = differences.baseline.iloc[0]
-    if row is None:
-        return f'Spearman correlations of {name} and {baseline} are not compared.'
-    if np.isnan(row.low):
-        return f'{name} cannot be compared with {baseline}: {_why_no_interval(row)}.'
+    if row is None or np.isnan(row.low):
+        return f'{_not_compared(row, name, baseline)}.'
     sentence = f'{_difference_text(name, row)}: difference {interval_text(row)}{_p_text(row)}.'
     if not np.isnan(row.detectable):
         sentence += (
@@ -497,10 +502,8 @@ _DIFFERENCES = dict(
 def _difference_in_short(name: str, differences: pd.DataFrame) -> str:
     row = _any_row(differences, name, 'overall', 'spearman')
     baseline = differences.baseline.iloc[0]
-    if row is None:
-        return f'Spearman correlations of {name} and {baseline} are not compared'
-    if np.isnan(row.low):
-        return f'{name} cannot be compared with {baseline}: {_why_no_interval(row)}'
+    if row is None or np.isnan(row.low):
+        return _not_compared(row, name, baseline)
     unknown = 'the difference between {name} and {baseline} may be chance'
     text = _DIFFERENCES.get(row.verdict, unknown).format(name=name, baseline=baseline)
     return f'{text} ({interval_text(row)}{_p_text(row)})'

@@ -54,18 +54,12 @@ def traits_of(
 
 
 # %% ../../nbs/votes/01_audience.ipynb #known-voters
-def _annotators_of(ds: Dataset) -> Counter:
-    "Those who are named, each with the number of ballots."
-    return Counter(ballot['annotator'] for ballot in _ballots_cast(ds) if ballot['annotator'])
-
-
 def known_voters(
     ds: Dataset,  # comparisons
-) -> dict[str, set[str]]:  # trait to its values, and `annotator` to the names
-    "All that votes can be restricted to."
-    known = {trait: set(values) for trait, values in traits_of(ds).items()}
-    names = set(_annotators_of(ds))
-    return known | (dict(annotator=names) if names else {})
+) -> dict[str, Counter]:  # as `traits_of`, and `annotator` to the names
+    "All that votes can be restricted to, each value with the number of ballots that have it."
+    names = Counter(ballot['annotator'] for ballot in _ballots_cast(ds) if ballot['annotator'])
+    return traits_of(ds) | (dict(annotator=names) if names else {})
 
 
 # %% ../../nbs/votes/01_audience.ipynb #restricted-row
@@ -138,12 +132,12 @@ def _unknown_trait_error(argument: str, want: str, traits: Mapping, trait: str) 
     return ContractError(argument, f'{want} that the ballots have: {sorted(traits)}', repr(trait))
 
 
-def _check_wanted(wanted: Mapping[str, set[str]], known: Mapping[str, set[str]]) -> None:
+def _check_wanted(wanted: Mapping[str, set[str]], known: Mapping[str, Counter]) -> None:
     "Stop at a trait that no ballot has, or at a value that no ballot has."
     for trait, values in wanted.items():
         if trait not in known:
             raise _unknown_trait_error('where', 'traits', known, trait)
-        unknown = sorted(values - known[trait])
+        unknown = sorted(values - known[trait].keys())
         if unknown:
             known_values = sorted(known[trait])[:20]
             raise ContractError('where', f'values of {trait!r}: {known_values}', f'{unknown}')
@@ -171,8 +165,7 @@ def split_votes(
     known = known_voters(ds)
     if trait not in known:
         raise _unknown_trait_error('trait', 'one', known, trait)
-    values = traits_of(ds).get(trait) or _annotators_of(ds)
-    return {value: restrict_votes(ds, {trait: value}) for value, _ in values.most_common()}
+    return {value: restrict_votes(ds, {trait: value}) for value, _ in known[trait].most_common()}
 
 
 # %% ../../nbs/votes/01_audience.ipynb #votes-by-trait-type
